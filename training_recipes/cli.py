@@ -1,0 +1,104 @@
+"""The command ``echo-augment JOB key=value ...``: finds the job, lets Hydra compose its configuration, runs it."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from echo_augment.cache.errors import EchoAugmentError
+
+GROUP = "echo_augment.jobs"
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+USAGE = """echo-augment {version}: data augmentation for echocardiography models, and the proof whether it helps
+
+usage: echo-augment JOB [key=value ...]      for instance: echo-augment demo out=runs/demo
+       echo-augment JOB --help               the job's settings and their defaults
+       echo-augment JOB -m key=a,b           a sweep (Hydra multirun)
+
+jobs:
+{jobs}"""
+
+SUMMARIES = {
+    "demo": "phantom data -> bundled generator -> cache -> EF benchmark -> report.html",
+    "doctor": "check a dataset folder, a cache, a generator and the machine; say what to mend",
+    "phantom": "write a phantom data set in EchoNet-Dynamic's layout, or compare phantoms with real clips",
+    "train-generator": "train MCDM from a dataset folder, in resumable stages",
+    "fill-cache": "fill a cache of synthetic clips offline, resumable",
+    "cache": "action=info, verify, repair, merge, export or preview",
+    "train-ef": "train an EF regressor, with or without augmentation",
+    "benchmark": "arms x label fractions x seeds, with statistics and a report",
+    "fidelity": "EF adherence, swap test and counterfactual error of a generator",
+    "speed": "every speed figure, as ratios measured in one run",
+}
+
+
+def find_jobs() -> dict[str, EntryPoint]:
+    """The jobs by name, from the entry points of this and any other installed package."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: found[name] for name in [*SUMMARIES, *sorted(set(found) - set(SUMMARIES))] if name in found}
+
+
+def usage() -> str:
+    """The text of ``echo-augment --help``."""
+    lines = [f"  {name:<18} {SUMMARIES.get(name, 'from ' + job.value)}" for name, job in find_jobs().items()]
+    return USAGE.format(version=version("echo-augment"), jobs="\n".join(lines))
+
+
+def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
+    """Run one composed job; an error a user can mend becomes one line and an exit code.
+
+    In a sweep ``out`` is each run's own folder, so that runs never write over each other.
+    """
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN":
+        config.out = hydra_config.runtime.output_dir
+    try:
+        missing = sorted(OmegaConf.missing_keys(config))
+        if missing:
+            raise EchoAugmentError(f"no value for {', '.join(missing)}", f"Add {missing[0]}=... to the command")
+        job(config)
+    except (EchoAugmentError, OmegaConfBaseException) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
+    except OSError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
+
+
+def main() -> None:
+    """Entry point of the ``echo-augment`` command."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        sys.exit(0 if arguments else EXIT_USAGE)
+    if arguments[0] == "--version":
+        print(version("echo-augment"))
+        return
+    name = arguments[0]
+    jobs = find_jobs()
+    if name not in jobs:
+        print(f"error: no job {name!r}; there are: {', '.join(jobs)}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    logging.getLogger("hydra").setLevel(logging.WARNING)
+    sys.argv = [f"{Path(sys.argv[0]).name} {name}", *arguments[1:]]
+
+    def task(config: DictConfig) -> None:
+        run_job(jobs[name].load(), config)
+
+    decorate = hydra.main(version_base="1.3", config_path="pkg://echo_augment.training_recipes.conf", config_name=name)
+    try:
+        decorate(task)()
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
