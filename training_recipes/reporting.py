@@ -12,7 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.cache.files import write_json
 
-PACKAGES = ("echo-augment", "torch", "torchvision", "diffusers", "accelerate", "numpy", "h5py", "albumentations", "scipy")
+PACKAGES = (
+    "echo-augment",
+    "torch",
+    "torchvision",
+    "diffusers",
+    "accelerate",
+    "numpy",
+    "h5py",
+    "albumentations",
+    "scipy",
+)
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,139 @@
+"""The training loop: exact resume after a kill, divergence, selection, and no touch of the global random state."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.fit import fit
+
+
+def batches_from(step):
+    while True:
+        generator = torch.Generator().manual_seed(step)
+        x = torch.randn(8, 4, generator=generator)
+        yield x, x.sum(1, keepdim=True)
+        step += 1
+
+
+def loss_fn(model, batch):
+    x, y = batch
+    return {"loss": (model(x) - y).pow(2).mean()}
+
+
+def build():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.2), nn.Linear(16, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    return model, optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 60)
+
+
+def run(out, steps, **settings):
+    model, optimizer, scheduler = build()
+    settings = {"save_every": 7, "ema_decay": 0.9, "progress": False, "log_every": 5, **settings}
+    result = fit(
+        model,
+        batches_from,
+        loss_fn,
+        steps=steps,
+        optimizer=optimizer,
+        scheduler=scheduler,
+        out=out,
+        name="t",
+        **settings,
+    )
+    return model, result
+
+
+def test_loss_falls_and_log_is_written(tmp_path):
+    _, result = run(tmp_path, 60)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    first, last = (float(line.split(",")[1]) for line in (lines[1], lines[-1]))
+    assert result.steps == 60 and len(lines) == 13 and last < first / 3
+
+
+def test_resume_after_kill_is_bit_equal(tmp_path):
+    whole, _ = run(tmp_path / "whole", 60)
+    code = (
+        "import sys, time; sys.path.insert(0, sys.argv[2]); import test_fit as t; from pathlib import Path\n"
+        "plain = t.loss_fn\n"
+        "def slow(model, batch):\n"
+        "    time.sleep(0.05); return plain(model, batch)\n"
+        "t.loss_fn = slow; t.run(Path(sys.argv[1]), 60)\n"
+    )
+    out = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", code, str(out), str(Path(__file__).parent)])
+    deadline = time.monotonic() + 120
+    while not (out / "t.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    state = torch.load(out / "t.ckpt", weights_only=True)
+    assert 0 < state["result"]["steps"] < 60
+    resumed, result = run(out, 60)
+    assert result.steps == 60
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    steps = [line.split(",")[0] for line in (out / "t.csv").read_text().splitlines()[1:]]
+    assert steps == [str(step) for step in range(5, 61, 5)]
+
+
+def test_divergence_returns_to_the_last_good_checkpoint(tmp_path):
+    def poisoned(step):
+        for number, (x, y) in enumerate(batches_from(step), start=step):
+            yield (x * float("nan"), y) if number == 10 else (x, y)
+
+    model, optimizer, scheduler = build()
+    with pytest.raises(EchoAugmentError, match=r"diverged: loss is not finite at step 10.*of step 7"):
+        fit(
+            model,
+            poisoned,
+            loss_fn,
+            steps=20,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            out=tmp_path,
+            name="t",
+            save_every=7,
+            progress=False,
+        )
+    kept = torch.load(tmp_path / "t.ckpt", weights_only=True)["model"]
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, kept[key])
+
+
+def test_selection_keeps_the_best_weights(tmp_path):
+    scores = iter([3.0, 1.0, 2.0])
+    seen = []
+
+    def validate(model):
+        seen.append({key: value.clone() for key, value in model.state_dict().items()})
+        return {"mae": next(scores)}
+
+    model, result = run(tmp_path, 30, validate=validate, validate_every=10, select="mae")
+    assert result.best_step == 20 and [item["mae"] for item in result.history] == [3.0, 1.0, 2.0]
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, seen[1][key])
+
+
+def test_global_random_state_is_left_alone(tmp_path):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    run(tmp_path, 5)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_foreign_checkpoint_is_named(tmp_path):
+    run(tmp_path, 5)
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(EchoAugmentError, match=r"t\.ckpt does not fit this training"):
+        fit(model, batches_from, loss_fn, steps=6, optimizer=optimizer, out=tmp_path, name="t", progress=False)
