@@ -1,0 +1,259 @@
+"""Video files: reading whole videos or a few frames, counting frames, and writing EchoNet's kind of AVI.
+
+EchoNet-Dynamic ships MJPG AVIs of grey frames. Every MJPG packet is a picture of its own, so wanted frames are decoded
+alone and the others are passed over undecoded. Videos that code differences between frames (H.264, ...) are decoded in
+order up to the last wanted frame.
+
+Grey means luma, which on EchoNet's files equals the green channel of OpenCV's reading bit for bit. Their colour
+planes are not quite neutral (red and blue differ from green by up to 2 of 255), so `rgb=True` is there for whoever must
+match a reader that keeps three channels, as `echonet` does: it equals OpenCV's frames in RGB order bit for bit.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
+
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.files import atomic_path
+
+Frames = npt.NDArray[np.uint8]
+
+INTRA_CODECS = frozenset({"mjpeg", "rawvideo", "png", "ffv1", "huffyuv", "ffvhuff", "utvideo"})
+"""Codecs whose every packet decodes alone, to exactly one frame."""
+
+COPY_AGAIN = "Copy the file again from the data set, or drop its row from FileList.csv"
+MAX_RATE_DENOMINATOR = 100_000
+
+
+class VideoFile:
+    """An open video; use it by ``with open_video(path) as video``.
+
+    Attributes:
+        path: the file.
+        fps: frames per second, positive.
+        shape: ``(H, W)`` in pixels.
+    """
+
+    def __init__(self, path: Path, container: av.container.InputContainer) -> None:
+        self.path = path
+        self._container = container
+        if not container.streams.video:
+            raise EchoAugmentError(f"{path}: holds no video stream", COPY_AGAIN)
+        self._stream = container.streams.video[0]
+        # Data loaders bring one process a core: threads inside each would only fight. A frame takes 0.1 ms anyway.
+        self._stream.codec_context.thread_count = 1
+        # One converter for all frames: to_ndarray(format=...) makes a new one each time, at more than decoding's cost.
+        self._converter = VideoReformatter()
+        self.fps = float(self._stream.average_rate or self._stream.guessed_rate or 0)
+        self.shape = (int(self._stream.height), int(self._stream.width))
+        if 0 in self.shape:
+            raise EchoAugmentError(f"{path}: frame size is {self.shape[1]}x{self.shape[0]}", COPY_AGAIN)
+
+    def __len__(self) -> int:
+        """Number of frames; taken from the header, counted where the header does not say."""
+        count = int(self._stream.frames)
+        if count <= 0:
+            count = sum(packet.size > 0 for packet in self._container.demux(self._stream))
+            self._container.seek(0)
+        return count
+
+    def read(self, wanted: Sequence[int] | npt.NDArray[np.integer] | None = None, *, rgb: bool = False) -> Frames:
+        """Frames in the order of ``wanted`` (repeats allowed), or all of them.
+
+        Returns:
+            ``(N, H, W)`` uint8, or ``(N, H, W, 3)`` with ``rgb``.
+
+        Raises:
+            EchoAugmentError: an index outside the video, or frames that are missing or do not decode.
+        """
+        count = len(self)
+        if count == 0:
+            raise EchoAugmentError(f"{self.path}: has no frames", COPY_AGAIN)
+        order = np.arange(count) if wanted is None else np.asarray(wanted, dtype=np.int64).reshape(-1)
+        if len(order) and (order.min() < 0 or order.max() >= count):
+            bad = order.min() if order.min() < 0 else order.max()
+            raise EchoAugmentError(f"{self.path}: frame {bad} asked for, the video has frames 0..{count - 1}")
+        channels = (3,) if rgb else ()
+        unique, position = np.unique(order, return_inverse=True)
+        frames = np.empty((len(unique), *self.shape, *channels), np.uint8)
+        done = 0
+        if len(unique):
+            for image in self._decode(set(unique.tolist()), int(unique[-1])):
+                frames[done] = self._pixels(image, rgb)
+                done += 1
+        if done < len(unique):
+            raise EchoAugmentError(
+                f"{self.path}: is truncated: the header promises {count} frames, frame {unique[done]} is not there",
+                COPY_AGAIN,
+            )
+        return frames if wanted is None else frames[position.reshape(-1)]
+
+    def _decode(self, wanted: set[int], last: int) -> Iterator[av.VideoFrame]:
+        """Decoded frames of ``wanted`` in ascending order, stopping after ``last``."""
+        intra = self._stream.codec_context.name in INTRA_CODECS
+        index = 0
+        for packet in self._container.demux(self._stream):
+            if intra and packet.size == 0:
+                continue
+            if intra and index not in wanted:
+                index += 1
+            else:
+                for image in packet.decode():
+                    if index in wanted:
+                        yield image
+                    index += 1
+            if index > last:
+                return
+
+    def _pixels(self, image: av.VideoFrame, rgb: bool) -> Frames:
+        """One frame as an array; luma is taken as it is coded where the codec uses the full range."""
+        if (image.height, image.width) != self.shape:
+            raise EchoAugmentError(
+                f"{self.path}: frames change size from {self.shape[1]}x{self.shape[0]} to {image.width}x{image.height}"
+            )
+        if rgb:
+            return np.asarray(self._converter.reformat(image, format="rgb24").to_ndarray(), np.uint8)
+        if image.format.name.startswith("yuvj"):
+            plane = image.planes[0]
+            padded = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+            return padded[: image.height, : image.width]
+        return np.asarray(self._converter.reformat(image, format="gray").to_ndarray(), np.uint8)
+
+
+def _check_length(path: Path) -> None:
+    """Refuse an AVI that is shorter than its own header says: a copy or download that broke off."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    size = path.stat().st_size
+    if size == 0:
+        raise EchoAugmentError(f"{path}: is empty (0 bytes)", COPY_AGAIN)
+    if len(head) == 12 and head[:4] == b"RIFF" and head[8:] == b"AVI ":
+        promised = struct.unpack("<I", head[4:8])[0] + 8
+        if size < promised:
+            raise EchoAugmentError(f"{path}: is truncated: {size} bytes of {promised} are there", COPY_AGAIN)
+
+
+@contextmanager
+def open_video(path: str | Path) -> Iterator[VideoFile]:
+    """Open a video for reading.
+
+    Raises:
+        EchoAugmentError: the file is missing, empty, truncated, no video, or (while reading) does not decode.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder, not a video" if path.is_dir() else "there is no such video"
+        raise EchoAugmentError(f"{path}: {what}", "Check data.root and the FileName column of FileList.csv")
+    try:
+        _check_length(path)
+        with av.open(str(path)) as container:
+            yield VideoFile(path, container)
+    except av.FFmpegError as error:
+        raise EchoAugmentError(f"{path}: cannot be read as a video ({error.strerror})", COPY_AGAIN) from error
+    except OSError as error:
+        raise EchoAugmentError(
+            f"{path}: cannot be read ({error.strerror or error})", "Check its permissions"
+        ) from error
+
+
+def read_video(path: str | Path, *, rgb: bool = False) -> tuple[Frames, float]:
+    """All frames of a video.
+
+    Args:
+        path: any video FFmpeg reads.
+        rgb: three channels, equal to OpenCV's, instead of luma.
+
+    Returns:
+        ``(T, H, W)`` uint8 luma, or ``(T, H, W, 3)`` with ``rgb``; and frames per second.
+
+    Raises:
+        EchoAugmentError: a missing, empty, truncated, zero-frame or undecodable file.
+    """
+    with open_video(path) as video:
+        return video.read(rgb=rgb), video.fps
+
+
+def read_frames(
+    path: str | Path, indices: Sequence[int] | npt.NDArray[np.integer], *, rgb: bool = False
+) -> npt.NDArray[np.uint8]:
+    """Frames ``indices`` of a video, in that order, decoding no more than needed.
+
+    Returns:
+        ``(len(indices), H, W)`` uint8 luma, or ``(len(indices), H, W, 3)`` with ``rgb``.
+
+    Raises:
+        EchoAugmentError: a bad file as in `read_video`, or an index outside the video.
+    """
+    with open_video(path) as video:
+        return video.read(indices, rgb=rgb)
+
+
+def count_frames(path: str | Path) -> int:
+    """Number of frames, from the header where it says so; nothing is decoded.
+
+    Raises:
+        EchoAugmentError: a missing, empty, truncated, zero-frame or unreadable file.
+    """
+    with open_video(path) as video:
+        count = len(video)
+    if count == 0:
+        raise EchoAugmentError(f"{path}: has no frames", COPY_AGAIN)
+    return count
+
+
+def write_video(path: str | Path, frames: npt.NDArray[np.uint8], fps: float, *, quantiser: int = 2) -> None:
+    """Write grey frames as an MJPG AVI, as EchoNet-Dynamic ships them, atomically.
+
+    The same frames give the same bytes on the same FFmpeg. Reading back gives luma within a few grey levels (45 dB or
+    better on echocardiograms), and exactly neutral colour planes.
+
+    Args:
+        path: the file to write; its folder is made where it is missing.
+        frames: ``(T, H, W)`` uint8, at least one frame.
+        fps: frames per second, positive.
+        quantiser: FFmpeg's scale, 1 (best) to 31; 2 makes files about the size of EchoNet's.
+
+    Raises:
+        EchoAugmentError: frames, fps or quantiser not as above.
+    """
+    path = Path(path)
+    if frames.ndim != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
+        raise EchoAugmentError(f"{path}: frames must be (T, H, W) uint8, got {frames.shape} {frames.dtype}")
+    if not (np.isfinite(fps) and fps > 0):
+        raise EchoAugmentError(f"{path}: fps must be positive, got {fps}")
+    if not 1 <= quantiser <= 31:
+        raise EchoAugmentError(f"{path}: quantiser must be in 1..31, got {quantiser}")
+    _, height, width = frames.shape
+    rate = Fraction(float(fps)).limit_denominator(MAX_RATE_DENOMINATOR)
+    with (
+        atomic_path(path) as temporary,
+        # bitexact keeps the library's version out of the file
+        av.open(str(temporary), "w", format="avi", options={"fflags": "+bitexact"}) as container,
+    ):
+        stream = container.add_stream("mjpeg", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        context = stream.codec_context
+        context.qmin = context.qmax = quantiser
+        context.thread_count = 1
+        for frame in frames:
+            container.mux(stream.encode(_neutral(frame)))
+        container.mux(stream.encode())
+
+
+def _neutral(frame: Frames) -> av.VideoFrame:
+    """A grey ``(H, W)`` picture with neutral colour planes; rows padded as FFmpeg wants them."""
+    height, width = frame.shape
+    image = av.VideoFrame(width, height, "yuvj420p")
+    for number, plane in enumerate(image.planes):
+        rows = np.full((plane.height, plane.line_size), 128, np.uint8)
+        if number == 0:
+            rows[:, :width] = frame
+        plane.update(rows.tobytes())
+    return image
