@@ -1,0 +1,124 @@
+"""The typed columns of a shard: labels, provenance and checksums, one row a clip."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import EchoAugmentError
+from .record import EchoClip, Provenance
+
+NUMBERS = {
+    "n_frames": "<i4",
+    "fps": "<f8",
+    "ef": "<f8",
+    "ed_frame": "<i4",
+    "es_frame": "<i4",
+    "confidence": "<f8",
+    "has_masks": "|u1",
+    "synthetic": "|u1",
+    "seed": "<i8",
+    "frames_crc": "<u4",
+    "masks_crc": "<u4",
+    "row_crc": "<u4",
+}
+TEXTS = ("id", "motion_donor", "appearance_donor", "sampler", "preset", "fingerprint", "label_policy", "extra")
+MAX_TEXT = 4096
+Row = dict[str, Any]
+
+
+def to_row(clip: EchoClip, frames_crc: int, masks_crc: int) -> Row:
+    """A clip's labels and provenance as plain values.
+
+    Args:
+        clip: any clip.
+        frames_crc: CRC-32 of its frames as stored.
+        masks_crc: CRC-32 of its masks as stored; 0 without masks.
+
+    Raises:
+        EchoAugmentError: an empty id, a text over 4,096 bytes or with a zero byte, or a seed over 63 bits.
+    """
+    source = clip.provenance or Provenance("", "", 0, label_policy="")
+    row: Row = {
+        "n_frames": len(clip.frames),
+        "fps": float(clip.fps),
+        "ef": float(clip.ef),
+        "ed_frame": int(clip.ed_frame),
+        "es_frame": int(clip.es_frame),
+        "confidence": float(clip.confidence),
+        "has_masks": clip.masks is not None,
+        "synthetic": clip.provenance is not None,
+        "seed": int(source.seed),
+        "frames_crc": frames_crc,
+        "masks_crc": masks_crc,
+        "id": clip.clip_id,
+        "extra": json.dumps(source.extra, allow_nan=False, sort_keys=True) if source.extra else "",
+        **{key: getattr(source, key) for key in TEXTS[1:-1]},
+    }
+    for key in TEXTS:
+        size = len(row[key].encode())
+        if size > MAX_TEXT or "\0" in row[key]:
+            raise EchoAugmentError(
+                f"clip {clip.clip_id!r}: {key} of {size} bytes; at most {MAX_TEXT}, and no zero byte"
+            )
+    if not clip.clip_id:
+        raise EchoAugmentError("a clip without an id cannot be stored", "Give it a clip_id")
+    if not -(2**63) <= row["seed"] < 2**63:
+        raise EchoAugmentError(f"clip {clip.clip_id!r}: seed {row['seed']} needs more than 63 bits")
+    return row
+
+
+def to_table(rows: Sequence[Row]) -> npt.NDArray[np.void]:
+    """Rows as one structured array ``(N,)`` with text columns just wide enough; fills ``row_crc``."""
+    widths = {key: max(1, *(len(row[key].encode()) for row in rows)) for key in TEXTS}
+    table = np.zeros(len(rows), dtype=[*NUMBERS.items(), *((key, f"S{widths[key]}") for key in TEXTS)])
+    for key in NUMBERS:
+        if key != "row_crc":
+            table[key] = [row[key] for row in rows]
+    for key in TEXTS:
+        table[key] = [row[key].encode() for row in rows]
+    table["row_crc"] = row_crcs(table)
+    return table
+
+
+def row_crcs(table: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
+    """CRC-32 ``(N,)`` of each row with its ``row_crc`` taken as zero."""
+    blank = table.copy()
+    blank["row_crc"] = 0
+    return np.array([zlib.crc32(row.tobytes()) for row in blank], np.uint32)
+
+
+def is_table(dtype: np.dtype[Any]) -> bool:
+    """Whether a structured type has exactly our columns, of our kinds, within bounds."""
+    if dtype.names is None or set(dtype.names) != {*NUMBERS, *TEXTS}:
+        return False
+    numbers = all(dtype[key] == np.dtype(kind) for key, kind in NUMBERS.items())
+    return numbers and all(dtype[key].kind == "S" and dtype[key].itemsize <= MAX_TEXT for key in TEXTS)
+
+
+def to_clip(row: np.void, frames: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_] | None) -> EchoClip:
+    """The clip of a row.
+
+    Raises:
+        EchoAugmentError: a label out of its range.
+    """
+    text = {key: bytes(row[key]).decode() for key in TEXTS}
+    source = None
+    if row["synthetic"]:
+        extra = json.loads(text["extra"]) if text["extra"] else {}
+        fields = {key: text[key] for key in TEXTS[1:-1]}
+        source = Provenance(seed=int(row["seed"]), extra=extra, **fields)
+    return EchoClip(
+        clip_id=text["id"],
+        frames=frames,
+        fps=float(row["fps"]),
+        ef=float(row["ef"]),
+        ed_frame=int(row["ed_frame"]),
+        es_frame=int(row["es_frame"]),
+        confidence=float(row["confidence"]),
+        masks=masks,
+        provenance=source,
+    )

@@ -1,0 +1,150 @@
+"""Writing one shard: under a temporary name, and into place only when it is whole."""
+
+import hashlib
+import os
+import secrets
+import zlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin
+import numpy as np
+
+from .errors import EchoAugmentError
+from .files import sync_folder
+from .preamble import MAX_CLIP_BYTES, MAX_CLIPS, SIZE, Preamble, find_gaps, read_gaps
+from .record import EchoClip
+from .rows import Row, to_row, to_table
+
+# Settings of h5py's create_dataset. LZ4 reads twice as fast as Zstd and is a fifth larger; gzip and none need no
+# plugin.
+COMPRESSIONS: dict[str, dict[str, Any]] = {
+    "lz4": dict(hdf5plugin.LZ4()),
+    "zstd": dict(hdf5plugin.Zstd(clevel=3)),
+    "gzip": {"compression": "gzip", "compression_opts": 4},
+    "none": {},
+}
+TEMPORARY = ".tmp"
+
+
+class ShardWriter:
+    """One shard of clips of one shape, not visible to any reader before :meth:`seal`.
+
+    Args:
+        folder: where the sealed shard goes; the temporary file lies there as well (a rename must not cross file
+            systems).
+        shape: ``(T, H, W)`` of each chunk. A clip may have fewer frames; it is padded with zeros in the file only.
+        capacity: clips at most.
+        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
+        fingerprint: kept in the shard's preamble.
+
+    Raises:
+        EchoAugmentError: an unknown compression, or a shape or capacity out of bounds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        shape: tuple[int, int, int],
+        *,
+        capacity: int,
+        compression: str = "lz4",
+        fingerprint: str = "",
+    ) -> None:
+        if compression not in COMPRESSIONS:
+            raise EchoAugmentError(f"compression must be one of {', '.join(COMPRESSIONS)}, got {compression!r}")
+        if not 0 < capacity <= MAX_CLIPS:
+            raise EchoAugmentError(f"a shard holds 1 to {MAX_CLIPS} clips, got {capacity}")
+        if not 0 < int(np.prod(shape, dtype=np.int64)) <= MAX_CLIP_BYTES:
+            raise EchoAugmentError(f"a clip may have up to {MAX_CLIP_BYTES} pixels, got {shape}")
+        self.shape, self.capacity, self.fingerprint = shape, capacity, fingerprint
+        self._folder, self._filters = Path(folder), COMPRESSIONS[compression]
+        self._rows: list[Row] = []
+        self._path = self._folder / f".clips-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
+        # v110: checksummed HDF5 structures, readable by every HDF5 since 1.10.
+        # No chunk cache: each clip goes to the file as it comes.
+        options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "locking": False, "rdcc_nbytes": 0}
+        self._file = h5py.File(self._path, "x", **options)
+        self._frames = self._dataset("frames", shape)
+        self._masks: h5py.Dataset | None = None
+
+    def _dataset(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+        sizes = {"shape": (0, *shape), "maxshape": (self.capacity, *shape), "chunks": (1, *shape)}
+        return self._file.create_dataset(name, dtype="u1", **sizes, **self._filters)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, clip: EchoClip) -> None:
+        """Append a clip.
+
+        Raises:
+            EchoAugmentError: the shard is full, or the clip does not fit its shape.
+            OSError: the disk is full, for instance.
+        """
+        if len(self) >= self.capacity:
+            raise EchoAugmentError(f"the shard is full with {self.capacity} clips")
+        if clip.frames.shape[1:] != self.shape[1:] or len(clip.frames) > self.shape[0]:
+            raise EchoAugmentError(f"clip {clip.clip_id!r} of {clip.frames.shape} does not fit a shard of {self.shape}")
+        to_row(clip, 0, 0)  # refuses what cannot be stored before anything is written
+        frames_crc = _append(self._frames, len(self), _padded(clip.frames, self.shape))
+        masks_crc = 0
+        if clip.masks is not None:
+            packed = np.packbits(_padded(clip.masks, self.shape).reshape(-1))
+            if self._masks is None:
+                self._masks = self._dataset("masks", packed.shape)
+            masks_crc = _append(self._masks, len(self), packed)
+        self._rows.append(to_row(clip, frames_crc, masks_crc))
+
+    def seal(self) -> Path:
+        """Write the table, checksum, sync, and rename into place. The name follows from the content.
+
+        Raises:
+            EchoAugmentError: the shard is empty.
+            OSError: the disk is full, for instance; nothing is visible then.
+        """
+        if not self._rows:
+            raise EchoAugmentError("an empty shard cannot be sealed")
+        table = to_table(self._rows)
+        self._file.create_dataset("clips", data=table)
+        datasets = [data for data in (self._frames, self._masks) if data is not None]
+        infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
+        chunks = [(info.byte_offset, info.size) for info in infos]
+        self._file.close()
+        with self._path.open("r+b") as file:
+            size = file.seek(0, 2)
+            gaps = find_gaps(chunks, size)
+            crc = zlib.crc32(read_gaps(file, gaps))
+            file.seek(0)
+            file.write(Preamble(size, len(table), self.shape, self.fingerprint, gaps, crc).pack())
+            file.flush()
+            os.fsync(file.fileno())
+        name = hashlib.blake2b(table.tobytes() + self.fingerprint.encode(), digest_size=10).hexdigest()
+        path = self._folder / f"clips-{name}.h5"
+        self._path.replace(path)
+        sync_folder(self._folder)
+        return path
+
+    def discard(self) -> None:
+        """Drop everything written so far."""
+        try:
+            if self._file:
+                self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+
+def _padded(array: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    if array.shape == shape:
+        return array
+    padded = np.zeros(shape, array.dtype)
+    padded[: len(array)] = array
+    return padded
+
+
+def _append(data: h5py.Dataset, k: int, values: np.ndarray) -> int:
+    """Write row ``k`` and return the CRC-32 of its bytes as stored, after compression."""
+    data.resize(k + 1, axis=0)
+    data[k] = values
+    return zlib.crc32(data.id.read_direct_chunk((k,) + (0,) * values.ndim)[1])

@@ -1,0 +1,154 @@
+"""Reading a cache: clip ``i`` in constant time, from any process, never a damaged one."""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import EchoAugmentError
+from .manifest import SHARDS, open_manifest
+from .record import EchoClip
+from .shard_reader import ShardReader
+
+MAX_OPEN = 256  # an open shard costs a file handle (1,024 are usual) and its table of labels, about 0.1 MB
+
+
+class ClipIds(Sequence[str]):
+    """The ids of a cache in its order (sorted), decoded only when asked for."""
+
+    def __init__(self, column: npt.NDArray[np.bytes_]) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [bytes(value).decode() for value in self._column[index]]
+        return bytes(self._column[index]).decode()
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, str) and self.find(value) >= 0
+
+    def find(self, value: str) -> int:
+        """Position of an id, or -1."""
+        text = value.encode()
+        k = int(np.searchsorted(self._column, np.bytes_(text)))
+        return k if k < len(self._column) and bytes(self._column[k]) == text else -1
+
+
+class ClipStore(Sequence[EchoClip]):
+    """A cache of clips, as it was when it was opened.
+
+    ``store[i]`` reads, checks and returns clip ``i``; the order is by clip id, so that it is the same however the
+    cache was filled. Only sealed shards are seen. The store pickles (to a path and the names of its shards) and
+    survives fork: each process opens its own files when it first reads. A fill or merge that goes on meanwhile does
+    not change an open store.
+
+    Args:
+        folder: of the cache.
+
+    Raises:
+        EchoAugmentError: no such folder, a damaged shard, or shards of different generators. Reading raises it for a
+            clip that does not match its checksum, naming shard, clip and remedy.
+
+    Example:
+        >>> store = ClipStore("cache/dynamic")                     # doctest: +SKIP
+        >>> store[0].frames.shape, store.ef.mean()                 # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise EchoAugmentError(f"there is no cache at {self.folder}", "Make one with: echo-augment fill-cache")
+        self._open(None)
+
+    def _open(self, only: tuple[str, ...] | None) -> None:
+        self._manifest = open_manifest(self.folder, only)
+        self.ids = ClipIds(self._manifest.table["id"])
+        self._readers: OrderedDict[int, ShardReader] = OrderedDict()
+        self._pid = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "shards": self._manifest.shards}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.folder = state["folder"]
+        self._open(state["shards"])
+
+    def __len__(self) -> int:
+        return len(self._manifest.table)
+
+    @overload
+    def __getitem__(self, index: int) -> EchoClip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EchoClip]: ...
+    def __getitem__(self, index: int | slice) -> EchoClip | list[EchoClip]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        reader, row = self._find(index)
+        return reader.clip(row)
+
+    def __iter__(self) -> Iterator[EchoClip]:
+        return (self[k] for k in range(len(self)))
+
+    def read_frames(self, index: int, indices: Sequence[int] | slice | None = None) -> npt.NDArray[np.uint8]:
+        """Frames ``(T, H, W)`` of one clip, or those at ``indices``, without labels and masks: the fast path."""
+        reader, row = self._find(index)
+        frames = reader.frames(row)
+        return frames if indices is None else frames[indices]
+
+    @property
+    def ef(self) -> npt.NDArray[np.float32]:
+        """Ejection fraction of every clip in percent, ``(N,)`` float32; NaN where there is none."""
+        return np.ascontiguousarray(self._manifest.table["ef"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the generator that made the clips."""
+        return self._manifest.fingerprint
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """Names of the shards."""
+        return self._manifest.shards
+
+    def shard_of(self, index: int) -> str:
+        """Name of the shard that holds clip ``index``."""
+        return self._manifest.shards[int(self._manifest.table["shard"][index])]
+
+    def close(self) -> None:
+        """Close the files; the store opens them again when it is read."""
+        if self._pid == os.getpid():
+            for reader in self._readers.values():
+                reader.close()
+        self._readers = OrderedDict()
+
+    def _find(self, index: int) -> tuple[ShardReader, int]:
+        row = self._manifest.table[index]
+        if self._pid != os.getpid():  # forked: the parent's HDF5 handles are of no use here
+            self._readers, self._pid = OrderedDict(), os.getpid()
+        k = int(row["shard"])
+        reader = self._readers.get(k)
+        if reader is None:
+            path = self.folder / SHARDS / self._manifest.shards[k]
+            try:
+                reader = ShardReader(path)
+            except FileNotFoundError:
+                raise EchoAugmentError(
+                    f"shard {path} has gone since the cache was opened", "Open the cache again"
+                ) from None
+            self._readers[k] = reader
+            if len(self._readers) > MAX_OPEN:
+                self._readers.popitem(last=False)[1].close()
+        else:
+            self._readers.move_to_end(k)
+        return reader, int(row["row"])

@@ -1,0 +1,98 @@
+"""Writing a cache: clips go to the open shard of their shape; full or old shards are sealed."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .errors import EchoAugmentError
+from .manifest import SHARDS
+from .record import EchoClip
+from .shard_writer import ShardWriter
+
+
+class StoreWriter:
+    """Adds clips to a cache. Clips are visible once their shard is sealed; leaving the ``with`` block seals what is
+    whole.
+
+    Every shard has one shape; a clip of another shape goes to another shard, so one cache may hold clips of any length.
+
+    Args:
+        folder: of the cache; made where it is missing.
+        compression: ``lz4`` (default), ``zstd`` (a fifth smaller, half as fast), ``gzip`` or ``none`` (read without
+            plugin).
+        shard_clips: clips in a shard at most.
+        seal_seconds: a shard is sealed when its first clip is that old, so that a kill loses no more than that.
+        fingerprint: of the generator; every clip must carry the same one in its provenance, or have none.
+
+    Raises:
+        EchoAugmentError: an unknown compression, a bad size; from :meth:`add`, a clip of another generator.
+        OSError: the disk is full or read-only. Sealed shards are not touched by it.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        compression: str = "lz4",
+        shard_clips: int = 512,
+        seal_seconds: float = 300.0,
+        fingerprint: str = "",
+    ) -> None:
+        self.folder = Path(folder)
+        self.compression, self.shard_clips, self.seal_seconds = compression, shard_clips, seal_seconds
+        self.fingerprint = fingerprint
+        self._shards: dict[tuple[int, int, int], tuple[ShardWriter, float]] = {}
+        self.sealed: list[Path] = []
+        (self.folder / SHARDS).mkdir(parents=True, exist_ok=True)
+
+    def add(self, clip: EchoClip) -> None:
+        """Store one clip."""
+        theirs = clip.provenance.fingerprint if clip.provenance else self.fingerprint
+        if theirs != self.fingerprint:
+            raise EchoAugmentError(
+                f"clip {clip.clip_id!r} has fingerprint {theirs!r}, the cache {self.folder} has {self.fingerprint!r}",
+                "Fill another folder with the other generator",
+            )
+        shape = clip.frames.shape
+        if shape not in self._shards:
+            options: dict[str, Any] = {
+                "capacity": self.shard_clips,
+                "compression": self.compression,
+                "fingerprint": self.fingerprint,
+            }
+            self._shards[shape] = (ShardWriter(self.folder / SHARDS, shape, **options), time.monotonic())
+        self._shards[shape][0].add(clip)
+        now = time.monotonic()
+        for key, (shard, since) in list(self._shards.items()):
+            if len(shard) and (len(shard) >= self.shard_clips or now - since > self.seal_seconds):
+                self._seal(key)
+
+    def seal(self) -> None:
+        """Seal every open shard."""
+        for shape in list(self._shards):
+            self._seal(shape)
+
+    def discard(self) -> None:
+        """Drop every clip that is not sealed."""
+        while self._shards:
+            self._shards.popitem()[1][0].discard()
+
+    def _seal(self, shape: tuple[int, int, int]) -> None:
+        shard, _ = self._shards.pop(shape)
+        try:
+            if len(shard):
+                self.sealed.append(shard.seal())
+        finally:
+            shard.discard()
+
+    def __enter__(self) -> "StoreWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.seal()
+        finally:
+            self.discard()
