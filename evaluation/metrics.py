@@ -1,0 +1,70 @@
+"""Error figures of a regression, per training seed, and what each test heart adds to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure computed from residuals and true values.
+
+    Attributes:
+        name: key in the report.
+        per_seed: ``(..., S, H)`` residuals and ``(..., 1, H)`` true values to ``(..., S)``.
+        influence: ``(S, H)`` residuals and ``(1, H)`` true values to ``(S, H)`` numbers whose mean over hearts is
+            ``per_seed``: the share of each heart, exact for means, to first order for the others.
+        smaller_is_better: True for errors.
+    """
+
+    name: str
+    per_seed: Callable[[Array, Array], Array]
+    influence: Callable[[Array, Array], Array]
+    smaller_is_better: bool = True
+
+    def value(self, residuals: Array, true: Array) -> Array:
+        """The mean over seeds of the per-seed figure: ``(..., S, H)`` and ``(..., 1, H)`` to ``(...)``."""
+        return self.per_seed(residuals, true).mean(-1)
+
+
+def _mae(residuals: Array, _: Array) -> Array:
+    return np.abs(residuals).mean(-1)
+
+
+def _mae_influence(residuals: Array, _: Array) -> Array:
+    return np.abs(residuals)
+
+
+def _rmse(residuals: Array, _: Array) -> Array:
+    return np.sqrt(np.square(residuals).mean(-1))
+
+
+def _rmse_influence(residuals: Array, true: Array) -> Array:
+    rmse = _rmse(residuals, true)[:, None]
+    return (np.square(residuals) / np.where(rmse == 0, 1, rmse) + rmse) / 2
+
+
+def _r2(residuals: Array, true: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - np.square(residuals).mean(-1) / true.var(-1)
+
+
+def _r2_influence(residuals: Array, true: Array) -> Array:
+    square = np.square(residuals)
+    error, spread = square.mean(-1, keepdims=True), true.var()
+    deviation = np.square(true - true.mean()) - spread
+    return 1 - square / spread + error / spread**2 * deviation
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("mae", _mae, _mae_influence),
+        Metric("rmse", _rmse, _rmse_influence),
+        Metric("r2", _r2, _r2_influence, smaller_is_better=False),
+    )
+}
