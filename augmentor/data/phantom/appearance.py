@@ -1,0 +1,146 @@
+"""How a phantom heart looks: anatomy at end-diastole, the scanner's sector and its image."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .motion import check_range, known_fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appearance:
+    """Looks of one heart in one apical four-chamber view; lengths in pixels of a 112x112 frame, levels in dB.
+
+    Attributes:
+        origin_x: of the sector's tip.
+        origin_y: of the sector's tip.
+        half_angle: of the sector, radians.
+        depth: of the sector from its tip.
+        near_cut: depth where the image starts (the probe's face).
+        mm_per_px: scale, for volumes in mL.
+        apex_x: of the LV apex, relative to the sector's tip.
+        apex_y: of the LV apex, relative to the sector's tip.
+        tilt: of the long axis, radians; positive leans the base to the right.
+        lv_length: apex to mitral plane at ED, before foreshortening.
+        foreshortening: share of the length that the plane of view cuts off; it also rounds the apex.
+        lv_width: largest half-width at ED.
+        lv_widest: where it lies, 0 apex to 1 base.
+        lv_base: half-width at the mitral plane, relative to the largest.
+        lv_roundness: exponent of the apical half, 2 is an ellipse.
+        lv_bend: bow of the long axis, in lengths.
+        septum_wall: thickness.
+        lateral_wall: thickness.
+        apex_wall: thickness.
+        rv_width: of the right ventricle, relative to ``lv_width``.
+        rv_start: depth of its tip, in LV lengths.
+        la_width: half-width of the left atrium, relative to ``lv_width``.
+        la_length: in LV lengths.
+        ra_width: half-width of the right atrium, relative to ``lv_width``.
+        ra_length: in LV lengths.
+        septum_db: level of the septum.
+        lateral_db: level of the lateral wall.
+        rv_db: level of the right ventricle's free wall.
+        annulus_db: level of the crux and of the lateral groove.
+        pericardium_db: level of the line outside the lateral wall.
+        atrial_db: level of the atrial walls.
+        outside_db: level of the tissue around the heart.
+        blood_db: level of blood.
+        valve_db: level of the leaflets.
+        papillary_db: level of structures inside the LV.
+        gain_db: of the whole image.
+        dynamic_range: from black to white, dB.
+        gamma: of the grey map.
+        attenuation: dB lost from the tip to the full depth, after the scanner's correction.
+        dropout_db: lost at ``dropout_angle``.
+        dropout_angle: relative to ``half_angle``, -1 to 1.
+        dropout_width: relative to ``half_angle``.
+        patchiness_db: standard deviation of slow variations of level.
+        clutter_db: level of near-field clutter.
+        clutter_depth: of its decay.
+        noise_db: level of the receiver's noise.
+        noise_slope: dB added to the noise from tip to full depth.
+        haze_db: level of the steady haze over the sector.
+        psf_axial: standard deviation of the point spread along a beam.
+        psf_lateral: standard deviation across beams, in radians times 100.
+        persistence: weight of the previous frame, 0 to 0.7.
+        scale_bar: style of the marks at the sector's right side, 0 (none) to 3.
+        scale_position: of the marks along the edge, relative to ``depth``.
+        marker: level of the mark at the top, 0 (none) to 255.
+        speckle_seed: draws the scatterers, the patches and the noise.
+    """
+
+    origin_x: float
+    origin_y: float
+    half_angle: float
+    depth: float
+    near_cut: float
+    mm_per_px: float
+    apex_x: float
+    apex_y: float
+    tilt: float
+    lv_length: float
+    foreshortening: float
+    lv_width: float
+    lv_widest: float
+    lv_base: float
+    lv_roundness: float
+    lv_bend: float
+    septum_wall: float
+    lateral_wall: float
+    apex_wall: float
+    rv_width: float
+    rv_start: float
+    la_width: float
+    la_length: float
+    ra_width: float
+    ra_length: float
+    septum_db: float
+    lateral_db: float
+    rv_db: float
+    annulus_db: float
+    pericardium_db: float
+    atrial_db: float
+    outside_db: float
+    blood_db: float
+    valve_db: float
+    papillary_db: float
+    gain_db: float
+    dynamic_range: float
+    gamma: float
+    attenuation: float
+    dropout_db: float
+    dropout_angle: float
+    dropout_width: float
+    patchiness_db: float
+    clutter_db: float
+    clutter_depth: float
+    noise_db: float
+    noise_slope: float
+    haze_db: float
+    psf_axial: float
+    psf_lateral: float
+    persistence: float
+    scale_bar: int
+    scale_position: float
+    marker: int
+    speckle_seed: int
+
+    def __post_init__(self) -> None:
+        check_range("appearance", self, {"half_angle": (0.3, 1.2), "depth": (40, 200), "mm_per_px": (0.3, 5)})
+        check_range("appearance", self, {"lv_length": (15, 100), "lv_width": (5, 45), "lv_widest": (0.3, 0.9)})
+        check_range("appearance", self, {"foreshortening": (0, 0.5), "lv_base": (0.3, 1), "lv_roundness": (1, 4)})
+        check_range("appearance", self, {"dynamic_range": (10, 120), "gamma": (0.3, 3), "persistence": (0, 0.7)})
+
+    @property
+    def ed_length(self) -> float:
+        """Long axis as drawn at ED, pixels."""
+        return self.lv_length * (1 - self.foreshortening)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-able dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Appearance":
+        """The appearance that :meth:`as_dict` gave. Raises EchoAugmentError on an unknown or missing field."""
+        return cls(**known_fields("appearance", cls, values))

@@ -1,0 +1,255 @@
+"""From a motion and an appearance to frames: scatterers are carried by the tissue, seen by the beam, compressed."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .appearance import Appearance
+from .geometry import Pose, centre_line, contour, lv_volumes, pose_at, profile, side_strain, sides, to_image, trace
+from .motion import Motion
+from .rhythm import labelled_frames, valve_opening
+from .sector import BEAMS, ROWS, Sector, draw_marks, make_sector
+from .tissue import ABOVE, LEFT, TEXELS, Plate, lumps, make_plate
+
+Image = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float64]
+TABLE = 1024  # entries of the half-width table along the axis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhantomClip:
+    """A rendered clip with its exact labels.
+
+    Attributes:
+        frames: ``(T, H, W)`` uint8.
+        masks: ``(T, H, W)`` bool, the LV cavity as drawn.
+        fps: frames per second.
+        ef: ejection fraction in percent, from the ED and ES contours by method of discs.
+        edv: mL at the ED frame.
+        esv: mL at the ES frame.
+        ed_frame: of the labelled beat (the first whole one in the clip).
+        es_frame: of the labelled beat.
+        volumes: ``(T,)`` mL.
+        tracings: ``(T, 21, 4)`` x1, y1, x2, y2 in pixels, the long axis first.
+    """
+
+    frames: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.bool_]
+    fps: float
+    ef: float
+    edv: float
+    esv: float
+    ed_frame: int
+    es_frame: int
+    volumes: Array
+    tracings: Array
+
+    def tracing(self, frame: int) -> Array:
+        """EchoNet's tracing of a frame, ``(21, 4)``: the long axis from the apex, then 20 chords from apex to base."""
+        return self.tracings[frame]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VolumeCurve:
+    """Labels of a clip without its pixels: see :func:`volume_curve`."""
+
+    times: Array
+    volumes: Array
+    ef: float
+    edv: float
+    esv: float
+    ed_frame: int
+    es_frame: int
+
+
+def frame_times(frames: int, fps: float, start: float) -> Array:
+    """Seconds of each frame. Raises EchoAugmentError on a value out of range."""
+    if frames < 1:
+        raise EchoAugmentError(f"frames must be at least 1, got {frames}")
+    if not 0 < fps < 1e4:
+        raise EchoAugmentError(f"fps must be positive, got {fps}")
+    if not 0 <= start < 1e4:
+        raise EchoAugmentError(f"start must be in [0, 10000) seconds, got {start}")
+    return start + np.arange(frames) / fps
+
+
+def volume_curve(
+    motion: Motion, appearance: Appearance, *, frames: int = 100, fps: float = 50.0, start: float = 0.0
+) -> VolumeCurve:
+    """The labels that :func:`render` gives with the same arguments, in well under a millisecond and without pixels."""
+    times = frame_times(frames, fps, start)
+    volumes = lv_volumes(motion, appearance, times)
+    ed, es = labelled_frames(motion, times, volumes)
+    edv, esv = float(volumes[ed]), float(volumes[es])
+    return VolumeCurve(times, volumes, max(0.0, 100 * (edv - esv) / edv), edv, esv, ed, es)
+
+
+def render(
+    motion: Motion,
+    appearance: Appearance,
+    *,
+    frames: int = 100,
+    fps: float = 50.0,
+    seed: int = 0,
+    size: int = 112,
+    start: float = 0.0,
+) -> PhantomClip:
+    """Draw a heart: a pure function of its arguments.
+
+    Args:
+        motion: how it moves.
+        appearance: how it looks.
+        frames: how many.
+        fps: frames per second.
+        seed: another realisation of scatterers and noise; with 0 a heart keeps its own speckle.
+        size: of the square frames, pixels.
+        start: seconds into the motion.
+
+    Returns:
+        the clip, with masks and labels.
+
+    Raises:
+        EchoAugmentError: an argument out of range.
+    """
+    if not 16 <= size <= 1024:
+        raise EchoAugmentError(f"size must be in [16, 1024] pixels, got {size}")
+    if seed < 0:
+        raise EchoAugmentError(f"seed must not be negative, got {seed}")
+    curve = volume_curve(motion, appearance, frames=frames, fps=fps, start=start)
+    pose = pose_at(motion, appearance, curve.times)
+    masks = np.stack([draw_mask(contour(motion, appearance, pose, t), size) for t in range(frames)])
+    return PhantomClip(
+        frames=draw_frames(motion, appearance, pose, curve.times, seed, size),
+        masks=masks,
+        fps=float(fps),
+        ef=curve.ef,
+        edv=curve.edv,
+        esv=curve.esv,
+        ed_frame=curve.ed_frame,
+        es_frame=curve.es_frame,
+        volumes=curve.volumes,
+        tracings=np.stack([trace(motion, appearance, pose, t) for t in range(frames)]) * (size / 112),
+    )
+
+
+def draw_mask(points: Array, size: int) -> npt.NDArray[np.bool_]:
+    """Pixels inside a closed border (``(N, 2)`` pixels of a 112x112 frame), ``(size, size)`` bool."""
+    image = np.zeros((size, size), np.uint8)
+    fixed = np.round(((points + 0.5) * (size / 112) - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(image, [fixed], 1, shift=4)
+    return image.astype(bool)
+
+
+class Mover:
+    """Finds, for each sample of the sector, which point of the ED heart has moved there."""
+
+    def __init__(self, motion: Motion, look: Appearance, sector: Sector) -> None:
+        self.motion, self.look, self.sector = motion, look, sector
+        x = np.linspace(0, 1, TABLE)
+        self.widest = (look.lv_width * profile(look, x)).astype(np.float32)
+        self.bend = centre_line(look, x).astype(np.float32)
+        self.strains = [side_strain(motion, x, side).astype(np.float32) for side in (-1, 1)]
+
+    def __call__(self, pose: Pose, frame: int) -> tuple[Image, Image]:
+        """``(column, row)`` in the plate of every sample, each ``(ROWS, BEAMS)`` float32."""
+        look, ed_length, length = self.look, np.float32(self.look.ed_length), np.float32(pose.length[frame])
+        sine, cosine = np.float32(np.sin(pose.angle[frame])), np.float32(np.cos(pose.angle[frame]))
+        dx, dy = self.sector.x - np.float32(pose.apex[frame, 0]), self.sector.y - np.float32(pose.apex[frame, 1])
+        across, along = cosine * dx - sine * dy, sine * dx + cosine * dy
+        below = np.maximum(along - length, 0)
+        fade = np.exp(below * (-1.2 / ed_length))
+        ed_along = np.where(along < 0, along, np.minimum(along, length) * (ed_length / length))
+        ed_along += below - (ed_length - length) * (1 - fade) * (below > 0)
+        index = np.clip(ed_along * ((TABLE - 1) / ed_length), 0, TABLE - 1).astype(np.int32)
+        across -= self.bend[index]
+        ed_half = self.widest[index] * (ed_along > 0)
+        moves = (min(float(pose.septal[frame]), 1.3), min(float(pose.lateral[frame]), 1.3))
+        tables = [1 - np.minimum(s * np.float32(m), 0.85) for s, m in zip(self.strains, moves, strict=True)]
+        scale = np.where(across < 0, tables[0][index], tables[1][index])
+        half, reach = ed_half * scale, np.abs(across)
+        gap = np.maximum(reach - half, 0)
+        swell = (ed_half * ed_half - half * half) * np.exp(gap * np.float32(-1 / (1.4 * look.lv_width))) * fade
+        ed_reach = np.where(reach < half, reach / scale, np.sqrt(reach * reach + swell))
+        return (np.copysign(ed_reach, across) + LEFT) * np.float32(TEXELS), (ed_along + ABOVE) * np.float32(TEXELS)
+
+
+def leaflets(motion: Motion, look: Appearance, pose: Pose, frame: int, opening: float) -> list[Array]:
+    """The two mitral leaflets of a frame as lines of points, each ``(N, 2)`` pixels of a 112x112 frame."""
+    septal, lateral = sides(motion, look, pose, frame, np.array([1.0]))
+    lines = []
+    for hinge, other, share, reach in ((septal[0], lateral[0], 0.58, 1.0), (lateral[0], septal[0], 0.42, 0.8)):
+        span = np.linalg.norm(other - hinge)
+        toward = (other - hinge) / span
+        up = to_image(look, pose, frame, np.array(0.0), np.array(0.0)) - 0.5 * (hinge + other)
+        up = up / np.linalg.norm(up)
+        leaf = share * span * 1.05
+        tilt = 0.08 + opening * 1.2 * reach
+        s = np.linspace(0, 1, 8)[:, None]
+        curve = tilt * (0.5 + 0.5 * s)
+        lines.append(hinge + leaf * s * (np.cos(curve) * toward + np.sin(curve) * up))
+    return lines
+
+
+def gain_map(look: Appearance, sector: Sector, rng: np.random.Generator) -> Image:
+    """Level in dB that the way of the sound adds to each sample, ``(ROWS, BEAMS)``."""
+    level = -look.attenuation * sector.share + look.patchiness_db * 0.6 * lumps(rng, (ROWS, BEAMS), 30)
+    drop = np.exp(-0.5 * ((sector.bearing - look.dropout_angle) / look.dropout_width) ** 2)
+    streaks = cv2.GaussianBlur(rng.standard_normal((1, BEAMS)).astype(np.float32), (0, 0), 2.5)
+    return (level - look.dropout_db * drop * np.minimum(1.5 * sector.share, 1) + 3 * streaks).astype(np.float32)
+
+
+def draw_frames(
+    motion: Motion, look: Appearance, pose: Pose, times: Array, seed: int, size: int
+) -> npt.NDArray[np.uint8]:
+    """The frames, ``(T, size, size)`` uint8: what :func:`render` shows."""
+    sector, plate = make_sector(look, size), make_plate(look, seed)
+    rng = np.random.default_rng([look.speckle_seed, seed, 11])
+    gain = gain_map(look, sector, np.random.default_rng([look.speckle_seed, 13]))
+    amplitude = np.power(10, gain / 20, dtype=np.float32)[..., None]
+    clutter_level = look.clutter_db - 8.7 * sector.share * look.depth / look.clutter_depth
+    still = rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32)
+    haze = np.power(10, look.haze_db / 20) * (1 - 0.5 * sector.bearing**2)
+    still *= (np.power(10, clutter_level / 20) + haze).astype(np.float32)[..., None]
+    noise_level = np.power(10, (look.noise_db + look.noise_slope * sector.share) / 20, dtype=np.float32)[..., None]
+    marks, move = draw_marks(look, size), Mover(motion, look, sector)
+    opening = valve_opening(motion, times)
+    sigma = (look.psf_lateral / 100 / sector.beam_step, look.psf_axial / sector.row_step)
+    loud = np.float32(np.sqrt(4 * np.pi * sigma[0] * sigma[1]))
+    valve_level = np.float32(10 ** (look.valve_db / 20))
+    valve_speckle = rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32) + 1
+    shown = np.empty((len(times), size, size), np.uint8)
+    kept: Image | None = None
+    for t in range(len(times)):
+        field = look_up(plate, move(pose, t)) * amplitude
+        field += valve_speckle * (draw_leaflets(motion, look, pose, t, float(opening[t])) * valve_level)[..., None]
+        field += still
+        seen = cv2.GaussianBlur(field, (0, 0), sigmaX=sigma[0], sigmaY=sigma[1]) * loud
+        seen += rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32) * noise_level
+        power = cv2.multiply(seen, seen).sum(axis=2)
+        level = (10 / np.log(10)) * cv2.log(power + 1e-9) + look.gain_db
+        grey = np.clip(level / look.dynamic_range + 1, 0, 1) ** look.gamma
+        kept = grey if kept is None else look.persistence * kept + (1 - look.persistence) * grey
+        image = cv2.remap(kept, sector.to_beam, sector.to_row, cv2.INTER_LINEAR) * sector.window
+        shown[t] = np.clip(np.maximum(image * 255, marks) + 0.5, 0, 255).astype(np.uint8)
+    return shown
+
+
+def look_up(plate: Plate, place: tuple[Image, Image]) -> Image:
+    """The scatterers at each sample, ``(ROWS, BEAMS, 2)``."""
+    return cv2.remap(plate.scatterers, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def draw_leaflets(motion: Motion, look: Appearance, pose: Pose, frame: int, opening: float) -> Image:
+    """The leaflets on the polar grid, ``(ROWS, BEAMS)`` 0 to 1."""
+    image = np.zeros((ROWS, BEAMS), np.uint8)
+    for line in leaflets(motion, look, pose, frame, opening):
+        dx, dy = line[:, 0] - look.origin_x, line[:, 1] - look.origin_y
+        beam = (np.arctan2(dx, dy) + look.half_angle) / (2 * look.half_angle) * (BEAMS - 1)
+        row = (np.hypot(dx, dy) - look.near_cut) / (look.depth - look.near_cut) * (ROWS - 1)
+        fixed = np.round(np.stack([beam, row], axis=1) * 16).astype(np.int32)
+        cv2.polylines(image, [fixed], False, 255, 1, cv2.LINE_AA, 4)
+    return image.astype(np.float32) / 255

@@ -1,0 +1,180 @@
+"""Draw a heart from a seed: motion spread like EchoNet-Dynamic's EF, appearance like its views."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .appearance import Appearance
+from .geometry import lv_volumes
+from .motion import Motion
+from .rendering import PhantomClip, render
+
+EF_RANGE = (10.0, 85.0)
+IRREGULAR_SHARE = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Phantom:
+    """A heart: its name, how it moves, how it looks, and the seed that drew both."""
+
+    name: str
+    motion: Motion
+    appearance: Appearance
+    seed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-able dict."""
+        motion, appearance = self.motion.as_dict(), self.appearance.as_dict()
+        return {"name": self.name, "seed": self.seed, "motion": motion, "appearance": appearance}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Phantom":
+        """The phantom that :meth:`as_dict` gave."""
+        motion, appearance = Motion.from_dict(values["motion"]), Appearance.from_dict(values["appearance"])
+        return cls(str(values["name"]), motion, appearance, int(values["seed"]))
+
+
+def sample_phantom(seed: int, name: str | None = None) -> Phantom:
+    """The heart of ``seed``: a pure function. Motion and appearance are drawn independently of each other.
+
+    Args:
+        seed: not negative.
+        name: ``"P0000042"`` for seed 42 where None.
+
+    Raises:
+        EchoAugmentError: a negative seed.
+    """
+    if seed < 0:
+        raise EchoAugmentError(f"seed must not be negative, got {seed}")
+    motion = sample_motion(np.random.default_rng([seed, 1]))
+    appearance = sample_appearance(np.random.default_rng([seed, 2]))
+    return Phantom(name or f"P{seed:07d}", motion, appearance, seed)
+
+
+def counterfactual(motion_of: Phantom, appearance_of: Phantom, **render_kwargs: Any) -> PhantomClip:
+    """The motion of one heart with the appearance of another: the clip that a perfect generator would make."""
+    return render(motion_of.motion, appearance_of.appearance, **render_kwargs)
+
+
+def sample_ef(rng: np.random.Generator) -> float:
+    """An EF in percent: most hearts about 61, a quarter spread widely below (EchoNet-Dynamic: mean 55.8, sd 12.4)."""
+    while True:
+        ef = rng.normal(61.6, 5.6) if rng.random() < 0.74 else rng.normal(40.5, 12.0)
+        if EF_RANGE[0] + 1 <= ef <= EF_RANGE[1] - 1:
+            return float(ef)
+
+
+def sample_motion(rng: np.random.Generator) -> Motion:
+    """A motion whose EF follows :func:`sample_ef`."""
+    ef = sample_ef(rng)
+    share = rng.uniform(0.17, 0.36)  # of the long axis in the logarithm of the volume's shrinking
+    irregular = rng.random() < IRREGULAR_SHARE
+    rate = float(np.clip(rng.normal(72, 13), 50, 110))
+    motion = Motion(
+        heart_rate=rate,
+        phase=rng.uniform(0, 1),
+        long_strain=1 - (1 - ef / 100) ** share,
+        short_strain=1 - (1 - ef / 100) ** ((1 - share) / 2),
+        systole=float(np.clip(0.33 * (rate / 70) ** 0.5 + rng.normal(0, 0.02), 0.26, 0.46)),
+        ejection_shape=rng.uniform(0.8, 1.15),
+        rapid_filling=rng.uniform(0.3, 0.55),
+        atrial_kick=0.0 if irregular else rng.uniform(0.1, 0.4),
+        atrial_time=rng.uniform(0.18, 0.3),
+        asymmetry=float(np.clip(rng.normal(0, 0.12), -0.3, 0.3)),
+        regional=-rng.uniform(0.2, 0.7) if rng.random() < 0.25 else rng.normal(0, 0.05),
+        regional_site=rng.uniform(0.1, 0.9),
+        regional_side=float(rng.choice([-1, 1])),
+        delay=float(np.clip(rng.normal(0, 0.015), -0.05, 0.05)),
+        rock_angle=rng.normal(0, 0.04),
+        rock_shift=rng.normal(0, 0.025),
+        breath_shift=abs(rng.normal(0, 0.012)),
+        breath_period=rng.uniform(3, 6),
+        irregularity=rng.uniform(0.12, 0.28) if irregular else rng.uniform(0, 0.025),
+        beat_coupling=rng.uniform(0.3, 0.7),
+        rhythm_seed=int(rng.integers(2**31)),
+    )
+    return calibrate(motion, ef)
+
+
+def calibrate(motion: Motion, ef: float) -> Motion:
+    """``motion`` with its short strain set so that a regular beat of a standard heart has ``ef`` percent."""
+    look = sample_appearance(np.random.default_rng([0, 2]))
+    steady = replace(motion, irregularity=0.0, phase=0.0)
+    times = np.linspace(0, 60 / motion.heart_rate * 0.95, 96)
+    low, high = 0.0, 0.79
+    for _ in range(12):
+        middle = 0.5 * (low + high)
+        volumes = lv_volumes(replace(steady, short_strain=middle), look, times)
+        low, high = (middle, high) if 100 * (1 - volumes.min() / volumes[0]) < ef else (low, middle)
+    return replace(motion, short_strain=0.5 * (low + high))
+
+
+def sample_appearance(rng: np.random.Generator) -> Appearance:
+    """A view: sector, anatomy and image quality, each within what real apical views show."""
+
+    def normal(mean: float, sd: float, low: float, high: float) -> float:
+        return float(np.clip(rng.normal(mean, sd), low, high))
+
+    length = normal(56, 6, 42, 68)
+    width = length * normal(0.345, 0.055, 0.24, 0.48)
+    return Appearance(
+        origin_x=normal(61, 1.5, 57, 65),
+        origin_y=normal(6, 2.5, 2, 12),
+        half_angle=normal(0.77, 0.04, 0.66, 0.86),
+        depth=normal(104, 3, 97, 110),
+        near_cut=rng.uniform(1, 6),
+        mm_per_px=normal(1.45, 0.13, 1.1, 1.8),
+        apex_x=rng.normal(0, 3),
+        apex_y=normal(10, 3, 5, 18),
+        tilt=rng.normal(0.05, 0.09),
+        lv_length=length,
+        foreshortening=float(max(0, rng.normal(0.02, 0.06))),
+        lv_width=width,
+        lv_widest=rng.uniform(0.5, 0.75),
+        lv_base=rng.uniform(0.66, 0.92),
+        lv_roundness=rng.uniform(1.7, 2.5),
+        lv_bend=rng.normal(0, 0.03),
+        septum_wall=normal(6.5, 1.2, 4, 10),
+        lateral_wall=normal(6.5, 1.2, 4, 10),
+        apex_wall=rng.uniform(3, 6),
+        rv_width=rng.uniform(0.35, 0.75),
+        rv_start=rng.uniform(0.2, 0.5),
+        la_width=rng.uniform(0.75, 1.1),
+        la_length=rng.uniform(0.45, 0.75),
+        ra_width=rng.uniform(0.6, 0.95),
+        ra_length=rng.uniform(0.4, 0.7),
+        septum_db=rng.normal(-2, 2.5),
+        lateral_db=rng.normal(-9, 3),
+        rv_db=rng.normal(-10, 3),
+        annulus_db=rng.normal(3, 2.5),
+        pericardium_db=rng.normal(1, 3),
+        atrial_db=rng.normal(-8, 3),
+        outside_db=rng.normal(-20, 4),
+        blood_db=rng.normal(-42, 3),
+        valve_db=rng.normal(6, 3),
+        papillary_db=rng.normal(-22, 8),
+        gain_db=rng.normal(-6, 2.5),
+        dynamic_range=normal(38, 4, 30, 48),
+        gamma=normal(1.1, 0.15, 0.8, 1.5),
+        attenuation=rng.uniform(-3, 6),
+        dropout_db=rng.uniform(0, 16),
+        dropout_angle=rng.uniform(0.35, 1.0),
+        dropout_width=rng.uniform(0.12, 0.3),
+        patchiness_db=rng.uniform(2, 5),
+        clutter_db=rng.normal(-14, 5),
+        clutter_depth=rng.uniform(10, 26),
+        noise_db=rng.normal(-44, 4),
+        noise_slope=rng.uniform(0, 10),
+        haze_db=rng.normal(-45, 5),
+        psf_axial=rng.uniform(0.6, 0.95),
+        psf_lateral=rng.uniform(1.3, 2.6),
+        persistence=rng.uniform(0.0, 0.4),
+        scale_bar=int(rng.choice([0, 1, 2, 3], p=[0.1, 0.35, 0.25, 0.3])),
+        scale_position=rng.uniform(0.3, 0.55),
+        marker=int(rng.choice([0, 1], p=[0.1, 0.9]) * rng.integers(130, 240)),
+        speckle_seed=int(rng.integers(2**31)),
+    )
