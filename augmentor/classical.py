@@ -1,0 +1,144 @@
+"""Classical augmentation of whole clips: one transform for all frames, masks moved along."""
+
+import os
+import random
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .echo_adapter import is_echo_like
+from .epoch import SharedEpoch, checked_epoch
+from .fields import ImageFields
+from .mixing import item_rng
+from .shares import check_share
+from .tree import leaves, locate, pass_epoch
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
+import albumentations as A
+
+CLASSICAL = 0x434C  # tag of this random stream
+
+
+def ef_preserving() -> A.Compose:
+    """The default: small shift, scale and rotation; gain, gamma, speckle-like noise, blur.
+
+    EF is a ratio of volumes, so moving, turning and evenly scaling the image keeps it; so does grey level. Black stays
+    black throughout (gain, gamma and noise multiply), as outside the sector. There is no flip: an apical view has a
+    handedness, and no patient is mirrored. No cropping, shearing, elastic or temporal change: those change the
+    ventricle or may cut it.
+    """
+    return A.Compose(
+        [
+            A.Affine(scale=(0.9, 1.1), translate_percent=(-0.06, 0.06), rotate=(-10, 10), keep_ratio=True, p=0.8),
+            A.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.25, p=0.5),
+            A.RandomGamma(gamma_limit=(80, 125), p=0.5),
+            A.MultiplicativeNoise(multiplier=(0.9, 1.1), elementwise=True, p=0.3),
+            A.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 0.8), p=0.2),
+        ]
+    )
+
+
+class ClassicalAugment(Dataset[Any]):
+    """A dataset whose clips are shifted, turned, scaled, brightened, .. by albumentations, in the form they had.
+
+    One transform is drawn per item and applied to every frame of its video, to frame targets and to trace masks. It is
+    drawn from ``(seed, epoch, index)`` alone: albumentations by itself repeats its draws in every worker
+    (AlbumentationsX#266). The normalisation is undone first and redone after, so what comes in from outside the image
+    is black, not the mean grey.
+
+    Composes with `SyntheticAugment`: ``ClassicalAugment(SyntheticAugment(base, source))`` transforms real and synthetic
+    items, ``SyntheticAugment(ClassicalAugment(base), source)`` the real ones only.
+
+    Args:
+        base: ``echonet.datasets.Echo``, `EchoNetDynamic`, any ``Subset``, ``ConcatDataset`` or `SyntheticAugment` of
+            them, or another dataset with ``fields``.
+        transform: an albumentations transform; None takes `ef_preserving`. It sees images as float32 in [0, 1].
+        p: chance that an item is transformed, in [0, 1].
+        seed: of all draws, at least 0.
+        fields: where a sample's images are; None works it out from ``base``.
+
+    Raises:
+        EchoAugmentError: a value out of its range, or a dataset that is not Echo-like and no ``fields``.
+
+    Example, for a dataset of ``{"video": (3, T, H, W) in [0, 1], "mask": (T, H, W), ..}``::
+
+        ClassicalAugment(my_dataset, fields=ImageFields(video="video", masks=["mask"], std=255))
+    """
+
+    def __init__(
+        self,
+        base: Any,
+        *,
+        transform: A.BasicTransform | A.BaseCompose | None = None,
+        p: float = 1.0,
+        seed: int = 0,
+        fields: ImageFields | None = None,
+    ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise EchoAugmentError(f"seed must be a whole number >= 0, got {seed!r}")
+        self.base, self.p, self.seed = base, check_share(p), int(seed)
+        self.transform = transform if transform is not None else ef_preserving()
+        if not isinstance(self.transform, A.Compose):
+            self.transform = A.Compose([self.transform])
+        self._fields = [(base, fields)] if fields is not None else [(leaf, _fields_of(leaf)) for leaf in leaves(base)]
+        self._epoch = SharedEpoch()
+        self._synced = 0  # the epoch that this process has passed to the base
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def __getitem__(self, index: int) -> Any:
+        place = int(index)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"item {place} of {len(self)}")
+        place %= len(self)
+        epoch = self._epoch.get()
+        if epoch != self._synced:
+            pass_epoch(self.base, epoch)
+            self._synced = epoch
+        sample = self.base[place]
+        rng = item_rng(self.seed, epoch, place, CLASSICAL)
+        return self._apply(sample, place, rng) if rng.random() < self.p else sample
+
+    def _apply(self, sample: Any, place: int, rng: np.random.Generator) -> Any:
+        fields = self._fields_at(place)
+        images, masks = fields.unpack(sample)
+        # One shared state for all steps: Compose.set_random_seed would give every step the same draws.
+        self.transform.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+        data = {"images": images} if masks is None else {"images": images, "masks": masks}
+        done = self.transform(**data)
+        return fields.pack(sample, np.clip(done["images"], 0, 1, dtype=np.float32), done.get("masks"))
+
+    def _fields_at(self, place: int) -> ImageFields:
+        if len(self._fields) == 1:
+            return self._fields[0][1]
+        leaf, _ = locate(self.base, place)
+        return next(fields for owner, fields in self._fields if owner is leaf)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Start ``epoch``: new draws in every process, running workers included; passed on to ``base``.
+
+        Raises:
+            EchoAugmentError: ``epoch`` is not a whole number of at least 0.
+        """
+        number = checked_epoch(epoch)
+        self._epoch.set(number)
+        pass_epoch(self.base, number)
+        self._synced = number
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch."""
+        return self._epoch.get()
+
+
+def _fields_of(leaf: Any) -> ImageFields:
+    if is_echo_like(leaf):
+        return ImageFields.of(leaf)
+    raise EchoAugmentError(
+        f"ClassicalAugment does not know where the images of a {type(leaf).__name__} sample are",
+        "Give it fields=ImageFields(video=..., masks=[...], mean=..., std=...)",
+    )

@@ -1,0 +1,122 @@
+"""Where the images of a sample are, so that a transform can be applied to all of them alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .echo_adapter import FRAMES, TRACES, target_names
+
+Key = int | str
+Path = Key | tuple[Key, ...]
+WHITE = 255.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageFields:
+    """The video, frames and masks in a sample, and how its grey levels are normalised.
+
+    A place is an index (tuple samples), a key (dict samples), or a tuple of them for nested samples.
+
+    Args:
+        video: place of the video, float ``(C, T, H, W)`` or ``(K, C, T, H, W)``, NumPy or torch.
+        frames: places of single frames ``(C, H, W)`` in the same normalisation.
+        masks: places of masks ``(H, W)`` or ``(M, H, W)``.
+        mean: grey level (0 to 255) that was subtracted, one number or ``(C,)``.
+        std: grey levels divided by, one number or ``(C,)``; 255 where videos are in [0, 1].
+    """
+
+    video: Path = 0
+    frames: Sequence[Path] = ()
+    masks: Sequence[Path] = ()
+    mean: Any = 0.0
+    std: Any = 1.0
+
+    @classmethod
+    def of(cls, dataset: Any) -> "ImageFields":
+        """The fields of an Echo-like dataset's ``(video, target)``.
+
+        Raises:
+            EchoAugmentError: it has a ``target_transform`` and frames or traces as targets: where those end up is not
+                known.
+        """
+        names = target_names(dataset)
+        images = [name for name in names if name in (*FRAMES, *TRACES)]
+        if images and getattr(dataset, "target_transform", None) is not None:
+            raise EchoAugmentError(
+                f"the dataset's target_transform hides where {images[0]} is, which must move along with the video",
+                "Drop target_transform, or give ClassicalAugment fields=ImageFields(...)",
+            )
+        places: dict[str, Path] = {name: (1, place) if len(names) > 1 else 1 for place, name in enumerate(names)}
+        return cls(
+            frames=tuple(places[name] for name in names if name in FRAMES),
+            masks=tuple(places[name] for name in names if name in TRACES),
+            mean=dataset.mean,
+            std=dataset.std,
+        )
+
+    def unpack(self, sample: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any] | None]:
+        """All images ``(N, H, W, C)`` float32 in [0, 1], and all masks ``(M, H, W)`` or None."""
+        video = _array(_get(sample, self.video))
+        height, width, channels = *video.shape[-2:], video.shape[-4]
+        parts = [np.moveaxis(video, -4, -1).reshape(-1, height, width, channels)]
+        parts += [np.moveaxis(_array(_get(sample, place)), 0, -1)[None] for place in self.frames]
+        images = np.concatenate(parts, dtype=np.float32)
+        images *= np.asarray(self.std, np.float32) / np.float32(WHITE)
+        images += np.asarray(self.mean, np.float32) / np.float32(WHITE)
+        masks = [_array(_get(sample, place)).reshape(-1, height, width) for place in self.masks]
+        return images.clip(0, 1, out=images), np.concatenate(masks) if masks else None
+
+    def pack(self, sample: Any, images: npt.NDArray[np.float32], masks: npt.NDArray[Any] | None) -> Any:
+        """``sample`` with new images and masks, in its own form and normalisation; ``sample`` itself stays."""
+        video = _get(sample, self.video)
+        *lead, channels, length, height, width = video.shape
+        images = images * np.float32(WHITE) - np.asarray(self.mean, np.float32)
+        images /= np.asarray(self.std, np.float32)
+        count = int(np.prod([*lead, length]))
+        stack = images[:count].reshape(*lead, length, height, width, channels)
+        sample = _put(sample, self.video, _like(video, np.moveaxis(stack, -1, -4)))
+        for offset, place in enumerate(self.frames):
+            frame = np.moveaxis(images[count + offset], -1, 0)
+            sample = _put(sample, place, _like(_get(sample, place), frame))
+        start = 0
+        for place in self.masks if masks is not None else ():
+            old = _get(sample, place)
+            size = int(np.prod(old.shape[:-2]))
+            sample = _put(sample, place, _like(old, masks[start : start + size].reshape(old.shape)))
+            start += size
+        return sample
+
+
+def _keys(place: Path) -> tuple[Key, ...]:
+    return place if isinstance(place, tuple) else (place,)
+
+
+def _get(sample: Any, place: Path) -> Any:
+    for key in _keys(place):
+        sample = sample[key]
+    return sample
+
+
+def _put(sample: Any, place: Path, value: Any) -> Any:
+    first, *rest = _keys(place)
+    new = _put(sample[first], tuple(rest), value) if rest else value
+    if isinstance(sample, Mapping):
+        return type(sample)({**sample, first: new})  # type: ignore[call-arg]
+    parts = [new if key == first else part for key, part in enumerate(sample)]
+    return type(sample)(*parts) if hasattr(sample, "_fields") else type(sample)(parts)
+
+
+def _array(value: Any) -> npt.NDArray[Any]:
+    return value.numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+def _like(old: Any, new: npt.NDArray[Any]) -> Any:
+    if isinstance(old, torch.Tensor):
+        return torch.from_numpy(np.ascontiguousarray(new)).to(old.dtype)
+    return np.ascontiguousarray(new, old.dtype)

@@ -1,0 +1,60 @@
+"""Clips of a cache on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache import ClipStore, EchoClip
+from echo_augment.cache.manifest import SHARDS
+from echo_augment.cache.shard_reader import ShardReader
+
+from .checks import checked_index
+
+
+class CachedClips:
+    """The sealed clips of a cache folder as a source for `SyntheticAugment`.
+
+    Cheap to pickle (a path and the names of the shards); each process opens its own files when it first reads. Clips
+    come in the order of their ids, the same however the cache was filled. A fill that goes on meanwhile does not
+    change an open source.
+
+    Args:
+        folder: of the cache, as ``echo-augment fill-cache`` writes it.
+
+    Raises:
+        EchoAugmentError: no cache at ``folder``, or a damaged one; names the file and the remedy.
+
+    Example:
+        >>> source = CachedClips("cache/dynamic")  # doctest: +SKIP
+        >>> train = SyntheticAugment(base, source, p=0.5)  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.store = ClipStore(folder)
+
+    @property
+    def ef(self) -> npt.NDArray[np.float64]:
+        """EF of every clip in percent, ``(N,)``; NaN where there is none."""
+        return np.asarray(self.store.ef, np.float64)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the generator that made the clips."""
+        return self.store.fingerprint
+
+    @property
+    def donors(self) -> frozenset[str]:
+        """Names of all motion and appearance donors, from the shards' tables; no frames are read."""
+        names: set[bytes] = set()
+        for shard in self.store.shards:
+            reader = ShardReader(self.store.folder / SHARDS / shard)
+            names.update(reader.table["motion_donor"].tolist(), reader.table["appearance_donor"].tolist())
+            reader.close()
+        return frozenset(name.decode() for name in names if name)
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, index: int) -> EchoClip:
+        return self.store[checked_index(index, len(self.store))]

@@ -1,0 +1,211 @@
+"""The dataset wrapper people come for."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Dataset
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .adapters import Adapter, adapters_for
+from .counters import ServedCounts
+from .epoch import SharedEpoch, checked_epoch
+from .guard import refuse_held_out, refuse_leaking_donors
+from .mixing import Mixer, item_rng
+from .shares import Share
+from .sources.base import ClipSource, take
+from .structure import difference
+from .tagging import describe, tagged
+from .tree import locate, pass_epoch
+
+
+class SyntheticAugment(Dataset[Any]):
+    """A dataset with synthetic clips mixed into it, each in exactly the form of the dataset's own samples.
+
+    ``SyntheticAugment(base, source, p=0.5)[i]`` is ``base[i]``, or a clip of ``source`` with the same structure,
+    dtypes, shapes and normalisation.
+
+    **Mixing.** ``p`` is the share of synthetic items in an epoch, met within one item: a number; one number per epoch
+    (a sequence, whose last one holds on) or a callable ``epoch -> number`` (a function at module level, so that it
+    pickles); or a mapping from EF bins in percent to numbers, ``{(0, 40): 0.7, (40, 100): 0.3}``, where items of a bin
+    get clips of the same bin. ``mode="replace"`` keeps the length. ``mode="extend"`` keeps every real item and appends
+    synthetic ones until they make up ``p`` (so ``p=0.5`` doubles the length). In an epoch no clip is served twice
+    before all have been served once.
+
+    **Repeatability.** Which items are synthetic, their clips, and the clips' windows are a pure function of
+    ``(seed, epoch, index)``: the same for any number of workers, ``fork``, ``forkserver`` or ``spawn``, persistent or
+    not. Call ``set_epoch(epoch)`` before each epoch; it reaches running workers, and the wrapped dataset where that
+    has a ``set_epoch``. No global random state is read or advanced. ``state_dict`` is a few numbers.
+
+    **Form.** ``echonet.datasets.Echo``, `echo_augment.augmentor.data.EchoNetDynamic` and any ``Subset``,
+    ``ConcatDataset`` or `ClassicalAugment` of them are understood. For other datasets give ``adapter=``, a callable
+    that makes a sample out of an `echo_augment.cache.EchoClip` and a NumPy generator::
+
+        def to_sample(clip, rng):  # at module level, so that it pickles
+            video = VideoFormat(length=32, period=2, fps=50, mean=32.7, std=49.9)(clip, rng)
+            return {"video": torch.from_numpy(video), "ef": torch.tensor(clip.ef, dtype=torch.float32)}
+
+
+        train = SyntheticAugment(my_dataset, CachedClips("cache/dynamic"), adapter=to_sample)
+
+    The first synthetic sample of each process is held against a real one; a difference is an error that names it.
+    Where samples differ in shape by design, set ``to_sample.fixed_shape = False``.
+
+    Not for evaluation: a VAL or TEST split is refused, so is a source whose donors are VAL or TEST videos of ``base``.
+
+    Args:
+        base: the map-style dataset to augment.
+        source: of the synthetic clips, for instance ``CachedClips(folder)``.
+        p: share of synthetic items, in [0, 1]; see above.
+        mode: ``"replace"`` or ``"extend"``.
+        seed: of all decisions, at least 0.
+        adapter: ``(clip, rng) -> sample``; None works it out from ``base``.
+        fps: frame rate of ``base``'s videos in 1/s; None takes the median of its ``FPS`` column, or 50.
+        ef: EF in percent of every base item, ``(len(base),)``; needed for EF bins where ``base`` does not know it.
+        weights: append a float32 weight to each sample: the clip's label confidence, 1 for a real item. Multiply the
+            per-item loss with it. Tuples grow by one, dicts get the key ``"weight"``.
+        provenance: append a dict (``synthetic``, ``clip_id``, ``motion_donor``, ``appearance_donor``, ``confidence``),
+            after the weight; dicts get the key ``"provenance"``.
+
+    Raises:
+        EchoAugmentError: a value out of its range, an empty source or base, a held-out split, a target without an
+            honest synthetic value, an EF bin without clips.
+    """
+
+    def __init__(
+        self,
+        base: Any,
+        source: ClipSource,
+        *,
+        p: Share = 0.5,
+        mode: Literal["replace", "extend"] = "replace",
+        seed: int = 0,
+        adapter: Adapter | None = None,
+        fps: float | None = None,
+        ef: npt.ArrayLike | None = None,
+        weights: bool = False,
+        provenance: bool = False,
+    ) -> None:
+        if len(base) == 0:
+            raise EchoAugmentError("the dataset to augment is empty")
+        self.base, self.source = base, source
+        self.weights, self.provenance = weights, provenance
+        refuse_held_out(base)
+        refuse_leaking_donors(base, getattr(source, "donors", frozenset()))
+        self._adapters = adapters_for(base, source, adapter, fps)
+        self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
+        self._epoch, self._counts = SharedEpoch(), ServedCounts()
+        self._synced = 0  # the epoch that this process has passed to the base
+        self._seen: dict[bool, tuple[Any, Adapter]] = {}  # the last real and synthetic sample, until compared
+        self._compared = False
+
+    def __len__(self) -> int:
+        return self._mixer.total
+
+    def __getitem__(self, index: int) -> Any:
+        place = int(index)
+        if not -self._mixer.total <= place < self._mixer.total:
+            raise IndexError(f"item {place} of {self._mixer.total}")
+        place %= self._mixer.total
+        epoch = self._epoch.get()
+        if epoch != self._synced:
+            pass_epoch(self.base, epoch)
+            self._synced = epoch
+        mix = self._mixer.at(epoch)
+        number, position = int(mix.clip[place]), int(mix.base[place])
+        clip, kind = (None, "real") if number < 0 else take(self.source, number)
+        if clip is None:
+            sample = self.base[position]
+        else:
+            sample = self._adapter_of(position)(clip, item_rng(self._mixer.seed, epoch, place))
+        if not self._compared:
+            self._compare(clip is not None, sample, self._adapter_of(position))
+        self._counts.add(kind, epoch)
+        if self.weights or self.provenance:
+            weight = None if not self.weights else np.float32(1 if clip is None else clip.confidence)
+            return tagged(sample, weight, describe(clip) if self.provenance else None)
+        return sample
+
+    def _adapter_of(self, position: int) -> Adapter:
+        if len(self._adapters) == 1:
+            return self._adapters[0][1]
+        leaf, _ = locate(self.base, position)
+        return next(adapter for owner, adapter in self._adapters if owner is leaf)
+
+    def _compare(self, synthetic: bool, sample: Any, adapter: Adapter) -> None:
+        self._seen[synthetic] = (sample, adapter)
+        if len(self._seen) < 2 or self._seen[False][1] is not self._seen[True][1]:
+            return
+        shapes = getattr(adapter, "fixed_shape", True)
+        words = difference(self._seen[False][0], self._seen[True][0], shapes=shapes)
+        self._seen.clear()
+        if words:
+            raise EchoAugmentError(
+                f"a synthetic sample does not look like the dataset's own: {words}",
+                "Give SyntheticAugment an adapter= that makes the dataset's samples",
+            )
+        self._compared = True
+
+    def set_epoch(self, epoch: int) -> None:
+        """Start ``epoch``: new decisions in every process, running workers included; a new epoch counts from zero.
+
+        Raises:
+            EchoAugmentError: ``epoch`` is not a whole number of at least 0, or its share in the schedule is no share.
+        """
+        number = checked_epoch(epoch)
+        self._mixer.at(number)
+        if number != self._epoch.get():
+            self._counts.clear()
+        self._epoch.set(number)
+        pass_epoch(self.base, number)
+        self._synced = number
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch."""
+        return self._epoch.get()
+
+    def stats(self) -> dict[str, int]:
+        """Items made in the current epoch by all processes: ``real``, ``cached``, ``fresh``, ``fallback``."""
+        return {"epoch": self.epoch, **self._counts.total(self.epoch)}
+
+    def is_synthetic(self, index: int) -> bool:
+        """Whether item ``index`` is synthetic in the current epoch; decides only, loads nothing."""
+        return bool(self._mixer.at(self.epoch).clip[index] >= 0)
+
+    def base_index(self, index: int) -> int:
+        """The base item that item ``index`` is, or whose form it takes."""
+        return int(self._mixer.at(self.epoch).base[index])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs to go on identically; JSON-able. ``torchdata``'s StatefulDataLoader calls it."""
+        return {"epoch": self.epoch, **self._identity()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from ``state_dict``.
+
+        Raises:
+            EchoAugmentError: the state is of another seed, mode, dataset length or source.
+        """
+        for name, value in self._identity().items():
+            if state.get(name) != value:
+                raise EchoAugmentError(
+                    f"the saved state has {name}={state.get(name)!r}, this SyntheticAugment has {value!r}",
+                    "Resume with the dataset, source and arguments the state was saved with",
+                )
+        self.set_epoch(state["epoch"])
+
+    def _identity(self) -> dict[str, Any]:
+        fingerprint = str(getattr(self.source, "fingerprint", ""))
+        sizes = {"length": self._mixer.total, "clips": len(self.source), "fingerprint": fingerprint}
+        return {"seed": self._mixer.seed, "mode": self._mixer.mode, **sizes}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_seen": {}, "_compared": False}
+
+    def __repr__(self) -> str:
+        parts = [f"{type(part).__name__} of {len(part)}" for part in (self.base, self.source)]
+        mixer = self._mixer
+        return f"SyntheticAugment({', '.join(parts)}, p={mixer.p!r}, mode={mixer.mode!r}, seed={mixer.seed})"

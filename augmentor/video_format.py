@@ -1,0 +1,166 @@
+"""How a training set cuts, resamples and normalises its videos: the window is decided first, then applied."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache import EchoClip
+from echo_augment.cache.errors import EchoAugmentError
+
+EPS = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is taken from a clip.
+
+    Attributes:
+        times: ``(K, L)`` float64, position of each frame in the clip, in the clip's own frames.
+        corner: ``(y, x)`` of the crop in the padded frame, or None.
+        noise_seed: of the pixels that are blacked out.
+    """
+
+    times: npt.NDArray[np.float64]
+    corner: tuple[int, int] | None
+    noise_seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VideoFormat:
+    """The video arguments of ``echonet.datasets.Echo``, applied to a clip of any frame rate.
+
+    ``format(clip, rng)`` gives float32 ``(C, L, H, W)``, or ``(K, C, L, H, W)`` for ``clips`` other than 1, in the
+    normalisation of the training set.
+
+    The clip is resampled in time (linear interpolation) from its own frame rate to ``fps / period``. A window starts on
+    a frame of the clip, so where the rates divide nothing is interpolated and no speckle is blurred. A frame stands for
+    ``1 / clip.fps`` seconds; beyond the end come zeros after normalisation, as echonet pads short videos.
+
+    Args:
+        length: frames taken; None takes as many as there are.
+        period: every ``period``-th frame at ``fps`` is taken.
+        fps: frame rate of the training set's videos, in 1/s.
+        max_length: upper bound of ``length``, or None.
+        clips: windows per item, or ``"all"``.
+        mean: grey level (0 to 255) subtracted, one number or ``(C,)``.
+        std: grey levels divided by, one number or ``(C,)``.
+        pad: zeros around the frame before a random crop of the old size, in pixels, or None.
+        noise: share of pixels blacked out, in [0, 1], or None.
+        channels: 1 or 3; the grey frame is repeated.
+        size: ``(H, W)`` that the frames are resized to; None keeps the clip's.
+
+    Raises:
+        EchoAugmentError: a value out of its range.
+    """
+
+    length: int | None = 16
+    period: int = 2
+    fps: float = 50.0
+    max_length: int | None = 250
+    clips: int | Literal["all"] = 1
+    mean: Any = 0.0
+    std: Any = 1.0
+    pad: int | None = None
+    noise: float | None = None
+    channels: int = 3
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("length", "max_length", "period", "pad"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise EchoAugmentError(f"{name} must be at least 1, got {value!r}")
+        if not (np.isfinite(self.fps) and self.fps > 0):
+            raise EchoAugmentError(f"fps must be positive, got {self.fps!r}")
+        if self.noise is not None and not 0 <= self.noise <= 1:
+            raise EchoAugmentError(f"noise must be in [0, 1], got {self.noise!r}")
+        if self.clips != "all" and (isinstance(self.clips, str) or self.clips < 1):
+            raise EchoAugmentError(f'clips must be at least 1 or "all", got {self.clips!r}')
+        if self.channels not in (1, 3):
+            raise EchoAugmentError(f"channels must be 1 or 3, got {self.channels!r}")
+
+    def window(self, clip: EchoClip, rng: np.random.Generator) -> Window:
+        """Decide which frames, which crop and which noise; nothing is computed yet."""
+        frames = len(clip.frames)
+        seen = max(int(frames * self.fps / clip.fps + EPS), 1)  # frames the clip would have at the set's frame rate
+        length = max(seen // self.period, 1) if self.length is None else self.length
+        if self.max_length is not None:
+            length = min(length, self.max_length)
+        step = self.period * clip.fps / self.fps
+        if self.clips == "all":
+            starts = np.arange(max(seen, length * self.period) - (length - 1) * self.period) * (clip.fps / self.fps)
+        else:
+            last = max(int(np.floor(frames - 1 - (length - 1) * step + EPS)), 0)
+            starts = rng.integers(0, last + 1, self.clips)
+        times = starts[:, None] + np.arange(length) * step
+        y, x = rng.integers(0, 2 * self.pad, 2) if self.pad else (0, 0)
+        return Window(times, (int(y), int(x)) if self.pad else None, int(rng.integers(2**63)))
+
+    def video(self, clip: EchoClip, window: Window) -> npt.NDArray[np.float32]:
+        """The video of a window."""
+        stack = [
+            self.normalise(self._noise(self._sample(clip.frames, times), window, place), times < len(clip.frames))
+            for place, times in enumerate(window.times)
+        ]
+        video = stack[0] if self.clips == 1 else np.stack(stack)
+        return self._crop(video, window)
+
+    def __call__(self, clip: EchoClip, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """``video`` of a ``window`` drawn by ``rng``."""
+        return self.video(clip, self.window(clip, rng))
+
+    def normalise(
+        self, grey: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Grey levels ``(L, H, W)``, 0 to 255, to normalised ``(C, L, H, W)``; frames not ``inside`` become 0."""
+        mean = np.broadcast_to(np.asarray(self.mean, np.float32).reshape(-1), self.channels)
+        std = np.broadcast_to(np.asarray(self.std, np.float32).reshape(-1), self.channels)
+        video = np.empty((self.channels, *grey.shape), np.float32)
+        for channel in range(self.channels):
+            np.subtract(grey, mean[channel], out=video[channel])
+            video[channel] /= std[channel]
+        if inside is not None and not inside.all():
+            video[:, ~inside] = 0
+        return video
+
+    def resize(self, frames: npt.NDArray[Any], *, nearest: bool = False) -> npt.NDArray[Any]:
+        """Frames ``(L, H, W)`` at ``size``; masks with ``nearest=True``."""
+        if self.size is None or frames.shape[1:] == tuple(self.size):
+            return frames
+        height, width = self.size
+        shrink = height < frames.shape[1]
+        how = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+        return np.stack([cv2.resize(frame, (width, height), interpolation=how) for frame in frames])
+
+    def _sample(self, frames: npt.NDArray[np.uint8], times: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        last = len(frames) - 1
+        times = np.clip(times, 0, last)
+        low = np.floor(times + EPS).astype(np.int64)
+        weight = (times - low).astype(np.float32)
+        if np.all(np.abs(weight) < EPS):
+            return self.resize(frames[low]).astype(np.float32)
+        weight = weight[:, None, None]
+        mixed = frames[low] * (1 - weight) + frames[np.minimum(low + 1, last)] * weight
+        return self.resize(mixed)
+
+    def _noise(self, grey: npt.NDArray[np.float32], window: Window, place: int) -> npt.NDArray[np.float32]:
+        if self.noise is None:
+            return grey
+        rng = np.random.default_rng([window.noise_seed, place])
+        grey.reshape(-1)[rng.choice(grey.size, round(self.noise * grey.size), replace=False, shuffle=False)] = 0
+        return grey
+
+    def _crop(self, video: npt.NDArray[np.float32], window: Window) -> npt.NDArray[np.float32]:
+        if window.corner is None or self.pad is None:
+            return video
+        height, width = video.shape[-2:]
+        y, x = window.corner
+        result = np.zeros_like(video)  # the crop of the padded frame, without making the padded frame
+        top, left = self.pad - y, self.pad - x
+        here = (..., slice(max(top, 0), height + min(top, 0)), slice(max(left, 0), width + min(left, 0)))
+        there = (..., slice(max(-top, 0), height + min(-top, 0)), slice(max(-left, 0), width + min(-left, 0)))
+        result[here] = video[there]
+        return result
