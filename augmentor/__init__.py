@@ -21,14 +21,6 @@ __all__ = [
     "SyntheticAugment",
     "VideoFormat",
 ]
-    "CachedClips",
-    "ClassicalAugment",
-    "EchoAdapter",
-    "ImageFields",
-    "InMemoryClips",
-    "SyntheticAugment",
-    "VideoFormat",
-]
 
 
 def __getattr__(name: str) -> Any:
