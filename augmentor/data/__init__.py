@@ -1,5 +1,41 @@
 """Data sets in EchoNet-Dynamic's layout: reading, writing and checking them."""
 
-from .video import count_frames, read_frames, read_video, write_video
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["count_frames", "read_frames", "read_video", "write_video"]
+from .leaks import Leak, find_leaks, refuse_leaks
+from .probe import VideoFacts, content_hash, probe_video
+from .selection import Skipped
+from .table import EchoTable, Problem, VideoInfo, read_table
+from .video import count_frames, open_video, read_frames, read_video, write_video
+
+if TYPE_CHECKING:
+    from .echonet import EchoNetDynamic
+
+__all__ = [
+    "EchoNetDynamic",
+    "EchoTable",
+    "Leak",
+    "Problem",
+    "Skipped",
+    "VideoFacts",
+    "VideoInfo",
+    "content_hash",
+    "count_frames",
+    "find_leaks",
+    "open_video",
+    "probe_video",
+    "read_frames",
+    "read_table",
+    "read_video",
+    "refuse_leaks",
+    "write_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the data set, and with it torch, only when asked for it: processes that just write videos start faster."""
+    if name == "EchoNetDynamic":
+        from .echonet import EchoNetDynamic
+
+        return EchoNetDynamic
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

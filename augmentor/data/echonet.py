@@ -1,0 +1,296 @@
+"""`EchoNetDynamic`: the data set that `echonet.datasets.Echo` reads, for a current NumPy, faster, and reproducible."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Dataset
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..epoch import SharedEpoch, checked_epoch
+from .arguments import Scale, check_scale, check_share, check_whole
+from .names import VIDEO_SUFFIXES
+from .sampling import Choice, Clips, black_out, choose, crop_padded
+from .selection import (
+    CLINICAL,
+    FRAME_TARGETS,
+    INDEX_TARGETS,
+    TRACE_TARGETS,
+    TRACED,
+    OnError,
+    Skipped,
+    openable,
+    select_rows,
+)
+from .splits import SplitChoice
+from .table import VideoInfo, read_table, typed_columns
+from .tracing import Tracing, tracing_mask
+from .video import VideoFile, open_video
+
+EXTERNAL = "EXTERNAL_TEST"
+SKIPPED_NAMED = 3
+
+Sample = tuple[npt.NDArray[np.float32], Any]
+
+
+class EchoNetDynamic(Dataset[Sample]):
+    """Clips and targets of EchoNet-Dynamic: a drop-in for ``echonet.datasets.Echo`` (Ouyang et al., Nature 2020).
+
+    Same arguments, same targets, and for the same start frame the same values to the last bit. Unlike there:
+
+    - only the frames of the sample are decoded;
+    - a sample is a pure function of ``(seed, epoch, index)``: the same with any number of workers, however started;
+    - ``FileName`` with or without ``.avi``, splits in any case, fold numbers (``split=3``, ``"fold:0,1"``, lists),
+      other forms of VolumeTracings.csv; and each bad input has one clear error or, with ``on_error="skip"``, an entry
+      in ``skipped``.
+
+    As there, videos with fewer than two traced frames are left out (see ``require_tracings``); they are in ``skipped``.
+
+    Args:
+        root: folder with FileList.csv, Videos/ and VolumeTracings.csv. Not used for ``split="external_test"``.
+        split: ``"train"``, ``"val"``, ``"test"``, ``"all"``, ``"external_test"``, ``"clinical_test"``, any other word
+            of the Split column, a fold number, ``"fold:0,1"``, or a list of these. For a table with fold numbers the
+            words mean EchoNet-Pediatric's convention: 0-7 train, 8 val, 9 test.
+        target_type: one of ``Filename``, ``EF``, ``EDV``, ``ESV``, ``LargeIndex``, ``SmallIndex``, ``LargeFrame``,
+            ``SmallFrame``, ``LargeTrace``, ``SmallTrace`` or a column of FileList.csv; or a list, which gives a tuple.
+        mean: subtracted from the 0-255 grey values; a number or one per channel ``(3,)``.
+        std: divides them, likewise.
+        length: frames a clip; None for as many as the video gives.
+        period: take every how many frames.
+        max_length: upper limit of the length; None for none.
+        clips: clips a sample; ``"all"`` for one at each possible start.
+        pad: pixels of zero border, of which a random window of the original size is cut; None for none.
+        noise: share of pixels to black out, in [0, 1]; None for none.
+        target_transform: called with the target.
+        external_test_location: folder of videos for ``split="external_test"``.
+        seed: of all random choices, 0 or more.
+        on_error: ``"raise"`` on the first bad row; ``"skip"`` leaves bad rows out, opens every video once to leave out
+            bad files too, and lists all in ``skipped``.
+        require_tracings: leave out videos with fewer than two traced frames. None: yes where VolumeTracings.csv can be
+            read, as `echonet` does.
+
+    Attributes:
+        rows: the `VideoInfo` of each item.
+        fnames: their file names.
+        outcome: the fields of their rows, in the order of ``header``.
+        header: columns of FileList.csv.
+        frames: file name -> traced frames, small first.
+        trace: file name -> frame -> tracing.
+        skipped: ``(name, reason)`` of the videos left out.
+
+    Raises:
+        EchoAugmentError: an argument out of range, a folder or file that cannot be used, an empty split, and with
+            ``on_error="raise"`` a bad row. A broken video raises when it is read.
+
+    A sample is ``(clip, target)``: the clip ``(3, length, H, W)`` float32, or ``(clips, 3, length, H, W)`` unless
+    ``clips`` is 1. Frames past a short video's end are zero.
+    """
+
+    def __init__(
+        self,
+        root: str | Path | None = None,
+        split: SplitChoice = "train",
+        target_type: str | Sequence[str] = "EF",
+        mean: Scale = 0.0,
+        std: Scale = 1.0,
+        length: int | None = 16,
+        period: int = 2,
+        max_length: int | None = 250,
+        clips: Clips = 1,
+        pad: int | None = None,
+        noise: float | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        external_test_location: str | Path | None = None,
+        *,
+        seed: int = 0,
+        on_error: OnError = "raise",
+        require_tracings: bool | None = None,
+    ) -> None:
+        self.root = root
+        self.split = split.upper() if isinstance(split, str) else split
+        self.target_type = [target_type] if isinstance(target_type, str) else list(target_type)
+        self.mean, self.std = mean, std
+        self.length, self.period, self.max_length = length, period, max_length
+        self.clips: Clips = clips
+        self.pad, self.noise = pad, noise
+        self.target_transform = target_transform
+        self.external_test_location = external_test_location
+        self.seed = seed
+        self.on_error = on_error
+        self._check_arguments()
+        self._epoch = SharedEpoch()
+
+        self.header: list[str] = []
+        self.skipped: list[Skipped] = []
+        tracings: dict[str, dict[int, Tracing]] = {}
+        if self.split == EXTERNAL:
+            rows = self._external_rows()
+        elif root is None:
+            raise EchoAugmentError("root is None", "Give the data set's folder")
+        else:
+            table = read_table(root)
+            self.header, tracings = list(table.header), table.tracings
+            rows, self.skipped = select_rows(
+                table, split, self.target_type, on_error=on_error, require_tracings=require_tracings
+            )
+        if on_error == "skip":
+            rows, unreadable = openable(rows)
+            self.skipped += unreadable
+        if not rows:
+            raise self._empty()
+        self.rows: list[VideoInfo] = rows
+        self.fnames = [row.file_name for row in rows]
+        self.outcome = typed_columns([row.values for row in rows])
+        self.trace = {row.file_name: tracings[row.name] for row in rows if row.name in tracings}
+        self.frames = {name: list(frames) for name, frames in self.trace.items()}
+
+    # ------------------------------------------------------------------------------------------------ the items
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"item {index} of a data set of {len(self)}")
+        index %= len(self)
+        with open_video(self.rows[index].path) as video:
+            return self._read(index, video, self.choose(index, len(video)))
+
+    def choose(self, index: int, frames: int) -> Choice:
+        """What item ``index`` draws in this epoch for a video of ``frames`` frames; nothing is read."""
+        return choose(
+            np.random.default_rng([self.seed, self.epoch, index]),
+            frames,
+            length=self.length,
+            period=self.period,
+            max_length=self.max_length,
+            clips=self.clips,
+            pad=self.pad,
+            noise=self.noise,
+        )
+
+    def read(self, index: int, choice: Choice) -> Sample:
+        """Item ``index`` with a given choice instead of a drawn one."""
+        with open_video(self.rows[index].path) as video:
+            return self._read(index, video, choice)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose random choices are drawn."""
+        return self._epoch.get()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other random choices from now on, in worker processes too, persistent ones included."""
+        self._epoch.set(checked_epoch(epoch))
+
+    def __repr__(self) -> str:
+        return (
+            f"EchoNetDynamic({str(self.root)!r}, split={self.split!r}, target_type={self.target_type}, n={len(self)})"
+        )
+
+    # ---------------------------------------------------------------------------------------------- one sample
+    def _read(self, index: int, video: VideoFile, choice: Choice) -> Sample:
+        count = len(video)
+        frames = choice.frames(self.period)
+        targets = {
+            name: self._traced_frame(index, which, count)
+            for name, which in FRAME_TARGETS.items()
+            if name in self.target_type
+        }
+        inside = frames[frames < count]
+        needed = np.unique(np.concatenate((inside.ravel(), np.array(list(targets.values()), np.int64))))
+        pixels = video.read(needed, rgb=True)
+        if self.noise is not None and choice.noise_seed is not None:
+            pixels = black_out(pixels, self.noise, choice.noise_seed)
+        # One more picture, of zeros, stands for the frames past the end; zero after normalisation, as in `echonet`.
+        pictures = np.zeros((3, len(needed) + 1, *video.shape), np.float32)
+        pictures[:, :-1] = np.moveaxis(pixels, -1, 0)
+        self._normalise(pictures[:, :-1])
+        slots = np.where(frames < count, np.searchsorted(needed, frames), len(needed))
+        if self.clips == 1:
+            clip = np.take(pictures, slots[0], axis=1)
+        else:
+            clip = np.stack([np.take(pictures, row, axis=1) for row in slots])
+        if self.pad and choice.corner is not None:
+            clip = crop_padded(clip, self.pad, choice.corner)
+        drawn = {name: pictures[:, np.searchsorted(needed, frame)] for name, frame in targets.items()}
+        return clip, self._target(index, video.shape, drawn)
+
+    def _normalise(self, pictures: npt.NDArray[np.float32]) -> None:
+        """Subtract the mean and divide by the deviation, in place, by the very operations `echonet` uses."""
+        pictures -= self.mean if isinstance(self.mean, float | int) else np.asarray(self.mean).reshape(-1, 1, 1, 1)
+        pictures /= self.std if isinstance(self.std, float | int) else np.asarray(self.std).reshape(-1, 1, 1, 1)
+
+    def _target(self, index: int, shape: tuple[int, int], pictures: dict[str, npt.NDArray[np.float32]]) -> Any:
+        target = [self._one_target(index, name, shape, pictures) for name in self.target_type]
+        if not target:
+            return target
+        result = tuple(target) if len(target) > 1 else target[0]
+        return result if self.target_transform is None else self.target_transform(result)
+
+    def _one_target(
+        self, index: int, name: str, shape: tuple[int, int], pictures: dict[str, npt.NDArray[np.float32]]
+    ) -> Any:
+        row = self.rows[index]
+        if name == "Filename":
+            return row.file_name
+        if name in pictures:
+            return pictures[name]
+        if name in INDEX_TARGETS:
+            return self._traced_frame(index, INDEX_TARGETS[name])
+        if name in TRACE_TARGETS:
+            frame = self._traced_frame(index, TRACE_TARGETS[name])
+            return tracing_mask(self.trace[row.file_name][frame], shape)
+        if self.split in (CLINICAL, EXTERNAL):
+            return np.float32(0)
+        value = self.outcome[index][self.header.index(name)]
+        return value if isinstance(value, str) else np.float32(value)
+
+    def _traced_frame(self, index: int, which: int, count: int | None = None) -> int:
+        """Number of the small (0) or large (-1) traced frame."""
+        row = self.rows[index]
+        if row.file_name not in self.frames:
+            raise EchoAugmentError(
+                f"{row.path}: has no tracing", "Set require_tracings=True, or ask for targets that need none"
+            )
+        frame = self.frames[row.file_name][which]
+        if count is not None and frame >= count:
+            raise EchoAugmentError(f"{row.path}: is traced in frame {frame}, it has {count} frames", "Mend the tracing")
+        return frame
+
+    # ------------------------------------------------------------------------------------------- construction
+    def _check_arguments(self) -> None:
+        check_whole("length", self.length, 1, optional=True)
+        check_whole("period", self.period, 1)
+        check_whole("max_length", self.max_length, 1, optional=True)
+        check_whole("clips", 1 if self.clips == "all" else self.clips, 1)
+        check_whole("pad", self.pad, 0, optional=True)
+        check_whole("seed", self.seed, 0)
+        check_share("noise", self.noise)
+        check_scale("mean", self.mean)
+        check_scale("std", self.std, divides=True)
+        if self.on_error not in ("raise", "skip"):
+            raise EchoAugmentError(f"on_error must be 'raise' or 'skip', got {self.on_error!r}")
+
+    def _external_rows(self) -> list[VideoInfo]:
+        """The videos of ``external_test_location``; files that are none are skipped."""
+        if self.external_test_location is None or not Path(self.external_test_location).is_dir():
+            remedy = "Give the folder of the external videos"
+            raise EchoAugmentError(f"external_test_location is {self.external_test_location!r}", remedy)
+        if not TRACED.isdisjoint(self.target_type):
+            raise EchoAugmentError(f"external videos have no tracings, target_type is {self.target_type}")
+        paths = sorted(Path(self.external_test_location).iterdir())
+        videos = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
+        self.skipped += [Skipped(path.name, "not a video by its suffix") for path in paths if path not in videos]
+        return [VideoInfo(path.stem, path, split=EXTERNAL) for path in videos]
+
+    def _empty(self) -> EchoAugmentError:
+        """The error for a split of which nothing is left."""
+        where = self.external_test_location if self.split == EXTERNAL else self.root
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:SKIPPED_NAMED])
+        return EchoAugmentError(
+            f"{where}: no usable video in split {self.split!r}" + (f" ({reasons})" if reasons else ""),
+            "echo-augment doctor lists what is wrong; require_tracings=False keeps videos without tracings",
+        )

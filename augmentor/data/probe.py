@@ -1,0 +1,59 @@
+"""A quick look at a video file, enough to tell whether it can be used."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .video import COPY_AGAIN, open_video
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What a video file says of itself.
+
+    Attributes:
+        frames: number of frames.
+        fps: frames per second.
+        height: of a frame in pixels.
+        width: of a frame in pixels.
+        first: hash of the size, the number of frames and the first frame. Equal videos have it equal.
+    """
+
+    frames: int
+    fps: float
+    height: int
+    width: int
+    first: str
+
+
+def probe_video(path: str | Path) -> VideoFacts:
+    """Open a video and decode its first frame (0.4 ms for EchoNet's).
+
+    Raises:
+        EchoAugmentError: a file that is missing, empty, truncated, without frames, or does not decode.
+    """
+    with open_video(path) as video:
+        count = len(video)
+        if count == 0:
+            raise EchoAugmentError(f"{path}: has no frames", COPY_AGAIN)
+        first = sha256(f"{count} {video.shape} ".encode() + video.read([0]).tobytes()).hexdigest()
+        return VideoFacts(count, video.fps, *video.shape, first)
+
+
+def content_hash(path: str | Path) -> str:
+    """SHA-256 of the decoded grey frames and their size.
+
+    A copy under another name or in another container has the same. A hash of the file's bytes would not: putting the
+    same coded pictures into a new AVI or MKV changes the header. A re-encoded or cut copy has another hash.
+
+    Raises:
+        EchoAugmentError: a file that cannot be read to its end.
+    """
+    digest = sha256()
+    with open_video(path) as video:
+        frames = video.read()
+        digest.update(f"{frames.shape} ".encode())
+        digest.update(frames.tobytes())
+    return digest.hexdigest()

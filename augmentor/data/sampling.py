@@ -1,0 +1,106 @@
+"""Which frames of a video a sample takes: the random part of the reader, as a pure function."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache.errors import EchoAugmentError
+
+Clips = int | Literal["all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is drawn for one sample.
+
+    Attributes:
+        length: frames a clip.
+        starts: first frame of each clip.
+        corner: row and column of the crop inside the padded picture; None without padding.
+        noise_seed: seed of the blacked-out pixels; None without noise.
+    """
+
+    length: int
+    starts: tuple[int, ...]
+    corner: tuple[int, int] | None = None
+    noise_seed: int | None = None
+
+    def frames(self, period: int) -> npt.NDArray[np.int64]:
+        """Frame numbers ``(clips, length)``; those past the video's end stand for zero frames."""
+        return np.array(self.starts, np.int64)[:, None] + period * np.arange(self.length, dtype=np.int64)
+
+
+def clip_length(frames: int, length: int | None, period: int, max_length: int | None) -> int:
+    """Frames a clip of a video of ``frames`` frames has; ``length=None`` is as many as the video gives.
+
+    Raises:
+        EchoAugmentError: ``length`` is None and the video is shorter than one period.
+    """
+    result = frames // period if length is None else length
+    if max_length is not None:
+        result = min(result, max_length)
+    if result < 1:
+        raise EchoAugmentError(
+            f"a video of {frames} frames gives no clip with period {period}",
+            "Lower period, give length, or drop the video",
+        )
+    return result
+
+
+def choose(
+    rng: np.random.Generator,
+    frames: int,
+    *,
+    length: int | None,
+    period: int,
+    max_length: int | None,
+    clips: Clips,
+    pad: int | None,
+    noise: float | None,
+) -> Choice:
+    """Draw a sample's clips, crop and noise as `echonet.datasets.Echo` distributes them.
+
+    A video shorter than ``length * period`` counts as padded with zero frames to that length. Starts are uniform over
+    all places where a clip fits, with repeats; corners uniform over ``0..2*pad-1``.
+
+    Args:
+        rng: of this sample alone.
+        frames: number of frames the video has.
+        length: frames a clip, or None for as many as possible.
+        period: every how many frames one is taken.
+        max_length: upper limit of the length, or None.
+        clips: number of clips, or ``"all"`` for one at each possible start.
+        pad: pixels of zero border before the random crop, or None.
+        noise: share of blacked-out pixels, or None.
+    """
+    taken = clip_length(frames, length, period, max_length)
+    places = max(frames, taken * period) - (taken - 1) * period
+    starts = range(places) if clips == "all" else rng.integers(0, places, clips).tolist()
+    corner = rng.integers(0, 2 * pad, 2).tolist() if pad else None
+    noise_seed = int(rng.integers(2**63)) if noise is not None else None
+    return Choice(taken, tuple(starts), (corner[0], corner[1]) if corner else None, noise_seed)
+
+
+def black_out(frames: npt.NDArray[np.uint8], share: float, seed: int) -> npt.NDArray[np.uint8]:
+    """``frames`` ``(N, H, W, C)`` with ``round(share * N * H * W)`` random pixels black in all channels."""
+    count = int(np.prod(frames.shape[:3]))
+    hit = np.random.default_rng(seed).choice(count, round(share * count), replace=False)
+    noisy = frames.copy()
+    noisy.reshape(count, -1)[hit] = 0
+    return noisy
+
+
+def crop_padded(clips: npt.NDArray[np.float32], pad: int, corner: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """The ``(H, W)`` window at ``corner`` of ``clips`` ``(..., H, W)`` with ``pad`` zeros on each side."""
+    height, width = clips.shape[-2:]
+    down, right = corner[0] - pad, corner[1] - pad
+    result = np.zeros_like(clips)
+    rows = slice(max(-down, 0), min(height - down, height))
+    columns = slice(max(-right, 0), min(width - right, width))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        result[..., rows, columns] = clips[
+            ..., rows.start + down : rows.stop + down, columns.start + right : columns.stop + right
+        ]
+    return result

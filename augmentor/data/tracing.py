@@ -1,0 +1,153 @@
+"""Left-ventricle tracings: reading VolumeTracings.csv in the forms it comes in, and filling them to masks.
+
+EchoNet-Dynamic writes 21 lines per traced frame, ``X1, Y1, X2, Y2``: the long axis, then 20 chords across it.
+EchoNet-Pediatric writes the outline's points, ``X, Y``.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .csvfile import read_csv
+from .names import video_name
+
+Tracing = npt.NDArray[np.float64]
+"""``(N, 4)`` lines x1, y1, x2, y2 (the first is the long axis) or ``(N, 2)`` points x, y, in pixels."""
+
+
+@dataclass
+class Tracings:
+    """Tracings of a data set.
+
+    Attributes:
+        frames: video name -> frame -> `Tracing`. The frames are ordered small (end-systolic) to large (end-diastolic):
+            lines as the file has them, which EchoNet-Dynamic sorts by area and `echonet` relies on; points by area.
+        bad_lines: complaints about lines that could not be used, as ``(video name, text)``.
+    """
+
+    frames: dict[str, dict[int, Tracing]] = field(default_factory=dict)
+    bad_lines: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_tracings(path: Path) -> Tracings:
+    """Read a VolumeTracings.csv: columns in any order and case, lines or points, file names with or without ``.avi``.
+
+    Lines with a frame or coordinate that is no number (EchoNet-Pediatric has ``No Systolic``) are left out and listed.
+
+    Raises:
+        EchoAugmentError: a missing, empty or non-UTF-8 file, or columns that are neither lines nor points.
+    """
+    table = read_csv(path)
+    name = table.column("filename", "file", "name")
+    frame = table.column("frame", "framenumber", "frameindex")
+    lines = [table.column(key) for key in ("x1", "y1", "x2", "y2")]
+    points = [table.column(key) for key in ("x", "y")]
+    coordinates = [column for column in (points if None in lines else lines) if column is not None]
+    if name is None or frame is None or len(coordinates) < 2 or (None in lines and None in points):
+        raise EchoAugmentError(
+            f"{path}: has the columns {', '.join(table.header)}",
+            "It needs FileName, Frame and either X1, Y1, X2, Y2 (lines) or X, Y (points)",
+        )
+    result = Tracings()
+    gathered: dict[str, dict[int, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+    needed = max([name, frame, *coordinates])
+    for number, fields in table.rows:
+        key = video_name(fields[name]) if len(fields) > name else ""
+        if len(fields) <= needed:
+            result.bad_lines.append((key, f"line {number} has {len(fields)} of {len(table.header)} fields"))
+            continue
+        try:
+            index = whole_number(fields[frame])
+            place = [float(fields[column]) for column in coordinates]
+        except ValueError:
+            values = [fields[column] for column in (frame, *coordinates)]
+            result.bad_lines.append((key, f"line {number} has no numbers for frame and coordinates: {values}"))
+            continue
+        if index < 0 or not np.isfinite(place).all():
+            result.bad_lines.append((key, f"line {number} has frame {index} and coordinates {place}"))
+            continue
+        gathered[key][index].append(place)
+    for key, by_frame in gathered.items():
+        arrays = {index: np.array(places, dtype=np.float64) for index, places in by_frame.items()}
+        if len(coordinates) == 2:
+            arrays = dict(sorted(arrays.items(), key=lambda item: tracing_area(item[1])))
+        result.frames[key] = arrays
+    return result
+
+
+def whole_number(text: str) -> int:
+    """``"46"`` and ``"46.0"`` as 46.
+
+    Raises:
+        ValueError: no number, or one with a fraction.
+    """
+    value = float(text)
+    if not value.is_integer():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(value)
+
+
+def outline(tracing: Tracing) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The polygon ``(x, y)`` of a tracing: points as they are; lines down one side and up the other, less the axis."""
+    if tracing.shape[1] == 2:
+        return tracing[:, 0], tracing[:, 1]
+    x1, y1, x2, y2 = tracing[1:].T
+    return np.concatenate((x1, x2[::-1])), np.concatenate((y1, y2[::-1]))
+
+
+def tracing_area(tracing: Tracing) -> float:
+    """Area inside the outline in square pixels, by the shoelace formula."""
+    x, y = outline(tracing)
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def tracing_mask(tracing: Tracing, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """The filled outline, its vertices rounded to pixels as `echonet` rounds them: ``(H, W)`` float32 of 0 and 1."""
+    x, y = outline(tracing)
+    return fill_polygon(np.rint(x).astype(np.int64), np.rint(y).astype(np.int64), shape).astype(np.float32)
+
+
+def fill_polygon(x: npt.NDArray[np.int64], y: npt.NDArray[np.int64], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Pixels whose centre lies inside a polygon with whole-numbered vertices, or on its outline.
+
+    Even-odd rule by crossings to the right and to the left, in whole numbers and so without rounding: where the two
+    parities differ, the centre lies on an edge (O'Rourke, Computational Geometry in C, section 7.4). The result equals
+    scikit-image's ``draw.polygon``.
+
+    Args:
+        x: columns of the vertices, ``(N,)``; may lie outside the picture.
+        y: rows of the vertices, ``(N,)``.
+        shape: ``(H, W)`` of the mask.
+
+    Returns:
+        ``(H, W)`` bool.
+    """
+    mask = np.zeros(shape, np.bool_)
+    if len(x) == 0:
+        return mask
+    top, bottom = max(int(y.min()), 0), min(int(y.max()), shape[0] - 1)
+    left, right = max(int(x.min()), 0), min(int(x.max()), shape[1] - 1)
+    if top > bottom or left > right:
+        return mask
+    rows = np.arange(top, bottom + 1)[:, None]
+    columns = np.arange(left, right + 1)[None, :]
+    to_right = np.zeros((bottom - top + 1, right - left + 1), np.bool_)
+    to_left = np.zeros_like(to_right)
+    for x0, y0, x1, y1 in zip(np.roll(x, 1), np.roll(y, 1), x, y, strict=True):
+        dy0, dy1 = y0 - rows, y1 - rows
+        above = (dy1 > 0) != (dy0 > 0)
+        below = (dy1 < 0) != (dy0 < 0)
+        # Where the edge meets the pixel's row, relative to the pixel, times (y1 - y0)'s magnitude.
+        meets = ((x0 - columns) * dy1 - (x1 - columns) * dy0) * np.sign(y1 - y0)
+        to_right ^= above & (meets > 0)
+        to_left ^= below & (meets < 0)
+    mask[top : bottom + 1, left : right + 1] = to_right | (to_right != to_left)
+    for column, row in zip(x, y, strict=True):
+        if 0 <= row < shape[0] and 0 <= column < shape[1]:
+            mask[row, column] = True
+    return mask
