@@ -91,7 +91,10 @@ def build(folder: Path, shards: dict[str, int], known: Manifest | None = None) -
             continue
         parts.append(_read_shard(Path(folder) / SHARDS / name, k, fingerprints))
     if usable and known is not None:
-        renumber = np.array([names.index(name) if name in shards else -1 for name in known.shards] or [-1], np.int32)
+        places = {name: k for k, name in enumerate(names)}
+        same = [shards.get(name) == size for name, size in zip(known.shards, known.sizes, strict=True)]
+        numbers = [places[name] if ok else -1 for name, ok in zip(known.shards, same, strict=True)]
+        renumber = np.array(numbers or [-1], np.int32)
         old = known.table.copy()
         old["shard"] = renumber[old["shard"]]
         parts.append(old[old["shard"] >= 0])
@@ -143,7 +146,7 @@ def save(folder: Path, manifest: Manifest) -> None:
 
 def _checksum(header: bytes, table: npt.NDArray[np.void]) -> int:
     crc = zlib.crc32(header)
-    return zlib.crc32(memoryview(table.view(np.uint8)), crc) if len(table) else crc
+    return zlib.crc32(table.view(np.uint8).data, crc) if len(table) else crc
 
 
 def load(folder: Path) -> Manifest | None:

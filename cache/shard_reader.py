@@ -11,9 +11,10 @@ import numpy.typing as npt
 from .errors import EchoAugmentError
 from .preamble import check_file, damaged, repair_hint
 from .record import EchoClip
-from .rows import is_table, to_clip
+from .rows import is_table, row_crcs, to_clip
 
 LZ4_FILTER = 32004
+FILTERS = {LZ4_FILTER: "lz4", 32015: "zstd", 1: "gzip"}
 
 
 class ShardReader:
@@ -21,15 +22,17 @@ class ShardReader:
 
     Args:
         path: of the shard.
+        proven: whether its checksums outside the clips must be right, as everywhere but in a repair. If not, only what
+            has a checksum of its own may be believed: see :meth:`whole`.
 
     Raises:
         EchoAugmentError: damaged, truncated, or of another format version.
         OSError: it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, proven: bool = True) -> None:
         self.path = Path(path)
-        self.preamble = check_file(self.path)
+        self.preamble = check_file(self.path, proven=proven)
         try:
             # Chunks are read whole and once: a chunk cache would only copy.
             self._file = h5py.File(self.path, "r", locking=False, rdcc_nbytes=0)
@@ -80,6 +83,24 @@ class ShardReader:
     def clip(self, row: int) -> EchoClip:
         """The whole clip with labels and provenance. Raises as :meth:`frames`."""
         return to_clip(self.table[row], self.frames(row), self.masks(row))
+
+    def whole(self, row: int) -> EchoClip:
+        """The clip, after the checksum of its row of labels was found right as well. Raises as :meth:`frames`."""
+        if row_crcs(self.table[row : row + 1])[0] != self.table["row_crc"][row]:
+            raise damaged(self.path, f"the labels in row {row} do not match their checksum")
+        return self.clip(row)
+
+    def extents(self) -> list[tuple[int, int]]:
+        """``(offset, size)`` in the file of every stored chunk."""
+        datasets = [data for data in (self._frames, self._masks) if data is not None]
+        infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
+        return [(info.byte_offset, info.size) for info in infos]
+
+    @property
+    def compression(self) -> str:
+        """``lz4``, ``zstd``, ``gzip`` or ``none``."""
+        properties = self._frames.id.get_create_plist()
+        return FILTERS.get(properties.get_filter(0)[0], "lz4") if properties.get_nfilters() else "none"
 
     def name(self, row: int) -> str:
         """The id of the clip in ``row``."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import socket
 import zlib
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class ShardWriter:
         self.shape, self.capacity, self.fingerprint = shape, capacity, fingerprint
         self._folder, self._filters = Path(folder), COMPRESSIONS[compression]
         self._rows: list[Row] = []
-        self._path = self._folder / f".clips-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
+        self._path = self._folder / f".clips-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
         # v110: checksummed HDF5 structures, readable by every HDF5 since 1.10.
         # No chunk cache: each clip goes to the file as it comes.
         options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "locking": False, "rdcc_nbytes": 0}
@@ -109,6 +110,8 @@ class ShardWriter:
         table = to_table(self._rows)
         self._file.create_dataset("clips", data=table)
         datasets = [data for data in (self._frames, self._masks) if data is not None]
+        for data in datasets:  # a write that was cut short may have left one chunk too many
+            data.resize(min(len(data), len(table)), axis=0)
         infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
         chunks = [(info.byte_offset, info.size) for info in infos]
         self._file.close()

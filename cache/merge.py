@@ -1,0 +1,86 @@
+"""Joining caches of one generator."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from .care import verify_shard
+from .errors import EchoAugmentError
+from .files import sync_folder
+from .lock import hold
+from .manifest import SHARDS, open_manifest
+from .shard_reader import ShardReader
+from .shard_writer import TEMPORARY
+from .store import ClipStore
+from .writer import StoreWriter
+
+
+def merge(sources: Sequence[str | Path], out: str | Path) -> int:
+    """Bring the clips of several caches into one; the sources are left as they are.
+
+    Every shard is verified before it is taken. A shard of new clips is copied as it is; of a shard with some clips
+    that are there already, the others are written anew, so that no id comes twice. May be killed and run again.
+
+    Args:
+        sources: cache folders.
+        out: folder of the joined cache; may hold clips already.
+
+    Returns:
+        Number of clips that were added.
+
+    Raises:
+        EchoAugmentError: another fingerprint, a damaged shard, no such folder, or a fill is going on in ``out``.
+    """
+    stores = [ClipStore(source) for source in sources]
+    out = Path(out)
+    (out / SHARDS).mkdir(parents=True, exist_ok=True)
+    with hold(out):
+        target = open_manifest(out)
+        known = [("the merged cache", target.fingerprint)] if target.shards else []
+        prints = dict([*known, *((str(store.folder), store.fingerprint) for store in stores if len(store))])
+        if len(set(prints.values())) > 1:
+            listed = ", ".join(f"{name}: {value!r}" for name, value in prints.items())
+            raise EchoAugmentError(f"caches of different generators cannot be merged ({listed})", "Keep them apart")
+        there = {bytes(value).decode() for value in target.table["id"]}
+        before = len(there)
+        for store in stores:
+            for name in store.shards:
+                _take(store.folder / SHARDS / name, out, there)
+        open_manifest(out)
+    return len(there) - before
+
+
+def _take(path: Path, out: Path, there: set[str]) -> None:
+    """Bring the clips of one shard that are not ``there`` yet, and add them to it."""
+    with contextlib.closing(ShardReader(path)) as reader:
+        names = [reader.name(row) for row in range(len(reader))]
+        new = [row for row, name in enumerate(names) if name not in there and name not in names[:row]]
+        if not new:
+            return
+        damage = verify_shard(path)
+        if damage:
+            raise EchoAugmentError(damage[0].what, f"Run: echo-augment cache action=repair cache={path.parent.parent}")
+        if len(new) == len(names):
+            _copy(path, out / SHARDS)
+        else:
+            options = {"fingerprint": reader.preamble.fingerprint, "compression": reader.compression}
+            with StoreWriter(out, shard_clips=len(new), **options) as writer:
+                for row in new:
+                    writer.add(reader.whole(row))
+        there.update(names[row] for row in new)
+
+
+def _copy(path: Path, folder: Path) -> None:
+    temporary = folder / f".clips-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
+    try:
+        shutil.copyfile(path, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(folder / path.name)
+        sync_folder(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
