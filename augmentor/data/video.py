@@ -28,6 +28,17 @@ Frames = npt.NDArray[np.uint8]
 INTRA_CODECS = frozenset({"mjpeg", "rawvideo", "png", "ffv1", "huffyuv", "ffvhuff", "utvideo"})
 """Codecs whose every packet decodes alone, to exactly one frame."""
 
+
+def _one_thread() -> dict[str, int]:
+    """The option that keeps colour conversion in one thread (four times as fast on small frames), if PyAV has it."""
+    try:
+        VideoReformatter().reformat(av.VideoFrame(2, 2, "gray"), format="rgb24", threads=1)
+    except TypeError:
+        return {}
+    return {"threads": 1}
+
+
+ONE_THREAD = _one_thread()
 COPY_AGAIN = "Copy the file again from the data set, or drop its row from FileList.csv"
 MAX_RATE_DENOMINATOR = 100_000
 
@@ -119,12 +130,12 @@ class VideoFile:
                 f"{self.path}: frames change size from {self.shape[1]}x{self.shape[0]} to {image.width}x{image.height}"
             )
         if rgb:
-            return np.asarray(self._converter.reformat(image, format="rgb24").to_ndarray(), np.uint8)
+            return np.asarray(self._converter.reformat(image, format="rgb24", **ONE_THREAD).to_ndarray(), np.uint8)
         if image.format.name.startswith("yuvj"):
             plane = image.planes[0]
             padded = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             return padded[: image.height, : image.width]
-        return np.asarray(self._converter.reformat(image, format="gray").to_ndarray(), np.uint8)
+        return np.asarray(self._converter.reformat(image, format="gray", **ONE_THREAD).to_ndarray(), np.uint8)
 
 
 def _check_length(path: Path) -> None:
