@@ -9,7 +9,7 @@ import numpy.typing as npt
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
-from .echo_adapter import EchoAdapter, column, is_echo_like
+from .echo_adapter import EchoAdapter, column, is_echo_like, number
 from .sources.base import ClipSource
 from .tree import leaves, locate
 
@@ -54,4 +54,4 @@ def base_ef(base: Any, given: npt.ArrayLike | None = None) -> npt.NDArray[np.flo
     if not all(columns.values()):
         raise EchoAugmentError("EF bins need the EF of every item of the dataset", "Give ef=[...], one value per item")
     places = (locate(base, index) for index in range(len(base)))
-    return np.array([columns[id(leaf)][place] for leaf, place in places], np.float64)
+    return np.array([number(columns[id(leaf)][place]) for leaf, place in places], np.float64)

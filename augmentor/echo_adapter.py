@@ -33,6 +33,14 @@ def column(dataset: Any, name: str) -> list[Any]:
     return [row[header.index(name)] for row in dataset.outcome] if name in header else []
 
 
+def number(value: Any) -> float:
+    """A field of the table as a number; NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
 def target_names(dataset: Any) -> tuple[str, ...]:
     """The targets of an Echo-like dataset, in order."""
     names = dataset.target_type
@@ -72,9 +80,10 @@ class EchoAdapter:
         targets = target_names(dataset)
         for name in targets:
             _check_target(name, dataset)
-        rates = [float(value) for value in column(dataset, "FPS") if np.isfinite(value) and value > 0]
-        sizes = Counter(zip(column(dataset, "FrameHeight"), column(dataset, "FrameWidth"), strict=True))
-        size = next((key for key, _ in sizes.most_common(1) if np.isfinite(key).all() and min(key) > 0), None)
+        rates = [rate for rate in map(number, column(dataset, "FPS")) if rate > 0 and np.isfinite(rate)]
+        sides = (map(number, column(dataset, name)) for name in ("FrameHeight", "FrameWidth"))
+        sizes = Counter(size for size in zip(*sides, strict=True) if min(size) > 0 and np.isfinite(size).all())
+        size = sizes.most_common(1)[0][0] if sizes else None
         video = VideoFormat(
             fps=fps if fps is not None else float(np.median(rates)) if rates else 50.0,
             size=None if size is None else (int(size[0]), int(size[1])),

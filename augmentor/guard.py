@@ -20,10 +20,11 @@ def refuse_held_out(base: Any) -> None:
     """
     splits: dict[int, list[str]] = {}
     for leaf in leaves(base):
-        split = str(getattr(leaf, "split", "")).upper()
-        if split in HELD_OUT:
+        chosen = getattr(leaf, "split", "")
+        words = {str(word).upper() for word in (chosen if isinstance(chosen, list | tuple | set) else [chosen])}
+        if words & HELD_OUT:
             raise EchoAugmentError(
-                f"SyntheticAugment got the {split} split",
+                f"SyntheticAugment got the {min(words & HELD_OUT)} split",
                 "Wrap the TRAIN split; evaluate on the bare dataset, so that scores are of real clips only",
             )
         splits[id(leaf)] = [str(value).strip().upper() for value in column(leaf, "Split")]
@@ -68,4 +69,5 @@ def held_out_names(table: Path) -> set[str]:
     """Names without suffix of the VAL and TEST videos in a ``FileList.csv``."""
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
-    return {Path(row["FileName"]).stem for row in rows if (row.get("Split") or "").strip().upper() in HELD_OUT}
+    names = {row.get("FileName") or "" for row in rows if (row.get("Split") or "").strip().upper() in HELD_OUT}
+    return {Path(name).stem for name in names} - {""}

@@ -69,10 +69,10 @@ class VideoFormat:
     size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("length", "max_length", "period", "pad"):
+        for name, low in (("length", 1), ("max_length", 1), ("period", 1), ("pad", 0)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise EchoAugmentError(f"{name} must be at least 1, got {value!r}")
+            if value is not None and value < low:
+                raise EchoAugmentError(f"{name} must be at least {low}, got {value!r}")
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise EchoAugmentError(f"fps must be positive, got {self.fps!r}")
         if self.noise is not None and not 0 <= self.noise <= 1:
