@@ -41,6 +41,7 @@ class Appearance:
         lateral_db: level of the lateral wall.
         rv_db: level of the right ventricle's free wall.
         annulus_db: level of the crux and of the lateral groove.
+        annulus_size: of both, relative to the wall.
         pericardium_db: level of the line outside the lateral wall.
         atrial_db: level of the atrial walls.
         outside_db: level of the tissue around the heart.
@@ -54,6 +55,7 @@ class Appearance:
         dropout_db: lost at ``dropout_angle``.
         dropout_angle: relative to ``half_angle``, -1 to 1.
         dropout_width: relative to ``half_angle``.
+        edge_db: lost at both edges of the sector.
         patchiness_db: standard deviation of slow variations of level.
         clutter_db: level of near-field clutter.
         clutter_depth: of its decay.
@@ -98,6 +100,7 @@ class Appearance:
     lateral_db: float
     rv_db: float
     annulus_db: float
+    annulus_size: float
     pericardium_db: float
     atrial_db: float
     outside_db: float
@@ -111,6 +114,7 @@ class Appearance:
     dropout_db: float
     dropout_angle: float
     dropout_width: float
+    edge_db: float
     patchiness_db: float
     clutter_db: float
     clutter_depth: float

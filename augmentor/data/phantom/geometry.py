@@ -113,7 +113,7 @@ def sides(motion: Motion, appearance: Appearance, pose: Pose, frame: int, x: Arr
 
 
 def contour(motion: Motion, appearance: Appearance, pose: Pose, frame: int, points: int = 48) -> Array:
-    """The closed LV border of a frame, ``(2 * points, 2)`` pixels: up the septum, down the lateral wall, then across."""
+    """Closed LV border of a frame, ``(2 * points, 2)`` pixels: up the septum, down the lateral wall and across."""
     x = np.linspace(0, 1, points) ** 1.6
     septal, lateral = sides(motion, appearance, pose, frame, x)
     return np.concatenate([septal[::-1], lateral])

@@ -17,6 +17,7 @@ from .tissue import ABOVE, LEFT, TEXELS, Plate, lumps, make_plate
 
 Image = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
+LOOKS = np.array([[0.55, 0.55, 0.45, 0.45]], np.float32)  # weights of the two compounded looks, real and imaginary
 TABLE = 1024  # entries of the half-width table along the axis
 
 
@@ -161,7 +162,7 @@ class Mover:
         dx, dy = self.sector.x - np.float32(pose.apex[frame, 0]), self.sector.y - np.float32(pose.apex[frame, 1])
         across, along = cosine * dx - sine * dy, sine * dx + cosine * dy
         below = np.maximum(along - length, 0)
-        fade = np.exp(below * (-1.2 / ed_length))
+        fade = np.exp(below * (-1.6 / ed_length))
         ed_along = np.where(along < 0, along, np.minimum(along, length) * (ed_length / length))
         ed_along += below - (ed_length - length) * (1 - fade) * (below > 0)
         index = np.clip(ed_along * ((TABLE - 1) / ed_length), 0, TABLE - 1).astype(np.int32)
@@ -196,8 +197,9 @@ def leaflets(motion: Motion, look: Appearance, pose: Pose, frame: int, opening: 
 
 def gain_map(look: Appearance, sector: Sector, rng: np.random.Generator) -> Image:
     """Level in dB that the way of the sound adds to each sample, ``(ROWS, BEAMS)``."""
-    level = -look.attenuation * sector.share + look.patchiness_db * 0.6 * lumps(rng, (ROWS, BEAMS), 30)
+    level = -look.attenuation * sector.share + look.patchiness_db * 0.6 * lumps(rng, (ROWS, BEAMS), (34, 22))
     drop = np.exp(-0.5 * ((sector.bearing - look.dropout_angle) / look.dropout_width) ** 2)
+    level = level - look.edge_db * sector.bearing**4
     streaks = cv2.GaussianBlur(rng.standard_normal((1, BEAMS)).astype(np.float32), (0, 0), 2.5)
     return (level - look.dropout_db * drop * np.minimum(1.5 * sector.share, 1) + 3 * streaks).astype(np.float32)
 
@@ -211,7 +213,7 @@ def draw_frames(
     gain = gain_map(look, sector, np.random.default_rng([look.speckle_seed, 13]))
     amplitude = np.power(10, gain / 20, dtype=np.float32)[..., None]
     clutter_level = look.clutter_db - 8.7 * sector.share * look.depth / look.clutter_depth
-    still = rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32)
+    still = rng.standard_normal((ROWS, BEAMS, 4), dtype=np.float32)
     haze = np.power(10, look.haze_db / 20) * (1 - 0.5 * sector.bearing**2)
     still *= (np.power(10, clutter_level / 20) + haze).astype(np.float32)[..., None]
     noise_level = np.power(10, (look.noise_db + look.noise_slope * sector.share) / 20, dtype=np.float32)[..., None]
@@ -220,26 +222,32 @@ def draw_frames(
     sigma = (look.psf_lateral / 100 / sector.beam_step, look.psf_axial / sector.row_step)
     loud = np.float32(np.sqrt(4 * np.pi * sigma[0] * sigma[1]))
     valve_level = np.float32(10 ** (look.valve_db / 20))
-    valve_speckle = rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32) + 1
+    valve_speckle = rng.standard_normal((ROWS, BEAMS, 4), dtype=np.float32) + 0.4
+    valve_speckle *= np.clip(0.7 + 0.6 * lumps(rng, (ROWS, BEAMS), (5, 7)), 0.1, 1.6)[..., None]
     shown = np.empty((len(times), size, size), np.uint8)
     kept: Image | None = None
     for t in range(len(times)):
         field = look_up(plate, move(pose, t)) * amplitude
-        field += valve_speckle * (draw_leaflets(motion, look, pose, t, float(opening[t])) * valve_level)[..., None]
+        field += (
+            valve_speckle
+            * (draw_leaflets(motion, look, pose, t, float(opening[t])) * (1 - 0.5 * opening[t]) * valve_level).astype(
+                np.float32
+            )[..., None]
+        )
         field += still
         seen = cv2.GaussianBlur(field, (0, 0), sigmaX=sigma[0], sigmaY=sigma[1]) * loud
-        seen += rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32) * noise_level
-        power = cv2.multiply(seen, seen).sum(axis=2)
+        seen[..., :2] += rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32) * noise_level
+        power = cv2.transform(cv2.multiply(seen, seen), LOOKS)
         level = (10 / np.log(10)) * cv2.log(power + 1e-9) + look.gain_db
         grey = np.clip(level / look.dynamic_range + 1, 0, 1) ** look.gamma
         kept = grey if kept is None else look.persistence * kept + (1 - look.persistence) * grey
-        image = cv2.remap(kept, sector.to_beam, sector.to_row, cv2.INTER_LINEAR) * sector.window
+        image = cv2.remap(kept, sector.to_beam, sector.to_row, cv2.INTER_CUBIC) * sector.window
         shown[t] = np.clip(np.maximum(image * 255, marks) + 0.5, 0, 255).astype(np.uint8)
     return shown
 
 
 def look_up(plate: Plate, place: tuple[Image, Image]) -> Image:
-    """The scatterers at each sample, ``(ROWS, BEAMS, 2)``."""
+    """The scatterers at each sample, ``(ROWS, BEAMS, 4)``."""
     return cv2.remap(plate.scatterers, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 

@@ -63,7 +63,7 @@ def counterfactual(motion_of: Phantom, appearance_of: Phantom, **render_kwargs: 
 def sample_ef(rng: np.random.Generator) -> float:
     """An EF in percent: most hearts about 61, a quarter spread widely below (EchoNet-Dynamic: mean 55.8, sd 12.4)."""
     while True:
-        ef = rng.normal(61.6, 5.6) if rng.random() < 0.74 else rng.normal(40.5, 12.0)
+        ef = rng.normal(61.9, 6.0) if rng.random() < 0.72 else rng.normal(40.0, 13.0)
         if EF_RANGE[0] + 1 <= ef <= EF_RANGE[1] - 1:
             return float(ef)
 
@@ -71,7 +71,7 @@ def sample_ef(rng: np.random.Generator) -> float:
 def sample_motion(rng: np.random.Generator) -> Motion:
     """A motion whose EF follows :func:`sample_ef`."""
     ef = sample_ef(rng)
-    share = rng.uniform(0.17, 0.36)  # of the long axis in the logarithm of the volume's shrinking
+    share = rng.uniform(0.13, 0.27)  # of the long axis in the logarithm of the volume's shrinking
     irregular = rng.random() < IRREGULAR_SHARE
     rate = float(np.clip(rng.normal(72, 13), 50, 110))
     motion = Motion(
@@ -89,7 +89,7 @@ def sample_motion(rng: np.random.Generator) -> Motion:
         regional_site=rng.uniform(0.1, 0.9),
         regional_side=float(rng.choice([-1, 1])),
         delay=float(np.clip(rng.normal(0, 0.015), -0.05, 0.05)),
-        rock_angle=rng.normal(0, 0.04),
+        rock_angle=rng.normal(0, 0.03),
         rock_shift=rng.normal(0, 0.025),
         breath_shift=abs(rng.normal(0, 0.012)),
         breath_period=rng.uniform(3, 6),
@@ -119,18 +119,19 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     def normal(mean: float, sd: float, low: float, high: float) -> float:
         return float(np.clip(rng.normal(mean, sd), low, high))
 
-    length = normal(56, 6, 42, 68)
+    length = normal(60, 6, 45, 72)
     width = length * normal(0.345, 0.055, 0.24, 0.48)
+    origin_y = normal(5, 2, 2, 10)
     return Appearance(
-        origin_x=normal(61, 1.5, 57, 65),
-        origin_y=normal(6, 2.5, 2, 12),
-        half_angle=normal(0.77, 0.04, 0.66, 0.86),
-        depth=normal(104, 3, 97, 110),
-        near_cut=rng.uniform(1, 6),
-        mm_per_px=normal(1.45, 0.13, 1.1, 1.8),
-        apex_x=rng.normal(0, 3),
-        apex_y=normal(10, 3, 5, 18),
-        tilt=rng.normal(0.05, 0.09),
+        origin_x=normal(62, 1.2, 58, 65),
+        origin_y=origin_y,
+        half_angle=normal(0.785, 0.03, 0.7, 0.87),
+        depth=normal(109, 2.5, 103, 114) - origin_y,
+        near_cut=rng.uniform(0.5, 5),
+        mm_per_px=normal(1.2, 0.12, 0.9, 1.6),
+        apex_x=rng.normal(0, 2.5),
+        apex_y=normal(9, 2.5, 5, 16),
+        tilt=rng.normal(0.05, 0.08),
         lv_length=length,
         foreshortening=float(max(0, rng.normal(0.02, 0.06))),
         lv_width=width,
@@ -138,41 +139,43 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         lv_base=rng.uniform(0.66, 0.92),
         lv_roundness=rng.uniform(1.7, 2.5),
         lv_bend=rng.normal(0, 0.03),
-        septum_wall=normal(6.5, 1.2, 4, 10),
-        lateral_wall=normal(6.5, 1.2, 4, 10),
+        septum_wall=normal(6, 1, 4, 9),
+        lateral_wall=normal(7, 1.2, 4.5, 10),
         apex_wall=rng.uniform(3, 6),
-        rv_width=rng.uniform(0.35, 0.75),
+        rv_width=rng.uniform(0.35, 0.8),
         rv_start=rng.uniform(0.2, 0.5),
         la_width=rng.uniform(0.75, 1.1),
-        la_length=rng.uniform(0.45, 0.75),
+        la_length=rng.uniform(0.5, 0.9),
         ra_width=rng.uniform(0.6, 0.95),
-        ra_length=rng.uniform(0.4, 0.7),
-        septum_db=rng.normal(-2, 2.5),
-        lateral_db=rng.normal(-9, 3),
-        rv_db=rng.normal(-10, 3),
-        annulus_db=rng.normal(3, 2.5),
-        pericardium_db=rng.normal(1, 3),
-        atrial_db=rng.normal(-8, 3),
-        outside_db=rng.normal(-20, 4),
-        blood_db=rng.normal(-42, 3),
-        valve_db=rng.normal(6, 3),
+        ra_length=rng.uniform(0.45, 0.85),
+        septum_db=rng.normal(-4, 2),
+        lateral_db=rng.normal(-11, 3),
+        rv_db=rng.normal(-15, 3),
+        annulus_db=rng.normal(0, 2),
+        annulus_size=rng.uniform(0.75, 1.5),
+        pericardium_db=rng.normal(0, 2.5),
+        atrial_db=rng.normal(-16, 3),
+        outside_db=rng.uniform(-16, -10) if rng.random() < 0.2 else rng.normal(-23, 3),
+        blood_db=rng.normal(-44, 3),
+        valve_db=rng.normal(-5, 3),
         papillary_db=rng.normal(-22, 8),
-        gain_db=rng.normal(-6, 2.5),
-        dynamic_range=normal(38, 4, 30, 48),
-        gamma=normal(1.1, 0.15, 0.8, 1.5),
+        gain_db=rng.normal(-5.5, 1.6),
+        dynamic_range=normal(38, 3, 32, 46),
+        gamma=normal(1.2, 0.12, 0.9, 1.5),
         attenuation=rng.uniform(-3, 6),
-        dropout_db=rng.uniform(0, 16),
+        dropout_db=rng.uniform(0, 14),
         dropout_angle=rng.uniform(0.35, 1.0),
         dropout_width=rng.uniform(0.12, 0.3),
-        patchiness_db=rng.uniform(2, 5),
-        clutter_db=rng.normal(-14, 5),
+        edge_db=rng.uniform(0, 14),
+        patchiness_db=rng.uniform(1.8, 3.5),
+        clutter_db=rng.normal(-20, 4),
         clutter_depth=rng.uniform(10, 26),
-        noise_db=rng.normal(-44, 4),
-        noise_slope=rng.uniform(0, 10),
-        haze_db=rng.normal(-45, 5),
-        psf_axial=rng.uniform(0.6, 0.95),
-        psf_lateral=rng.uniform(1.3, 2.6),
-        persistence=rng.uniform(0.0, 0.4),
+        noise_db=rng.normal(-39.5, 2.5),
+        noise_slope=rng.uniform(-14, 3),
+        haze_db=rng.normal(-37, 3),
+        psf_axial=rng.uniform(0.33, 0.55),
+        psf_lateral=rng.uniform(0.85, 1.4),
+        persistence=rng.uniform(0.1, 0.4),
         scale_bar=int(rng.choice([0, 1, 2, 3], p=[0.1, 0.35, 0.25, 0.3])),
         scale_position=rng.uniform(0.3, 0.55),
         marker=int(rng.choice([0, 1], p=[0.1, 0.9]) * rng.integers(130, 240)),

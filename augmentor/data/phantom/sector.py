@@ -81,19 +81,19 @@ def draw_marks(look: Appearance, size: int) -> Image:
         off = (0.0, 3.5, 3.0, 5.0)[look.scale_bar]
         x0, y0 = look.origin_x + ux * begin + nx * off, look.origin_y + uy * begin + ny * off
         x1, y1 = x0 + ux * span, y0 + uy * span
-        line((x0, y0), (x1, y1), 165)
+        line((x0, y0), (x1, y1), 235)
         cap = 1.6 if look.scale_bar < 3 else 1.0
         for x, y in ((x0, y0), (x1, y1)):
-            line((x - nx * cap, y - ny * cap), (x + nx * cap, y + ny * cap), 150)
+            line((x - nx * cap, y - ny * cap), (x + nx * cap, y + ny * cap), 220)
         if look.scale_bar == 3:
             for step in np.linspace(0.15, 0.85, 5):
                 x, y = x0 + ux * span * step, y0 + uy * span * step
-                line((x - nx, y - ny), (x + nx, y + ny), 120)
+                line((x - nx, y - ny), (x + nx, y + ny), 200)
         for step in (-5.0, span + 4):
             x, y = x0 + ux * step, y0 + uy * step
-            line((x, y), (x + 0.3, y), 140)
+            line((x, y), (x + 0.5, y), 220)
     if look.marker:
         x, y = look.origin_x + 5.5, max(1.5, look.origin_y - 3.5)
-        for dx, dy, part in ((0, -0.8, 1.0), (-0.8, 0.6, 0.7), (0.8, 0.6, 0.9), (0.2, 1.6, 0.5)):
-            line((x + dx, y + dy), (x + dx + 0.4, y + dy), int(look.marker * part))
+        for dx, dy, part in ((-0.7, -1.2, 0.7), (-1.2, 0.0, 0.9), (-0.6, 1.0, 0.8), (0.3, 1.6, 0.45)):
+            line((x + dx, y + dy), (x + dx + 1.6, y + dy), int(look.marker * part))
     return image.astype(np.float32)

@@ -19,7 +19,7 @@ class Plate:
     """Scatterers in ED heart coordinates (across, down from the apex), ``TEXELS`` per pixel.
 
     Attributes:
-        scatterers: ``(H, W, 2)`` float32 real and imaginary amplitude.
+        scatterers: ``(H, W, 4)`` float32 real and imaginary amplitude of two looks, which the scanner compounds.
         level: ``(H, W)`` float32 amplitude of the tissue, before the scatterers.
     """
 
@@ -27,9 +27,9 @@ class Plate:
     level: Image
 
 
-def lumps(rng: np.random.Generator, shape: tuple[int, int], size: float) -> Image:
-    """Smooth random field ``shape`` with unit variance and lumps of about ``size`` cells."""
-    small = (max(3, round(shape[0] / size)), max(3, round(shape[1] / size)))
+def lumps(rng: np.random.Generator, shape: tuple[int, int], size: tuple[float, float]) -> Image:
+    """Smooth random field ``shape`` with unit variance and lumps of about ``size`` (rows, columns) cells."""
+    small = (max(3, round(shape[0] / size[0])), max(3, round(shape[1] / size[1])))
     field = cv2.resize(rng.standard_normal(small).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
     return (field - field.mean()) / (field.std() + 1e-6)
 
@@ -58,7 +58,7 @@ def anatomy(look: Appearance, rng: np.random.Generator) -> Image:
         np.arange(columns, dtype=np.float32) / TEXELS - LEFT,
         indexing="ij",
     )
-    wobble = lumps(rng, along.shape, 22)
+    wobble = lumps(rng, along.shape, (20, 20))
     length, width = look.ed_length, look.lv_width
     wall = np.where(across < 0, look.septum_wall, look.lateral_wall).astype(np.float32)
     endo = (width * profile(look, along / length)).astype(np.float32)
@@ -67,59 +67,66 @@ def anatomy(look: Appearance, rng: np.random.Generator) -> Image:
     reach = np.abs(across)
 
     level = np.full(along.shape, look.outside_db, np.float32)
-    level += 4 * lumps(rng, along.shape, 14)
+    level += 6 * lumps(rng, along.shape, (14, 40)) + 4 * lumps(rng, along.shape, (5, 16))
 
     def paint(weight: Image, value: Image | float) -> None:
         level[...] = level * (1 - weight) + weight * value
 
-    base = width * look.lv_base
+    base, deep = width * look.lv_base, np.clip(along - length, 0, None)
+    left, above_base = across < 0, inside(length + 1 - along, 3)
     # Right side of the heart: cavity behind the septum, thin free wall.
     climb = np.clip((along - look.rv_start * length) / (length * (1 - look.rv_start)), 0, 1)
     rv_outer = epi + 2 * width * look.rv_width * climb**0.6 * (1 - 0.25 * climb**3)
-    left, above_base = across < 0, inside(length + 1 - along, 2)
-    paint(inside(rv_outer + 3 - reach + wobble, 2) * left * (climb > 0) * above_base, look.rv_db)
-    paint(inside(rv_outer - reach + wobble) * left * (climb > 0) * above_base, look.blood_db)
+    paint(inside(rv_outer + 3 - reach + wobble, 3) * left * (climb > 0) * above_base, look.rv_db)
+    paint(inside(rv_outer - reach + wobble, 2) * left * (climb > 0) * above_base, look.blood_db + 4)
     # Atria.
     la_half, ra_half = width * look.la_width, width * look.ra_width
     la_long, ra_long = length * look.la_length / 2, length * look.ra_length / 2
-    la = ellipse(across, along, 0.1 * width, length + la_long * 0.9, la_half, la_long) + 0.7 * wobble
+    la = ellipse(across, along, 0.1 * width, length + la_long * 0.9, la_half, la_long) + 0.9 * wobble
     ra_x = -(base + look.septum_wall * 0.8 + ra_half)
-    ra = ellipse(across, along, ra_x, length + ra_long * 0.85, ra_half, ra_long) + 0.7 * wobble
+    ra = ellipse(across, along, ra_x, length + ra_long * 0.85, ra_half, ra_long) + 0.9 * wobble
     for cavity in (la, ra):
-        paint(inside(cavity + 2.2, 1.5), look.atrial_db)
+        paint(inside(cavity + 2.5, 3) * np.exp(-deep / (0.5 * length)), look.atrial_db)
     for cavity in (la, ra):
-        paint(inside(cavity, 1.5), look.blood_db)
-    # Left ventricle.
-    muscle = inside(epi - reach + 0.4 * wobble) * inside(length + 1.5 - along, 2)
+        paint(inside(cavity, 2.5), look.blood_db)
+    # Left ventricle: a sharp septum, a lateral wall that fades outward.
+    soft = np.where(left, 2.0, 0.9 * wall).astype(np.float32)
+    muscle = np.clip((epi - reach + 0.5 * wobble) / soft + 0.5, 0, 1) * inside(length + 1.5 - along, 3)
     fade = np.clip(along / length, 0, 1)
-    paint(muscle, np.where(left, look.septum_db - 5 * (1 - fade), look.lateral_db - 2 * (1 - fade)).astype(np.float32))
-    bright_side = ridge(reach - endo, 1.0) * (along > 0) * (along < length) * left
-    level += 3 * bright_side
+    paint(muscle, np.where(left, look.septum_db - 7 * (1 - fade), look.lateral_db - 3 * (1 - fade)).astype(np.float32))
+    core = ridge(reach - endo - 0.35 * wall, 0.3 * wall) * (along > 0) * (along < length)
+    level += np.where(left, 3.5, 2.0).astype(np.float32) * core
     # Fibrous places: crux and atrial septum, lateral groove, pericardium behind the lateral wall, back of the atria.
-    wall_l, wall_s = look.lateral_wall, look.septum_wall
-    crux = ellipse(across, along, -(base + 0.6 * wall_s), length + 2, 0.75 * wall_s, 1.3 * wall_s) + 0.6 * wobble
-    paint(inside(crux, 2), look.annulus_db)
-    stem = ridge(across + base + 0.55 * wall_s - 0.12 * (along - length), 1.5) * inside(along - length, 3)
-    paint(stem * np.exp(-np.clip(along - length, 0, None) / (0.45 * length)), look.annulus_db - 3)
-    groove = ellipse(across, along, base + wall_l * 1.2, length + 4, wall_l * 1.1, wall_l * 1.9) + wobble
-    paint(inside(groove, 3), look.annulus_db)
-    behind = ridge(across - epi - 1.5, 1.6) * inside(along - 0.3 * length, 8) * inside(1.15 * length - along, 8)
-    paint(behind * 0.85, look.pericardium_db)
-    back = ridge(along - length - 2 * la_long * 0.92 - 0.12 * across + wobble, 2.2)
-    paint(back * 0.8, look.pericardium_db - 3)
+    wall_l, wall_s = look.lateral_wall * look.annulus_size, look.septum_wall * look.annulus_size
+    crux = ellipse(across, along, -(base + 0.6 * look.septum_wall), length + 1, 0.6 * wall_s, 1.5 * wall_s)
+    paint(inside(crux + 0.9 * wobble, 3), look.annulus_db)
+    stem = ridge(across + base + 0.55 * look.septum_wall - 0.12 * (along - length), 0.25 * look.septum_wall)
+    paint(stem * inside(along - length, 3) * np.exp(-deep / (0.35 * length)), look.annulus_db - 2)
+    lean_x, lean_y = across - base - wall_l * 1.1, along - length - 0.7 * wall_l
+    turned = (0.83 * lean_x - 0.55 * lean_y, 0.55 * lean_x + 0.83 * lean_y)
+    groove = ellipse(*turned, 0, 0, wall_l * 1.05, wall_l * 2.1) + 1.6 * wobble
+    paint(inside(groove, 5), look.annulus_db - 2)
+    behind = ridge(across - epi - 1.5, 1.8) * inside(along - 0.35 * length, 12) * inside(1.2 * length - along, 10)
+    paint(behind * 0.8, look.pericardium_db)
+    far = np.hypot(across, along) - (length + 2 * la_long * 0.95) + 1.5 * wobble
+    patchy = inside(lumps(rng, along.shape, (30, 50)) + 0.3, 1.2)
+    paint((ridge(far, 1.8) + 0.6 * ridge(far - 5, 1.5)).clip(0, 1) * 0.9 * patchy, look.pericardium_db - 2)
     # Cavity last: nothing fixed lies over the blood, but trabeculae and papillary muscle.
-    cavity = inside(endo - reach, 1.2) * inside(along) * inside(length - along)
+    trabecular = 0.5 * lumps(rng, along.shape, (5, 5))
+    cavity = inside(endo - reach + trabecular, 2.2) * inside(along, 2) * inside(length - along)
     paint(cavity, look.blood_db)
-    spots = ridge(across - 0.55 * endo, 2.0) * ridge(along - 0.5 * length, 0.16 * length)
-    paint(spots * cavity * inside(lumps(rng, along.shape, 5), 1.5), look.papillary_db)
-    return cv2.GaussianBlur(level, (0, 0), 0.5 * TEXELS)
+    orifice = inside(0.95 * base - reach, 2) * inside(along - length + 4, 2) * inside(length + 7 - along, 2)
+    paint(orifice, look.blood_db)
+    spots = ridge(across - 0.6 * endo, 2.2) * ridge(along - 0.5 * length, 0.17 * length)
+    paint(spots * cavity * inside(lumps(rng, along.shape, (5, 4)) - 0.3, 1.5), look.papillary_db)
+    return cv2.GaussianBlur(level, (0, 0), 0.6 * TEXELS)
 
 
 def make_plate(look: Appearance, seed: int) -> Plate:
     """The scatterers of ``look``; a pure function of it and ``seed``."""
     rng = np.random.default_rng([look.speckle_seed, seed, 3])
     level = anatomy(look, np.random.default_rng([look.speckle_seed, 5]))
-    level = level + look.patchiness_db * lumps(rng, level.shape, 9)
+    level = level + look.patchiness_db * lumps(rng, level.shape, (4, 8))
     amplitude = np.power(10, level / 20, dtype=np.float32)
-    noise = rng.standard_normal((*level.shape, 2), dtype=np.float32)
+    noise = rng.standard_normal((*level.shape, 4), dtype=np.float32)
     return Plate(amplitude[..., None] * noise, amplitude)
