@@ -13,6 +13,8 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..epoch import SharedEpoch, checked_epoch
 from .arguments import Scale, check_scale, check_share, check_whole
 from .names import VIDEO_SUFFIXES
+from .records import VideoInfo
+from .rows import typed_columns
 from .sampling import Choice, Clips, black_out, choose, crop_padded
 from .selection import (
     CLINICAL,
@@ -26,7 +28,7 @@ from .selection import (
     select_rows,
 )
 from .splits import SplitChoice
-from .table import VideoInfo, read_table, typed_columns
+from .table import read_table
 from .tracing import Tracing, tracing_mask
 from .video import VideoFile, open_video
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from echo_augment.cache.errors import EchoAugmentError
 
 from .probe import content_hash, probe_video
+from .records import VideoInfo
 from .splits import HELD_OUT
-from .table import VideoInfo
 
 NAMED = 5
 

@@ -8,8 +8,10 @@ from typing import Literal, NamedTuple
 from echo_augment.cache.errors import EchoAugmentError
 
 from .probe import probe_video
+from .records import Problem, VideoInfo
+from .rows import LABELS
 from .splits import SplitChoice
-from .table import LABELS, VIDEOS, EchoTable, Problem, VideoInfo
+from .table import VIDEOS, EchoTable
 
 OnError = Literal["raise", "skip"]
 

@@ -1,20 +1,18 @@
 """FileList.csv and VolumeTracings.csv as one checked table."""
 
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .csvfile import CsvFile, read_csv
-from .names import inside, video_name
-from .splits import SplitChoice, parse_split, split_filter
+from .csvfile import read_csv
+from .records import Problem, VideoInfo
+from .rows import read_rows
+from .splits import SplitChoice, split_filter
 from .tracing import Tracing, Tracings, read_tracings
 
 FILE_LIST, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
-LABELS = {"EF": "percent", "ESV": "mL", "EDV": "mL"}
 LAYOUT = "data.root must be a folder in EchoNet-Dynamic's layout: FileList.csv, VolumeTracings.csv and Videos/"
 KNOWN_COLUMNS = {
     "FileName": ("filename", "file", "name"),
@@ -28,66 +26,6 @@ KNOWN_COLUMNS = {
     "Split": ("split", "fold"),
 }
 REQUIRED = ("FileName", "EF", "Split")
-
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """One video of the table.
-
-    Attributes:
-        name: without suffix.
-        path: of the video file, inside the data set's folder.
-        ef: ejection fraction in percent, 0 to 100; NaN where the table has none or a bad one.
-        esv: end-systolic volume as the table has it (mL in EchoNet-Dynamic); NaN where unknown.
-        edv: end-diastolic volume, likewise.
-        fps: frames per second by the table; NaN where unknown.
-        n_frames: number of frames by the table; -1 where unknown.
-        split: ``"TRAIN"``, ``"VAL"``, ``"TEST"`` or another word, upper case; for folds by `splits.FOLD_SPLITS`.
-        fold: fold number, or None where the table has words.
-        values: the fields of the row, in the order of the table's header.
-    """
-
-    name: str
-    path: Path
-    ef: float = math.nan
-    esv: float = math.nan
-    edv: float = math.nan
-    fps: float = math.nan
-    n_frames: int = -1
-    split: str = "TRAIN"
-    fold: int | None = None
-    values: tuple[str, ...] = ()
-
-    @property
-    def file_name(self) -> str:
-        """Name with suffix, as `echonet` gives it as the target ``Filename``."""
-        return self.name + self.path.suffix
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with a data set.
-
-    Attributes:
-        kind: ``name``, ``missing``, ``duplicate``, ``split``, ``row`` (the video cannot be used), ``EF``, ``ESV``,
-            ``EDV`` (that label cannot), ``tracing``, ``untraced`` (traces cannot), ``video`` (the file is bad).
-        video: name of the video it concerns; empty for the whole data set.
-        message: one line that names the file and the value.
-        remedy: what to do.
-        split: of the row; empty where unknown.
-        fold: of the row.
-    """
-
-    kind: str
-    video: str
-    message: str
-    remedy: str
-    split: str = ""
-    fold: int | None = None
-
-    def error(self) -> EchoAugmentError:
-        """This problem as the error to raise."""
-        return EchoAugmentError(self.message, self.remedy)
 
 
 @dataclass(frozen=True)
@@ -163,108 +101,11 @@ def read_table(root: str | Path) -> EchoTable:
     header = list(file.header)
     for title, column in place.items():
         header[column] = title
-    rows, problems = _read_rows(file, root / VIDEOS, place)
+    rows, problems = read_rows(file, root / VIDEOS, place)
     tracings, found = _read_traces(root / TRACINGS, {row.name: row for row in rows})
     return EchoTable(
         root, tuple(header), rows, tracings.frames if tracings else {}, problems + found, tracings is not None
     )
-
-
-def _read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[VideoInfo], list[Problem]]:
-    """The usable rows and everything wrong with any."""
-    rows: dict[str, VideoInfo] = {}
-    problems: list[Problem] = []
-    there = {entry.name for entry in videos.iterdir()}
-    clashes: set[str] = set()
-    for line, fields in file.rows:
-        where = f"{file.path}: line {line}"
-        if len(fields) != len(file.header):
-            remedy = "Mend the line; a comma inside a field needs quotes around the field"
-            text = f"{where} has {len(fields)} fields, the header {len(file.header)}"
-            problems.append(Problem("row", video_name(fields[0]), text, remedy))
-            continue
-        name = video_name(fields[place["FileName"]])
-        split, fold = "", None
-        try:
-            kind = "split"
-            split, fold = parse_split(fields[place["Split"]])
-            kind = "name"
-            path = inside(videos, fields[place["FileName"]])
-        except EchoAugmentError as error:
-            problems.append(Problem(kind, name, f"{where}: {error.message}", error.remedy, split, fold))
-            continue
-        if name in rows:
-            same = rows[name].values == tuple(fields)
-            if not same:
-                clashes.add(name)
-            what = "appears twice" if same else "appears twice with different values, so neither row is used"
-            remedy = "Keep one row a video"
-            splits = (
-                [(split, fold)] if same else list(dict.fromkeys([(rows[name].split, rows[name].fold), (split, fold)]))
-            )
-            for one_split, one_fold in splits:
-                problems.append(Problem("duplicate", name, f"{where}: {name} {what}", remedy, one_split, one_fold))
-            continue
-        if not (path.name in there if path.parent == videos else path.is_file()):
-            text = f"{where}: {path} is not there"
-            remedy = "Copy the video from the data set or drop the row"
-            problems.append(Problem("missing", name, text, remedy, split, fold))
-            continue
-        row = VideoInfo(name, path, split=split, fold=fold, values=tuple(fields))
-        row, found = _read_labels(row, where, {title: fields[column].strip() for title, column in place.items()})
-        rows[name] = row
-        problems += found
-    return [row for name, row in rows.items() if name not in clashes], problems
-
-
-def _read_labels(row: VideoInfo, where: str, text: dict[str, str]) -> tuple[VideoInfo, list[Problem]]:
-    """``row`` with the numbers of its line, and complaints about those that are none."""
-    problems = []
-    labels = dict.fromkeys(LABELS, math.nan)
-    for title, unit in LABELS.items():
-        if title not in text:
-            continue
-        value = _number(text[title])
-        high = 100.0 if title == "EF" else math.inf
-        if not (math.isfinite(value) and 0 <= value <= high):
-            limits = "in [0, 100]" if title == "EF" else "0 or more"
-            message = f"{where}: {title} of {row.name} must be {limits} {unit}, got {text[title] or 'nothing'}"
-            problems.append(Problem(title, row.name, message, "Mend or drop the row", row.split, row.fold))
-            value = math.nan
-        labels[title] = value
-    fps, count = _number(text.get("FPS", "")), _number(text.get("NumberOfFrames", ""))
-    done = replace(
-        row,
-        ef=labels["EF"],
-        esv=labels["ESV"],
-        edv=labels["EDV"],
-        fps=fps if math.isfinite(fps) and fps > 0 else math.nan,
-        n_frames=int(count) if math.isfinite(count) and count >= 0 else -1,
-    )
-    return done, problems
-
-
-def typed_columns(rows: Sequence[Sequence[str]]) -> list[list[int | float | str]]:
-    """Fields as numbers where a whole column is of numbers (empty ones NaN), as pandas reads them; else as text."""
-    columns = [_typed(column) for column in zip(*rows, strict=True)]
-    return [list(fields) for fields in zip(*columns, strict=True)]
-
-
-def _typed(column: Sequence[str]) -> Sequence[int | float | str]:
-    kinds: tuple[type[int], type[float]] = (int, float)
-    for kind in kinds:
-        try:
-            return [kind(text.strip() or "nan") for text in column]
-        except ValueError:
-            continue
-    return [text.strip() for text in column]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def _read_traces(path: Path, rows: dict[str, VideoInfo]) -> tuple[Tracings | None, list[Problem]]:
