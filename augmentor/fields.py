@@ -63,7 +63,8 @@ class ImageFields:
     def unpack(self, sample: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any] | None]:
         """All images ``(N, H, W, C)`` float32 in [0, 1], and all masks ``(M, H, W)`` or None.
 
-        ``C`` is 1 where the three channels show the same grey within one level: a third of the work.
+        ``C`` is 1 where the three channels show the same grey within three levels (JPEG gives grey files a little
+        colour): a third of the work.
         """
         video = _array(_get(sample, self.video))
         height, width, channels = *video.shape[-2:], video.shape[-4]
@@ -73,7 +74,7 @@ class ImageFields:
         images *= np.asarray(self.std, np.float32) / np.float32(WHITE)
         images += np.asarray(self.mean, np.float32) / np.float32(WHITE)
         masks = [_array(_get(sample, place)).reshape(-1, height, width) for place in self.masks]
-        if channels == 3 and all(np.abs(images[..., 0] - images[..., c]).max() <= 1 / WHITE for c in (1, 2)):
+        if channels == 3 and all(np.abs(images[..., 0] - images[..., c]).max() <= 3 / WHITE for c in (1, 2)):
             images = images.mean(-1, keepdims=True)
         return images.clip(0, 1, out=images), np.concatenate(masks) if masks else None
 
