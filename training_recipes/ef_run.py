@@ -1,0 +1,76 @@
+"""What decides one training of an EF regressor, and whether it is done already."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from echo_augment.cache import ClipStore
+from echo_augment.cache.errors import EchoAugmentError
+
+from .arms import clips_of
+from .reporting import plain
+
+RESULT, SETTINGS = "result.json", "settings.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EfRun:
+    """Everything that decides one training; two equal runs give equal figures.
+
+    Attributes:
+        root: the data set's folder.
+        arm: name of the arm.
+        spec: the arm's configuration.
+        labels: of `echo_augment.training_recipes.subsets.count_labels`.
+        seed: draws the labelled hearts and the training.
+        model: ``name`` and ``settings``.
+        trainer: the recipe, see ``conf/trainer``.
+        val_at_least: VAL hearts to select by, at least.
+        caches: folder by kind of clips.
+        device: ``auto``, ``cpu``, ``cuda``, ..
+    """
+
+    root: str
+    arm: str
+    spec: Mapping[str, Any]
+    labels: int | float | str
+    seed: int
+    model: Mapping[str, Any]
+    trainer: Mapping[str, Any]
+    val_at_least: int = 16
+    caches: Mapping[str, str] = field(default_factory=dict)
+    device: str = "auto"
+
+    def key(self) -> str:
+        """Hash of everything that the figures depend on: settings, the data set's table, the clips of the cache."""
+        kind = clips_of(self.spec)
+        content = hashlib.sha256((Path(self.root) / "FileList.csv").read_bytes()).hexdigest()
+        clips: list[Any] = []
+        if kind is not None and kind in self.caches:
+            store = ClipStore(self.caches[kind])
+            clips = [store.fingerprint, list(store.ids)]
+        settings = {**asdict(self), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
+        return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:24]
+
+
+def finished(run: EfRun, out: Path) -> dict[str, Any] | None:
+    """The result of ``run`` in ``out``; None where it is not finished.
+
+    Raises:
+        EchoAugmentError: ``out`` holds a run with other settings.
+    """
+    for name in (RESULT, SETTINGS):
+        path = out / name
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["key"] != run.key():
+                raise EchoAugmentError(
+                    f"{out} holds a training with other settings, data or clips",
+                    "Choose another out=, or delete the folder to train anew",
+                )
+            if name == RESULT:
+                return dict(found)
+    return None

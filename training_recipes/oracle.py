@@ -1,0 +1,91 @@
+"""The oracle generator: for phantoms the very clip that a perfect generator would make."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.phantom import Phantom, counterfactual, load_phantoms
+from echo_augment.cache import EchoClip, PlanLine, Provenance
+from echo_augment.cache.errors import EchoAugmentError
+
+PHASES = 3.0  # seconds: starts are drawn from [0, 3), which holds a beat of any rhythm
+
+
+class OracleGenerator:
+    """Renders (motion of A, appearance of B) with A's label, at a start time drawn anew for each clip.
+
+    A callable for `echo_augment.cache.fill`. Only for evidence on phantoms: it is the ceiling that a generator is held
+    against, and knows what no generator can know.
+
+    Args:
+        phantoms: by name.
+        ef: label of each motion donor, in percent.
+        frames: of a clip.
+        fps: of a clip.
+        fingerprint: of the phantom set.
+    """
+
+    sampler = "render"
+
+    def __init__(
+        self,
+        *,
+        phantoms: Mapping[str, Phantom],
+        ef: Mapping[str, float],
+        frames: int = 16,
+        fps: float = 12.5,
+        fingerprint: str = "oracle",
+    ) -> None:
+        self.phantoms, self.ef = phantoms, ef
+        self.frames, self.fps, self.fingerprint = frames, fps, fingerprint
+
+    @classmethod
+    def of(cls, root: str | Path, *, frames: int = 16, fps: float = 12.5) -> "OracleGenerator":
+        """The oracle of a phantom data set.
+
+        Raises:
+            EchoAugmentError: ``root`` holds no phantoms.
+        """
+        phantoms = load_phantoms(root)
+        ef = {row.name: row.ef for row in read_table(root).rows}
+        content = (Path(root) / "phantoms.json").read_bytes()
+        digest = hashlib.sha256(content + f"{frames} {fps} 1".encode()).hexdigest()[:16]
+        return cls(phantoms=phantoms, ef=ef, frames=frames, fps=fps, fingerprint=f"oracle-{digest}")
+
+    def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
+        """One clip for each line: a pure function of it."""
+        return [self._render(line) for line in lines]
+
+    def _render(self, line: PlanLine) -> EchoClip:
+        for name in (line.motion_donor, line.appearance_donor):
+            if name not in self.phantoms:
+                raise EchoAugmentError(f"donor {name!r} is no phantom", "The oracle arm is for phantom data only")
+        start = float(np.random.default_rng([line.seed, 7]).uniform(0, PHASES))
+        clip = counterfactual(
+            self.phantoms[line.motion_donor],
+            self.phantoms[line.appearance_donor],
+            frames=self.frames,
+            fps=self.fps,
+            start=start,
+            seed=line.seed,
+        )
+        return EchoClip(
+            clip_id=line.clip_id,
+            frames=clip.frames,
+            fps=clip.fps,
+            ef=self.ef[line.motion_donor],
+            ed_frame=clip.ed_frame,
+            es_frame=clip.es_frame,
+            provenance=Provenance(
+                motion_donor=line.motion_donor,
+                appearance_donor=line.appearance_donor,
+                seed=line.seed,
+                sampler=self.sampler,
+                preset="oracle",
+                fingerprint=self.fingerprint,
+                extra={"start": start, "rendered_ef": clip.ef},
+            ),
+        )
