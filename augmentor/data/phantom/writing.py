@@ -5,7 +5,6 @@ import io
 import json
 import multiprocessing
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ SIZE = 112
 SPLITS = ("TRAIN", "VAL", "TEST")
 SEEDS_PER_SET = 1_000_000
 FORMAT = 1
+TABLES = ("FileList.csv", "VolumeTracings.csv")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -106,7 +106,7 @@ def write_phantoms(
     """Write ``n`` phantoms to ``root``: both CSV files, ``Videos/``, ``masks.h5`` and ``phantoms.json``.
 
     Resumable: kill it at any moment, call it again, and the result is the same, byte for byte, for any number of
-    workers. ``phantoms.json`` is written last, so a folder that has it is whole.
+    workers. ``phantoms.json`` is written last, so a folder that has it is whole. One call at a time may write a folder.
 
     Args:
         root: the data set's folder.
@@ -130,19 +130,17 @@ def write_phantoms(
     settings = {"n": n, "seed": seed, "frames": frames, "fps": float(fps), "splits": [float(s) for s in splits]}
     settings |= {"format": FORMAT}
     claim(root, settings)
-    if (root / "phantoms.json").exists():
-        return root
     todo = [s for s in seeds if not (root / "Videos" / f"P{s:07d}.avi").exists()]
-    began = time.perf_counter()
+    if not todo and all((root / name).exists() for name in ("phantoms.json", "masks.h5", *TABLES)):
+        return root
+    for stale in (*root.glob(".*.tmp"), *root.glob("Videos/.*.tmp")):
+        stale.unlink(missing_ok=True)
     video = partial(write_clip, root=root, frames=frames, fps=fps)
     for _ in tqdm(spread(video, todo, workers), total=len(todo), desc="phantom clips", unit="clip"):
         pass
-    seconds = time.perf_counter() - began
     labels = spread(partial(label_seed, frames=frames, fps=fps), list(seeds), workers)
     write_tables(root, [sample_phantom(s) for s in seeds], names, labels, frames, fps)
     write_json(root / "phantoms.json", {"settings": settings, "phantoms": [sample_phantom(s).as_dict() for s in seeds]})
-    if todo:
-        print(f"{len(todo)} clips of {frames} frames in {seconds:.1f} s: {len(todo) / seconds:.2f} clips a second")
     return root
 
 
