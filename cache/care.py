@@ -142,9 +142,12 @@ def repair(folder: str | Path, *, progress: bool = False) -> Repair:
             damage = verify_shard(path)
             if not damage:
                 continue
-            kept += _salvage(path, folder)
             (folder / QUARANTINE).mkdir(exist_ok=True)
-            path.replace(folder / QUARANTINE / name)
+            shutil.copyfile(path, folder / QUARANTINE / name)
+            clips, sealed = _salvage(path, folder)
+            kept += clips
+            if path not in sealed:  # a shard that was mended whole has its old name
+                path.unlink()
             sync_folder(folder / SHARDS)
             moved.append(name)
             lost += damage
@@ -156,8 +159,8 @@ def repair(folder: str | Path, *, progress: bool = False) -> Repair:
     return Repair(tuple(moved), kept, tuple(lost))
 
 
-def _salvage(path: Path, folder: Path) -> int:
-    """Write the whole clips of a damaged shard to a new one; their number."""
+def _salvage(path: Path, folder: Path) -> tuple[int, list[Path]]:
+    """Write the whole clips of a damaged shard to a new one; their number, and the new shard."""
     kept = 0
     with tempfile.TemporaryDirectory(prefix=".repair-", dir=folder) as scratch:
         copy = Path(scratch) / SHARDS / path.name
@@ -167,7 +170,7 @@ def _salvage(path: Path, folder: Path) -> int:
         try:
             reader = ShardReader(copy, proven=False)
         except EchoAugmentError:
-            return 0
+            return 0, []
         with (
             contextlib.closing(reader),
             StoreWriter(
@@ -178,7 +181,7 @@ def _salvage(path: Path, folder: Path) -> int:
                 with contextlib.suppress(EchoAugmentError):  # verify_shard has said it already
                     writer.add(reader.whole(row))
                     kept += 1
-    return kept
+    return kept, writer.sealed
 
 
 def mend(path: Path) -> bool:

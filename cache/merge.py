@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .care import verify_shard
 from .errors import EchoAugmentError
@@ -67,7 +68,7 @@ def _take(path: Path, out: Path, there: set[str]) -> None:
         if len(new) == len(names):
             _copy(path, out / SHARDS)
         else:
-            options = {"fingerprint": reader.preamble.fingerprint, "compression": reader.compression}
+            options: dict[str, Any] = {"fingerprint": reader.preamble.fingerprint, "compression": reader.compression}
             with StoreWriter(out, shard_clips=len(new), **options) as writer:
                 for row in new:
                     writer.add(reader.whole(row))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,12 @@ class Plan:
     @property
     def digest(self) -> str:
         """Hash of everything in the plan."""
-        return _digest([asdict(line) for line in self.lines + self.reserve], len(self.lines), self.fingerprint)
+        return _digest(
+            [astuple(line) for line in self.lines + self.reserve],
+            len(self.lines),
+            self.fingerprint,
+            dict(self.settings),
+        )
 
     def remaining(self, sealed: set[str] | frozenset[str], rejected: set[str] | frozenset[str]) -> list[PlanLine]:
         """The lines still to do, in order: the plan minus what is sealed, refilled from the reserve for what was
@@ -148,8 +153,11 @@ def make_plan(
     seeds = rng.integers(0, 2**31 - 1, total)
     settings = {"n": n, "seed": seed, "balance": balance, "reserve": reserve, "sampler": sampler}
     tag = _digest(sorted(motion_donors.items()), looks, settings, fingerprint)[:8]
-    lines = tuple(PlanLine(f"{tag}-{k:07d}", *pairs[order[k]], int(seeds[k]), sampler) for k in range(total))
-    return Plan(lines[:n], lines[n:], fingerprint, tuple(settings.items()))
+    lines = []
+    for k in range(total):
+        motion, look = pairs[order[k]]
+        lines.append(PlanLine(f"{tag}-{k:07d}", motion, look, int(seeds[k]), sampler))
+    return Plan(tuple(lines[:n]), tuple(lines[n:]), fingerprint, tuple(settings.items()))
 
 
 def share_out(strata: npt.NDArray[np.float64], limits: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:

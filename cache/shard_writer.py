@@ -1,8 +1,11 @@
 """Writing one shard: under a temporary name, and into place only when it is whole."""
 
+import contextlib
+import errno
 import hashlib
 import os
 import secrets
+import shutil
 import socket
 import zlib
 from pathlib import Path
@@ -27,6 +30,8 @@ COMPRESSIONS: dict[str, dict[str, Any]] = {
     "none": {},
 }
 TEMPORARY = ".tmp"
+ROOM_BYTES = 1 << 18  # for HDF5's structures and the manifest
+ROW_BYTES = 512  # a row of labels, in the shard and in the manifest
 
 
 class ShardWriter:
@@ -53,10 +58,7 @@ class ShardWriter:
         compression: str = "lz4",
         fingerprint: str = "",
     ) -> None:
-        if compression not in COMPRESSIONS:
-            raise EchoAugmentError(f"compression must be one of {', '.join(COMPRESSIONS)}, got {compression!r}")
-        if not 0 < capacity <= MAX_CLIPS:
-            raise EchoAugmentError(f"a shard holds 1 to {MAX_CLIPS} clips, got {capacity}")
+        check_settings(compression, capacity)
         if not 0 < int(np.prod(shape, dtype=np.int64)) <= MAX_CLIP_BYTES:
             raise EchoAugmentError(f"a clip may have up to {MAX_CLIP_BYTES} pixels, got {shape}")
         self.shape, self.capacity, self.fingerprint = shape, capacity, fingerprint
@@ -89,6 +91,7 @@ class ShardWriter:
         if clip.frames.shape[1:] != self.shape[1:] or len(clip.frames) > self.shape[0]:
             raise EchoAugmentError(f"clip {clip.clip_id!r} of {clip.frames.shape} does not fit a shard of {self.shape}")
         to_row(clip, 0, 0)  # refuses what cannot be stored before anything is written
+        self._check_room(clip)
         frames_crc = _append(self._frames, len(self), _padded(clip.frames, self.shape))
         masks_crc = 0
         if clip.masks is not None:
@@ -114,7 +117,10 @@ class ShardWriter:
             data.resize(min(len(data), len(table)), axis=0)
         infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
         chunks = [(info.byte_offset, info.size) for info in infos]
-        self._file.close()
+        try:
+            self._file.close()
+        except RuntimeError as error:  # what h5py makes of a write that fails while it closes
+            raise OSError(errno.EIO, f"HDF5 could not finish the file: {error}", str(self._path)) from error
         with self._path.open("r+b") as file:
             size = file.seek(0, 2)
             gaps = find_gaps(chunks, size)
@@ -131,11 +137,28 @@ class ShardWriter:
 
     def discard(self) -> None:
         """Drop everything written so far."""
-        try:
+        # On a full disk HDF5 fails once more as it closes; the file goes away in any case.
+        with contextlib.suppress(OSError, RuntimeError):
             if self._file:
                 self._file.close()
-        finally:
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+    def _check_room(self, clip: EchoClip) -> None:
+        """Stop before the disk is full: after a failed write HDF5 cannot finish the file, and its clips are lost."""
+        need = 2 * clip.frames.nbytes + ROOM_BYTES + ROW_BYTES * (len(self) + 1)
+        free = shutil.disk_usage(self._folder).free
+        if free < need:
+            raise OSError(
+                errno.ENOSPC, f"only {free / 1e6:.1f} MB are free, {need / 1e6:.1f} are needed", str(self._folder)
+            )
+
+
+def check_settings(compression: str, capacity: int) -> None:
+    """Refuse a compression or a number of clips in a shard that cannot be written."""
+    if compression not in COMPRESSIONS:
+        raise EchoAugmentError(f"compression must be one of {', '.join(COMPRESSIONS)}, got {compression!r}")
+    if not 0 < capacity <= MAX_CLIPS:
+        raise EchoAugmentError(f"a shard holds 1 to {MAX_CLIPS} clips, got {capacity}")
 
 
 def _padded(array: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 from .errors import EchoAugmentError
 from .manifest import SHARDS
 from .record import EchoClip
-from .shard_writer import ShardWriter
+from .shard_writer import ShardWriter, check_settings
 
 
 class StoreWriter:
@@ -39,6 +39,7 @@ class StoreWriter:
         seal_seconds: float = 300.0,
         fingerprint: str = "",
     ) -> None:
+        check_settings(compression, shard_clips)
         self.folder = Path(folder)
         self.compression, self.shard_clips, self.seal_seconds = compression, shard_clips, seal_seconds
         self.fingerprint = fingerprint
