@@ -1,0 +1,171 @@
+"""A check-up of a data set's folder that finds every problem, not only the first, and states the data's facts."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .leaks import find_leaks
+from .names import VIDEO_SUFFIXES, video_name
+from .probe import VideoFacts, probe_video
+from .records import Problem, VideoInfo
+from .splits import HELD_OUT, TRAIN
+from .table import FILE_LIST, LAYOUT, TRACINGS, VIDEOS, EchoTable, read_table
+from .tracing import tracing_area
+from .video import read_video
+
+WARNINGS = frozenset({"ESV", "EDV", "tracing", "untraced", "order", "short", "unlisted", "frames", "volumes", "size"})
+"""Kinds of problems that stop no EF training; all others are errors."""
+
+SHORT = 64  # frames: the usual clip takes 32 frames with period 2
+EF_TOLERANCE = 5.0  # points between EF and the volumes' EF before it is worth a word
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What a check-up found.
+
+    Attributes:
+        problems: all of them; see `WARNINGS`.
+        facts: videos per split, EF, fps, frame sizes, ... as plain JSON.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are errors."""
+        return [problem for problem in self.problems if problem.kind not in WARNINGS]
+
+
+def check_dataset(
+    root: str | Path, *, decode: bool = False, progress: Callable[[list[VideoInfo]], Iterable[VideoInfo]] = iter
+) -> Checkup:
+    """Check a data set's folder: the table, every video file, tracings, leaks between the splits.
+
+    Args:
+        root: folder in EchoNet-Dynamic's layout.
+        decode: decode every frame of every video (10 ms each) instead of opening it and decoding the first (0.4 ms).
+        progress: wraps the list of videos while they are opened, for a progress bar.
+    """
+    root = Path(root)
+    problems = layout_problems(root)
+    if problems:
+        return Checkup(problems)
+    try:
+        table = read_table(root)
+    except EchoAugmentError as error:
+        return Checkup([Problem("folder", "", error.message, error.remedy)])
+    problems = list(dict.fromkeys(table.problems))
+    opened: dict[str, VideoFacts] = {}
+    for row in progress(table.rows):
+        try:
+            opened[row.name] = probe_video(row.path)
+            if decode:
+                read_video(row.path)
+        except EchoAugmentError as error:
+            opened.pop(row.name, None)
+            problems.append(Problem("video", row.name, error.message, error.remedy, row.split, row.fold))
+    good = [row for row in table.rows if row.name in opened]
+    problems += file_problems(table, opened) + label_problems(table) + leak_problems(good)
+    return Checkup(problems, data_facts(table, opened))
+
+
+def layout_problems(root: Path) -> list[Problem]:
+    """What is missing of the layout; a missing VolumeTracings.csv is left to `read_table`."""
+    if not root.is_dir():
+        return [Problem("folder", "", f"{root}: there is no such folder", LAYOUT)]
+    missing = [name for name in (FILE_LIST, VIDEOS) if not (root / name).exists()]
+    return [Problem("folder", "", f"{root}: has no {name}", LAYOUT) for name in missing]
+
+
+def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Problem]:
+    """What the files say against the table: lengths, sizes, tracings beyond the end; and files that no row names."""
+    problems = []
+
+    def add(kind: str, row: VideoInfo, text: str, remedy: str) -> None:
+        problems.append(Problem(kind, row.name, f"{row.path}: {text}", remedy, row.split, row.fold))
+
+    sizes = Counter((facts.height, facts.width) for facts in opened.values())
+    usual = sizes.most_common(1)[0][0] if sizes else None
+    for row in table.rows:
+        facts = opened.get(row.name)
+        if facts is None:
+            continue
+        if row.n_frames not in (-1, facts.frames):
+            text = f"has {facts.frames} frames, NumberOfFrames says {row.n_frames}"
+            add("frames", row, text, "Nothing breaks: the file is believed; but look whether it is the right one")
+        if facts.frames < SHORT:
+            add("short", row, f"has {facts.frames} frames; clips of {SHORT} are filled up with zeros", "Lower length")
+        if (facts.height, facts.width) != usual:
+            add("size", row, f"is {facts.width}x{facts.height}, most are not", "Videos of one batch need one size")
+        beyond = [frame for frame in table.tracings.get(row.name, {}) if frame >= facts.frames]
+        if beyond and row.n_frames != facts.frames:
+            add("tracing", row, f"is traced in frame {beyond[0]}, it has {facts.frames}", "Mend or drop the tracing")
+    listed = {row.name for row in table.rows} | {problem.video for problem in table.problems}
+    files = sorted(path.name for path in (table.root / VIDEOS).iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    spare = [name for name in files if video_name(name) not in listed]
+    if spare:
+        text = f"{table.root / VIDEOS}: {len(spare)} videos are in no row of {FILE_LIST}: {', '.join(spare[:3])}"
+        problems.append(Problem("unlisted", "", text, "Nothing uses them; drop them or add rows"))
+    return problems
+
+
+def label_problems(table: EchoTable) -> list[Problem]:
+    """Labels that contradict one another: EF and volumes, order of the traced frames."""
+    problems = []
+    for row in table.rows:
+        by_volume = 100 * (row.edv - row.esv) / row.edv if row.edv > 0 else np.nan
+        if abs(by_volume - row.ef) > EF_TOLERANCE:
+            text = f"{table.root / FILE_LIST}: {row.name} has EF {row.ef:g}, its volumes give {by_volume:.1f}"
+            problems.append(Problem("volumes", row.name, text, "Look which is right", row.split, row.fold))
+        traced = list(table.tracings.get(row.name, {}).values())
+        if len(traced) >= 2 and tracing_area(traced[0]) > tracing_area(traced[-1]):
+            text = f"{table.root / TRACINGS}: {row.name} has its larger tracing first, so Small and Large are swapped"
+            problems.append(Problem("order", row.name, text, "Put the end-systolic frame first", row.split, row.fold))
+    return problems
+
+
+def leak_problems(rows: Iterable[VideoInfo]) -> list[Problem]:
+    """Videos of TRAIN that are VAL or TEST videos under another name."""
+    rows = list(rows)
+    train = [row for row in rows if row.split == TRAIN]
+    held_out = [row for row in rows if row.split in HELD_OUT]
+    try:
+        leaks = find_leaks(train, held_out)
+    except EchoAugmentError as error:
+        return [Problem("video", "", error.message, error.remedy)]
+    return [
+        Problem("leak", leak.donor, f"TRAIN video {leak}", "Drop one of the two from the table", TRAIN)
+        for leak in leaks
+    ]
+
+
+def data_facts(table: EchoTable, opened: Mapping[str, VideoFacts]) -> dict[str, Any]:
+    """Counts and ranges of the usable videos, as plain JSON."""
+    rows = [row for row in table.rows if row.name in opened]
+    ef = np.array([row.ef for row in rows if np.isfinite(row.ef)])
+    facts = [opened[row.name] for row in rows]
+    result: dict[str, Any] = {
+        "videos": len(rows),
+        "splits": dict(sorted(Counter(row.split for row in rows).items())),
+        "traced": sum(len(table.tracings.get(row.name, {})) >= 2 for row in rows),
+    }
+    folds = Counter(row.fold for row in rows if row.fold is not None)
+    if folds:
+        result["folds"] = {str(fold): count for fold, count in sorted(folds.items())}
+    if len(ef):
+        result["ef"] = {"n": len(ef), "mean": ef.mean(), "sd": ef.std(), "min": ef.min(), "max": ef.max()}
+    if facts:
+        fps, frames = [item.fps for item in facts], [item.frames for item in facts]
+        sizes = Counter(f"{item.width}x{item.height}" for item in facts)
+        result["fps"] = {"min": min(fps), "median": float(np.median(fps)), "max": max(fps)}
+        result["frames"] = {"min": min(frames), "median": float(np.median(frames)), "max": max(frames)}
+        result["sizes"] = dict(sizes.most_common())
+    return result
