@@ -8,6 +8,7 @@ from echo_augment.augmentor.data import EchoNetDynamic, read_video, write_video
 from echo_augment.augmentor.structure import difference
 from echo_augment.augmentor.video_format import Window
 from echo_augment.cache import EchoClip
+from echo_augment.cache.errors import EchoAugmentError
 
 TARGETS = ["EF", "LargeIndex", "SmallIndex", "LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace"]
 MEAN, STD = np.array([32.6, 32.7, 33.0], np.float32), np.array([49.0, 50.0, 50.0], np.float32)
@@ -75,3 +76,19 @@ def test_rate_and_size_come_from_the_table_and_the_index_counts_at_that_rate(roo
     assert adapter.target("LargeIndex", slow) == 12
     assert adapter(slow, np.random.default_rng(0))[0].shape == (3, 16, 64, 64)
     assert EchoAdapter.of(base, fps=25).video.fps == 25
+
+
+def test_echonets_own_dataset(root):
+    """The real package, where it is installed."""
+    echonet = pytest.importorskip("echonet", reason="echonet is not on the package index; see the README")
+    targets = ["EF", "Filename", "LargeFrame", "SmallFrame"]
+    base = echonet.datasets.Echo(str(root), target_type=targets, mean=MEAN, std=STD, length=12, pad=4)
+    state = np.random.get_state()[1].tobytes()
+    train = SyntheticAugment(base, InMemoryClips([twin(root, "A")]), p=0.5)
+    real, synthetic = sorted(range(2), key=train.is_synthetic)
+    made = train[synthetic]
+    assert np.random.get_state()[1].tobytes() == state
+    assert difference(base[real], made) is None and difference(train[real], made) is None
+    if not hasattr(np, "int"):
+        with pytest.raises(EchoAugmentError, match="EchoNetDynamic"):
+            SyntheticAugment(echonet.datasets.Echo(str(root), target_type="LargeTrace"), train.source)

@@ -91,3 +91,26 @@ def test_a_resumed_epoch_goes_on_with_the_same_batches(cache):
     rest = DataLoader(torch.utils.data.Subset(resumed, range(4, 12)), batch_size=4, num_workers=1)
     for (video, _), (expected, _, _) in zip(rest, whole[4:], strict=True):
         assert np.array_equal(video.numpy(), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_torchdata_resumes_in_the_middle_of_an_epoch(cache, workers):
+    stateful = pytest.importorskip("torchdata.stateful_dataloader", reason="torchdata is not installed")
+
+    def loader(train):
+        return stateful.StatefulDataLoader(train, batch_size=2, num_workers=workers)
+
+    whole = wrapped(cache)
+    whole.set_epoch(4)
+    expected = [video.numpy() for video, _ in loader(whole)]
+    stopped = wrapped(cache)
+    stopped.set_epoch(4)
+    first = loader(stopped)
+    batches = iter(first)
+    next(batches), next(batches)
+    state = first.state_dict()
+    resumed = wrapped(cache)
+    second = loader(resumed)
+    second.load_state_dict(state)
+    rest = [video.numpy() for video, _ in second]
+    assert len(rest) == 4 and all(np.array_equal(a, b) for a, b in zip(rest, expected[2:], strict=True))
