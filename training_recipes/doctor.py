@@ -72,8 +72,9 @@ def run(cfg: DictConfig) -> None:
     figures = {"errors": errors, "warnings": warnings, "findings": [asdict(item) for item in findings], **report}
     path = write_report(cfg.out, "doctor", cfg, figures)
     if errors:
-        raise EchoAugmentError(f"{errors} errors and {warnings} warnings", f"All of them, with remedies: {path}")
-    print(f"no errors, {warnings} warnings; details: {path}")
+        count = f"{errors} error{'s'[: errors != 1]} and {warnings} warning{'s'[: warnings != 1]}"
+        raise EchoAugmentError(count, f"All of them, with remedies: {path}")
+    print(f"no errors, warnings: {warnings}; details: {path}")
 
 
 def text(report: dict[str, Any], findings: Sequence[Finding], show: int) -> str:
@@ -168,6 +169,8 @@ def cache(folder: str, root: str | None) -> tuple[dict[str, Any], list[Finding]]
     try:
         clips = CachedClips(folder)
         facts |= {"clips": len(clips), "fingerprint": clips.fingerprint, "donors": len(clips.donors)}
+        if len(clips) == 0:
+            raise EchoAugmentError(f"{folder}: the cache has no sealed clip", "Fill it with: echo-augment fill-cache")
         for index in sorted({0, len(clips) // 2, len(clips) - 1}):
             clips[index]
         held_out = {row.name for row in read_table(root).rows if row.split in HELD_OUT} if root else set()
