@@ -1,7 +1,8 @@
 """Arms: what an EF model is trained on. Everything else is equal between them.
 
 An arm is a file ``conf/arm/<name>.yaml`` that names one of the functions below (or your own, by ``_target_``). It is
-called with a `TrainingSet` and returns the dataset to train on. ``labels: all`` in it gives the arm every label of TRAIN.
+called with a `TrainingSet` and returns the dataset to train on. ``labels: all`` in it gives the arm every label of
+TRAIN.
 """
 
 from collections.abc import Callable, Mapping

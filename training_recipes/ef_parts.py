@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
+from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.tree import pass_epoch
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -64,12 +66,18 @@ def r2(true: Array, predicted: Array) -> float:
 
 def channel_scale(root: str, *, samples: int, length: int, period: int) -> dict[str, list[float]]:
     """``mean`` and ``std`` of the grey values 0-255 per channel, from some TRAIN clips; labels are not used."""
-    data = DecodedEcho(root, "train", [], length=length, period=period, require_tracings=False)
+    data = DecodedEcho(root, "train", [], length=length, period=period, require_tracings=False, on_error="skip")
     order = np.random.default_rng(0).permutation(len(data))[:samples]
     clips = [data[int(index)][0].astype(np.float64) for index in order]
     mean = np.mean([clip.mean((1, 2, 3)) for clip in clips], 0)
     square = np.mean([np.square(clip).mean((1, 2, 3)) for clip in clips], 0)
     return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()}
+
+
+def usable_hearts(root: str | Path, split: str) -> dict[str, float]:
+    """EF in percent by name of the hearts of a split that can be read and have a label."""
+    data = EchoNetDynamic(root, split, "EF", require_tracings=False, on_error="skip")
+    return {row.name: row.ef for row in data.rows}
 
 
 def make_accelerator(device: str) -> Accelerator:

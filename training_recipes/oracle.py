@@ -22,7 +22,8 @@ class OracleGenerator:
 
     Args:
         phantoms: by name.
-        ef: label of each motion donor, in percent.
+        motion_donors: EF in percent by name: the donors of motion and label.
+        appearance_donors: names of the donors of looks.
         frames: of a clip.
         fps: of a clip.
         fingerprint: of the phantom set.
@@ -34,26 +35,31 @@ class OracleGenerator:
         self,
         *,
         phantoms: Mapping[str, Phantom],
-        ef: Mapping[str, float],
+        motion_donors: Mapping[str, float],
+        appearance_donors: Sequence[str],
         frames: int = 16,
         fps: float = 12.5,
         fingerprint: str = "oracle",
     ) -> None:
-        self.phantoms, self.ef = phantoms, ef
+        self.phantoms, self.motion_donors, self.appearance_donors = phantoms, motion_donors, appearance_donors
+        self.skipped: list[dict[str, str]] = []
         self.frames, self.fps, self.fingerprint = frames, fps, fingerprint
 
     @classmethod
     def of(cls, root: str | Path, *, frames: int = 16, fps: float = 12.5) -> "OracleGenerator":
-        """The oracle of a phantom data set.
+        """The oracle of the TRAIN hearts of a phantom data set.
 
         Raises:
             EchoAugmentError: ``root`` holds no phantoms.
         """
         phantoms = load_phantoms(root)
-        ef = {row.name: row.ef for row in read_table(root).rows}
+        ef = {row.name: row.ef for row in read_table(root).split("train")}
         content = (Path(root) / "phantoms.json").read_bytes()
         digest = hashlib.sha256(content + f"{frames} {fps} 1".encode()).hexdigest()[:16]
-        return cls(phantoms=phantoms, ef=ef, frames=frames, fps=fps, fingerprint=f"oracle-{digest}")
+        name = f"oracle-{digest}"
+        return cls(
+            phantoms=phantoms, motion_donors=ef, appearance_donors=sorted(ef), frames=frames, fps=fps, fingerprint=name
+        )
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """One clip for each line: a pure function of it."""
@@ -76,7 +82,7 @@ class OracleGenerator:
             clip_id=line.clip_id,
             frames=clip.frames,
             fps=clip.fps,
-            ef=self.ef[line.motion_donor],
+            ef=self.motion_donors[line.motion_donor],
             ed_frame=clip.ed_frame,
             es_frame=clip.es_frame,
             provenance=Provenance(

@@ -1,0 +1,218 @@
+"""The job ``benchmark``: arms x label fractions x seeds, statistics and report."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from echo_augment.augmentor.data import read_table, refuse_leaks
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.arms import clips_of
+from echo_augment.training_recipes.ef_parts import usable_hearts
+from echo_augment.training_recipes.ef_run import EfRun
+from echo_augment.training_recipes.fill_cache import Generator, best_device
+from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.reporting import plain, write_report
+from echo_augment.training_recipes.subsets import choose_labelled, count_labels
+
+from .caches import fill_subset
+from .report import write_html
+from .summary import summarise, tabulate
+from .sweep import count_workers, run_all
+from .verdict import gain_sentence, verdict
+
+Settings = Mapping[str, Any]
+Load = Callable[..., Generator]
+
+
+def run(cfg: DictConfig) -> None:
+    """Train every arm with every number of labels and seed, compare, and write ``report.json`` and ``report.html``."""
+    report = run_benchmark(cfg, "benchmark")
+    print(report["verdict"])
+    print(f"see {Path(cfg.out) / 'report.html'} and report.json beside it")
+
+
+def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[str, Any]:
+    """The benchmark without its last words.
+
+    Args:
+        cfg: composed from ``conf/benchmark.yaml`` or ``conf/demo.yaml``.
+        job: its name in the report.
+        load: makes the generator; by default `echo_augment.augmentor.mcdm.generate.load_generator`.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        EchoAugmentError: bad settings or data, a leak, or ``out`` holds another benchmark's trainings.
+    """
+    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    out = Path(settings["out"])
+    check_settings(settings)
+    root = prepare_data(settings["data"])
+    table = read_table(root)
+    refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
+    hearts = usable_hearts(root, "train")
+    notes, arms = choose_arms(settings["arm"], root)
+    subsets = {
+        (place, seed): choose_labelled(list(hearts), count_labels(labels, len(hearts)), seed)
+        for place, labels in enumerate(settings["labels"])
+        for seed in settings["seeds"]
+    }
+    caches, fills, fingerprint = fill_all(settings, root, out, arms, subsets, load)
+    runs = {
+        out / "runs" / f"labels-{str(settings['labels'][place]).replace('/', '_')}" / f"{arm}-seed{seed}": EfRun(
+            root=str(root),
+            arm=arm,
+            spec=spec,
+            labels=settings["labels"][place],
+            seed=seed,
+            model=settings["model"],
+            trainer=settings["trainer"],
+            val_at_least=settings["val_at_least"],
+            caches=caches[place, seed],
+            device=settings["device"],
+        )
+        for place, seed in subsets
+        for arm, spec in arms.items()
+    }
+    workers = count_workers(settings["workers"], len(runs), settings["trainer"]["threads"])
+    results = run_all(runs, workers=workers)
+
+    levels = []
+    for labels in settings["labels"]:
+        own = {path: results[path] for path, item in runs.items() if item.labels == labels}
+        levels.append(summarise_labels(own, settings))
+    first = next(iter(results.values()))
+    notes += sorted({note for result in results.values() for note in result["notes"]})
+    figures: dict[str, Any] = {
+        "task": settings["task"],
+        "data": settings["data"]["name"],
+        "seeds": settings["seeds"],
+        **levels[0],
+        "level": settings["level"],
+        "hearts": {
+            "train": len(hearts),
+            "validation": first["validation_hearts"],
+            "test": len(first["predictions"]),
+        },
+        "steps": first["steps"],
+        "batch_size": first["batch_size"],
+        "fingerprint": fingerprint,
+        "clips": fills,
+        "skipped": sorted({tuple(item) for result in results.values() for item in result["skipped"]}),
+        "notes": notes,
+    }
+    if len(levels) > 1:
+        figures["fractions"] = levels
+    figures["verdict"] = " ".join(filter(None, [verdict(figures), gain_sentence(figures)]))
+    path = write_report(out, job, cfg, figures)
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    write_html(out, report, root, {str(key[1]): caches[key] for key in subsets if key[0] == 0}, results)
+    return report
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that no benchmark can have.
+
+    Raises:
+        EchoAugmentError: naming the setting and its value.
+    """
+    if settings["task"] != "ef":
+        raise EchoAugmentError(f"task must be ef, got {settings['task']!r}")
+    for name in ("labels", "seeds"):
+        values = settings[name]
+        if not isinstance(values, list) or not values or len(set(map(str, values))) != len(values):
+            raise EchoAugmentError(
+                f"{name} must be a list of different values, got {values!r}", f"For instance {name}=[1]"
+            )
+
+
+def prepare_data(data: Settings) -> Path:
+    """The data set's folder; phantoms are written where they are not there yet, or only in part."""
+    root = Path(data["root"])
+    if data["name"] == "phantom" and not (root / "phantoms.json").exists():
+        from echo_augment.augmentor.data.phantom import write_phantoms
+
+        more = {"splits": tuple(data["splits"])} if data.get("splits") else {}
+        write_phantoms(root, data["n"], seed=data["seed"], **more)
+    return root
+
+
+def choose_arms(arms: Settings, root: Path) -> tuple[list[str], dict[str, Any]]:
+    """The arms that can be trained on this data, and what to say about the others."""
+    phantoms = (root / "phantoms.json").exists()
+    kept = {name: spec for name, spec in arms.items() if phantoms or clips_of(spec) != "oracle"}
+    dropped = [name for name in arms if name not in kept]
+    notes = [f"The arm {name} was left out: real hearts have no exact counterfactual to render." for name in dropped]
+    return notes, kept
+
+
+def fill_all(
+    settings: Settings,
+    root: Path,
+    out: Path,
+    arms: Settings,
+    subsets: Mapping[tuple[int, int], list[str]],
+    load: Load | None,
+) -> tuple[dict[tuple[int, int], dict[str, str]], list[dict[str, Any]], str]:
+    """Fill the caches that the arms need.
+
+    Returns:
+        Folders by kind for each subset, the summaries of the fills, and the fingerprint of the generator.
+    """
+    ready: dict[str, str] = {kind: str(folder) for kind, folder in settings["caches"].items()}
+    caches: dict[tuple[int, int], dict[str, str]] = {key: dict(ready) for key in subsets}
+    fills: list[dict[str, Any]] = []
+    fingerprint = ""
+    for kind in sorted({kind for spec in arms.values() if (kind := clips_of(spec)) is not None} - set(ready)):
+        donors = sorted({name for labelled in subsets.values() for name in labelled})
+        generator = OracleGenerator.of(root) if kind == "oracle" else load_weights(settings, root, donors, load)
+        if kind == "synthetic":
+            fingerprint = generator.fingerprint
+        for place, seed in subsets:
+            labels = str(settings["labels"][place]).replace("/", "_")
+            folder = out / "caches" / f"{kind}-labels-{labels}-seed{seed}"
+            print(f"{kind} clips for seed {seed}: {len(subsets[place, seed])} labelled motions, all TRAIN looks")
+            summary = fill_subset(
+                folder,
+                generator,
+                subsets[place, seed],
+                clips=settings["clips"],
+                seed=seed,
+                batch=settings["generator"]["batch"],
+            )
+            caches[place, seed][kind] = str(folder)
+            fills.append(plain({"kind": kind, "labels": settings["labels"][place], "seed": seed, **summary}))
+    return caches, fills, fingerprint
+
+
+def load_weights(settings: Settings, root: Path, motion_donors: list[str], load: Load | None) -> Generator:
+    """The generator of the arm ``synthetic``."""
+    if load is None:
+        from echo_augment.augmentor.mcdm.generate import load_generator as load
+    return load(
+        settings["generator"]["weights"],
+        root,
+        device=best_device(settings["device"]),
+        steps=settings["generator"]["steps"],
+        seed=settings["seed"],
+        motion_donors=motion_donors,
+        on_error="skip",
+    )
+
+
+def summarise_labels(results: Mapping[Path, dict[str, Any]], settings: Settings) -> dict[str, Any]:
+    """The figures of one number of labels."""
+    predictions: dict[str, dict[int, Any]] = {}
+    for result in results.values():
+        predictions.setdefault(result["arm"], {})[result["seed"]] = result["predictions"]
+    _, true, predicted = tabulate(predictions)
+    some = min(results.values(), key=lambda result: result["labelled_hearts"])
+    return {
+        "label_fraction": some["labelled_hearts"] / some["train_hearts"],
+        "labelled_hearts": some["labelled_hearts"],
+        **summarise(true, predicted, level=settings["level"], resamples=settings["resamples"]),
+    }

@@ -1,0 +1,89 @@
+"""From the predictions of all trainings to the figures of the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .metrics import METRICS, Array
+from .statistics import RESAMPLES, Estimate, estimate_arm, estimate_difference
+
+Predictions = Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
+PAIRS = (("synthetic", "classical"), ("synthetic", "oracle"))  # besides every arm against `real`
+
+
+def tabulate(predictions: Predictions) -> tuple[list[str], Array, dict[str, Array]]:
+    """Predictions as arrays over the same hearts.
+
+    Args:
+        predictions: by arm, seed and TEST heart: ``(true, predicted)`` EF in percent.
+
+    Returns:
+        Names of the hearts, true EF ``(H,)``, and for each arm ``(S, H)`` predictions, seeds in ascending order.
+
+    Raises:
+        EchoAugmentError: the arms were trained with different seeds or tested on different hearts.
+    """
+    seeds = {arm: sorted(runs) for arm, runs in predictions.items()}
+    first = next(iter(seeds.values()))
+    hearts = {tuple(sorted(run)) for runs in predictions.values() for run in runs.values()}
+    if any(own != first for own in seeds.values()) or len(hearts) != 1:
+        raise EchoAugmentError("the arms were not trained with the same seeds or not tested on the same hearts")
+    names = list(next(iter(hearts)))
+    true = {name: {run[name][0] for runs in predictions.values() for run in runs.values()} for name in names}
+    if any(len(values) != 1 for values in true.values()):
+        raise EchoAugmentError("the true EF of a TEST heart is not the same in all trainings")
+    found = {arm: np.array([[runs[s][name][1] for name in names] for s in first]) for arm, runs in predictions.items()}
+    return names, np.array([next(iter(true[name])) for name in names]), found
+
+
+def summarise(
+    true: Array, predicted: Mapping[str, Array], *, level: float = 0.95, resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Arms, contrasts and recovered gain, in the form of ``report.json``.
+
+    Args:
+        true: ``(H,)`` EF in percent.
+        predicted: ``(S, H)`` by arm.
+        level: of the intervals.
+        resamples: of the bootstrap.
+    """
+    settings = {"level": level, "resamples": resamples}
+    arms = {
+        arm: {
+            name: {
+                "mean": (found := estimate_arm(metric, true, values, **settings)).value,
+                "ci": found.ci,
+                "per_seed": metric.per_seed(values - true, true[None]).tolist(),
+                **({"reason": found.reason} if found.reason else {}),
+            }
+            for name, metric in METRICS.items()
+        }
+        for arm, values in predicted.items()
+    }
+    pairs = [(arm, "real") for arm in predicted if arm != "real" and "real" in predicted]
+    pairs += [pair for pair in PAIRS if set(pair) <= set(predicted)]
+    contrasts = {
+        f"{first}-{second}": {
+            name: contrast(estimate_difference(metric, true, predicted[first], predicted[second], **settings))
+            for name, metric in METRICS.items()
+        }
+        for first, second in pairs
+    }
+    gain = recovered_gain({arm: figures["mae"]["mean"] for arm, figures in arms.items()})
+    return {"arms": arms, "contrasts": contrasts, "recovered_gain": gain}
+
+
+def contrast(found: Estimate) -> dict[str, Any]:
+    """A difference as ``report.json`` has it; ``detectable`` is what the design finds with 80 % power."""
+    figures: dict[str, Any] = {"diff": found.value, "ci": found.ci, "p": found.p, "detectable": found.detectable}
+    return figures | ({"reason": found.reason} if found.reason else {})
+
+
+def recovered_gain(mae: Mapping[str, float]) -> float | None:
+    """``(MAE_real - MAE_synthetic) / (MAE_real - MAE_oracle)``; None without these arms or a gain of the oracle."""
+    if not {"real", "synthetic", "oracle"} <= set(mae) or mae["real"] <= mae["oracle"]:
+        return None
+    return (mae["real"] - mae["synthetic"]) / (mae["real"] - mae["oracle"])

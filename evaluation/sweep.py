@@ -1,0 +1,103 @@
+"""Running trainings side by side, with one progress bar over all their steps."""
+
+import csv
+import os
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.ef_run import EfRun, finished
+from echo_augment.training_recipes.ef_training import train_ef
+
+POLL = 1.0  # seconds between looks at the trainings' logs
+
+
+def count_workers(asked: int | str, runs: int, threads: int | None) -> int:
+    """How many trainings run side by side.
+
+    Args:
+        asked: a number, or ``auto``: one for each core where a training uses one thread; one on a GPU.
+        runs: to do.
+        threads: CPU threads of a training; None for all.
+
+    Raises:
+        EchoAugmentError: ``asked`` is none of these.
+    """
+    if asked == "auto":
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        count = 1 if torch.cuda.is_available() or threads is None else cores // threads
+        return max(1, min(count, runs))
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+        raise EchoAugmentError(f"workers must be auto or a number of at least 1, got {asked!r}")
+    return max(1, min(asked, runs))
+
+
+def run_all(runs: Mapping[Path, EfRun], *, workers: int) -> dict[Path, dict[str, Any]]:
+    """Train what is not finished yet.
+
+    Args:
+        runs: by folder.
+        workers: processes; 1 trains in this one.
+
+    Returns:
+        The result of every run, by folder; the same for any number of workers, and after any number of interruptions.
+    """
+    results = {out: done for out, run in runs.items() if (done := finished(run, out)) is not None}
+    todo = {out: run for out, run in runs.items() if out not in results}
+    if results:
+        print(f"{len(results)} of {len(runs)} trainings are done already")
+    if workers == 1 or len(todo) <= 1:
+        for number, (out, run) in enumerate(todo.items(), len(results) + 1):
+            print(f"training {number} of {len(runs)}: {out.name}")
+            results[out] = train_ef(run, out)
+        return results
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        jobs: dict[Future[dict[str, Any]], Path] = {
+            pool.submit(train_ef, run, out, progress=False): out for out, run in todo.items()
+        }
+        try:
+            _follow(jobs, {out: _steps(run) for out, run in todo.items()})
+            results |= {out: job.result() for job, out in jobs.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
+
+
+def _follow(jobs: Mapping[Future[dict[str, Any]], Path], steps: Mapping[Path, int]) -> None:
+    """Show the steps of all trainings until they are done, or one fails."""
+    pending = set(jobs)
+    known = all(steps.values())
+    with tqdm(total=sum(steps.values()) if known else len(jobs), unit="step" if known else "run", desc="train") as bar:
+        while pending:
+            done, pending = wait(pending, timeout=POLL, return_when=FIRST_COMPLETED)
+            for job in done:
+                job.result()
+            ended = {jobs[job] for job in jobs if job not in pending}
+            if known:
+                now = sum(steps[out] if out in ended else min(steps[out], steps_done(out)) for out in steps)
+            else:
+                now = len(ended)
+            bar.set_postfix(trainings=f"{len(ended)}/{len(jobs)}", refresh=False)
+            bar.update(now - bar.n)
+
+
+def _steps(run: EfRun) -> int:
+    """Steps of a training where its recipe says so; 0 where they depend on the data."""
+    return int(run.trainer["steps"] or 0)
+
+
+def steps_done(out: Path) -> int:
+    """Steps that a training has logged so far."""
+    path = out / "fit.csv"
+    if not path.exists():
+        return 0
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if row and row[0].isdigit()]
+    return int(rows[-1][0]) if rows else 0
