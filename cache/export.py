@@ -29,7 +29,7 @@ def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *
     Args:
         store: the cache.
         out: folder; made where it is missing. Videos that are there already are kept, so that an export may be resumed.
-        write_video: called with path, frames ``(T, H, W)`` uint8 and frames per second.
+        write_video: called with path, frames ``(T, H, W)`` uint8 and frames per second; must write atomically.
         split: of every clip.
 
     Returns:
@@ -46,9 +46,7 @@ def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *
             raise EchoAugmentError(f"clip id {clip.clip_id!r} cannot be a file name")
         path = videos / f"{clip.clip_id}.avi"
         if not path.exists():
-            partial = path.with_name(f".{clip.clip_id}.partial.avi")
-            write_video(partial, clip.frames, clip.fps)
-            partial.replace(path)
+            write_video(path, clip.frames, clip.fps)
         count, height, width = clip.frames.shape
         ef = "" if np.isnan(clip.ef) else clip.ef
         rows.append((clip.clip_id, ef, "", "", height, width, clip.fps, count, split))
@@ -68,7 +66,7 @@ def _tracing_rows(clip: EchoClip) -> Iterator[tuple[Any, ...]]:
     es = clip.es_frame if clip.es_frame >= 0 else int(areas.argmin())
     if ed == es or min(areas[ed], areas[es]) < 20:
         return
-    for frame in (ed, es):
+    for frame in sorted((ed, es), key=lambda frame: areas[frame]):  # echonet takes the last as the larger
         for line in trace_mask(clip.masks[frame]):
             yield (f"{clip.clip_id}.avi", *(round(float(value), 3) for value in line), frame)
 

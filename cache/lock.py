@@ -19,7 +19,17 @@ except ImportError:  # Windows: only what the file says is looked at
 
 HEARTBEAT_SECONDS = 20.0
 STALE_SECONDS = 180.0
-_held: set[Path] = set()  # POSIX locks do not keep a process out of its own
+_open_files: set[BinaryIO] = set()
+
+
+def _close_in_child() -> None:
+    """A forked worker must not keep the lock when its parent is killed."""
+    while _open_files:
+        _open_files.pop().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 class FolderLock:
@@ -42,8 +52,6 @@ class FolderLock:
         self._stop = threading.Event()
 
     def __enter__(self) -> "FolderLock":
-        if self.path in _held:
-            raise self._refusal({"host": socket.gethostname(), "pid": os.getpid()})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+b")
         try:
@@ -52,14 +60,15 @@ class FolderLock:
             file.close()
             raise
         self._file = file
-        _held.add(self.path)
-        threading.Thread(target=self._beat, name="cache-lock", daemon=True).start()
+        _open_files.add(file)
+        self._heart = threading.Thread(target=self._beat, args=(file,), name="cache-lock", daemon=True)
+        self._heart.start()
         return self
 
     def _take(self, file: BinaryIO) -> None:
         if fcntl is not None:
             try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise self._refusal(_content(file)) from None
         holder = _content(file)
@@ -79,17 +88,16 @@ class FolderLock:
             f"Wait for it or stop it; if it is dead, this clears by itself within {STALE_SECONDS:.0f} seconds",
         )
 
-    def _beat(self) -> None:
+    def _beat(self, file: BinaryIO) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            file = self._file
-            if file is not None:
-                os.utime(file.fileno())
+            os.utime(file.fileno())
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        _held.discard(self.path)
+        self._heart.join()
         file, self._file = self._file, None
-        if file is not None:
+        if file is not None and not file.closed:
+            _open_files.discard(file)
             file.truncate(0)
             file.close()
 

@@ -136,14 +136,14 @@ def test_export_in_echonet_layout(tmp_path):
         "unlabelled.avi",
         "unmarked.avi",
     ]
-    assert np.array_equal(written[".traced.partial.avi"][0], frames) and written[".unmarked.partial.avi"][1] == 25.0
+    assert np.array_equal(written["traced.avi"][0], frames) and written["unmarked.avi"][1] == 25.0
     rows = list(csv.DictReader((tmp_path / "out" / "FileList.csv").open()))
     assert list(rows[0]) == list(LIST)
     assert [row["EF"] for row in rows] == ["61.5", "", "20.0"] and {row["Split"] for row in rows} == {"TRAIN"}
     lines = list(csv.DictReader((tmp_path / "out" / "VolumeTracings.csv").open()))
     assert list(lines[0]) == ["FileName", "X1", "Y1", "X2", "Y2", "Frame"]
     for name in ("traced.avi", "unmarked.avi"):
-        assert [int(line["Frame"]) for line in lines if line["FileName"] == name] == [0] * 21 + [2] * 21
+        assert [int(line["Frame"]) for line in lines if line["FileName"] == name] == [2] * 21 + [0] * 21
     assert {line["FileName"] for line in lines} == {"traced.avi", "unmarked.avi"}
 
 

@@ -1,0 +1,131 @@
+"""The job ``cache``: info, verify, repair, merge, export and preview of a cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+
+from echo_augment.augmentor.data.video import write_video
+from echo_augment.cache import ClipStore, EchoAugmentError, export_echonet, info, merge, repair, verify
+from echo_augment.cache.files import atomic_path
+
+from .preview import choose, draw_animation, draw_sheet
+from .reporting import write_report
+
+
+def run(cfg: DictConfig) -> None:
+    """Do ``cfg.action`` with the cache ``cfg.cache``.
+
+    Raises:
+        EchoAugmentError: an unknown action, no such cache, or, from ``verify``, damage.
+    """
+    if cfg.action not in ACTIONS:
+        raise EchoAugmentError(f"action must be one of {', '.join(ACTIONS)}, got {cfg.action!r}")
+    ACTIONS[cfg.action](cfg)
+
+
+def folders_of(cfg: DictConfig) -> list[Path]:
+    """The cache folders that ``cfg.cache`` names."""
+    names = list(cfg.cache) if isinstance(cfg.cache, ListConfig) else str(cfg.cache).split(",")
+    return [Path(name) for name in names]
+
+
+def one_folder(cfg: DictConfig) -> Path:
+    """The one cache folder.
+
+    Raises:
+        EchoAugmentError: there are several.
+    """
+    folders = folders_of(cfg)
+    if len(folders) != 1:
+        raise EchoAugmentError(f"action={cfg.action} takes one cache, got {len(folders)}")
+    return folders[0]
+
+
+def report(cfg: DictConfig, **figures: Any) -> Path:
+    """Write the report of an action."""
+    return write_report(cfg.out, "cache", cfg, {"action": cfg.action, **figures})
+
+
+def show_info(cfg: DictConfig) -> None:
+    """Print the figures of a cache."""
+    figures = info(one_folder(cfg))
+    for key, value in figures.items():
+        print(f"{key}: {value}")
+    print(f"report: {report(cfg, **figures)}")
+
+
+def run_verify(cfg: DictConfig) -> None:
+    """Read every byte; damage is an error."""
+    folder = one_folder(cfg)
+    damage = verify(folder, progress=True)
+    for one in damage:
+        print(one.what)
+    path = report(cfg, damage=[{"file": one.file, "clip_id": one.clip_id, "what": one.what} for one in damage])
+    if damage:
+        raise EchoAugmentError(
+            f"{len(damage)} damaged parts in {folder}, listed in {path}",
+            f"Run: echo-augment cache action=repair cache={folder}",
+        )
+    print(f"every byte of {folder} is as it was written; report: {path}")
+
+
+def run_repair(cfg: DictConfig) -> None:
+    """Keep what is whole."""
+    folder = one_folder(cfg)
+    result = repair(folder, progress=True)
+    lost = [one.clip_id for one in result.lost if one.clip_id]
+    path = report(cfg, shards=result.shards, kept=result.kept, damage=[one.what for one in result.lost], lost=lost)
+    if not result.shards:
+        print(f"nothing to repair in {folder}; report: {path}")
+        return
+    print(
+        f"{len(result.shards)} damaged shards are now in {folder / 'quarantine'}, {result.kept} clips of them are kept "
+        f"and fill-cache makes the others again; report: {path}"
+    )
+
+
+def run_merge(cfg: DictConfig) -> None:
+    """Join caches into ``cfg.out``."""
+    added = merge(folders_of(cfg), cfg.out)
+    store = ClipStore(cfg.out)
+    path = report(cfg, added=added, clips=len(store), fingerprint=store.fingerprint)
+    print(f"{added} clips were added, {len(store)} are now in {cfg.out}; report: {path}")
+
+
+def run_export(cfg: DictConfig) -> None:
+    """Write a cache in EchoNet-Dynamic's layout to ``cfg.out``."""
+    if cfg.format != "echonet":
+        raise EchoAugmentError(f"format must be echonet, got {cfg.format!r}")
+    store = ClipStore(one_folder(cfg))
+    traced = export_echonet(store, cfg.out, write_video, split=cfg.split)
+    path = report(cfg, clips=len(store), traced=traced, fingerprint=store.fingerprint)
+    left = len(store) - traced
+    note = f" ({left} without masks have no tracings; the echonet package leaves those out)" if left else ""
+    print(f"{len(store)} clips are in {cfg.out}{note}; report: {path}")
+
+
+def run_preview(cfg: DictConfig) -> None:
+    """Write ``preview.png`` and ``preview.gif`` to ``cfg.out``."""
+    store = ClipStore(one_folder(cfg))
+    clips = choose(store, cfg.clips)
+    out = Path(cfg.out)
+    with atomic_path(out / "preview.png") as temporary:
+        draw_sheet(clips).save(temporary, format="png")
+    images = draw_animation(clips)
+    with atomic_path(out / "preview.gif") as temporary:
+        pace = {"duration": round(1000 / clips[0].fps), "loop": 0}
+        images[0].save(temporary, format="gif", save_all=True, append_images=images[1:], **pace)
+    report(cfg, shown=[clip.clip_id for clip in clips], fingerprint=store.fingerprint)
+    print(f"{len(clips)} clips are shown in {out / 'preview.png'} and {out / 'preview.gif'}")
+
+
+ACTIONS: dict[str, Callable[[DictConfig], None]] = {
+    "info": show_info,
+    "verify": run_verify,
+    "repair": run_repair,
+    "merge": run_merge,
+    "export": run_export,
+    "preview": run_preview,
+}

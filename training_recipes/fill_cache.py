@@ -1,0 +1,148 @@
+"""The job ``fill-cache``: generates synthetic clips into a cache, offline and resumable."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, FillSummary, PlanLine, fill, make_plan
+from echo_augment.cache.fill import Gate
+from echo_augment.cache.gates import image_gate
+
+from .reporting import write_report
+
+
+class Generator(Protocol):
+    """What a fill needs of a generator; ``echo_augment.augmentor.mcdm.generate.ClipGenerator`` is one.
+
+    Attributes:
+        motion_donors: EF in percent by name, of the labelled TRAIN clips.
+        appearance_donors: names of all TRAIN clips.
+        fingerprint: hash of weights, preset, donors and code version.
+        sampler: for instance ``"ddim-8"``.
+        skipped: donors that could not be used, with reasons.
+    """
+
+    motion_donors: Mapping[str, float]
+    appearance_donors: Sequence[str]
+    fingerprint: str
+    sampler: str
+    skipped: Sequence[Mapping[str, Any]]
+
+    def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
+        """The clips of some plan lines, in their order."""
+
+
+def fill_from(
+    generator: Generator,
+    out: str | Path,
+    *,
+    n: int,
+    seed: int = 0,
+    balance: str = "natural",
+    reserve: float = 0.25,
+    gates: Sequence[Gate] = (image_gate,),
+    **options: Any,
+) -> FillSummary:
+    """Plan ``n`` clips from a generator's donors and fill the cache ``out`` with them; resumable.
+
+    Args:
+        generator: see `Generator`.
+        out: folder of the cache.
+        n: clips wanted.
+        seed: of the plan.
+        balance: ``natural`` (as the donors' EF are spread) or ``uniform`` (every stratum of EF equally often).
+        reserve: spare plan lines as a share of ``n``.
+        gates: see `echo_augment.cache.fill`.
+        **options: ``batch``, ``shard_clips``, ``seal_seconds``, ``compression``, ``progress``, ``rank``, ``world``,
+            ``say``, as for `echo_augment.cache.fill`.
+
+    Raises:
+        EchoAugmentError: as `make_plan` and `fill`.
+    """
+    plan = make_plan(
+        generator.motion_donors,
+        generator.appearance_donors,
+        n,
+        seed=seed,
+        balance=balance,
+        reserve=reserve,
+        sampler=generator.sampler,
+        fingerprint=generator.fingerprint,
+    )
+    return fill(plan, generator, out, gates=gates, **options)
+
+
+def figures_of(summary: FillSummary, generator: Generator, seed: int) -> dict[str, Any]:
+    """What the report says about a fill."""
+    figures = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": list(generator.skipped)}
+    figures |= {"sampler": generator.sampler, "fill": summary.as_dict()}
+    figures["donors"] = {"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)}
+    efs = ClipStore(summary.folder).ef
+    if len(efs):
+        figures["ef"] = {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}
+    return figures
+
+
+def best_device(name: str) -> str:
+    """``name``, or for ``auto`` the fastest device that is there."""
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def dataset_root(data: DictConfig) -> Path:
+    """The data set's folder; phantoms are written where there are none yet."""
+    root = Path(data.root)
+    if data.name == "phantom" and not (root / "FileList.csv").exists():
+        from echo_augment.augmentor.data.phantom import write_phantoms
+
+        write_phantoms(root, data.n, seed=data.seed)
+    return root
+
+
+def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
+    """Fill the cache ``cfg.out`` with ``cfg.n`` clips of ``cfg.generator``, made from the TRAIN clips of ``cfg.data``.
+
+    Args:
+        cfg: the composed configuration of ``fill-cache``.
+        load: makes the generator; by default `echo_augment.augmentor.mcdm.generate.load_generator`, which also refuses
+            donors of VAL or TEST.
+
+    Raises:
+        EchoAugmentError: no generator or data there, a leak, another fill's folder, a full disk, or no clip made.
+    """
+    if load is None:
+        from echo_augment.augmentor.mcdm.generate import load_generator
+
+        load = load_generator
+    root = dataset_root(cfg.data)
+    generator = load(
+        cfg.generator, root, device=best_device(cfg.device), steps=cfg.steps, seed=cfg.seed, on_error="skip"
+    )
+    summary = fill_from(
+        generator,
+        cfg.out,
+        n=cfg.n,
+        seed=cfg.seed,
+        balance=cfg.balance,
+        reserve=cfg.reserve,
+        gates=[image_gate] if cfg.gates.image else [],
+        batch=cfg.batch,
+        shard_clips=cfg.shard_clips,
+        seal_seconds=cfg.seal_seconds,
+        compression=cfg.compression,
+        rank=cfg.rank,
+        world=cfg.world,
+        say=tqdm.write,
+    )
+    path = write_report(cfg.out, "fill-cache", cfg, figures_of(summary, generator, cfg.seed))
+    if not summary.sealed:
+        raise EchoAugmentError(
+            f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {cfg.out}"
+        )
+    skipped = f"; {len(generator.skipped)} donors skipped" if generator.skipped else ""
+    print(f"{summary}{skipped}; report: {path}")
