@@ -1,20 +1,16 @@
 """Reading one sealed shard: nothing leaves it that does not match its checksum."""
 
-import zlib
 from pathlib import Path
 
 import h5py
-import hdf5plugin  # noqa: F401  registers the LZ4 and Zstd filters; needed in every process that reads
 import numpy as np
 import numpy.typing as npt
 
+from .chunks import Chunks
 from .errors import EchoAugmentError
-from .preamble import check_file, damaged, repair_hint
+from .preamble import check_file, damaged
 from .record import EchoClip
 from .rows import is_table, row_crcs, to_clip
-
-LZ4_FILTER = 32004
-FILTERS = {LZ4_FILTER: "lz4", 32015: "zstd", 1: "gzip"}
 
 
 class ShardReader:
@@ -36,11 +32,18 @@ class ShardReader:
         try:
             # Chunks are read whole and once: a chunk cache would only copy.
             self._file = h5py.File(self.path, "r", locking=False, rdcc_nbytes=0)
+        except (OSError, RuntimeError) as error:
+            raise damaged(self.path, f"HDF5 says {error}") from error
+        try:
             self.table = self._read_table()
-            self._frames = self._dataset("frames", self.preamble.shape)
+            self._frames = self._chunks("frames", self.preamble.shape)
             packed = (-(-int(np.prod(self.preamble.shape)) // 8),)
-            self._masks = self._dataset("masks", packed) if "masks" in self._file else None
+            self._masks = self._chunks("masks", packed) if "masks" in self._file else None
+        except EchoAugmentError:
+            self.close()
+            raise
         except (OSError, KeyError, RuntimeError, TypeError) as error:
+            self.close()
             raise damaged(self.path, f"HDF5 says {error}") from error
 
     def _read_table(self) -> npt.NDArray[np.void]:
@@ -49,13 +52,16 @@ class ShardReader:
             raise damaged(self.path, "its table of labels is not of this format")
         return data[()]
 
-    def _dataset(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    def _chunks(self, name: str, shape: tuple[int, ...]) -> Chunks:
         data = self._file[name]
         rows = self.preamble.count
         fits = isinstance(data, h5py.Dataset) and data.dtype == np.uint8 and data.chunks == (1, *shape)
         if not fits or data.shape[1:] != shape or data.shape[0] > rows or (name == "frames" and data.shape[0] != rows):
             raise damaged(self.path, f"its {name} are not of this format")
-        return data
+        chunks = Chunks(data, self.path)
+        if not chunks.compression:
+            raise damaged(self.path, f"its {name} have a filter that is not of this format")
+        return chunks
 
     def __len__(self) -> int:
         return self.preamble.count
@@ -66,7 +72,7 @@ class ShardReader:
         Raises:
             EchoAugmentError: the clip is damaged; names shard, clip and remedy.
         """
-        values = self._chunk(self._frames, row, "frames_crc")
+        values = self._frames.read(row, self.table["frames_crc"][row], self.name(row))
         return values[: self._n_frames(row)]
 
     def masks(self, row: int) -> npt.NDArray[np.bool_] | None:
@@ -75,7 +81,7 @@ class ShardReader:
             return None
         if self._masks is None:
             raise damaged(self.path, "its masks are missing")
-        packed = self._chunk(self._masks, row, "masks_crc")
+        packed = self._masks.read(row, self.table["masks_crc"][row], self.name(row))
         size = int(np.prod(self.preamble.shape))
         masks = np.unpackbits(packed, count=size).view(np.bool_).reshape(self.preamble.shape)
         return masks[: self._n_frames(row)]
@@ -92,15 +98,12 @@ class ShardReader:
 
     def extents(self) -> list[tuple[int, int]]:
         """``(offset, size)`` in the file of every stored chunk."""
-        datasets = [data for data in (self._frames, self._masks) if data is not None]
-        infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
-        return [(info.byte_offset, info.size) for info in infos]
+        return self._frames.extents() + (self._masks.extents() if self._masks else [])
 
     @property
     def compression(self) -> str:
         """``lz4``, ``zstd``, ``gzip`` or ``none``."""
-        properties = self._frames.id.get_create_plist()
-        return FILTERS.get(properties.get_filter(0)[0], "lz4") if properties.get_nfilters() else "none"
+        return self._frames.compression
 
     def name(self, row: int) -> str:
         """The id of the clip in ``row``."""
@@ -115,30 +118,3 @@ class ShardReader:
         if not 0 < count <= self.preamble.shape[0]:
             raise damaged(self.path, f"clip {self.name(row)!r} claims {count} frames")
         return count
-
-    def _chunk(self, data: h5py.Dataset, row: int, column: str) -> npt.NDArray[np.uint8]:
-        where = (row,) + (0,) * (data.ndim - 1)
-        what = f"clip {self.name(row)!r} ({data.name[1:]})"
-        try:
-            info = data.id.get_chunk_info_by_coord(where)
-            if info.byte_offset is None or info.size > self.preamble.file_size:
-                raise damaged(self.path, f"{what} claims {info.size} bytes")
-            mask, stored = data.id.read_direct_chunk(where)
-            if mask or zlib.crc32(stored) != self.table[column][row]:
-                raise EchoAugmentError(
-                    f"{what} in shard {self.path} does not match its checksum", repair_hint(self.path)
-                )
-            values = np.empty(data.shape[1:], np.uint8)
-            # The LZ4 filter allocates what the chunk's first eight bytes say.
-            if data.id.get_create_plist().get_nfilters() and self._claims(data, stored) > values.size:
-                raise damaged(self.path, f"{what} claims {self._claims(data, stored)} bytes")
-            space = data.id.get_space()
-            space.select_hyperslab(where, (1, *data.shape[1:]))
-            data.id.read(h5py.h5s.create_simple(values.shape), space, values)
-        except (OSError, RuntimeError) as error:
-            raise damaged(self.path, f"{what}: {error}") from error
-        return values
-
-    def _claims(self, data: h5py.Dataset, stored: bytes) -> int:
-        code = data.id.get_create_plist().get_filter(0)[0]
-        return int.from_bytes(stored[:8], "big") if code == LZ4_FILTER else 0

@@ -63,6 +63,6 @@ def _scaled(frame: np.ndarray) -> Image.Image:
 
 
 def _write(image: Image.Image, lines: Sequence[str], place: tuple[int, int]) -> None:
-    font = ImageFont.load_default(12)
+    font = ImageFont.load_default(10)
     for k, line in enumerate(lines):
-        ImageDraw.Draw(image).text((place[0], place[1] + 14 * k), line[:26], fill=230, font=font)
+        ImageDraw.Draw(image).text((place[0], place[1] + 13 * k), line[:27], fill=230, font=font)
