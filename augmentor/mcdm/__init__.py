@@ -1,1 +1,29 @@
+"""MCDM: the motion-conditioned latent video diffusion model, and everything its clips need to carry a label."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .generate import ClipGenerator, load_generator
+    from .hearts import Heart, make_heart
+    from .mafe import MAFE
+    from .pipeline import MCDMOutput, MCDMPipeline
+
+__all__ = ["MAFE", "ClipGenerator", "Heart", "MCDMOutput", "MCDMPipeline", "load_generator", "make_heart"]
+_HOMES = {
+    "ClipGenerator": "generate",
+    "load_generator": "generate",
+    "Heart": "hearts",
+    "make_heart": "hearts",
+    "MAFE": "mafe",
+    "MCDMOutput": "pipeline",
+    "MCDMPipeline": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import diffusers only when something here is used: a training that reads a cache never needs it."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,118 @@
+"""The denoiser: diffusers' spatio-temporal UNet, told the reference frame and, frame by frame, the motion."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers import UNetSpatioTemporalConditionModel
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.resnet import SpatioTemporalResBlock
+from torch import Tensor, nn
+
+
+class MotionDenoiser(ModelMixin, ConfigMixin):
+    """Predicts v for the latents of a clip, given the reference frame's latent and motion codes.
+
+    The latents come in relative to the reference frame's, so that a still heart is all zeros and the network spends itself
+    on what moves. Conditioning follows MCDM (arXiv 2512.09418): the reference latent is concatenated to every frame's.
+
+    Args:
+        channels: of the UNet's levels, multiples of 32.
+        attention: which levels have spatial and temporal attention.
+        heads: of the attention at each level.
+        layers: residual blocks per level.
+        latent_channels: of the codec.
+        motion: ``"frame"``: one code per frame, added to that frame's timestep embedding; ``"vector"``: one code per clip,
+            the only cross-attention token (the paper's form).
+        code_size: length of a motion code.
+        cross_attention_dim: length of the token; a linear map makes it where it differs from ``code_size``.
+        motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).
+    """
+
+    config_name = "config.json"
+    _supports_gradient_checkpointing = True
+
+    @register_to_config
+    def __init__(
+        self,
+        channels: tuple[int, ...] = (128, 256, 256, 512),
+        attention: tuple[bool, ...] = (True, True, True, False),
+        heads: tuple[int, ...] = (8, 16, 16, 32),
+        layers: int = 2,
+        latent_channels: int = 4,
+        motion: str = "vector",
+        code_size: int = 3072,
+        cross_attention_dim: int = 3072,
+        motion_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if motion not in ("frame", "vector"):
+            raise ValueError(f"motion must be 'frame' or 'vector', got {motion!r}")
+        self.unet = UNetSpatioTemporalConditionModel(
+            in_channels=2 * latent_channels,
+            out_channels=latent_channels,
+            down_block_types=tuple(
+                "CrossAttnDownBlockSpatioTemporal" if here else "DownBlockSpatioTemporal" for here in attention
+            ),
+            up_block_types=tuple(
+                "CrossAttnUpBlockSpatioTemporal" if here else "UpBlockSpatioTemporal" for here in reversed(attention)
+            ),
+            block_out_channels=tuple(channels),
+            addition_time_embed_dim=1,
+            projection_class_embeddings_input_dim=1,
+            layers_per_block=layers,
+            cross_attention_dim=cross_attention_dim,
+            num_attention_heads=tuple(heads),
+        )
+        self.token = nn.Identity() if code_size == cross_attention_dim else nn.Linear(code_size, cross_attention_dim)
+        # Dropped conditioning is a learned code: a code of zeros already means a heart that stands still.
+        self.null = nn.Parameter(torch.zeros(code_size))
+        width = 4 * channels[0]
+        self.frame_embedding: nn.Module | None = None
+        if motion == "frame":
+            self.frame_embedding = nn.Sequential(nn.Linear(code_size, width), nn.SiLU(), nn.Linear(width, width))
+            self._per_frame: Tensor | None = None
+            for block in self.unet.modules():
+                if isinstance(block, SpatioTemporalResBlock):
+                    block.register_forward_pre_hook(self._add_frame_embedding, with_kwargs=True)
+
+    def _add_frame_embedding(
+        self, _block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The UNet gives all frames of a clip one timestep embedding; add each frame's own code to it."""
+        hidden, embedding, *rest = args
+        return (hidden, embedding + self._per_frame, *rest), kwargs
+
+    def forward(
+        self, latents: Tensor, timestep: Tensor, reference: Tensor, motion: Tensor, drop: Tensor | None = None
+    ) -> Tensor:
+        """Predict v.
+
+        Args:
+            latents: noisy, relative to the reference, in units of ``motion_scale``: ``(B, F, C, h, w)``.
+            timestep: ``(B,)``.
+            reference: latent of the reference frame, ``(B, C, h, w)``.
+            motion: codes ``(B, F, D)``, or ``(B, 1, D)`` with ``motion="vector"``.
+            drop: ``(B,)`` bool, where the motion is withheld (classifier-free guidance).
+
+        Returns:
+            ``(B, F, C, h, w)``.
+        """
+        batch, frames, _, height, width = latents.shape
+        if drop is not None:
+            motion = torch.where(drop[:, None, None], self.null.to(motion.dtype), motion)
+        x = torch.cat([latents, reference[:, None].expand(-1, frames, -1, -1, -1)], dim=2)
+        # The UNet halves the sides at every level but the last: 14 x 14 is padded to 16 x 16.
+        step = 2 ** (len(self.config["channels"]) - 1)
+        right, below = -width % step, -height % step
+        left, above = right // 2, below // 2
+        x = F.pad(x.flatten(0, 1), (left, right - left, above, below - above), mode="replicate").unflatten(
+            0, (batch, -1)
+        )
+        if self.frame_embedding is not None:
+            self._per_frame = self.frame_embedding(motion).flatten(0, 1)
+        token = self.token(motion.mean(1, keepdim=True))
+        dummy = torch.zeros(batch, 1, dtype=x.dtype, device=x.device)
+        v = self.unet(x, timestep, token, dummy, return_dict=False)[0]
+        return v[..., above : above + height, left : left + width]

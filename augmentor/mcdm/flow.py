@@ -1,0 +1,43 @@
+"""The flow teacher: dense optical flow by OpenCV's DIS, and its pooling on a coarse grid."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+class FlowTeacher:
+    """Dense inverse search optical flow (Kroeger et al., ECCV 2016), as OpenCV ships it; nothing learned, no labels."""
+
+    def __init__(self) -> None:
+        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis.setFinestScale(0)
+
+    def __call__(self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Array:
+        """Flow from ``first`` to ``second``, both ``(H, W)`` uint8: ``(2, H, W)`` float32 in pixels, x then y."""
+        flow = self._dis.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
+        return np.ascontiguousarray(flow.transpose(2, 0, 1))
+
+
+def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5) -> Array:
+    """Pooling weights ``(cells * cells, H * W)`` of a frame ``(H, W)``: soft grid cells times brightness.
+
+    Bright tissue moves visibly and dark blood does not, hence the brightness. The cells overlap (Gaussian windows), so the
+    pooled motion does not jump where an edge crosses a cell's border. Rows sum to 1.
+    """
+    height, width = frame.shape
+    centres = (np.arange(cells) + 0.5) / cells
+    sigma = 0.5 / cells
+    ys = np.exp(-0.5 * ((np.arange(height)[None] + 0.5) / height - centres[:, None]) ** 2 / sigma**2)
+    xs = np.exp(-0.5 * ((np.arange(width)[None] + 0.5) / width - centres[:, None]) ** 2 / sigma**2)
+    windows = np.einsum("ih,jw->ijhw", ys, xs).reshape(cells * cells, -1)
+    bright = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 1.5).reshape(-1) + 2.0
+    weights = windows * bright
+    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def pool_flow(flow: Array, weights: Array) -> Array:
+    """Weighted means of flows ``(..., 2, H, W)`` on the grid: ``(..., 2 * cells * cells)`` in pixels."""
+    flat = flow.reshape(*flow.shape[:-2], -1)
+    return np.ascontiguousarray((flat @ weights.T).reshape(*flow.shape[:-3], -1))

@@ -1,0 +1,75 @@
+"""Motion codes: what the generator is told of the motion donor, frame by frame and relative to its ED frame."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .flow import FlowTeacher, grid_weights, pool_flow
+from .hearts import Heart
+from .mafe import MAFE
+
+CELLS = 5
+CODE_SIZE = 2 * CELLS * CELLS
+Codes = npt.NDArray[np.float32]
+
+
+def pooled(flow: Codes, reference: npt.NDArray[np.uint8]) -> Codes:
+    """Flow fields ``(N, 2, H, W)`` from ``reference (H, W)``, pooled on its bright tissue: ``(N, 50)`` pixels."""
+    return pool_flow(flow, grid_weights(reference, CELLS))
+
+
+def mafe_codes(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
+    """MAFE's code of every frame on the heart's grid, ``(G, 50)``: its flow from the ED frame, pooled.
+
+    The flow is read from the same features as the paper's motion vector; pooled on a 5 x 5 grid it says how much each region
+    moved and little of what the region looks like.
+    """
+    device = mafe.device
+    reference = torch.from_numpy(np.array(heart.reference))[None, None].to(device).float() / 255
+    frames = torch.from_numpy(heart.frames[heart.grid])[:, None]
+    flows = []
+    with torch.no_grad():
+        for part in frames.split(batch):
+            second = part.to(device).float() / 255
+            flow = mafe.flow(reference.expand(len(second), -1, -1, -1), second)
+            flows.append(flow.float().cpu())
+    return pooled(torch.cat(flows).numpy(), heart.reference)
+
+
+def flow_codes(heart: Heart) -> Codes:
+    """The flow teacher's code of every frame on the heart's grid, ``(G, 50)``; nothing learned."""
+    teacher = FlowTeacher()
+    return pooled(np.stack([teacher(heart.reference, heart.frames[i]) for i in heart.grid]), heart.reference)
+
+
+def vector_code(mafe: MAFE, heart: Heart) -> Codes:
+    """The paper's one motion vector of the (ES, ED) pair with flip averaging, ``(1, D)``."""
+    pair = torch.from_numpy(heart.frames[[heart.es, heart.ed]])[:, None].to(mafe.device).float() / 255
+    with torch.no_grad():
+        return mafe.motion_vector(pair[:1], pair[1:], flip=True).float().cpu().numpy()
+
+
+def stretch(codes: Tensor, frames: int, *, start: float = 0.0, tempo: float = 1.0) -> Tensor:
+    """Read ``frames`` codes from ``codes (G, D)``, beginning at grid position ``start``, ``tempo`` positions a frame.
+
+    Both leave the EF alone: a later start is another phase, a faster tempo a higher heart rate. Between grid positions the
+    codes are interpolated linearly; beyond the last one they are held.
+    """
+    positions = (start + tempo * torch.arange(frames, dtype=torch.float64)).clamp(0, len(codes) - 1)
+    low = positions.floor().long().clamp(max=max(0, len(codes) - 2))
+    high = (low + 1).clamp(max=len(codes) - 1)
+    share = (positions - low).to(codes.dtype)[:, None]
+    return codes[low] * (1 - share) + codes[high] * share
+
+
+def room(grid: int, frames: int, tempo: float = 1.0) -> float:
+    """Largest ``start`` for which :func:`stretch` stays inside a code of ``grid`` positions; negative where it cannot."""
+    return grid - 1 - tempo * (frames - 1)
+
+
+def pad_to(codes: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """Repeat the last code up to ``frames``; the second result, ``(frames,)`` bool, is where there was one."""
+    there = torch.arange(frames) < len(codes)
+    return F.pad(codes.T[None], (0, max(0, frames - len(codes))), mode="replicate")[0].T[:frames], there

@@ -1,0 +1,188 @@
+"""``MCDMPipeline``: a reference frame and motion codes in, clips out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DiffusionPipeline
+from diffusers.schedulers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers.utils import BaseOutput
+from torch import Tensor
+
+from echo_augment.cache import EchoAugmentError
+
+from .codec import decode, encode
+from .denoiser import MotionDenoiser
+from .hearts import Heart
+from .mafe import MAFE
+from .motion import Codes, flow_codes, mafe_codes, vector_code
+from .reid import ReIDEncoder
+
+BUNDLED = Path(__file__).parent / "weights" / "tiny"
+SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
+
+
+@dataclass
+class MCDMOutput(BaseOutput):
+    """What the pipeline returns.
+
+    Attributes:
+        clips: ``(B, F, H, W)`` uint8, on the CPU.
+    """
+
+    clips: Tensor
+
+
+class MCDMPipeline(DiffusionPipeline):
+    """Generates clips of *this* heart's look beating with *that* heart's motion.
+
+    A latent video diffusion model conditioned on motion features and a reference frame (MCDM, arXiv 2512.09418), saved and
+    loaded like any diffusers pipeline: ``save_pretrained``, ``from_pretrained`` of a folder or Hub id, ``push_to_hub``.
+
+    Args:
+        vae: the codec; any diffusers ``AutoencoderKL`` that shrinks by 8.
+        denoiser: predicts v.
+        mafe: gives the motion codes.
+        reid: recognises hearts; for the swap test and the privacy check.
+        scheduler: of the diffusion; the sampler is chosen per call.
+        frames: of a clip.
+        rate: frames per second of a clip.
+        size: side of a frame in pixels.
+        code: where the motion codes come from: ``"mafe"``, ``"flow"`` or ``"vector"``.
+        code_mean: subtracted from every code; one number per dimension.
+        code_std: divides every code.
+        preset: name of the configuration it was trained by.
+    """
+
+    model_cpu_offload_seq = "mafe->reid->denoiser->vae"
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        denoiser: MotionDenoiser,
+        mafe: MAFE,
+        reid: ReIDEncoder,
+        scheduler: DDIMScheduler,
+        frames: int = 16,
+        rate: float = 12.5,
+        size: int = 112,
+        code: str = "mafe",
+        code_mean: tuple[float, ...] = (0.0,),
+        code_std: tuple[float, ...] = (1.0,),
+        preset: str = "tiny",
+    ) -> None:
+        super().__init__()
+        self.register_modules(vae=vae, denoiser=denoiser, mafe=mafe, reid=reid, scheduler=scheduler)
+        self.register_to_config(
+            frames=frames,
+            rate=rate,
+            size=size,
+            code=code,
+            code_mean=list(code_mean),
+            code_std=list(code_std),
+            preset=preset,
+        )
+
+    @classmethod
+    def load(cls, name: str, **kwargs: Any) -> "MCDMPipeline":
+        """``from_pretrained`` of a folder or Hub id, or of the weights in this package for ``"bundled"``.
+
+        Raises:
+            EchoAugmentError: nothing there that can be loaded.
+        """
+        folder = BUNDLED if name == "bundled" else name
+        if Path(folder).is_dir() and not (Path(folder) / "model_index.json").is_file():
+            raise EchoAugmentError(
+                f"generator {folder}: there is no model_index.json",
+                "Name the folder that train-generator wrote (its generator/), a Hub id, or 'bundled'",
+            )
+        try:
+            return cls.from_pretrained(str(folder), use_safetensors=True, **kwargs)
+        except (OSError, ValueError, KeyError) as error:
+            raise EchoAugmentError(
+                f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
+            ) from error
+
+    def encode_motion(self, heart: Heart) -> Tensor:
+        """Normalised codes of a heart's motion: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
+        kind = self.config["code"]
+        if kind == "mafe":
+            codes: Codes = mafe_codes(self.mafe, heart)
+        else:
+            codes = flow_codes(heart) if kind == "flow" else vector_code(self.mafe, heart)
+        mean, std = (torch.tensor(self.config[key]) for key in ("code_mean", "code_std"))
+        return (torch.from_numpy(codes) - mean) / std
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        reference_frames: Tensor,
+        motion: Tensor,
+        *,
+        num_inference_steps: int = 8,
+        sampler: str = "ddim",
+        guidance_scale: float = 1.0,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        return_dict: bool = True,
+    ) -> MCDMOutput | tuple[Tensor]:
+        """Generate clips.
+
+        Args:
+            reference_frames: the ED frame of each appearance donor, ``(B, H, W)`` uint8.
+            motion: normalised codes of the motion donors, ``(B, F, D)``, or ``(B, 1, D)`` for a vector
+                (:meth:`encode_motion`, then :func:`~echo_augment.augmentor.mcdm.motion.stretch`).
+            num_inference_steps: denoising steps.
+            sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
+            guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
+            generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on its batch.
+            return_dict: an :class:`MCDMOutput`, or a plain tuple.
+
+        Raises:
+            EchoAugmentError: shapes that do not fit, or a sampler there is not.
+        """
+        batch, frames = len(reference_frames), int(self.config["frames"])
+        self._check(reference_frames, motion, sampler)
+        device = self._execution_device
+        reference = encode(self.vae, reference_frames)
+        motion = motion.to(device, self.denoiser.dtype)
+        scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
+        scheduler.set_timesteps(num_inference_steps, device=device)
+        shape = (batch, frames, *reference.shape[1:])
+        latents = _noise(shape, generator) * scheduler.init_noise_sigma
+        latents = latents.to(device, self.denoiser.dtype)
+        reference = reference.to(self.denoiser.dtype)
+        extra = {"generator": generator} if sampler == "ddpm" else {}
+        for step in self.progress_bar(scheduler.timesteps):
+            noisy = scheduler.scale_model_input(latents, step)
+            timestep = step.expand(batch)
+            v = self.denoiser(noisy, timestep, reference, motion)
+            if guidance_scale != 1:
+                drop = torch.ones(batch, dtype=torch.bool, device=device)
+                free = self.denoiser(noisy, timestep, reference, motion, drop)
+                v = free + guidance_scale * (v - free)
+            latents = scheduler.step(v, step, latents, **extra).prev_sample
+        # The denoiser works on the difference to the reference frame's latent.
+        latents = reference[:, None] + latents * self.denoiser.config["motion_scale"]
+        clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, frames)).cpu()
+        self.maybe_free_model_hooks()
+        return MCDMOutput(clips=clips) if return_dict else (clips,)
+
+    def _check(self, reference_frames: Tensor, motion: Tensor, sampler: str) -> None:
+        size, length = int(self.config["size"]), 1 if self.config["code"] == "vector" else int(self.config["frames"])
+        if reference_frames.dtype != torch.uint8 or reference_frames.shape[1:] != (size, size):
+            raise EchoAugmentError(
+                f"reference_frames must be (B, {size}, {size}) uint8, "
+                f"got {tuple(reference_frames.shape)} {reference_frames.dtype}"
+            )
+        if motion.ndim != 3 or motion.shape[:2] != (len(reference_frames), length):
+            raise EchoAugmentError(f"motion must be (B, {length}, D) with B as the frames', got {tuple(motion.shape)}")
+        if sampler not in SAMPLERS:
+            raise EchoAugmentError(f"there is no sampler {sampler!r}; there are: {', '.join(SAMPLERS)}")
+
+
+def _noise(shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator] | None) -> Tensor:
+    """Gaussian noise drawn on the CPU, so that a seed means the same on every device."""
+    if isinstance(generator, list):
+        return torch.stack([torch.randn(shape[1:], generator=one) for one in generator])
+    return torch.randn(shape, generator=generator)

@@ -1,0 +1,34 @@
+"""The re-ID model: which heart is this? Trained by contrast, the same video being the positive."""
+
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+
+
+class ReIDEncoder(ModelMixin, ConfigMixin):
+    """A frame to a unit vector; frames of one heart lie close, of two hearts apart.
+
+    Args:
+        width: channels of the first stage; they double at each of the four strided stages.
+        embedding: length of the vector.
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(self, width: int = 32, embedding: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for level in range(4):
+            after = width * 2**level
+            layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.SiLU()]
+            layers += [nn.Conv2d(after, after, 3, 1, 1), nn.GroupNorm(8, after), nn.SiLU()]
+            before = after
+        self.stages = nn.Sequential(*layers)
+        self.head = nn.Linear(before, embedding)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """``(B, 1, H, W)`` in [0, 1] to unit vectors ``(B, embedding)``."""
+        return F.normalize(self.head(self.stages(frames - 0.2).mean((2, 3))), dim=-1)

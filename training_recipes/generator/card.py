@@ -1,0 +1,68 @@
+"""The model card of a trained generator."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from echo_augment.cache.files import atomic_path
+
+from .prepared import Prepared
+
+CARD = """---
+library_name: diffusers
+license: apache-2.0
+tags: [echocardiography, video-generation, data-augmentation]
+---
+# MCDM, preset `{preset}`
+
+Generates echocardiogram clips of one heart's look (a reference frame) beating with another heart's motion (codes of a
+motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418), with
+one motion code per frame.
+
+- **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training. No labels were used.
+- **Trained by**: `{command}` (seed {seed})
+- **Fingerprint**: `{fingerprint}`
+
+| stage | steps | seconds | figures |
+|---|---|---|---|
+{rows}
+
+## Limits
+{limits}Not a medical device; generated clips are for training and testing models only.
+
+## Use
+```python
+from echo_augment.augmentor.mcdm import MCDMPipeline
+pipe = MCDMPipeline.from_pretrained("path/to/this/folder")
+```
+"""
+PHANTOM_LIMITS = (
+    "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality there is "
+    "not claimed.\n"
+)
+
+
+def write_card(folder: Path, cfg: DictConfig, data: Prepared, stages: dict[str, Any], fingerprint: str) -> None:
+    """Write ``README.md`` beside the weights."""
+    rows = []
+    for name, figures in stages.items():
+        rest = ", ".join(f"{k} {v:.3g}" for k, v in figures.items() if k not in ("steps", "seconds"))
+        rows.append(f"| {name} | {figures.get('steps', '')} | {figures['seconds']:.0f} | {rest} |")
+    phantom = cfg.data.name == "phantom"
+    text = CARD.format(
+        preset=cfg.preset.name,
+        frames=cfg.preset.frames,
+        rate=cfg.preset.rate,
+        size=cfg.preset.size,
+        data=f"phantoms, set {cfg.data.seed}, n={cfg.data.n}" if phantom else "a folder in EchoNet-Dynamic's layout",
+        hearts=len(data.training),
+        watched=len(data.watched),
+        command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}",
+        seed=cfg.seed,
+        fingerprint=fingerprint,
+        rows="\n".join(rows),
+        limits=PHANTOM_LIMITS if phantom else "",
+    )
+    with atomic_path(folder / "README.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
