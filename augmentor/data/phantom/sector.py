@@ -1,6 +1,7 @@
 """The scanner's sector: its polar grid, the way to the frame's pixels, and the marks around it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from .appearance import Appearance
 
-Image = npt.NDArray[np.float32]
+Image = npt.NDArray[np.floating[Any]]
 ROWS, BEAMS = 136, 112
 
 

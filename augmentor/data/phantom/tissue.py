@@ -1,6 +1,7 @@
 """The heart at end-diastole as a plate of scatterers: what the moving heart carries with it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from .appearance import Appearance
 from .geometry import profile
 
-Image = npt.NDArray[np.float32]
+Image = npt.NDArray[np.floating[Any]]
 TEXELS = 1.6  # per pixel of a 112x112 frame
 LEFT, ABOVE, WIDTH, HEIGHT = 95, 30, 190, 155  # the plate's margins and size in heart coordinates, pixels
 
@@ -39,7 +40,7 @@ def inside(x: Image, edge: float = 1.0) -> Image:
     return np.clip(x / edge + 0.5, 0, 1)
 
 
-def ridge(distance: Image, width: float) -> Image:
+def ridge(distance: Image, width: float | Image) -> Image:
     """Soft line of a half-width around ``distance`` 0."""
     return np.exp(-0.5 * (distance / width) ** 2)
 
@@ -119,7 +120,7 @@ def anatomy(look: Appearance, rng: np.random.Generator) -> Image:
     paint(orifice, look.blood_db)
     spots = ridge(across - 0.6 * endo, 2.2) * ridge(along - 0.5 * length, 0.17 * length)
     paint(spots * cavity * inside(lumps(rng, along.shape, (5, 4)) - 0.3, 1.5), look.papillary_db)
-    return cv2.GaussianBlur(level, (0, 0), 0.6 * TEXELS)
+    return np.asarray(cv2.GaussianBlur(level, (0, 0), 0.6 * TEXELS), np.float32)
 
 
 def make_plate(look: Appearance, seed: int) -> Plate:

@@ -5,12 +5,13 @@ import io
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import h5py
@@ -31,8 +32,6 @@ SPLITS = ("TRAIN", "VAL", "TEST")
 SEEDS_PER_SET = 1_000_000
 FORMAT = 1
 TABLES = ("FileList.csv", "VolumeTracings.csv")
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,10 +135,11 @@ def write_phantoms(
     for stale in (*root.glob(".*.tmp"), *root.glob("Videos/.*.tmp")):
         stale.unlink(missing_ok=True)
     video = partial(write_clip, root=root, frames=frames, fps=fps)
-    for _ in tqdm(spread(video, todo, workers), total=len(todo), desc="phantom clips", unit="clip"):
-        pass
-    labels = spread(partial(label_seed, frames=frames, fps=fps), list(seeds), workers)
-    write_tables(root, [sample_phantom(s) for s in seeds], names, labels, frames, fps)
+    with mapper(workers, n) as spread:
+        for _ in tqdm(spread(video, todo), total=len(todo), desc="phantom clips", unit="clip"):
+            pass
+        labels = tqdm(spread(partial(label_seed, frames=frames, fps=fps), seeds), total=n, desc="labels", unit="clip")
+        write_tables(root, [sample_phantom(s) for s in seeds], names, labels, frames, fps)
     write_json(root / "phantoms.json", {"settings": settings, "phantoms": [sample_phantom(s).as_dict() for s in seeds]})
     return root
 
@@ -157,17 +157,21 @@ def claim(root: Path, settings: dict[str, Any]) -> None:
         write_json(path, settings)
 
 
-def spread(job: Callable[[Item], Result], items: Sequence[Item], workers: int | None) -> Iterator[Result]:
-    """``map(job, items)`` over processes, in order; in this process where one worker or few items make it simpler."""
+@contextmanager
+def mapper(workers: int | None, items: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A ``map`` over ``workers`` processes (all cores where None), in order; in this process for one or few items."""
     count = workers if workers is not None else len(os.sched_getaffinity(0))
     if count < 1:
         raise EchoAugmentError(f"workers must be at least 1, got {count}")
-    if count == 1 or len(items) <= 4:
-        yield from map(job, items)
+    if count == 1 or items <= 4:
+        yield map
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(count, len(items)), mp_context=context, initializer=one_thread) as pool:
-        yield from pool.map(job, items, chunksize=max(1, min(8, len(items) // (4 * count))))
+    pool = ProcessPoolExecutor(min(count, items), mp_context=context, initializer=one_thread)
+    try:
+        yield partial(pool.map, chunksize=max(1, min(8, items // (4 * count))))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def one_thread() -> None:
@@ -176,7 +180,7 @@ def one_thread() -> None:
 
 
 def write_tables(
-    root: Path, phantoms: list[Phantom], splits: list[str], labels: Iterator[PhantomLabels], frames: int, fps: float
+    root: Path, phantoms: list[Phantom], splits: list[str], labels: Iterable[PhantomLabels], frames: int, fps: float
 ) -> None:
     """Write both CSV files and ``masks.h5``, each whole or not at all."""
     videos, tracings = io.StringIO(), io.StringIO()

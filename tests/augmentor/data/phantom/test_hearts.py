@@ -1,0 +1,136 @@
+"""Sampling, motion and labels: no pixel is drawn here."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from echo_augment.augmentor.data.phantom import Appearance, Motion, Phantom, sample_phantom, volume_curve
+from echo_augment.augmentor.data.phantom.rhythm import contraction
+from echo_augment.cache.errors import EchoAugmentError
+
+
+@pytest.fixture(scope="module")
+def hearts() -> list[Phantom]:
+    return [sample_phantom(seed) for seed in range(500)]
+
+
+@pytest.fixture(scope="module")
+def efs(hearts: list[Phantom]) -> np.ndarray:
+    return np.array([volume_curve(heart.motion, heart.appearance).ef for heart in hearts])
+
+
+def test_a_heart_is_a_function_of_its_seed():
+    assert sample_phantom(42) == sample_phantom(42)
+    assert sample_phantom(42).name == "P0000042"
+    assert sample_phantom(42, "mine").name == "mine"
+    assert sample_phantom(42).motion != sample_phantom(43).motion
+    assert sample_phantom(42).appearance != sample_phantom(43).appearance
+
+
+def test_sampling_leaves_the_global_generator_alone():
+    np.random.seed(5)
+    before = np.random.get_state()[1].copy()
+    sample_phantom(1)
+    assert (np.random.get_state()[1] == before).all()
+
+
+def test_hearts_survive_json(hearts: list[Phantom]):
+    heart = hearts[3]
+    assert Phantom.from_dict(heart.as_dict()) == heart
+    with pytest.raises(EchoAugmentError, match="heart_beat"):
+        Motion.from_dict(heart.motion.as_dict() | {"heart_beat": 1})
+    values = heart.appearance.as_dict()
+    del values["tilt"]
+    with pytest.raises(EchoAugmentError, match="tilt"):
+        Appearance.from_dict(values)
+
+
+def test_ef_is_spread_like_echonet_dynamic(efs: np.ndarray):
+    assert efs.mean() == pytest.approx(55.8, abs=2)
+    assert efs.std() == pytest.approx(12.4, abs=1.5)
+    assert efs.min() >= 9 and efs.max() <= 86
+    assert efs.min() < 25 and efs.max() > 72
+    assert np.median(efs) > efs.mean() + 1, "the tail is on the low side"
+
+
+def test_volumes_are_those_of_human_hearts(hearts: list[Phantom]):
+    edv = np.array([volume_curve(heart.motion, heart.appearance).edv for heart in hearts[:200]])
+    assert 60 < np.median(edv) < 150
+    assert edv.min() > 10 and edv.max() < 600
+
+
+def test_ef_follows_the_motion_donor_and_not_the_appearance(hearts: list[Phantom], efs: np.ndarray):
+    swapped = [volume_curve(a.motion, hearts[i - 77].appearance).ef for i, a in enumerate(hearts)]
+    error = np.abs(np.array(swapped) - efs)
+    assert np.median(error) < 0.1
+    assert error.max() < 2
+
+
+def test_a_larger_heart_has_the_same_ef(hearts: list[Phantom]):
+    heart = hearts[0]
+    small = replace(
+        heart.appearance, lv_length=heart.appearance.lv_length * 0.6, lv_width=heart.appearance.lv_width * 0.6
+    )
+    large, reduced = volume_curve(heart.motion, heart.appearance), volume_curve(heart.motion, small)
+    assert reduced.ef == pytest.approx(large.ef, abs=1e-9)
+    assert reduced.edv == pytest.approx(large.edv * 0.6**3)
+
+
+def test_a_beat_ejects_then_fills_in_two_waves():
+    motion = Motion(heart_rate=60, phase=0, long_strain=0.15, short_strain=0.3, rapid_filling=0.4, atrial_kick=0.3)
+    times = np.linspace(0, 0.999, 1000)
+    curve = contraction(motion, times)
+    assert curve[0] == pytest.approx(0, abs=1e-6) and curve[-1] == pytest.approx(0, abs=1e-3)
+    assert curve.max() == pytest.approx(1, abs=1e-4)
+    assert times[curve.argmax()] == pytest.approx(0.35, abs=0.01)
+    diastasis = (times > 0.65) & (times < 0.74)
+    assert np.ptp(curve[diastasis]) < 1e-3 and curve[diastasis].mean() == pytest.approx(0.3, abs=1e-3)
+
+
+def test_start_shifts_the_motion(hearts: list[Phantom]):
+    heart = hearts[7]
+    whole = volume_curve(heart.motion, heart.appearance, frames=100)
+    later = volume_curve(heart.motion, heart.appearance, frames=40, start=0.5)
+    np.testing.assert_allclose(later.volumes, whole.volumes[25:65])
+
+
+def test_an_irregular_rhythm_has_beats_of_several_lengths_and_efs():
+    motion = replace(sample_phantom(0).motion, irregularity=0.25, heart_rate=80.0, delay=0.0)
+    curve = volume_curve(motion, sample_phantom(0).appearance, frames=500)
+    volumes = curve.volumes
+    ends = [t for t in range(3, 497) if volumes[t] == volumes[t - 3 : t + 4].min() and volumes[t] < 0.8 * volumes.max()]
+    assert np.diff(ends).std() > 2
+    assert volumes[ends].std() / volumes.max() > 0.01
+    steady = volume_curve(replace(motion, irregularity=0.0), sample_phantom(0).appearance, frames=500).volumes
+    period = round(60 / 80 * 50 * 2)  # two beats are a whole number of frames
+    np.testing.assert_allclose(steady[: -3 * period : period] - steady[period : -2 * period : period], 0, atol=2.0)
+
+
+def test_the_labelled_beat_is_the_first_whole_one(hearts: list[Phantom]):
+    for heart in hearts[:60]:
+        curve = volume_curve(heart.motion, heart.appearance)
+        assert 0 <= curve.ed_frame < curve.es_frame < 100
+        assert (curve.es_frame - curve.ed_frame) / 50 < 60 / heart.motion.heart_rate
+        assert curve.volumes[curve.ed_frame] == curve.edv and curve.volumes[curve.es_frame] == curve.esv
+        assert curve.ef == pytest.approx(100 * (1 - curve.esv / curve.edv))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"heart_rate": 0.0}, "heart_rate"), ({"long_strain": 0.9}, "0.9"), ({"short_strain": -0.1}, "-0.1")],
+)
+def test_motion_out_of_range(change: dict[str, float], message: str):
+    with pytest.raises(EchoAugmentError, match=message):
+        replace(sample_phantom(0).motion, **change)
+
+
+def test_other_wrong_values():
+    heart = sample_phantom(0)
+    with pytest.raises(EchoAugmentError, match="-3"):
+        sample_phantom(-3)
+    for wrong in ({"frames": 0}, {"fps": 0.0}, {"start": -1.0}, {"fps": float("nan")}):
+        with pytest.raises(EchoAugmentError, match=next(iter(wrong))):
+            volume_curve(heart.motion, heart.appearance, **wrong)
+    with pytest.raises(EchoAugmentError, match="half_angle"):
+        replace(heart.appearance, half_angle=3.0)
