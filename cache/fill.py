@@ -88,11 +88,21 @@ def fill(
                 with stop.shielded():
                     work.finish(writer)
             return work.summary(time.monotonic() - started)
+    except _GeneratorError as error:
+        raise error.cause from None
     except OSError as error:
         raise EchoAugmentError(
             f"cannot write to the cache {folder}: {error}",
             "Make room or the folder writable, and run the same command: every sealed clip is kept",
         ) from error
+
+
+class _GeneratorError(Exception):
+    """An OSError of the generator or of a gate, kept apart from those of the cache."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class _Fill:
@@ -138,6 +148,8 @@ class _Fill:
                 return [pair for line in lines for pair in self._generate(generate, [line])]
             self._skip(lines[0], error)
             return []
+        except OSError as error:
+            raise _GeneratorError(error) from error
         ids = [clip.clip_id for clip in clips]
         if ids != [line.clip_id for line in lines]:
             raise RuntimeError(f"the generator was asked for clips {[line.clip_id for line in lines]} and gave {ids}")
@@ -161,7 +173,10 @@ class _Fill:
     def _store(self, pairs: Sequence[tuple[PlanLine, EchoClip]], writer: StoreWriter, gates: Sequence[Gate]) -> int:
         stored = 0
         for line, clip in pairs:
-            reason = next((said for said in (gate(line, clip) for gate in gates) if said is not None), None)
+            try:
+                reason = next((said for said in (gate(line, clip) for gate in gates) if said is not None), None)
+            except OSError as error:
+                raise _GeneratorError(error) from error
             if reason is not None:
                 self.rejections.add(line.clip_id, reason)
                 continue

@@ -6,6 +6,7 @@ shards are the truth: sealed shards never change and their names follow from the
 exactly when it lists the shards that are there with the sizes they have.
 """
 
+import contextlib
 import json
 import os
 import struct
@@ -191,11 +192,8 @@ def open_manifest(folder: Path, only: Iterable[str] | None = None) -> Manifest:
     there, manifest = list_shards(folder), load(folder)
     if manifest is None or dict(zip(manifest.shards, manifest.sizes, strict=True)) != there:
         manifest = build(folder, there, manifest)
-        try:
+        with contextlib.suppress(OSError):  # a read-only cache, a full disk: the manifest then lives in memory only
             save(folder, manifest)
-        except OSError:  # a read-only cache: the manifest then lives in memory only
-            if os.access(folder, os.W_OK):
-                raise
     if only is None or set(only) == set(manifest.shards):
         return manifest
     gone = sorted(set(only) - set(there))

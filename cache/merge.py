@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import secrets
 import shutil
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from .files import sync_folder
 from .lock import hold
 from .manifest import SHARDS, open_manifest
 from .shard_reader import ShardReader
-from .shard_writer import TEMPORARY
+from .shard_writer import temporary_name
 from .store import ClipStore
 from .writer import StoreWriter
 
@@ -76,7 +74,7 @@ def _take(path: Path, out: Path, there: set[str]) -> None:
 
 
 def _copy(path: Path, folder: Path) -> None:
-    temporary = folder / f".clips-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
+    temporary = folder / temporary_name()
     try:
         shutil.copyfile(path, temporary)
         with temporary.open("rb") as file:

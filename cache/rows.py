@@ -39,8 +39,13 @@ def to_row(clip: EchoClip, frames_crc: int, masks_crc: int) -> Row:
         masks_crc: CRC-32 of its masks as stored; 0 without masks.
 
     Raises:
-        EchoAugmentError: an empty id, a text over 4,096 bytes or with a zero byte, or a seed over 63 bits.
+        EchoAugmentError: an empty id, a text over 4,096 bytes or with a zero byte, a seed over 63 bits, or extra
+            that is not JSON.
     """
+    try:
+        extra = json.dumps(clip.provenance.extra, allow_nan=False, sort_keys=True) if clip.provenance else ""
+    except (TypeError, ValueError) as error:
+        raise EchoAugmentError(f"clip {clip.clip_id!r}: provenance.extra is not plain JSON: {error}") from error
     source = clip.provenance or Provenance("", "", 0, label_policy="")
     row: Row = {
         "n_frames": len(clip.frames),
@@ -55,7 +60,7 @@ def to_row(clip: EchoClip, frames_crc: int, masks_crc: int) -> Row:
         "frames_crc": frames_crc,
         "masks_crc": masks_crc,
         "id": clip.clip_id,
-        "extra": json.dumps(source.extra, allow_nan=False, sort_keys=True) if source.extra else "",
+        "extra": extra if source.extra else "",
         **{key: getattr(source, key) for key in TEXTS[1:-1]},
     }
     for key in TEXTS:

@@ -1,8 +1,13 @@
-"""Writing one shard: under a temporary name, and into place only when it is whole."""
+"""Writing one shard: built in memory, written under a temporary name, and put into place only when it is whole.
 
-import contextlib
+In memory, because HDF5 cannot finish a file in which a write has failed: on a full disk it leaves handles that it can
+neither flush nor close. Here HDF5 never touches the disk, and the finished bytes are written by a plain write that may
+fail safely.
+"""
+
 import errno
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -38,8 +43,7 @@ class ShardWriter:
     """One shard of clips of one shape, not visible to any reader before :meth:`seal`.
 
     Args:
-        folder: where the sealed shard goes; the temporary file lies there as well (a rename must not cross file
-            systems).
+        folder: where the sealed shard goes, and before it the temporary file: a rename must not cross file systems.
         shape: ``(T, H, W)`` of each chunk. A clip may have fewer frames; it is padded with zeros in the file only.
         capacity: clips at most.
         compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
@@ -64,11 +68,11 @@ class ShardWriter:
         self.shape, self.capacity, self.fingerprint = shape, capacity, fingerprint
         self._folder, self._filters = Path(folder), COMPRESSIONS[compression]
         self._rows: list[Row] = []
-        self._path = self._folder / f".clips-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
-        # v110: checksummed HDF5 structures, readable by every HDF5 since 1.10.
-        # No chunk cache: each clip goes to the file as it comes.
-        options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "locking": False, "rdcc_nbytes": 0}
-        self._file = h5py.File(self._path, "x", **options)
+        self._buffer = io.BytesIO()
+        # v110: checksummed HDF5 structures, readable by every HDF5 since 1.10. No chunk cache: each clip goes in as it
+        # comes.
+        options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "rdcc_nbytes": 0}
+        self._file = h5py.File(self._buffer, "w", **options)
         self._frames = self._dataset("frames", shape)
         self._masks: h5py.Dataset | None = None
 
@@ -117,40 +121,49 @@ class ShardWriter:
             data.resize(min(len(data), len(table)), axis=0)
         infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
         chunks = [(info.byte_offset, info.size) for info in infos]
-        try:
-            self._file.close()
-        except RuntimeError as error:  # what h5py makes of a write that fails while it closes
-            raise OSError(errno.EIO, f"HDF5 could not finish the file: {error}", str(self._path)) from error
-        with self._path.open("r+b") as file:
-            size = file.seek(0, 2)
-            gaps = find_gaps(chunks, size)
-            crc = zlib.crc32(read_gaps(file, gaps))
-            file.seek(0)
-            file.write(Preamble(size, len(table), self.shape, self.fingerprint, gaps, crc).pack())
-            file.flush()
-            os.fsync(file.fileno())
+        self._file.close()
+        size = self._buffer.seek(0, os.SEEK_END)
+        gaps = find_gaps(chunks, size)
+        crc = zlib.crc32(read_gaps(self._buffer, gaps))
+        self._buffer.seek(0)
+        self._buffer.write(Preamble(size, len(table), self.shape, self.fingerprint, gaps, crc).pack())
         name = hashlib.blake2b(table.tobytes() + self.fingerprint.encode(), digest_size=10).hexdigest()
         path = self._folder / f"clips-{name}.h5"
-        self._path.replace(path)
+        temporary = self._folder / temporary_name()
+        try:
+            with temporary.open("xb") as file:
+                file.write(self._buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         sync_folder(self._folder)
         return path
 
     def discard(self) -> None:
-        """Drop everything written so far."""
-        # On a full disk HDF5 fails once more as it closes; the file goes away in any case.
-        with contextlib.suppress(OSError, RuntimeError):
-            if self._file:
-                self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Drop what was not sealed."""
+        if self._file:
+            self._file.close()
+        self._buffer = io.BytesIO()
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return len(self._buffer.getbuffer())
 
     def _check_room(self, clip: EchoClip) -> None:
-        """Stop before the disk is full: after a failed write HDF5 cannot finish the file, and its clips are lost."""
-        need = 2 * clip.frames.nbytes + ROOM_BYTES + ROW_BYTES * (len(self) + 1)
+        """Stop while there is room for what is whole already."""
+        need = self.size + 2 * clip.frames.nbytes + ROOM_BYTES + ROW_BYTES * (len(self) + 1)
         free = shutil.disk_usage(self._folder).free
         if free < need:
-            raise OSError(
-                errno.ENOSPC, f"only {free / 1e6:.1f} MB are free, {need / 1e6:.1f} are needed", str(self._folder)
-            )
+            text = f"only {free / 1e6:.1f} MB are free, {need / 1e6:.1f} are needed"
+            raise OSError(errno.ENOSPC, text, str(self._folder))
+
+
+def temporary_name() -> str:
+    """Name of an unsealed file, telling whose it is."""
+    return f".clips-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
 
 
 def check_settings(compression: str, capacity: int) -> None:

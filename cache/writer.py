@@ -10,6 +10,8 @@ from .manifest import SHARDS
 from .record import EchoClip
 from .shard_writer import ShardWriter, check_settings
 
+SHARD_BYTES = 1 << 27  # an open shard lies in memory
+
 
 class StoreWriter:
     """Adds clips to a cache. Clips are visible once their shard is sealed; leaving the ``with`` block seals what is
@@ -21,7 +23,7 @@ class StoreWriter:
         folder: of the cache; made where it is missing.
         compression: ``lz4`` (default), ``zstd`` (a fifth smaller, half as fast), ``gzip`` or ``none`` (read without
             plugin).
-        shard_clips: clips in a shard at most.
+        shard_clips: clips in a shard at most; a shard is also sealed at 128 MiB.
         seal_seconds: a shard is sealed when its first clip is that old, so that a kill loses no more than that.
         fingerprint: of the generator; every clip must carry the same one in its provenance, or have none.
 
@@ -66,7 +68,8 @@ class StoreWriter:
         self._shards[shape][0].add(clip)
         now = time.monotonic()
         for key, (shard, since) in list(self._shards.items()):
-            if len(shard) and (len(shard) >= self.shard_clips or now - since > self.seal_seconds):
+            full = len(shard) >= self.shard_clips or shard.size >= SHARD_BYTES
+            if len(shard) and (full or now - since > self.seal_seconds):
                 self._seal(key)
 
     def seal(self) -> None:

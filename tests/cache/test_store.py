@@ -104,7 +104,7 @@ def test_nothing_is_visible_before_it_is_sealed(tmp_path, clips):
         for clip in clips[:6]:
             writer.add(clip)
         assert len(ClipStore(tmp_path)) == 4
-        assert len(list((tmp_path / SHARDS).iterdir())) == 2  # one sealed, one temporary
+        assert len(list((tmp_path / SHARDS).iterdir())) == 1
     assert len(ClipStore(tmp_path)) == 6
     assert all(path.name.startswith("clips-") for path in (tmp_path / SHARDS).iterdir())
 
@@ -240,6 +240,7 @@ def test_shards_of_two_generators_in_one_folder(tmp_path, clips):
         ({"clip_id": "a\0"}, "no zero byte"),
         ({"clip_id": "a" * 5000}, "at most 4096"),
         ({"provenance": Provenance("a", "b", 2**63, fingerprint=FINGERPRINT)}, "more than 63 bits"),
+        ({"provenance": Provenance("a", "b", 1, fingerprint=FINGERPRINT, extra={"x": float("nan")})}, "not plain JSON"),
         ({"provenance": Provenance("a", "b", 1, fingerprint="other")}, "has fingerprint 'other'"),
     ],
 )
