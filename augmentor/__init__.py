@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 from .echo_adapter import EchoAdapter
 from .fields import ImageFields
 from .sources.cached import CachedClips
+from .sources.live import LiveClips
 from .sources.memory import InMemoryClips
+from .sources.mixed import MixedClips
 from .synthetic import SyntheticAugment
 from .video_format import VideoFormat
 
@@ -18,6 +20,8 @@ __all__ = [
     "EchoAdapter",
     "ImageFields",
     "InMemoryClips",
+    "LiveClips",
+    "MixedClips",
     "SyntheticAugment",
     "VideoFormat",
 ]

@@ -97,7 +97,7 @@ class EchoAdapter:
         return self.video.length is not None and self.video.clips != "all"
 
     def check(self, source: ClipSource) -> None:
-        """See that the clips carry what the targets need; reads EF values and one clip.
+        """See that the clips carry what the targets need; reads EF values and one clip, none of a live source.
 
         Raises:
             EchoAugmentError: a clip without EF, or a first clip without ED/ES frame or masks that a target needs.
@@ -108,7 +108,7 @@ class EchoAdapter:
                 f"target EF: {count} of {len(source)} synthetic clips have no EF",
                 "Fill the cache from motion donors with a label, or leave EF out of target_type",
             )
-        if any(name in (*INDICES, *FRAMES, *TRACES) for name in self.targets) and len(source):
+        if any(name in (*INDICES, *FRAMES, *TRACES) for name in self.targets) and len(source) and len(source.ef):
             clip = source[0]
             for name in self.targets:
                 self.target(name, clip)

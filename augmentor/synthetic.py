@@ -115,7 +115,7 @@ class SyntheticAugment(Dataset[Any]):
             self._synced = epoch
         mix = self._mixer.at(epoch)
         number, position = int(mix.clip[place]), int(mix.base[place])
-        clip, kind = (None, "real") if number < 0 else take(self.source, number)
+        clip, kind = (None, "real") if number < 0 else take(self.source, number, (self._mixer.seed, epoch, place))
         if clip is None:
             sample = self.base[position]
         else:

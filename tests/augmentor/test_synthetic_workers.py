@@ -77,8 +77,8 @@ def test_a_row_of_a_process_that_has_ended_is_taken_over():
     child.join()
     counts.add("real", 0)
     assert counts.total(0)["real"] == 2
-    table = counts._table.numpy()
-    assert sorted(set(table[:, 0])) == [0, os.getpid()]
+    owners = counts._rows._owners.numpy()
+    assert sorted(set(owners)) == [0, os.getpid()]
 
 
 def test_a_resumed_epoch_goes_on_with_the_same_batches(cache):
