@@ -18,9 +18,11 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.codec import build_codec, decode, encode
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
+from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import CODE_SIZE
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.precision import fast_dtype
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
@@ -42,8 +44,6 @@ from .generator.stages import (
     train,
 )
 from .reporting import write_report
-
-TRAINED_ON = "training_hearts.json"
 
 
 class Stages:
@@ -85,9 +85,8 @@ def choose_precision(wanted: str, device: str) -> str:
     """``auto`` is bf16 wherever the hardware multiplies it fast, fp16 on older GPUs, else full precision."""
     if wanted != "auto":
         return wanted
-    if device != "cpu" and torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no"
+    found = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "bf16" if fast_dtype(found) == torch.bfloat16 else "fp16" if found == "cuda" else "no"
 
 
 def watched_frames(data: Prepared, count: int = 64) -> torch.Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 class MotionDenoiser(ModelMixin, ConfigMixin):
     """Predicts v for the latents of a clip, given the reference frame's latent and motion codes.
 
-    The latents come in relative to the reference frame's, so that a still heart is all zeros and the network spends itself
+    The latents come in relative to the reference frame's, so that a still heart is all zeros and the network spends
+    itself
     on what moves. Conditioning follows MCDM (arXiv 2512.09418): the reference latent is concatenated to every frame's.
 
     Args:
@@ -23,8 +24,8 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         heads: of the attention at each level.
         layers: residual blocks per level.
         latent_channels: of the codec.
-        motion: ``"frame"``: one code per frame, added to that frame's timestep embedding; ``"vector"``: one code per clip,
-            the only cross-attention token (the paper's form).
+        motion: ``"frame"``: one code per frame, added to that frame's timestep embedding; ``"vector"``: one code per
+            clip, the only cross-attention token (the paper's form).
         code_size: length of a motion code.
         cross_attention_dim: length of the token; a linear map makes it where it differs from ``code_size``.
         motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).

@@ -23,8 +23,8 @@ class FlowTeacher:
 def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5) -> Array:
     """Pooling weights ``(cells * cells, H * W)`` of a frame ``(H, W)``: soft grid cells times brightness.
 
-    Bright tissue moves visibly and dark blood does not, hence the brightness. The cells overlap (Gaussian windows), so the
-    pooled motion does not jump where an edge crosses a cell's border. Rows sum to 1.
+    Bright tissue moves visibly and dark blood does not, hence the brightness. The cells overlap (Gaussian windows),
+    so the pooled motion does not jump where an edge crosses a cell's border. Rows sum to 1.
     """
     height, width = frame.shape
     centres = (np.arange(cells) + 0.5) / cells

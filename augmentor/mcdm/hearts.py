@@ -47,7 +47,8 @@ def resample_indices(count: int, fps: float, rate: float) -> npt.NDArray[np.intp
 
 
 def make_heart(name: str, frames: Frames, fps: float, *, rate: float, size: int) -> Heart:
-    """Resample a decoded video ``(T, H, W)`` uint8 to ``2 * rate`` frames a second and ``size`` pixels, and find ED and ES.
+    """Resample a decoded video ``(T, H, W)`` uint8 to ``2 * rate`` frames a second and ``size`` pixels, and find ED
+    and ES.
 
     Raises:
         EchoAugmentError: fewer than two frames at that rate, or a frame rate that is not positive.

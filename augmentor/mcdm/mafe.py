@@ -1,4 +1,4 @@
-"""MAFE, the Motion and Appearance Feature Extractor: one attention map yields what a heart looks like and how it moves."""
+"""MAFE, the Motion and Appearance Feature Extractor: one attention map yields a heart's look and its motion."""
 
 from dataclasses import dataclass
 
@@ -36,8 +36,8 @@ class MAFEOutput:
 class MAFE(ModelMixin, ConfigMixin):
     """Interpolates the frame between two frames of a video; its features separate motion from appearance.
 
-    Backbone after EMA-VFI (Zhang et al., CVPR 2023, arXiv 2303.00440): a shared convolution pyramid, then two transformer
-    stages with inter-frame attention in windows. Used for echocardiography by MCDM (arXiv 2512.09418).
+    Backbone after EMA-VFI (Zhang et al., CVPR 2023, arXiv 2303.00440): a shared convolution pyramid, then two
+    transformer stages with inter-frame attention in windows. Used for echocardiography by MCDM (arXiv 2512.09418).
 
     Args:
         width: F; channels are ``F * (1, 2, 4, 8, 16)`` at strides 1, 2, 4, 8, 16.
@@ -267,6 +267,7 @@ class FlowHead(nn.Module):
         )
 
     def forward(self, features: Tensor, first: Tensor, second: Tensor, state: Tensor | None) -> Tensor:
+        """The next state ``(B, 5, H, W)`` from ``features`` at this stride, both images and the state so far."""
         parts = [first, second]
         if state is not None:
             parts += [merge(first, second, state)[1], state]
@@ -290,6 +291,7 @@ class Refine(nn.Module):
         )
 
     def forward(self, pyramid: list[Tensor], first: Tensor, second: Tensor, warped: Tensor, state: Tensor) -> Tensor:
+        """The correction ``(B, 1, H, W)``, within -0.5 and 0.5."""
         _, half, quarter = (torch.cat(level.chunk(2), dim=1) for level in pyramid)
         x = F.interpolate(self.bottom(quarter), scale_factor=2)
         x = F.interpolate(self.middle(torch.cat([x, half], dim=1)), scale_factor=2)

@@ -23,8 +23,8 @@ def pooled(flow: Codes, reference: npt.NDArray[np.uint8]) -> Codes:
 def mafe_codes(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
     """MAFE's code of every frame on the heart's grid, ``(G, 50)``: its flow from the ED frame, pooled.
 
-    The flow is read from the same features as the paper's motion vector; pooled on a 5 x 5 grid it says how much each region
-    moved and little of what the region looks like.
+    The flow is read from the same features as the paper's motion vector; pooled on a 5 x 5 grid it says how much each
+    region moved and little of what the region looks like.
     """
     device = mafe.device
     reference = torch.from_numpy(np.array(heart.reference))[None, None].to(device).float() / 255
@@ -54,8 +54,8 @@ def vector_code(mafe: MAFE, heart: Heart) -> Codes:
 def stretch(codes: Tensor, frames: int, *, start: float = 0.0, tempo: float = 1.0) -> Tensor:
     """Read ``frames`` codes from ``codes (G, D)``, beginning at grid position ``start``, ``tempo`` positions a frame.
 
-    Both leave the EF alone: a later start is another phase, a faster tempo a higher heart rate. Between grid positions the
-    codes are interpolated linearly; beyond the last one they are held.
+    Both leave the EF alone: a later start is another phase, a faster tempo a higher heart rate. Between grid
+    positions the codes are interpolated linearly; beyond the last one they are held.
     """
     positions = (start + tempo * torch.arange(frames, dtype=torch.float64)).clamp(0, len(codes) - 1)
     low = positions.floor().long().clamp(max=max(0, len(codes) - 2))
@@ -65,7 +65,7 @@ def stretch(codes: Tensor, frames: int, *, start: float = 0.0, tempo: float = 1.
 
 
 def room(grid: int, frames: int, tempo: float = 1.0) -> float:
-    """Largest ``start`` for which :func:`stretch` stays inside a code of ``grid`` positions; negative where it cannot."""
+    """Largest ``start`` for which :func:`stretch` stays inside ``grid`` positions; negative where there is none."""
     return grid - 1 - tempo * (frames - 1)
 
 

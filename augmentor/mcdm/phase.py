@@ -29,8 +29,8 @@ class Phase:
 def volume_curve(frames: npt.NDArray[np.uint8], fps: float) -> npt.NDArray[np.float64]:
     """A curve that follows the LV's size, from ``(T, H, W)`` uint8 frames.
 
-    The first principal component over time of the blurred frames is the beat; its sign is chosen so that the curve is high
-    where the middle of the image is dark, because blood is dark and a full ventricle shows more of it.
+    The first principal component over time of the blurred frames is the beat; its sign is chosen so that the curve is
+    high where the middle of the image is dark, because blood is dark and a full ventricle shows more of it.
     """
     small = np.stack([cv2.resize(frame, (28, 28), interpolation=cv2.INTER_AREA) for frame in frames]).astype(np.float64)
     small = np.sqrt(gaussian_filter1d(small, 0.02 * fps, axis=0))

@@ -37,7 +37,8 @@ class MCDMOutput(BaseOutput):
 class MCDMPipeline(DiffusionPipeline):
     """Generates clips of *this* heart's look beating with *that* heart's motion.
 
-    A latent video diffusion model conditioned on motion features and a reference frame (MCDM, arXiv 2512.09418), saved and
+    A latent video diffusion model conditioned on motion features and a reference frame (MCDM, arXiv 2512.09418),
+    saved and
     loaded like any diffusers pipeline: ``save_pretrained``, ``from_pretrained`` of a folder or Hub id, ``push_to_hub``.
 
     Args:
@@ -135,7 +136,8 @@ class MCDMPipeline(DiffusionPipeline):
             num_inference_steps: denoising steps.
             sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
-            generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on its batch.
+            generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on
+                its batch.
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
 
         Raises:

@@ -17,10 +17,11 @@ tags: [echocardiography, video-generation, data-augmentation]
 # MCDM, preset `{preset}`
 
 Generates echocardiogram clips of one heart's look (a reference frame) beating with another heart's motion (codes of a
-motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418), with
-one motion code per frame.
+motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418),
+with one motion code per frame.
 
-- **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training. No labels were used.
+- **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training. No labels
+were used.
 - **Trained by**: `{command}` (seed {seed})
 - **Fingerprint**: `{fingerprint}`
 
@@ -38,8 +39,8 @@ pipe = MCDMPipeline.from_pretrained("path/to/this/folder")
 ```
 """
 PHANTOM_LIMITS = (
-    "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality there is "
-    "not claimed.\n"
+    "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality "
+    "there is not claimed.\n"
 )
 
 

@@ -31,7 +31,7 @@ def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
 
 
 def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
-    """Motion codes on every heart's grid, one after the other: ``(sum of G, D)`` float32; ``kind`` as in the pipeline."""
+    """Motion codes on every heart's grid, one after the other: ``(sum of G, D)`` float32; ``kind`` is a preset's."""
     parts: list[npt.NDArray[np.float32]] = []
     for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
         if kind == "vector":
@@ -104,7 +104,8 @@ class Windows:
 
 
 def noise_scheduler() -> DDIMScheduler:
-    """MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; samples clipped at 4 standard deviations."""
+    """MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; samples clipped at 4 standard
+    deviations."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=1e-4,

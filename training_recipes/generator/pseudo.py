@@ -1,4 +1,4 @@
-"""Pseudo labels: optical flow from the ED frame and re-ID embeddings, stored once in HDF5 and read by MAFE's training."""
+"""Pseudo labels: optical flow from the ED frame and re-ID embeddings, kept in HDF5 for MAFE's training."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

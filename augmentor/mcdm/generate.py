@@ -1,0 +1,279 @@
+"""From plan lines to clips: donors are read from a dataset folder, the pipeline generates, the label travels along."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
+
+from ..data import VideoInfo, content_hash, probe_video, read_table, read_video, refuse_leaks
+from .fingerprint import fingerprint, hash_weights
+from .hearts import make_heart
+from .labels import donor_label
+from .motion import room, stretch
+from .phase import volume_curve
+from .pipeline import BUNDLED, MCDMPipeline
+from .precision import fast_dtype
+
+TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
+TRAINED_ON = "training_hearts.json"
+
+
+@dataclass(frozen=True, slots=True)
+class MotionDonor:
+    """What is kept of a motion donor: codes ``(G, D)``, its volume curve ``(G,)``, and its EF in percent."""
+
+    codes: Tensor
+    volume: npt.NDArray[np.float64]
+    ef: float
+
+
+class ClipGenerator:
+    """Makes the clip of every plan line; a line makes the same clip whatever it is batched with.
+
+    Args:
+        pipeline: on its device already.
+        donors: TRAIN videos by name; those with an EF can give motion.
+        motion_donors: names that may give motion and label; by default all with an EF and a long enough video.
+        steps: of the sampler.
+        sampler: ``"ddim"`` or ``"dpm"``.
+        batch: clips denoised together; fewer are filled up, so that rounding does not depend on it.
+        weights: hash of the pipeline's weights.
+
+    Attributes:
+        motion_donors: EF in percent by name.
+        appearance_donors: names of all usable TRAIN videos.
+        fingerprint: of weights, donors, sampler and code version.
+        sampler: for instance ``"ddim-8"``.
+        skipped: videos that cannot be donors, with reasons.
+
+    Raises:
+        EchoAugmentError: a motion donor that is unknown or has no label, or no donor at all.
+    """
+
+    def __init__(
+        self,
+        pipeline: MCDMPipeline,
+        donors: dict[str, VideoInfo],
+        *,
+        motion_donors: Sequence[str] | None = None,
+        steps: int = 8,
+        sampler: str = "ddim",
+        batch: int = 8,
+        weights: str = "",
+        skipped: Sequence[dict[str, str]] = (),
+    ) -> None:
+        if steps < 1:
+            raise EchoAugmentError(f"steps must be at least 1, got {steps}")
+        self.pipeline, self._rows, self._batch = pipeline, donors, batch
+        self._steps, self._kind = steps, sampler
+        self.sampler = f"{sampler}-{steps}"
+        self.frames, self.fps = int(pipeline.config["frames"]), float(pipeline.config["rate"])
+        self.height = self.width = int(pipeline.config["size"])
+        self.skipped = list(skipped)
+        self.motion_donors = self._choose_motion(motion_donors)
+        self.appearance_donors = sorted(donors)
+        self.fingerprint = fingerprint(weights, self.motion_donors, self.appearance_donors, self.sampler)
+        self._motion: dict[str, MotionDonor] = {}
+        self._reference: dict[str, npt.NDArray[np.uint8]] = {}
+
+    def _choose_motion(self, wanted: Sequence[str] | None) -> dict[str, float]:
+        """EF of the motion donors; a video must hold a whole clip at the fastest tempo."""
+        names = self._rows if wanted is None else wanted
+        unknown = [name for name in names if name not in self._rows]
+        if unknown:
+            raise EchoAugmentError(f"motion donor {unknown[0]!r} is not a usable TRAIN video")
+        unlabelled = [name for name in names if math.isnan(self._rows[name].ef)]
+        if wanted is not None and unlabelled:
+            raise EchoAugmentError(f"motion donor {unlabelled[0]!r} has no EF", "Only labelled videos give motion")
+        chosen = {}
+        needed = (self.frames - 1) / self.fps
+        for name in names:
+            row = self._rows[name]
+            seconds = (row.n_frames - 1) / row.fps if row.n_frames > 0 and row.fps > 0 else math.inf
+            if math.isnan(row.ef):
+                continue
+            if seconds < needed:
+                reason = f"{seconds:.2f} s is shorter than a clip's {needed:.2f} s"
+                self.skipped.append({"name": name, "reason": reason})
+                continue
+            chosen[name] = row.ef
+        if not chosen:
+            raise EchoAugmentError("no labelled TRAIN video is long enough to give motion", "Run echo-augment doctor")
+        return chosen
+
+    def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
+        """The clips of ``lines``, in their order."""
+        clips: list[EchoClip] = []
+        for start in range(0, len(lines), self._batch):
+            clips += self._generate(lines[start : start + self._batch])
+        return clips
+
+    def _generate(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
+        drawn = [self._draw(line) for line in lines]
+        filled = [*range(len(lines)), *[0] * (self._batch - len(lines))]
+        motions = torch.stack([drawn[i][0] for i in filled])
+        references = torch.from_numpy(np.stack([self._look(lines[i].appearance_donor) for i in filled]))
+        noise = [torch.Generator().manual_seed(lines[i].seed) for i in filled]
+        device = self.pipeline.device
+        dtype = fast_dtype(device)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            output = self.pipeline(
+                references, motions, num_inference_steps=self._steps, sampler=self._kind, generator=noise
+            )
+        frames = output.clips.numpy()  # type: ignore[union-attr]
+        return [self._clip(line, frames[i], drawn[i][1], drawn[i][2]) for i, line in enumerate(lines)]
+
+    def _draw(self, line: PlanLine) -> tuple[Tensor, float, float]:
+        """Codes of the line's window, its start on the donor's grid and its tempo: both leave the EF alone."""
+        codes = self._donor(line.motion_donor).codes
+        if self.pipeline.config["code"] == "vector":
+            return codes, 0.0, 1.0
+        rng = np.random.default_rng([line.seed, 1])
+        longest = (len(codes) - 1) / (self.frames - 1)
+        tempo = min(float(rng.uniform(*TEMPO)), longest)
+        start = float(rng.uniform(0, max(0.0, room(len(codes), self.frames, tempo))))
+        return stretch(codes, self.frames, start=start, tempo=tempo), start, tempo
+
+    def _clip(self, line: PlanLine, frames: npt.NDArray[np.uint8], start: float, tempo: float) -> EchoClip:
+        donor = self._motion[line.motion_donor]
+        label = donor_label(donor.ef, donor.volume, start + tempo * np.arange(self.frames))
+        provenance = Provenance(
+            motion_donor=line.motion_donor,
+            appearance_donor=line.appearance_donor,
+            seed=line.seed,
+            sampler=self.sampler,
+            preset=str(self.pipeline.config["preset"]),
+            fingerprint=self.fingerprint,
+            label_policy=label.policy,
+            extra={"start": start, "tempo": tempo},
+        )
+        return EchoClip(
+            clip_id=line.clip_id,
+            frames=np.ascontiguousarray(frames),
+            fps=self.fps,
+            ef=label.ef,
+            ed_frame=label.ed_frame,
+            es_frame=label.es_frame,
+            provenance=provenance,
+        )
+
+    def _read(self, name: str) -> None:
+        """Decode a donor once; keep its reference frame and, of a motion donor, its codes."""
+        row = self._rows[name]
+        frames, fps = read_video(row.path)
+        heart = make_heart(
+            name, frames, row.fps if row.fps > 0 else fps, rate=self.fps, size=int(self.pipeline.config["size"])
+        )
+        self._reference[name] = heart.reference.copy()
+        if name in self.motion_donors:
+            volume = volume_curve(heart.frames, 2 * self.fps)[heart.grid]
+            self._motion[name] = MotionDonor(self.pipeline.encode_motion(heart), volume, self.motion_donors[name])
+
+    def _donor(self, name: str) -> MotionDonor:
+        if name not in self.motion_donors:
+            raise EchoAugmentError(f"{name!r} is not a motion donor of this generator", "Make the plan anew")
+        if name not in self._motion:
+            self._read(name)
+        return self._motion[name]
+
+    def _look(self, name: str) -> npt.NDArray[np.uint8]:
+        if name not in self._rows:
+            raise EchoAugmentError(f"{name!r} is not an appearance donor of this generator", "Make the plan anew")
+        if name not in self._reference:
+            self._read(name)
+        return self._reference[name]
+
+
+def load_generator(
+    generator: str,
+    root: str | Path,
+    *,
+    device: str = "cpu",
+    steps: int = 8,
+    sampler: str = "ddim",
+    seed: int = 0,
+    motion_donors: Sequence[str] | None = None,
+    on_error: str = "skip",
+    batch: int = 8,
+    **_: Any,
+) -> ClipGenerator:
+    """A :class:`ClipGenerator` of a trained generator and the TRAIN videos of a dataset folder.
+
+    Args:
+        generator: folder of a trained pipeline, Hub id, or ``"bundled"``.
+        root: dataset folder in EchoNet-Dynamic's layout.
+        device: for the pipeline.
+        steps: of the sampler.
+        sampler: ``"ddim"`` or ``"dpm"``.
+        seed: unused by the generator itself; a plan line carries its own.
+        motion_donors: names that may give motion and label; by default every labelled TRAIN video.
+        on_error: ``"skip"`` leaves a TRAIN video that cannot be read out and counts it; ``"raise"`` stops.
+        batch: clips denoised together.
+
+    Raises:
+        EchoAugmentError: a VAL or TEST video among the donors, or among those that trained the generator; a folder or
+            generator that cannot be read.
+    """
+    pipeline = MCDMPipeline.load(generator).to(device)
+    pipeline.set_progress_bar_config(disable=True)
+    table = read_table(root)
+    rows, skipped = _usable(table.split("TRAIN"), on_error)
+    held_out = [row for row in table.rows if row.split in ("VAL", "TEST") and row.path.is_file()]
+    held_out, _unreadable = _usable(held_out, "skip")
+    refuse_leaks(rows, held_out)
+    folder = BUNDLED if generator == "bundled" else Path(generator)
+    refuse_trained_on(folder, held_out)
+    return ClipGenerator(
+        pipeline,
+        {row.name: row for row in rows},
+        motion_donors=motion_donors,
+        steps=steps,
+        sampler=sampler,
+        batch=batch,
+        weights=hash_weights(folder) if folder.is_dir() else generator,
+        skipped=skipped,
+    )
+
+
+def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], list[dict[str, str]]]:
+    """Rows whose video opens, with what the file itself says of its length; the others with their reasons."""
+    good, bad = [], []
+    for row in rows:
+        try:
+            probe_video(row.path)
+            good.append(row)
+        except EchoAugmentError as error:
+            if on_error == "raise":
+                raise
+            bad.append({"name": row.name, "reason": str(error)})
+    return good, bad
+
+
+def refuse_trained_on(
+    folder: Path, held_out: Sequence[VideoInfo], hash_of: Callable[[Path], str] = content_hash
+) -> None:
+    """Refuse a generator that was trained on a held-out video, whatever its name was then.
+
+    Raises:
+        EchoAugmentError: naming the video.
+    """
+    path = folder / TRAINED_ON
+    if not path.is_file():
+        return
+    known = json.loads(path.read_text(encoding="utf-8"))
+    first, content = set(known["first"]), set(known["content"])
+    for row in held_out:
+        if probe_video(row.path).first in first and hash_of(row.path) in content:
+            raise EchoAugmentError(
+                f"{row.path}: a {row.split} video trained the generator {folder}",
+                "Use another generator, or move the video to TRAIN",
+            )
