@@ -49,8 +49,8 @@ def _rmse_influence(residuals: Array, true: Array) -> Array:
 
 
 def _r2(residuals: Array, true: Array) -> Array:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - np.square(residuals).mean(-1) / true.var(-1)
+    spread = true.var(-1)
+    return np.where(spread > 0, 1 - np.square(residuals).mean(-1) / np.where(spread > 0, spread, 1), np.nan)
 
 
 def _r2_influence(residuals: Array, true: Array) -> Array:

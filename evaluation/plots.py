@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from .metrics import Array
 
 COLOURS = {"real": "#555f6b", "classical": "#b8860b", "synthetic": "#0b6fa4", "oracle": "#2e8b57", "full": "#7a4fa3"}
+WIDTH = 4.8  # inches: small, so that the words can still be read on a phone
 SPARE = ("#a33b3b", "#3b6ea3", "#8a6d3b", "#4f7a3b")
 
 
@@ -22,18 +23,18 @@ def colour(arm: str, arms: Sequence[str]) -> str:
 def plot_arms(arms: Mapping[str, Any]) -> bytes:
     """MAE of every arm with its interval, and a point for each seed."""
     names = list(arms)
-    figure = Figure(figsize=(6.4, 0.9 + 0.62 * len(names)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.62 * len(names)), layout="constrained")
     axes = figure.add_subplot()
     for row, name in enumerate(names):
         mae, tint = arms[name]["mae"], colour(name, names)
         if mae["ci"] is not None:
             axes.plot(mae["ci"], [row, row], color=tint, linewidth=3, solid_capstyle="round", alpha=0.55)
-        axes.plot(mae["per_seed"], [row + 0.2] * len(mae["per_seed"]), "o", color=tint, markersize=4, alpha=0.7)
+        axes.plot(mae["per_seed"], [row - 0.22] * len(mae["per_seed"]), "o", color=tint, markersize=4, alpha=0.7)
         axes.plot(mae["mean"], row, "D", color=tint, markersize=8)
         axes.annotate(f"{mae['mean']:.2f}", (mae["mean"], row), (0, -15), textcoords="offset points", ha="center")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel("mean absolute error of EF on TEST, percent points (left is better)")
+    axes.set_xlabel("EF error on TEST (MAE), percent points; left is better")
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right", "left"]].set_visible(False)
     return _png(figure)
@@ -41,7 +42,7 @@ def plot_arms(arms: Mapping[str, Any]) -> bytes:
 
 def plot_labels(levels: Sequence[Mapping[str, Any]]) -> bytes:
     """MAE against the number of labelled hearts, a line for each arm."""
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axes = figure.add_subplot()
     names = list(levels[0]["arms"])
     counts = [level["labelled_hearts"] for level in levels]
@@ -67,7 +68,7 @@ def plot_scatter(true: Array, predicted: Mapping[str, Array]) -> bytes:
     names = list(predicted)
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(3.2 * columns, 3.2 * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH * columns / 2, 2.5 * rows), layout="constrained")
     everything = np.concatenate([true, *(values.mean(0) for values in predicted.values())])
     low, high = float(everything.min()) - 3, float(everything.max()) + 3
     for number, name in enumerate(names):

@@ -22,7 +22,7 @@ CAVEATS = {
     "phantom": "Phantom data, not EchoNet-Dynamic: procedural hearts whose EF is known exactly. What helps here need "
     "not help on patients.",
     "few": "A check that the chain runs on these clips, not a measurement: {train} TRAIN and {test} TEST hearts are "
-    "far too few. The bundled generator was trained on phantoms: the quality of its clips of real hearts is not "
+    "too few. The bundled generator was trained on phantoms: the quality of its clips of real hearts is not "
     "claimed.",
     "real": "The bundled generator was trained on phantoms; unless another one was trained on this data set's TRAIN "
     "split, the quality of its clips of real hearts is not claimed.",
@@ -103,9 +103,10 @@ def heading(report: Mapping[str, Any]) -> str:
         caveat = CAVEATS["phantom"]
     else:
         caveat = CAVEATS["few" if hearts["test"] < FEW_HEARTS else "real"].format(**hearts)
+    plural = "heart" if hearts["test"] == 1 else "hearts"
     sub = (
         f"EF regression with {report['labelled_hearts']} labelled hearts of {hearts['train']}, "
-        f"{len(report['seeds'])} seeds, {hearts['test']} TEST hearts"
+        f"{len(report['seeds'])} seeds, {hearts['test']} TEST {plural}"
     )
     return (
         f"<h1>Does the augmentation help?</h1><p class='sub'>{escape(sub)}</p>"
