@@ -139,6 +139,7 @@ def test_an_absent_cache():
             action("no-such-folder")
 
 
+@settings(deadline=None)
 @given(data=st.binary(min_size=1, max_size=300), where=st.floats(0, 1, exclude_max=True))
 def test_a_single_flip_is_mended_wherever_it_is(data, where):
     bit = int(where * len(data) * 8)

@@ -41,6 +41,7 @@ def test_every_plan_keeps_its_promises(motion, looks, offset, n, seed, data):
     assert plan == make_plan(dict(reversed(efs.items())), appearance[::-1], n, **arguments)
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 20)), min_size=1, max_size=20), share=st.floats(0, 1))
 def test_sharing_out_is_exact_and_fair(sizes, share):
     strata, limits = (np.array(column) for column in zip(*sizes, strict=True))
@@ -110,6 +111,7 @@ def test_a_changed_plan_file_is_refused(tmp_path_factory, data):
         assert "plan.jsonl is damaged" in str(error)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_what_remains(data):
     plan = fake_plan(12)
