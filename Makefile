@@ -1,0 +1,45 @@
+# make demo and make test: each, alone on a fresh machine with Python 3.11 or later, makes .venv, installs and runs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= runs/demo
+
+.PHONY: demo test lint types wheel clean help
+
+help:
+	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
+	@echo "make test    install, then the test suite"
+	@echo "make lint    ruff, format and rules"
+	@echo "make types   mypy on the package as installed"
+	@echo "make wheel   build the wheel into dist/"
+	@echo "make clean   remove .venv and what was built"
+
+# The stamp follows pyproject.toml: a changed dependency installs again, nothing else does.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/echo-augment demo out=$(OUT)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -m "not slow" --durations=10
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The package maps folders, so mypy reads it as users get it: installed, not from the checkout.
+types: $(VENV)/.installed
+	rm -rf build/types
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/types .
+	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p echo_augment
+
+wheel: $(VENV)/.installed
+	rm -rf build/lib dist
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,116 @@
+"""From plan lines to clips: the label travels, a line decides its clip, and held-out hearts are refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from echo_augment.augmentor.data import content_hash, probe_video, read_table
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.augmentor.mcdm.generate import ClipGenerator, load_generator, refuse_trained_on
+from echo_augment.cache import EchoAugmentError, PlanLine
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 8, seed=5, workers=1)
+
+
+@pytest.fixture(scope="module")
+def folder(untrained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("generator")
+    untrained.save_pretrained(str(path), safe_serialization=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def generator(folder, root):
+    return load_generator(str(folder), root, steps=2, batch=4)
+
+
+def lines_of(generator, count):
+    names = list(generator.motion_donors)
+    return [PlanLine(f"c{i}", names[i % 3], names[3 + i % 3], 100 + i, generator.sampler) for i in range(count)]
+
+
+def test_clips_carry_label_and_origin(generator, root):
+    ef = {row.name: row.ef for row in read_table(root).rows}
+    for line, clip in zip(lines_of(generator, 3), generator(lines_of(generator, 3)), strict=True):
+        assert clip.frames.shape == (16, 112, 112) and clip.fps == 12.5
+        assert clip.ef == ef[line.motion_donor]
+        origin = clip.provenance
+        assert (origin.motion_donor, origin.appearance_donor, origin.seed) == (
+            line.motion_donor,
+            line.appearance_donor,
+            line.seed,
+        )
+        assert origin.fingerprint == generator.fingerprint and origin.sampler == "ddim-2"
+        assert 0.9 <= origin.extra["tempo"] <= 1.1 and origin.extra["start"] >= 0
+        assert 0 <= clip.ed_frame < 16 and 0 <= clip.es_frame < 16 and clip.ed_frame != clip.es_frame
+        json.dumps(origin.as_dict())
+
+
+def test_a_line_makes_the_same_clip_in_any_batch(generator):
+    lines = lines_of(generator, 5)
+    together, alone = generator(lines), generator(lines[3:4])[0]
+    backwards = generator(lines[::-1])[::-1]
+    np.testing.assert_array_equal(together[3].frames, alone.frames)
+    for one, two in zip(together, backwards, strict=True):
+        np.testing.assert_array_equal(one.frames, two.frames)
+
+
+def test_only_train_videos_are_donors(generator, root):
+    train = {row.name for row in read_table(root).rows if row.split == "TRAIN"}
+    assert set(generator.appearance_donors) == train and set(generator.motion_donors) <= train
+
+
+def test_chosen_motion_donors_only(folder, root, generator):
+    one = next(iter(generator.motion_donors))
+    limited = load_generator(str(folder), root, steps=2, motion_donors=[one])
+    assert list(limited.motion_donors) == [one] and limited.fingerprint != generator.fingerprint
+    held_out = next(row.name for row in read_table(root).rows if row.split == "TEST")
+    with pytest.raises(EchoAugmentError, match=f"{held_out}.*not a usable TRAIN video"):
+        load_generator(str(folder), root, motion_donors=[held_out])
+
+
+def test_a_test_heart_under_another_name_is_refused(folder, root, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    rows = read_table(copy).rows
+    test = next(row for row in rows if row.split == "TEST")
+    train = next(row for row in rows if row.split == "TRAIN")
+    shutil.copy(test.path, train.path)
+    with pytest.raises(EchoAugmentError, match=f"{train.name}.*{test.name}"):
+        load_generator(str(folder), copy)
+
+
+def test_a_generator_trained_on_a_held_out_heart_is_refused(root, tmp_path):
+    held_out = [row for row in read_table(root).rows if row.split != "TRAIN"]
+    known = {"first": [], "content": []}
+    (tmp_path / "training_hearts.json").write_text(json.dumps(known))
+    refuse_trained_on(tmp_path, held_out)
+    known = {"first": [probe_video(held_out[0].path).first], "content": [content_hash(held_out[0].path)]}
+    (tmp_path / "training_hearts.json").write_text(json.dumps(known))
+    with pytest.raises(EchoAugmentError, match=f"{held_out[0].name}.*trained the generator"):
+        refuse_trained_on(tmp_path, held_out)
+
+
+def test_a_truncated_train_video_is_skipped_and_counted(folder, root, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    victim = next(row for row in read_table(copy).rows if row.split == "TRAIN")
+    victim.path.write_bytes(victim.path.read_bytes()[:200])
+    generator = load_generator(str(folder), copy)
+    assert [item["name"] for item in generator.skipped] == [victim.name]
+    assert victim.name not in generator.appearance_donors
+    with pytest.raises(EchoAugmentError, match=victim.name):
+        load_generator(str(folder), copy, on_error="raise")
+
+
+def test_bad_steps_and_foreign_lines(untrained, root, generator):
+    rows = {row.name: row for row in read_table(root).split("TRAIN")}
+    with pytest.raises(EchoAugmentError, match="steps must be at least 1, got 0"):
+        ClipGenerator(untrained, rows, steps=0)
+    with pytest.raises(EchoAugmentError, match="'nobody' is not a motion donor"):
+        generator([PlanLine("c", "nobody", generator.appearance_donors[0], 0)])

@@ -1,0 +1,141 @@
+"""Denoiser and pipeline: the reference's size, conditioning that arrives, seeds that decide, folders that load."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from echo_augment.augmentor.mcdm.codec import build_codec, decode, encode, to_gray, to_unit
+from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
+from echo_augment.augmentor.mcdm.fingerprint import fingerprint, hash_weights
+from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
+from echo_augment.cache import EchoAugmentError
+
+
+def seeds(*values):
+    return [torch.Generator().manual_seed(value) for value in values]
+
+
+def test_default_unet_has_the_references_size():
+    with torch.device("meta"):
+        denoiser = MotionDenoiser()
+    assert sum(parameter.numel() for parameter in denoiser.unet.parameters()) == 189_428_394
+
+
+def test_each_frame_hears_its_own_code(untrained):
+    denoiser = untrained.denoiser
+    latents, reference = torch.zeros(1, 16, 4, 14, 14), torch.zeros(1, 4, 14, 14)
+    codes = torch.zeros(1, 16, 50)
+    other = codes.clone()
+    other[0, 5] = 3.0
+    seen = []
+    hook = (
+        denoiser.unet.down_blocks[0]
+        .resnets[0]
+        .spatial_res_block.register_forward_pre_hook(lambda _, args: seen.append(args[1].detach()))
+    )
+    with torch.no_grad():
+        for motion in (codes, other):
+            v = denoiser(latents, torch.tensor([500]), reference, motion)
+    hook.remove()
+    changed = (seen[0] != seen[1]).any(1)
+    assert v.shape == latents.shape and changed.nonzero()[:, 0].tolist() == [5]
+
+
+def test_dropped_motion_is_not_seen(untrained):
+    latents, reference = torch.randn(2, 16, 4, 14, 14), torch.randn(2, 4, 14, 14)
+    drop = torch.ones(2, dtype=torch.bool)
+    with torch.no_grad():
+        one, two = (
+            untrained.denoiser(latents, torch.tensor([500, 500]), reference, torch.randn(2, 16, 50), drop)
+            for _ in range(2)
+        )
+    torch.testing.assert_close(one, two)
+
+
+def test_vector_form_gives_one_code_a_clip():
+    denoiser = MotionDenoiser((32, 32), (False, True), (2, 2), 1, motion="vector", code_size=12, cross_attention_dim=12)
+    with torch.no_grad():
+        v = denoiser(
+            torch.randn(2, 4, 4, 14, 14), torch.tensor([3, 4]), torch.randn(2, 4, 14, 14), torch.randn(2, 1, 12)
+        )
+    assert v.shape == (2, 4, 4, 14, 14)
+    with pytest.raises(ValueError, match="motion must be 'frame' or 'vector', got 'both'"):
+        MotionDenoiser(motion="both")
+
+
+def test_gray_levels_survive_the_units():
+    frames = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
+    assert torch.equal(to_gray(to_unit(frames)), frames)
+
+
+def test_codec_shrinks_by_eight():
+    codec = build_codec((8, 8, 16, 16), groups=4)
+    latents = encode(codec, torch.randint(0, 255, (3, 112, 112), dtype=torch.uint8))
+    assert latents.shape == (3, 4, 14, 14) and decode(codec, latents).shape == (3, 112, 112)
+
+
+def test_a_clip_is_decided_by_its_own_seed(untrained, hearts):
+    references = torch.from_numpy(np.stack([heart.reference for heart in hearts]))
+    motion = torch.stack([untrained.encode_motion(heart)[:16] for heart in hearts])
+    settings = {"num_inference_steps": 2}
+    three = untrained(references, motion, generator=seeds(1, 2, 3), **settings).clips
+    again = untrained(references, motion, generator=seeds(1, 2, 3), **settings).clips
+    turned = untrained(references[[2, 1, 0]], motion[[2, 1, 0]], generator=seeds(3, 2, 1), **settings).clips
+    other = untrained(references, motion, generator=seeds(4, 2, 3), **settings).clips
+    assert three.shape == (3, 16, 112, 112) and three.dtype == torch.uint8
+    assert torch.equal(three, again) and torch.equal(three, turned.flip(0))
+    assert not torch.equal(three[0], other[0])
+    before = torch.get_rng_state()
+    untrained(references[:1], motion[:1], generator=seeds(1), sampler="dpm", **settings)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_wrong_shapes_are_named(untrained):
+    good = torch.zeros(1, 112, 112, dtype=torch.uint8), torch.zeros(1, 16, 50)
+    with pytest.raises(EchoAugmentError, match=r"\(B, 112, 112\) uint8, got \(1, 64, 64\)"):
+        untrained(good[0][:, :64, :64], good[1])
+    with pytest.raises(EchoAugmentError, match=r"motion must be \(B, 16, D\)"):
+        untrained(good[0], good[1][:, :8])
+    with pytest.raises(EchoAugmentError, match="no sampler 'euler'"):
+        untrained(*good, sampler="euler")
+
+
+def test_saved_and_loaded_makes_the_same_clip(untrained, hearts, tmp_path):
+    untrained.save_pretrained(str(tmp_path / "g"), safe_serialization=True)
+    loaded = MCDMPipeline.load(str(tmp_path / "g"))
+    loaded.set_progress_bar_config(disable=True)
+    reference = torch.from_numpy(hearts[0].reference.copy())[None]
+    clips = [
+        pipe(reference, pipe.encode_motion(hearts[1])[None, :16], num_inference_steps=2, generator=seeds(7)).clips
+        for pipe in (untrained, loaded)
+    ]
+    assert torch.equal(*clips)
+    assert not list((tmp_path / "g").rglob("*.bin")) and not list((tmp_path / "g").rglob("*.p*kl*"))
+
+
+def test_a_folder_without_a_generator_says_what_to_name(tmp_path):
+    with pytest.raises(EchoAugmentError, match=r"no model_index\.json.*train-generator"):
+        MCDMPipeline.load(str(tmp_path))
+
+
+def test_bundled_weights_load_and_carry_their_card():
+    pipeline = MCDMPipeline.load("bundled")
+    assert pipeline.config["preset"] == "tiny" and pipeline.config["frames"] == 16
+    card = (BUNDLED / "README.md").read_text(encoding="utf-8")
+    assert "echo-augment train-generator preset=tiny data=phantom" in card and "phantoms only" in card
+    size = sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file())
+    assert size <= 20e6
+    hashes = json.loads((BUNDLED / "training_hearts.json").read_text(encoding="utf-8"))
+    assert len(hashes["content"]) == len(hashes["first"]) > 0
+
+
+def test_fingerprint_follows_weights_donors_and_sampler(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    first = hash_weights(tmp_path)
+    (tmp_path / "config.json").write_text("{ }")
+    assert hash_weights(tmp_path) != first
+    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8")
+    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8")
+    assert len({base, fingerprint("w", ["a"], ["b", "c"], "ddim-8"), fingerprint("w", ["a", "b"], ["c"], "dpm-8")}) == 3

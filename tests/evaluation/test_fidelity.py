@@ -1,0 +1,55 @@
+"""The swap test and the image distances: what they say of cases with a known answer."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from echo_augment.evaluation.contact import write_gif, write_sheet
+from echo_augment.evaluation.images import psnr, ssim
+from echo_augment.evaluation.swap import adherence
+
+
+@pytest.fixture
+def efs():
+    rng = np.random.default_rng(0)
+    return rng.normal(56, 12, 400), rng.normal(56, 12, 400), rng.normal(0, 3, 400)
+
+
+def test_a_faithful_generator_has_motion_weight_one(efs):
+    motion, appearance, noise = efs
+    figures = adherence(motion + noise, motion, appearance)
+    assert figures["motion_weight"] == pytest.approx(1, abs=0.05)
+    assert figures["appearance_weight"] == pytest.approx(0, abs=0.05)
+    assert figures["r2"] > 0.9 and figures["mae"] == pytest.approx(3 * np.sqrt(2 / np.pi), abs=0.3)
+
+
+def test_a_copier_of_the_appearance_donor_is_found_out(efs):
+    motion, appearance, noise = efs
+    figures = adherence(appearance + noise, motion, appearance)
+    assert figures["appearance_weight"] > 0.9 and abs(figures["motion_weight"]) < 0.1 and figures["r2"] < 0
+
+
+def test_a_still_clip_reads_the_same_ef_for_all(efs):
+    figures = adherence(np.full(400, 30.0), efs[0], efs[1])
+    assert figures["r"] == 0 and figures["r2"] < 0 and figures["bias"] < -20
+
+
+def test_psnr_and_ssim_of_known_cases():
+    rng = np.random.default_rng(0)
+    clip = rng.integers(0, 200, (3, 32, 32)).astype(np.uint8)
+    assert psnr(clip, clip + np.uint8(10)) == pytest.approx(20 * np.log10(255 / 10), abs=1e-6)
+    assert ssim(clip, clip) == pytest.approx(1)
+    blurred = (clip // 2 + np.roll(clip, 1, 2) // 2).astype(np.uint8)
+    assert 0 < ssim(clip, blurred) < 0.99
+    assert ssim(clip, clip[::-1]) < ssim(clip, blurred)
+
+
+def test_sheet_and_gif_show_every_pair(tmp_path):
+    clips = {name: np.full((3, 8, 40, 60), level, np.uint8) for name, level in (("donor", 90), ("generated", 200))}
+    write_sheet(tmp_path / "s.png", clips, np.array([30.0, 55.0, 70.0]), 3)
+    write_gif(tmp_path / "g.gif", clips, 2, 12.5)
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.size == (2 * 6 * 60, 2 * 2 * (40 + 14))
+        assert {90, 200} <= set(np.asarray(sheet).ravel().tolist())
+    with Image.open(tmp_path / "g.gif") as gif:
+        assert gif.size == (2 * 60, 2 * 54) and gif.info["duration"] == 80

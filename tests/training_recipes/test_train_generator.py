@@ -1,0 +1,83 @@
+"""The generator's stages on a handful of phantoms: they run whole, are skipped once done, and see TRAIN only."""
+
+import json
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import open_dict
+
+from echo_augment.augmentor.data import content_hash, read_table
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.train_generator import run
+
+SHORT = [
+    "preset.codec.steps=3",
+    "preset.reid.steps=2",
+    "preset.reid.hearts=4",
+    "preset.mafe.steps=2",
+    "preset.mafe.batch=4",
+    "preset.denoiser.steps=2",
+    "preset.denoiser.batch=2",
+    "preset.codec.hearts=4",
+    "precision=no",
+    "device=cpu",
+]
+
+
+def compose_job(out, root, *more):
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose(
+            "train-generator", overrides=[f"out={out}", "data=echonet", *SHORT, *more], return_hydra_config=False
+        )
+    with open_dict(cfg):
+        cfg.data.root = str(root)
+    return cfg
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 8, seed=6, workers=1)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, root):
+    out = tmp_path_factory.mktemp("run")
+    run(compose_job(out, root))
+    return out
+
+
+def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
+    pipeline = MCDMPipeline.load(str(trained / "generator"))
+    assert pipeline.config["preset"] == "tiny" and len(pipeline.config["code_mean"]) == 50
+    assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
+    report = json.loads((trained / "report.json").read_text())
+    assert list(report["stages"]) == ["codec", "reid", "pseudo", "mafe", "inputs", "denoiser"]
+    assert report["fingerprint"] and report["versions"]["torch"]
+    assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
+
+
+def test_only_train_hearts_train(trained, root):
+    known = set(json.loads((trained / "generator" / "training_hearts.json").read_text())["content"])
+    for row in read_table(root).rows:
+        assert (content_hash(row.path) in known) == (row.split == "TRAIN")
+
+
+def test_a_second_run_skips_what_is_done(trained, root, capsys):
+    before = json.loads((trained / "report.json").read_text())["fingerprint"]
+    run(compose_job(trained, root))
+    printed = capsys.readouterr().out
+    assert printed.count("done before") == 6
+    assert json.loads((trained / "report.json").read_text())["fingerprint"] == before
+
+
+def test_other_settings_are_refused(trained, root):
+    with pytest.raises(EchoAugmentError, match=r"run with other settings \(preset\)"):
+        run(compose_job(trained, root, "preset.denoiser.channels=[32,32,64]"))
+
+
+def test_too_few_hearts_are_named(tmp_path):
+    root = write_phantoms(tmp_path / "two", 2, seed=7, workers=1, splits=(1.0, 0.0, 0.0))
+    with pytest.raises(EchoAugmentError, match="only 2 of 2 TRAIN videos can be used"):
+        run(compose_job(tmp_path / "out", root))
