@@ -1,7 +1,7 @@
 """The job ``benchmark``: arms x label fractions x seeds, statistics and report."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
         "batch_size": first["batch_size"],
         "fingerprint": fingerprint,
         "clips": fills,
-        "skipped": sorted({tuple(item) for result in results.values() for item in result["skipped"]}),
+        "skipped": skipped_videos(results.values(), fills),
         "notes": notes,
     }
     if len(levels) > 1:
@@ -112,6 +112,13 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     write_html(out, report, root, {str(key[1]): caches[key] for key in subsets if key[0] == 0}, results)
     return report
+
+
+def skipped_videos(results: Iterable[Settings], fills: Iterable[Settings]) -> list[tuple[str, str]]:
+    """Videos that a reader left out, and those that the generator could not use as donors, each with its reason."""
+    found = {(str(name), str(reason)) for result in results for name, reason in result["skipped"]}
+    found |= {(str(item["name"]), str(item["reason"])) for one in fills for item in one["skipped"]}
+    return sorted(found)
 
 
 def check_settings(settings: Settings) -> None:
@@ -185,7 +192,8 @@ def fill_all(
                 batch=settings["generator"]["batch"],
             )
             caches[place, seed][kind] = str(folder)
-            fills.append(plain({"kind": kind, "labels": settings["labels"][place], "seed": seed, **summary}))
+            about = {"kind": kind, "labels": settings["labels"][place], "seed": seed, "skipped": generator.skipped}
+            fills.append(plain({**about, **summary}))
     return caches, fills, fingerprint
 
 
