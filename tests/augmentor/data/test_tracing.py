@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_augment.augmentor.data.tracing import fill_polygon, outline, read_tracings, tracing_area, tracing_mask
@@ -68,6 +68,7 @@ def test_a_polygon_may_leave_the_picture():
 corner = st.tuples(st.integers(-3, 12), st.integers(-3, 12))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(corner, min_size=1, max_size=12))
 def test_the_mask_does_not_depend_on_direction_or_start(corners):
     x, y = integers([c[0] for c in corners]), integers([c[1] for c in corners])
@@ -76,6 +77,7 @@ def test_the_mask_does_not_depend_on_direction_or_start(corners):
     assert np.array_equal(mask, fill_polygon(np.roll(x, 1), np.roll(y, 1), (10, 9)))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(corner, min_size=1, max_size=20))
 def test_equal_to_scikit_image(corners):
     draw = pytest.importorskip("skimage.draw", reason="scikit-image is not installed")
