@@ -92,7 +92,9 @@ class ImageFields:
             frame = np.moveaxis(images[count + offset], -1, 0)
             sample = _put(sample, place, _like(_get(sample, place), frame))
         start = 0
-        for place in self.masks if masks is not None else ():
+        for place in self.masks:
+            if masks is None:
+                break
             old = _get(sample, place)
             size = int(np.prod(old.shape[:-2]))
             sample = _put(sample, place, _like(old, masks[start : start + size].reshape(old.shape)))

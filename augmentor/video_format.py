@@ -94,7 +94,7 @@ class VideoFormat:
             starts = np.arange(max(seen, length * self.period) - (length - 1) * self.period) * (clip.fps / self.fps)
         else:
             last = max(int(np.floor(frames - 1 - (length - 1) * step + EPS)), 0)
-            starts = rng.integers(0, last + 1, self.clips)
+            starts = rng.integers(0, last + 1, self.clips).astype(np.float64)
         times = starts[:, None] + np.arange(length) * step
         y, x = rng.integers(0, 2 * self.pad, 2) if self.pad else (0, 0)
         return Window(times, (int(y), int(x)) if self.pad else None, int(rng.integers(2**63)))

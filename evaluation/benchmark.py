@@ -143,7 +143,7 @@ def prepare_data(data: Settings) -> Path:
     if data["name"] == "phantom" and not (root / "phantoms.json").exists():
         from echo_augment.augmentor.data.phantom import write_phantoms
 
-        more = {"splits": tuple(data["splits"])} if data.get("splits") else {}
+        more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
         write_phantoms(root, data["n"], seed=data["seed"], **more)
     return root
 
@@ -176,6 +176,7 @@ def fill_all(
     fingerprint = ""
     for kind in sorted({kind for spec in arms.values() if (kind := clips_of(spec)) is not None} - set(ready)):
         donors = sorted({name for labelled in subsets.values() for name in labelled})
+        generator: Generator
         generator = OracleGenerator.of(root) if kind == "oracle" else load_weights(settings, root, donors, load)
         if kind == "synthetic":
             fingerprint = generator.fingerprint
@@ -199,9 +200,9 @@ def fill_all(
 
 def load_weights(settings: Settings, root: Path, motion_donors: list[str], load: Load | None) -> Generator:
     """The generator of the arm ``synthetic``."""
-    if load is None:
-        from echo_augment.augmentor.mcdm.generate import load_generator as load
-    return load(
+    from echo_augment.augmentor.mcdm.generate import load_generator
+
+    return (load or load_generator)(
         settings["generator"]["weights"],
         root,
         device=best_device(settings["device"]),

@@ -138,14 +138,14 @@ def make_pairs(
         part = slice(first, first + batch)
         noise = [torch.Generator().manual_seed(seed * 100_000 + i) for i in range(count)[part]]
         with torch.autocast(pipeline.device.type, dtype, enabled=dtype != torch.float32):
-            output = pipeline(
+            made = pipeline(
                 torch.from_numpy(np.stack(references[part])),
                 torch.stack(codes[part]),
                 num_inference_steps=steps,
                 sampler=sampler,
                 generator=noise,
             )
-        clips["generated"] += list(output.clips.numpy())  # type: ignore[union-attr]
+        clips["generated"] += list(made[0].numpy())
     seconds = (time.perf_counter() - started) / count
     stacked = {name: np.stack(rows) for name, rows in clips.items()}
     nearest = recognised(pipeline, stacked["generated"], np.stack(references))

@@ -49,7 +49,7 @@ def labelled_pair(table: EchoTable, name: str) -> tuple[Frame, Frame]:
         small, large = traced[0], traced[-1]
     else:
         small, large = len(read_video(row.path)[0]) // 2, 0
-    return tuple(read_frames(row.path, [large, small]))  # type: ignore[return-value]
+    return tuple(read_frames(row.path, [large, small]))
 
 
 def clip_pair(clip: EchoClip) -> tuple[Frame, Frame]:

@@ -10,7 +10,7 @@ Clip = npt.NDArray[np.uint8]
 def psnr(first: Clip, second: Clip) -> float:
     """Peak signal-to-noise ratio in dB of two clips ``(T, H, W)`` uint8, over all their pixels."""
     error = np.mean((first.astype(np.float64) - second.astype(np.float64)) ** 2)
-    return float(10 * np.log10(255**2 / max(error, 1e-6)))
+    return float(10 * np.log10(255**2 / max(float(error), 1e-6)))
 
 
 def ssim(first: Clip, second: Clip) -> float:

@@ -95,7 +95,8 @@ def _estimate(metric: Metric, true: Array, arms: list[Array], level: float, seed
     def statistic(rows: Indices, columns: Indices) -> Array:
         """``(..., S)`` seed numbers and ``(..., H)`` heart numbers to the figure or difference ``(...)``."""
         s, h = rows[..., :, None], columns[..., None, :]
-        return sum((sign * metric.value(arm[s, h], true[h]) for sign, arm in zip(signs, arms, strict=True)), 0.0)
+        parts = [sign * metric.value(arm[s, h], true[h]) for sign, arm in zip(signs, arms, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
 
     value = float(statistic(np.arange(seeds), np.arange(hearts)))
     if hearts < MIN_HEARTS:

@@ -50,7 +50,7 @@ def summarise(
         level: of the intervals.
         resamples: of the bootstrap.
     """
-    settings = {"level": level, "resamples": resamples}
+    settings: dict[str, Any] = {"level": level, "resamples": resamples}
     arms = {
         arm: {
             name: {

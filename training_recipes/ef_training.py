@@ -55,7 +55,14 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     device = accelerator.device
     window = {"length": int(recipe["length"]), "period": int(recipe["period"])}
     scale = channel_scale(run.root, samples=int(recipe["stats_clips"]), **window)
-    reader = {"root": run.root, "target_type": "EF", **window, **scale, "require_tracings": False, "on_error": "skip"}
+    reader: dict[str, Any] = {
+        "root": run.root,
+        "target_type": "EF",
+        **window,
+        **scale,
+        "require_tracings": False,
+        "on_error": "skip",
+    }
     memory = float(recipe["memory_mb"])
     train = DecodedEcho(split="train", pad=recipe["pad"], seed=run.seed, memory_mb=memory, **reader)
     val = DecodedEcho(split="val", clips="all", memory_mb=memory, **reader)

@@ -26,11 +26,20 @@ class Generator(Protocol):
         skipped: donors that could not be used, with reasons.
     """
 
-    motion_donors: Mapping[str, float]
-    appearance_donors: Sequence[str]
     fingerprint: str
     sampler: str
-    skipped: Sequence[Mapping[str, Any]]
+
+    @property
+    def motion_donors(self) -> Mapping[str, float]:
+        """EF by name."""
+
+    @property
+    def appearance_donors(self) -> Sequence[str]:
+        """Names."""
+
+    @property
+    def skipped(self) -> Sequence[Mapping[str, Any]]:
+        """Names and reasons."""
 
     def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
         """The clips of some plan lines, in their order."""
@@ -78,7 +87,7 @@ def fill_from(
 
 def figures_of(summary: FillSummary, generator: Generator, seed: int) -> dict[str, Any]:
     """What the report says about a fill."""
-    figures = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": list(generator.skipped)}
+    figures: dict[str, Any] = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": list(generator.skipped)}
     figures |= {"sampler": generator.sampler, "fill": summary.as_dict()}
     figures["donors"] = {"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)}
     efs = ClipStore(summary.folder).ef
@@ -115,12 +124,10 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     Raises:
         EchoAugmentError: no generator or data there, a leak, another fill's folder, a full disk, or no clip made.
     """
-    if load is None:
-        from echo_augment.augmentor.mcdm.generate import load_generator
+    from echo_augment.augmentor.mcdm.generate import load_generator
 
-        load = load_generator
     root = dataset_root(cfg.data)
-    generator = load(
+    generator = (load or load_generator)(
         cfg.generator, root, device=best_device(cfg.device), steps=cfg.steps, seed=cfg.seed, on_error="skip"
     )
     summary = fill_from(

@@ -104,12 +104,12 @@ def run(cfg: DictConfig) -> None:
     """Train every stage and write the pipeline to ``<out>/generator``."""
     out = Path(cfg.out)
     rows = training_rows(cfg)
-    settings = {
+    settings: dict[str, Any] = {
         "preset": OmegaConf.to_container(cfg.preset, resolve=True),
         "seed": cfg.seed,
         "videos": hashlib.sha256("\n".join(row.name for row in rows).encode()).hexdigest()[:16],
     }
-    stages = Stages(out, settings)  # type: ignore[arg-type]
+    stages = Stages(out, settings)
     data = prepare(rows, out / "hearts", rate=cfg.preset.rate, size=cfg.preset.size)
     print(
         f"{len(data.training)} hearts train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"

@@ -1,5 +1,7 @@
 """The flow teacher: dense optical flow by OpenCV's DIS, and its pooling on a coarse grid."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,7 @@ class FlowTeacher:
     """Dense inverse search optical flow (Kroeger et al., ECCV 2016), as OpenCV ships it; nothing learned, no labels."""
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._dis.setFinestScale(0)
 
     def __call__(self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Array:

@@ -126,10 +126,10 @@ class ClipGenerator:
         device = self.pipeline.device
         dtype = fast_dtype(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            output = self.pipeline(
+            made = self.pipeline(
                 references, motions, num_inference_steps=self._steps, sampler=self._kind, generator=noise
             )
-        frames = output.clips.numpy()  # type: ignore[union-attr]
+        frames = made[0].numpy()
         return [self._clip(line, frames[i], drawn[i][1], drawn[i][2]) for i, line in enumerate(lines)]
 
     def _draw(self, line: PlanLine) -> tuple[Tensor, float, float]:
@@ -145,7 +145,7 @@ class ClipGenerator:
 
     def _clip(self, line: PlanLine, frames: npt.NDArray[np.uint8], start: float, tempo: float) -> EchoClip:
         donor = self._motion[line.motion_donor]
-        label = donor_label(donor.ef, donor.volume, start + tempo * np.arange(self.frames))
+        label = donor_label(donor.ef, donor.volume, start + tempo * np.arange(self.frames, dtype=np.float64))
         provenance = Provenance(
             motion_donor=line.motion_donor,
             appearance_donor=line.appearance_donor,

@@ -1,6 +1,7 @@
 """MAFE, the Motion and Appearance Feature Extractor: one attention map yields a heart's look and its motion."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -107,7 +108,7 @@ class MAFE(ModelMixin, ConfigMixin):
         for down, layers in zip(self.down, self.stages, strict=True):
             x = down(x)
             parts = []
-            for layer in layers:  # type: ignore[union-attr]
+            for layer in cast(nn.ModuleList, layers):
                 x, motion = layer(x)
                 parts.append(motion)
             values.append(x)

@@ -90,7 +90,7 @@ class LiveClips:
         self.on_empty, self.strict = on_empty, strict
         self.donors = frozenset({name for line in lines for name in (line.motion_donor, line.appearance_donor)} - {""})
         self._ring, self._status = ClipRing(slots, shape, max_reuse), Status()
-        context = torch.multiprocessing.get_context(start_method)
+        context: Any = torch.multiprocessing.get_context(start_method)
         folder = None if write_to is None else Path(write_to)
         arguments = (factory, tuple(lines), self._ring, self._status, batch, folder, nice)
         process = context.Process(target=run, args=arguments, daemon=True, name="LiveClips")

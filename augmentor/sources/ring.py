@@ -152,9 +152,9 @@ class ClipRing:
         return (generation > 0) & (generation % 2 == 0) & (uses < self.max_reuse)
 
     def _checksum(self, slot: int, frames: int, masked: bool, length: int) -> int:
-        value = zlib.crc32(np.ascontiguousarray(self._frames[slot, :frames]))
+        value = zlib.crc32(self._frames[slot, :frames].tobytes())
         if masked:
-            value = zlib.crc32(np.ascontiguousarray(self._masks[slot, :frames]), value)
+            value = zlib.crc32(self._masks[slot, :frames].tobytes(), value)
         value = zlib.crc32(self._numbers[slot].tobytes(), value)
         return zlib.crc32(self._text[slot, :length].tobytes(), value)
 
@@ -168,9 +168,9 @@ class ClipRing:
         expected = int(self._head[slot, CHECKSUM])
         if self._head[slot, GENERATION] != generation:
             return None
-        found = zlib.crc32(frames)
+        found = zlib.crc32(frames.tobytes())
         if masks is not None:
-            found = zlib.crc32(masks.view(np.uint8), found)
+            found = zlib.crc32(masks.tobytes(), found)
         found = zlib.crc32(text, zlib.crc32(np.array(list(values.values())).tobytes(), found))
         if found != expected:
             return None

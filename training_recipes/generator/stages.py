@@ -16,7 +16,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from echo_augment.augmentor.mcdm.codec import to_unit
 from echo_augment.augmentor.mcdm.losses import contrastive_loss, flow_loss, laplacian_loss, reid_loss
-from echo_augment.augmentor.mcdm.mafe import MAFE
 
 from ..fit import FitResult, fit
 from .prepared import Prepared
@@ -90,11 +89,11 @@ def frame_batch(data: Prepared, rng: np.random.Generator, hearts: int, each: int
 def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
     """L1 and Laplacian-pyramid reconstruction plus a small KL, for a batch of uint8 frames ``(B, H, W)``."""
 
-    def loss(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
-        images = to_unit(frames).expand(-1, model.config["in_channels"], -1, -1)  # type: ignore[union-attr,index,operator]
-        posterior = model.encode(images).latent_dist  # type: ignore[operator]
+    def loss(model: Any, frames: Tensor) -> dict[str, Tensor]:
+        images = to_unit(frames).expand(-1, model.config["in_channels"], -1, -1)
+        posterior = model.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, device=images.device)
-        decoded = model.decode(posterior.mean + posterior.std * noise).sample.float()  # type: ignore[operator]
+        decoded = model.decode(posterior.mean + posterior.std * noise).sample.float()
         l1, pyramid = F.l1_loss(decoded, images), laplacian_loss(decoded, images)
         kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1 - posterior.logvar.float()).mean()
         return {"loss": l1 + pyramid + kl_weight * kl, "l1": l1, "pyramid": pyramid, "kl": kl}
@@ -160,7 +159,7 @@ def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor
         output = model(first, second)
         interpolation = laplacian_loss(output.frame.float(), middle)
         merges = torch.stack([laplacian_loss(merge.float(), middle) for merge in output.merges]).sum()
-        inner: MAFE = getattr(model, "module", model)
+        inner: Any = getattr(model, "module", model)
         small = F.interpolate(output.flow.float(), size=batch["flow"].shape[-2:], mode="area")
         losses = {
             "interpolation": interpolation,
