@@ -120,7 +120,8 @@ def run(cfg: DictConfig) -> None:
     )
     pipeline = train_stages(cfg.preset, data, stages, out, cfg.seed, accelerator)
     generator = out / "generator"
-    pipeline.save_pretrained(str(generator), safe_serialization=True)
+    # Half precision halves the files; from_pretrained widens them again.
+    pipeline.to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
     write_json(generator / TRAINED_ON, data.hashes)
     fingerprint = hash_weights(generator)
     write_card(generator, cfg, data, stages.done, fingerprint)

@@ -99,7 +99,7 @@ class MCDMPipeline(DiffusionPipeline):
                 "Name the folder that train-generator wrote (its generator/), a Hub id, or 'bundled'",
             )
         try:
-            return cls.from_pretrained(str(folder), use_safetensors=True, **kwargs)
+            return cls.from_pretrained(str(folder), **{"torch_dtype": torch.float32, "use_safetensors": True} | kwargs)
         except (OSError, ValueError, KeyError) as error:
             raise EchoAugmentError(
                 f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"

@@ -45,7 +45,9 @@ def test_psnr_and_ssim_of_known_cases():
 
 
 def test_sheet_and_gif_show_every_pair(tmp_path):
-    clips = {name: np.full((3, 8, 40, 60), level, np.uint8) for name, level in (("donor", 90), ("generated", 200))}
+    steps = np.arange(8, dtype=np.uint8)[None, :, None, None]  # equal frames would be stored as one long one
+    levels = {"donor": 90, "generated": 200}
+    clips = {name: np.full((3, 8, 40, 60), level, np.uint8) + steps for name, level in levels.items()}
     write_sheet(tmp_path / "s.png", clips, np.array([30.0, 55.0, 70.0]), 3)
     write_gif(tmp_path / "g.gif", clips, 2, 12.5)
     with Image.open(tmp_path / "s.png") as sheet:
