@@ -122,6 +122,7 @@ def run(cfg: DictConfig) -> None:
     generator = out / "generator"
     # Half precision halves the files; from_pretrained widens them again.
     pipeline.to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
+    forget_paths(generator)
     write_json(generator / TRAINED_ON, data.hashes)
     fingerprint = hash_weights(generator)
     write_card(generator, cfg, data, stages.done, fingerprint)
@@ -135,6 +136,14 @@ def run(cfg: DictConfig) -> None:
     print(
         f"generator in {generator}; measure it with: echo-augment fidelity generator={generator} out={out / 'fidelity'}"
     )
+
+
+def forget_paths(folder: Path) -> None:
+    """Drop from a saved pipeline where its parts were loaded from: a path of this machine, and no part of the model."""
+    for path in folder.glob("*/config.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if config.pop("_name_or_path", None) is not None:
+            write_json(path, config)
 
 
 def training_rows(cfg: DictConfig) -> list[Any]:

@@ -58,6 +58,11 @@ def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
 
 
+def test_no_path_of_this_machine_travels_with_the_weights(trained):
+    for path in (trained / "generator").rglob("*.json"):
+        assert str(trained) not in path.read_text()
+
+
 def test_only_train_hearts_train(trained, root):
     known = set(json.loads((trained / "generator" / "training_hearts.json").read_text())["content"])
     for row in read_table(root).rows:
