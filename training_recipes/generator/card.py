@@ -20,8 +20,7 @@ Generates echocardiogram clips of one heart's look (a reference frame) beating w
 motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418),
 with one motion code per frame.
 
-- **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training. No labels
-were used.
+- **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
 - **Fingerprint**: `{fingerprint}`
 
@@ -35,6 +34,7 @@ were used.
 ## Use
 ```python
 from echo_augment.augmentor.mcdm import MCDMPipeline
+
 pipe = MCDMPipeline.from_pretrained("path/to/this/folder")
 ```
 """

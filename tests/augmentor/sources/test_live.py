@@ -186,7 +186,7 @@ def test_close_ends_the_process_and_seals_what_was_written_through(tmp_path):
 
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 sys.path.insert(0, {folder!r})
 import live_fakes
 from torch.utils.data import DataLoader
@@ -207,7 +207,8 @@ if __name__ == "__main__":
     ("end", "code"),
     [
         ("pass", 0),
-        ("os.kill(os.getpid(), 2); time.sleep(60)", -2),
+        # A background job of a shell starts with Ctrl-C ignored, and Python then leaves it so.
+        ("signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), 2); time.sleep(60)", -2),
         ("os.kill(os.getpid(), 9)", -9),
     ],
     ids=["exit", "ctrl-c", "kill"],
