@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
+from echo_augment.augmentor.mcdm.precision import fast_dtype
 from echo_augment.cache.files import atomic_path
 from echo_augment.training_recipes.ef_models import TinyEF
 from echo_augment.training_recipes.fit import fit
@@ -54,7 +55,7 @@ def normalise(clips: Tensor) -> Tensor:
 
 
 def train_reader(
-    out: Path, *, clips: int, steps: int, frames: int, rate: float, seed: int, batch: int = 24
+    out: Path, *, clips: int, steps: int, frames: int, rate: float, seed: int, batch: int = 16
 ) -> tuple[nn.Module, dict[str, float]]:
     """Train the reader, or load it where ``out`` has it; its R2 and MAE on phantoms it never saw come along.
 
@@ -69,7 +70,7 @@ def train_reader(
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        net = TinyEF(widths=(24, 48, 96), dropout=0.1)
+        net = TinyEF(dropout=0.1)
     path = out / "reader.safetensors"
     if path.exists():
         saved = load_file(path)
@@ -103,7 +104,7 @@ def train_reader(
         out=out,
         name="reader",
         seed=seed,
-        accelerator=Accelerator(),
+        accelerator=Accelerator(mixed_precision="bf16" if fast_dtype("cpu") == torch.bfloat16 else "no", cpu=True),
         save_every=max(100, steps // 10),
     )
     net.cpu()
