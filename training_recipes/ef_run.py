@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -47,7 +48,8 @@ class EfRun:
     def key(self) -> str:
         """Hash of everything that the figures depend on: settings, the data set's table, the clips of the cache."""
         kind = clips_of(self.spec)
-        content = hashlib.sha256((Path(self.root) / "FileList.csv").read_bytes()).hexdigest()
+        root = read_table(self.root).root  # says what is wrong with the folder where something is
+        content = hashlib.sha256((root / "FileList.csv").read_bytes()).hexdigest()
         clips: list[Any] = []
         if kind is not None and kind in self.caches:
             store = ClipStore(self.caches[kind])
