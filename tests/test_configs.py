@@ -49,4 +49,8 @@ def test_missing_folder_is_one_line(tmp_path):
     result = command(
         "train-ef", f"out={tmp_path / 'o'}", "data=echonet", f"data.root={tmp_path / 'nowhere'}", "arm=real"
     )
-    assert result.returncode == 1 and "nowhere: there is no such folder" in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.returncode == 1
+        and "nowhere: there is no such folder" in result.stderr
+        and "Traceback" not in result.stderr
+    )
