@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.arms import clips_of
+from echo_augment.training_recipes.dataset import dataset_root
 from echo_augment.training_recipes.ef_parts import usable_hearts
 from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.fill_cache import Generator, best_device
@@ -51,7 +52,7 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     out = Path(settings["out"])
     check_settings(settings)
-    root = prepare_data(settings["data"])
+    root = dataset_root(settings["data"])
     table = read_table(root)
     refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
     hearts = usable_hearts(root, "train")
@@ -135,17 +136,6 @@ def check_settings(settings: Settings) -> None:
             raise EchoAugmentError(
                 f"{name} must be a list of different values, got {values!r}", f"For instance {name}=[1]"
             )
-
-
-def prepare_data(data: Settings) -> Path:
-    """The data set's folder; phantoms are written where they are not there yet, or only in part."""
-    root = Path(data["root"])
-    if data["name"] == "phantom" and not (root / "phantoms.json").exists():
-        from echo_augment.augmentor.data.phantom import write_phantoms
-
-        more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
-        write_phantoms(root, data["n"], seed=data["seed"], **more)
-    return root
 
 
 def choose_arms(arms: Settings, root: Path) -> tuple[list[str], dict[str, Any]]:

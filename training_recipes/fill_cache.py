@@ -12,6 +12,7 @@ from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, FillSummar
 from echo_augment.cache.fill import Gate
 from echo_augment.cache.gates import image_gate
 
+from .dataset import dataset_root
 from .reporting import write_report
 
 
@@ -101,16 +102,6 @@ def best_device(name: str) -> str:
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def dataset_root(data: DictConfig) -> Path:
-    """The data set's folder; phantoms are written where there are none yet."""
-    root = Path(data.root)
-    if data.name == "phantom" and not (root / "FileList.csv").exists():
-        from echo_augment.augmentor.data.phantom import write_phantoms
-
-        write_phantoms(root, data.n, seed=data.seed)
-    return root
 
 
 def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:

@@ -14,7 +14,6 @@ from diffusers import AutoencoderKL
 from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.codec import build_codec, decode, encode
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
@@ -27,6 +26,7 @@ from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 
+from .dataset import dataset_root
 from .generator.card import write_card
 from .generator.denoising import Windows, denoising_loss, noise_scheduler, write_codes, write_latents
 from .generator.prepared import Prepared, prepare
@@ -148,9 +148,7 @@ def forget_paths(folder: Path) -> None:
 
 def training_rows(cfg: DictConfig) -> list[Any]:
     """The TRAIN videos, labelled or not; VAL and TEST never reach the generator."""
-    if cfg.data.name == "phantom":
-        write_phantoms(cfg.data.root, cfg.data.n, seed=cfg.data.seed)
-    return read_table(cfg.data.root).split("TRAIN")
+    return read_table(dataset_root(cfg.data)).split("TRAIN")
 
 
 def train_stages(

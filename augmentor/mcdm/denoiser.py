@@ -10,6 +10,8 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.resnet import SpatioTemporalResBlock
 from torch import Tensor, nn
 
+from echo_augment.cache import EchoAugmentError
+
 
 class MotionDenoiser(ModelMixin, ConfigMixin):
     """Predicts v for the latents of a clip, given the reference frame's latent and motion codes.
@@ -29,6 +31,9 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         code_size: length of a motion code.
         cross_attention_dim: length of the token; a linear map makes it where it differs from ``code_size``.
         motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).
+
+    Raises:
+        EchoAugmentError: ``motion`` is neither of the two.
     """
 
     config_name = "config.json"
@@ -49,7 +54,7 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         if motion not in ("frame", "vector"):
-            raise ValueError(f"motion must be 'frame' or 'vector', got {motion!r}")
+            raise EchoAugmentError(f"motion must be 'frame' or 'vector', got {motion!r}")
         self.unet = UNetSpatioTemporalConditionModel(
             in_channels=2 * latent_channels,
             out_channels=latent_channels,

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -204,7 +203,6 @@ def load_generator(
     motion_donors: Sequence[str] | None = None,
     on_error: str = "skip",
     batch: int = 8,
-    **_: Any,
 ) -> ClipGenerator:
     """A :class:`ClipGenerator` of a trained generator and the TRAIN videos of a dataset folder.
 

@@ -107,16 +107,3 @@ def test_a_fill_without_any_clip_is_an_error(config):
     fill_cache_off = config("device=cpu", "gates.image=false", "seed=5")
     fill_cache_off.out += "2"
     fill_cache.run(fill_cache_off, lambda *_, **__: Black())
-
-
-def test_phantoms_are_written_where_there_are_none(config, tmp_path, monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        "echo_augment.augmentor.data.phantom.write_phantoms", lambda root, n, seed: calls.append((root, n, seed))
-    )
-    cfg = config("data=phantom", f"data.root={tmp_path / 'ph'}", "data.n=7")
-    assert fill_cache.dataset_root(cfg.data) == tmp_path / "ph" and calls == [(tmp_path / "ph", 7, 0)]
-    (tmp_path / "ph").mkdir()
-    (tmp_path / "ph" / "FileList.csv").touch()
-    fill_cache.dataset_root(cfg.data)
-    assert len(calls) == 1

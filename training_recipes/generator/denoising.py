@@ -104,8 +104,10 @@ class Windows:
 
 
 def noise_scheduler() -> DDIMScheduler:
-    """MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; samples clipped at 4 standard
-    deviations."""
+    """MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; samples clipped at 6 standard deviations.
+
+    The reference clips at 4; here the latents are relative to the reference frame's, whose tails are longer.
+    """
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=1e-4,

@@ -1,0 +1,27 @@
+"""The data set of a job: a folder that is there, or phantoms that the job writes first."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from echo_augment.augmentor.data import phantom
+
+
+def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
+    """The data set's folder; phantoms are written where there are none yet, or only in part.
+
+    Args:
+        data: the configuration group ``data``: ``name``, ``root``, and for phantoms ``n``, ``seed`` and, where given,
+            ``splits`` (shares of TRAIN, VAL and TEST).
+
+    Raises:
+        EchoAugmentError: ``root`` holds a part of another set of phantoms.
+    """
+    root = Path(data["root"])
+    # phantoms.json is written last: where it is, the set is whole.
+    if data["name"] == "phantom" and not (root / "phantoms.json").exists():
+        more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
+        phantom.write_phantoms(root, data["n"], seed=data["seed"], **more)
+    return root
