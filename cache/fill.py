@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from .errors import EchoAugmentError
 from .fill_summary import FillSummary
+from .gates import AnyGate, judge
 from .lock import hold
 from .manifest import SHARDS, list_shards, open_manifest
 from .plan import Plan
@@ -22,7 +23,6 @@ from .stopping import SafeStop
 from .writer import StoreWriter
 
 Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]
-Gate = Callable[[PlanLine, EchoClip], str | None]
 PLAN = "plan.jsonl"
 HOPELESS = 10
 
@@ -36,7 +36,7 @@ def fill(
     shard_clips: int = 512,
     seal_seconds: float = 300.0,
     compression: str = "lz4",
-    gates: Sequence[Gate] = (),
+    gates: Sequence[AnyGate] = (),
     rank: int = 0,
     world: int = 1,
     progress: bool = True,
@@ -55,8 +55,9 @@ def fill(
         seal_seconds: clips are sealed when they are that old, so that a ``kill -9`` loses no more.
         compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
         gates: each gets line and clip and returns None, or why the clip is rejected (``"label: teacher reads 61"``; the
-            part before the colon is what is counted). A rejected clip is recorded, never retried, and refilled from the
-            plan's reserve.
+            part before the colon is what is counted); or it is a `echo_augment.cache.gates.BatchGate`, which gets a
+            whole batch. A rejected clip is recorded, never retried, and refilled from the plan's reserve. An error of
+            a gate ends the fill, after sealing.
         rank: which of ``world`` processes this is; each takes its own lines.
         world: processes that fill this folder together; the same number on every restart.
         progress: show a progress bar.
@@ -121,7 +122,7 @@ class _Fill:
         self,
         generate: Generate,
         writer: StoreWriter,
-        gates: Sequence[Gate],
+        gates: Sequence[AnyGate],
         batch: int,
         progress: bool,
         say: Callable[[str], None],
@@ -133,9 +134,10 @@ class _Fill:
                     lines = todo[at : at + batch]
                     first, since = self.made == 0, time.monotonic()
                     pairs = self._generate(generate, lines)
+                    reasons = self._judge(gates, pairs)
                     seconds = time.monotonic() - since
                     with self.stop.shielded():
-                        bar.update(self._store(pairs, writer, gates))
+                        bar.update(self._store(pairs, reasons, writer))
                     bar.set_postfix(rejected=len(self.rejections.reasons), refresh=False)
                     if first and self.made:
                         self._estimate([clip for _, clip in pairs], len(todo) - len(lines), seconds / len(lines), say)
@@ -170,13 +172,17 @@ class _Fill:
             self.rejections.add(clip_id, reason)
         self.unsure = []
 
-    def _store(self, pairs: Sequence[tuple[PlanLine, EchoClip]], writer: StoreWriter, gates: Sequence[Gate]) -> int:
+    def _judge(self, gates: Sequence[AnyGate], pairs: Sequence[tuple[PlanLine, EchoClip]]) -> list[str | None]:
+        try:
+            return judge(gates, pairs)
+        except OSError as error:
+            raise _GeneratorError(error) from error
+
+    def _store(
+        self, pairs: Sequence[tuple[PlanLine, EchoClip]], reasons: Sequence[str | None], writer: StoreWriter
+    ) -> int:
         stored = 0
-        for line, clip in pairs:
-            try:
-                reason = next((said for said in (gate(line, clip) for gate in gates) if said is not None), None)
-            except OSError as error:
-                raise _GeneratorError(error) from error
+        for (line, clip), reason in zip(pairs, reasons, strict=True):
             if reason is not None:
                 self.rejections.add(line.clip_id, reason)
                 continue

@@ -1,9 +1,49 @@
-"""Gates that need nothing but the clip."""
+"""Gates: what says whether a clip may enter a cache; and the one that needs nothing but the clip."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from .plan_line import PlanLine
 from .record import EchoClip
+
+Gate = Callable[[PlanLine, EchoClip], str | None]
+"""Gets line and clip; returns None, or why the clip is rejected: ``"kind: figures"``."""
+
+
+@runtime_checkable
+class BatchGate(Protocol):
+    """A gate that looks at a whole batch at once, because that is cheaper for it."""
+
+    def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> Sequence[str | None]:
+        """For each clip None, or why it is rejected."""
+
+
+AnyGate = Gate | BatchGate
+
+
+def judge(gates: Sequence[AnyGate], pairs: Sequence[tuple[PlanLine, EchoClip]]) -> list[str | None]:
+    """Why each clip is rejected, None where it passes. A gate sees only what those before it let through.
+
+    Args:
+        gates: in the order in which they are asked.
+        pairs: plan lines and their clips.
+    """
+    reasons: list[str | None] = [None] * len(pairs)
+    for gate in gates:
+        passed = [place for place, reason in enumerate(reasons) if reason is None]
+        if not passed:
+            break
+        lines, clips = [pairs[place][0] for place in passed], [pairs[place][1] for place in passed]
+        if isinstance(gate, BatchGate):
+            said = gate.judge(lines, clips)
+        else:
+            said = [gate(line, clip) for line, clip in zip(lines, clips, strict=True)]
+        for place, reason in zip(passed, said, strict=True):
+            reasons[place] = reason
+    return reasons
+
 
 DARK, FLAT, STILL, BRIGHT = 3.0, 4.0, 0.05, 200.0
 

@@ -9,8 +9,7 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, FillSummary, PlanLine, fill, make_plan
-from echo_augment.cache.fill import Gate
-from echo_augment.cache.gates import image_gate
+from echo_augment.cache.gates import AnyGate, image_gate
 
 from .dataset import dataset_root
 from .reporting import write_report
@@ -54,7 +53,7 @@ def fill_from(
     seed: int = 0,
     balance: str = "natural",
     reserve: float = 0.25,
-    gates: Sequence[Gate] = (image_gate,),
+    gates: Sequence[AnyGate] = (image_gate,),
     **options: Any,
 ) -> FillSummary:
     """Plan ``n`` clips from a generator's donors and fill the cache ``out`` with them; resumable.

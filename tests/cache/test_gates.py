@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from echo_augment.cache import EchoClip, PlanLine
-from echo_augment.cache.gates import image_gate
+from echo_augment.cache.gates import image_gate, judge
 
 LINE = PlanLine("x", "a", "b", 0)
 SPECKLE = np.random.default_rng(0).integers(0, 120, (4, 32, 32), dtype=np.uint8)
@@ -22,3 +22,39 @@ SPECKLE = np.random.default_rng(0).integers(0, 120, (4, 32, 32), dtype=np.uint8)
 def test_what_is_no_echocardiogram_is_rejected(frames, reason):
     found = image_gate(LINE, EchoClip("x", frames, 12.5))
     assert found is None if reason is None else found is not None and found.startswith(reason)
+
+
+class Together:
+    """Rejects odd seeds, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def judge(self, lines, clips):
+        self.asked.append([line.clip_id for line in lines])
+        return [f"odd: {line.seed}" if line.seed % 2 else None for line in lines]
+
+
+def test_gates_are_asked_in_order_and_only_about_what_passed():
+    lines = [PlanLine(f"c{k}", "a", "b", k) for k in range(5)]
+    pairs = [(line, EchoClip(line.clip_id, SPECKLE, 12.5)) for line in lines]
+    together, seen = Together(), []
+
+    def single(line, clip):
+        seen.append(line.clip_id)
+        return "four: it is" if line.seed == 4 else None
+
+    assert judge([together, single], pairs) == [None, "odd: 1", None, "odd: 3", "four: it is"]
+    assert together.asked == [["c0", "c1", "c2", "c3", "c4"]] and seen == ["c0", "c2", "c4"]
+    assert judge([single, together], pairs)[4] == "four: it is" and together.asked[-1] == ["c0", "c1", "c2", "c3"]
+    assert judge([lambda line, clip: "no: no", together], pairs) == ["no: no"] * 5 and len(together.asked) == 2
+    assert judge([], pairs) == [None] * 5
+
+
+def test_a_gate_that_answers_for_too_few_clips_is_an_error():
+    class Short:
+        def judge(self, lines, clips):
+            return [None]
+
+    with pytest.raises(ValueError, match="shorter"):
+        judge([Short()], [(LINE, EchoClip("x", SPECKLE, 12.5))] * 2)
