@@ -41,52 +41,47 @@ class FolderLock:
 
     Args:
         path: of the lock file. It stays there, empty, when the lock is given back: removing it would let two in.
+        patience: seconds to wait for another holder to end, before refusing.
 
     Raises:
         EchoAugmentError: on entering, when another process holds it; names host, process and time.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path).absolute()
+    def __init__(self, path: Path, patience: float = 0.0) -> None:
+        self.path, self.patience = Path(path).absolute(), patience
         self._file: BinaryIO | None = None
         self._stop = threading.Event()
 
     def __enter__(self) -> "FolderLock":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+b")
-        try:
-            self._take(file)
-        except BaseException:
-            file.close()
-            raise
+        until = time.monotonic() + self.patience
+        while (file := self._try(last=time.monotonic() >= until)) is None:
+            time.sleep(min(0.5, self.patience))
         self._file = file
         _open_files.add(file)
         self._heart = threading.Thread(target=self._beat, args=(file,), name="cache-lock", daemon=True)
         self._heart.start()
         return self
 
-    def _take(self, file: BinaryIO) -> None:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._refusal(_content(file)) from None
-        holder = _content(file)
-        # The kernel let us in, so no living process of this host holds it; another host's may.
-        elsewhere = bool(holder) and (fcntl is None or holder.get("host") != socket.gethostname())
-        if elsewhere and time.time() - os.fstat(file.fileno()).st_mtime < STALE_SECONDS:
-            raise self._refusal(holder)
-        file.truncate(0)
-        content = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        file.write(json.dumps(content).encode())
-        file.flush()
-
-    def _refusal(self, holder: dict[str, object]) -> EchoAugmentError:
-        who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} since {holder.get('since', '?')}"
-        return EchoAugmentError(
-            f"another process writes to {self.path.parent}: {who}",
-            f"Wait for it or stop it; if it is dead, this clears by itself within {STALE_SECONDS:.0f} seconds",
-        )
+    def _try(self, last: bool) -> BinaryIO | None:
+        """The lock file, taken; None, or an error with ``last``, where another process holds it."""
+        file = self.path.open("a+b")
+        try:
+            holder = _holder(file, exclusive=True)
+            if holder is None:
+                file.truncate(0)
+                since = time.strftime("%Y-%m-%d %H:%M:%S")
+                content = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+                file.write(json.dumps(content).encode())
+                file.flush()
+                return file
+            if last:
+                raise _refusal(self.path, holder)
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        return None
 
     def _beat(self, file: BinaryIO) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
@@ -108,19 +103,54 @@ def lock_path(folder: Path, rank: int = 0, world: int = 1) -> Path:
 
 
 @contextmanager
-def hold(folder: Path, rank: int = 0, world: int = 1) -> Iterator[None]:
+def hold(folder: Path, rank: int = 0, world: int = 1, patience: float = 0.0) -> Iterator[None]:
     """Hold the share ``rank`` of ``world`` of a cache; the whole of it by default.
+
+    Args:
+        folder: of the cache.
+        rank: which share.
+        world: shares of the cache.
+        patience: seconds to wait for another holder of this share to end, before refusing.
 
     Raises:
         EchoAugmentError: another process holds this share, or a share of another division.
     """
     own = lock_path(folder, rank, world)
-    with FolderLock(own):
+    with FolderLock(own, patience):
         for other in sorted(Path(folder).glob("fill-*-of-*.lock")):
             if not other.name.endswith(f"-of-{world}.lock"):
-                with FolderLock(other):
-                    pass  # entering raises where it is held
+                _refuse_held(other)
         yield
+
+
+def _refuse_held(path: Path) -> None:
+    """Raise where a lock is held. Any number of processes may ask this at the same time."""
+    with path.open("rb") as file:
+        holder = _holder(file, exclusive=False)
+    if holder is not None:
+        raise _refusal(path, holder)
+
+
+def _holder(file: BinaryIO, exclusive: bool) -> dict[str, object] | None:
+    """Who else holds a lock file, as far as it says; None where nobody does: then the kernel's lock is taken."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _content(file)
+    holder = _content(file)
+    # The kernel let us in, so no living process of this host holds it; another host's may.
+    elsewhere = bool(holder) and (fcntl is None or holder.get("host") != socket.gethostname())
+    fresh = time.time() - os.fstat(file.fileno()).st_mtime < STALE_SECONDS
+    return holder if elsewhere and fresh else None
+
+
+def _refusal(path: Path, holder: dict[str, object]) -> EchoAugmentError:
+    who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} since {holder.get('since', '?')}"
+    return EchoAugmentError(
+        f"another process writes to {path.parent}: {who}",
+        f"Wait for it or stop it; if it is dead, this clears by itself within {STALE_SECONDS:.0f} seconds",
+    )
 
 
 def _content(file: BinaryIO) -> dict[str, object]:

@@ -1,26 +1,35 @@
-"""Ctrl-C and SIGTERM that never fall into the middle of a write."""
+"""Ctrl-C and a scheduler's signals that never fall into the middle of a write."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = ("SIGINT", "SIGTERM")
+WARNING = ("SIGUSR1", "SIGUSR2")  # what Slurm sends before the time is up, where it is asked to
+_UNTOUCHED = (None, signal.SIG_IGN)  # handled outside Python; ignored
+
 
 class SafeStop:
-    """While entered, SIGINT and SIGTERM raise ``KeyboardInterrupt``, but inside :meth:`shielded` only at its end.
+    """While entered, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 raise ``KeyboardInterrupt``, but inside :meth:`shielded` only
+    at its end.
 
-    Signals can be handled in the main thread only; elsewhere this does nothing.
+    What handled SIGUSR1 or SIGUSR2 before is called on leaving, when everything is sealed: submitit's handler requeues
+    the Slurm job. Signals can be handled in the main thread only; elsewhere this does nothing.
     """
 
     def __init__(self) -> None:
         self._depth, self._pending = 0, False
         self._before: dict[int, object] = {}
+        self._warned: Callable[[], object] | None = None
 
     def __enter__(self) -> "SafeStop":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+            for name in STOPPING + WARNING:
+                number = getattr(signal, name, None)  # Windows has no SIGUSR
+                if number is not None and not (name in WARNING and signal.getsignal(number) in _UNTOUCHED):
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -28,8 +37,13 @@ class SafeStop:
             if handler is not None:  # None: it was not set from Python, and cannot be set back from here
                 signal.signal(number, handler)  # type: ignore[arg-type]
         self._before = {}
+        if self._warned is not None:
+            self._warned()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        before = self._before.get(number)
+        if signal.Signals(number).name in WARNING and callable(before):
+            self._warned = lambda: before(number, None)
         if self._depth:
             self._pending = True
         else:

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import threading
 import time
 
 import pytest
@@ -107,3 +108,35 @@ def test_a_forked_worker_that_outlives_its_parent_does_not_hold_it(tmp_path):
         os.kill(worker, 9)
         os.close(reader)
         os.close(writer)
+
+
+def test_patience_waits_for_a_holder_to_end(tmp_path):
+    """As a requeued job does, whose killed predecessor on another host looks alive for a while."""
+    path = tmp_path / "x.lock"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 7, "since": "then"}))
+    os.utime(path, (time.time() - STALE_SECONDS + 1,) * 2)
+    began = time.monotonic()
+    with pytest.raises(EchoAugmentError, match="process 7 on elsewhere"), FolderLock(path, patience=0.1):
+        pass
+    with FolderLock(path, patience=30):
+        assert 0.5 < time.monotonic() - began < 20
+
+
+def test_shares_that_start_together_do_not_take_each_other_for_another_division(tmp_path):
+    lock_path(tmp_path, 0, 1).touch()  # of an earlier fill, or of a repair
+    errors: list[Exception] = []
+
+    def take(rank):
+        try:
+            for _ in range(50):
+                with hold(tmp_path, rank, 4):
+                    pass
+        except EchoAugmentError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=take, args=(rank,)) for rank in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
