@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
 from echo_augment.augmentor.tree import pass_epoch
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -72,6 +72,13 @@ def channel_scale(root: str, *, samples: int, length: int, period: int) -> dict[
     mean = np.mean([clip.mean((1, 2, 3)) for clip in clips], 0)
     square = np.mean([np.square(clip).mean((1, 2, 3)) for clip in clips], 0)
     return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()}
+
+
+def video_facts(rows: Sequence[VideoInfo]) -> dict[str, Any]:
+    """``fps`` (the median) and ``size`` ``[H, W]`` (of the first) of some videos: the scale a model learns in."""
+    first = probe_video(rows[0].path)
+    rates = [row.fps for row in rows if row.fps > 0]
+    return {"fps": float(np.median(rates)) if rates else first.fps, "size": [first.height, first.width]}
 
 
 def usable_hearts(root: str | Path, split: str) -> dict[str, float]:

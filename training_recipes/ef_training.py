@@ -13,11 +13,24 @@ from torch.utils.data import Subset
 
 from echo_augment.cache.files import write_json
 
-from .arms import TrainingSet, make_arm, source_of
+from .arms import TrainingSet, make_arm, no_teacher, source_of
 from .decoded import DecodedEcho
+from .ef_learners import make_learner
 from .ef_models import make_model
-from .ef_parts import channel_scale, cpu_threads, make_accelerator, predict, r2, train_batches, true_ef, use_bf16
+from .ef_parts import (
+    Array,
+    channel_scale,
+    cpu_threads,
+    make_accelerator,
+    predict,
+    r2,
+    train_batches,
+    true_ef,
+    use_bf16,
+    video_facts,
+)
 from .ef_run import RESULT, SETTINGS, EfRun, finished
+from .ef_teacher import load_net
 from .fit import fit
 from .optimisers import make_optimizer, make_scheduler
 from .reporting import plain
@@ -33,7 +46,8 @@ def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str,
         progress: show a bar with the time left.
 
     Returns:
-        What ``result.json`` holds: figures, predictions by TEST heart, the labelled hearts, notes.
+        What ``result.json`` holds: figures, predictions by TEST heart, the labelled hearts, notes; and as ``reader``
+        how clips must be cut and normalised for the model.
 
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
@@ -68,36 +82,56 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     val = DecodedEcho(split="val", clips="all", memory_mb=memory, **reader)
     labels = run.spec.get("labels") or run.labels
     names = [row.name for row in train.rows]
-    labelled = choose_labelled(names, count_labels(labels, len(names)), run.seed)
+    order = choose_labelled(names, len(names), run.seed)
+    known = count_labels(labels, len(names))
+    labelled, unlabelled = order[:known], order[known:][: run.unlabelled]
     share = count_labels(run.labels, len(names)) / len(names)
     judges = choose_validation([row.name for row in val.rows], share, run.val_at_least, run.seed)
 
     place = {name: index for index, name in enumerate(names)}
     caches = {kind: Path(folder) for kind, folder in run.caches.items()}
     real = Subset(train, [place[name] for name in labelled])
-    dataset = make_arm(run.spec)(TrainingSet(real=real, labelled=tuple(labelled), caches=caches, seed=run.seed))
+    bf16 = use_bf16(str(recipe["precision"]), device)
 
-    model = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
+    def teach(name: str, windows: int) -> Array:
+        if name not in run.teachers:
+            return no_teacher(name, windows)
+        whole = DecodedEcho(split="train", clips="all", **reader)
+        teacher = load_net(run.teachers[name]).to(device)
+        return predict(teacher, whole, [place[heart] for heart in unlabelled], windows, device, bf16)
+
+    given = TrainingSet(
+        real=real,
+        labelled=tuple(labelled),
+        caches=caches,
+        seed=run.seed,
+        unlabelled=Subset(train, [place[name] for name in unlabelled]),
+        teach=teach,
+    )
+    dataset = make_arm(run.spec)(given)
+
+    net = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
     batch_size = min(int(recipe["batch_size"]), len(dataset))
     per_epoch = len(dataset) // batch_size
     steps = int(recipe["steps"] or recipe["epochs"] * per_epoch)
-    optimizer = make_optimizer(model.parameters(), recipe["optimizer"])
-    bf16 = use_bf16(str(recipe["precision"]), device)
+    learner = make_learner(run.spec, net, steps)
+    trained = [parameter for parameter in learner.module.parameters() if parameter.requires_grad]
+    optimizer = make_optimizer(trained, recipe["optimizer"])
 
-    def loss_fn(net: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
+    def loss_fn(module: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
         clips, ef = batch
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            predicted = net(clips)
-        return {"loss": nn.functional.mse_loss(predicted.float(), ef.float())}
+            predicted = module(clips)
+        return learner.loss(predicted.float(), ef.float())
 
     judged = [index for index, row in enumerate(val.rows) if row.name in set(judges)]
 
-    def validate(net: nn.Module) -> dict[str, float]:
-        error = predict(net, val, judged, recipe["val_clips"], device, bf16) - true_ef(val, judged)
+    def validate(module: nn.Module) -> dict[str, float]:
+        error = predict(module, val, judged, recipe["val_clips"], device, bf16) - true_ef(val, judged)
         return {"mae": float(np.abs(error).mean())}
 
     fitted = fit(
-        model,
+        learner.module,
         train_batches(dataset, batch_size, run.seed, int(recipe["workers"])),
         loss_fn,
         steps=steps,
@@ -116,6 +150,7 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     )
     test = DecodedEcho(split="test", clips="all", **reader)
     everyone = list(range(len(test)))
+    model = learner.net
     predicted = predict(model, test, everyone, recipe["test_clips"], device, bf16)
     true = true_ef(test, everyone)
     save_model(model, str(out / "model.safetensors"))
@@ -124,8 +159,10 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     return {
         "arm": run.arm,
         "seed": run.seed,
+        "reader": {**window, **scale, **video_facts(train.rows)},
         "labelled": labelled,
         "labelled_hearts": len(labelled),
+        "unlabelled_hearts": len(unlabelled),
         "train_hearts": len(names),
         "validation_hearts": len(judges),
         "steps": steps,
