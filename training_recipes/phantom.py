@@ -87,6 +87,8 @@ def compare(cfg: DictConfig) -> None:
     path = write_report(out, "phantom", cfg, figures)
     print(format_table(table))
     outside = [key for key, row in table.items() if not row["within"]]
+    alike = (len(real) - 1) / (len(real) + 1)
+    print(f"(of clips of the very same kind, {alike:.0%} would lie between the least and the largest of {len(real)})")
     verdict = f"outside for {', '.join(outside)}" if outside else "inside the real clips' spread for every figure"
     print(f"the phantoms' median is {verdict}; see {path} and {out / 'contact_sheet.png'}")
 

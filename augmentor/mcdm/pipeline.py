@@ -12,8 +12,10 @@ from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
 
+from ..devices import refuse_device_in_worker
 from .codec import decode, encode
 from .denoiser import MotionDenoiser
+from .detail import carry_details
 from .hearts import Heart
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, vector_code
@@ -54,6 +56,8 @@ class MCDMPipeline(DiffusionPipeline):
         code_mean: subtracted from every code; one number per dimension.
         code_std: divides every code.
         preset: name of the configuration it was trained by.
+        detail: whether clips get the reference frame's fine detail
+            (:func:`~echo_augment.augmentor.mcdm.detail.carry_detail`), which a small codec cannot hold.
     """
 
     model_cpu_offload_seq = "mafe->reid->denoiser->vae"
@@ -72,6 +76,7 @@ class MCDMPipeline(DiffusionPipeline):
         code_mean: tuple[float, ...] = (0.0,),
         code_std: tuple[float, ...] = (1.0,),
         preset: str = "tiny",
+        detail: bool = True,
     ) -> None:
         super().__init__()
         self.register_modules(vae=vae, denoiser=denoiser, mafe=mafe, reid=reid, scheduler=scheduler)
@@ -83,6 +88,7 @@ class MCDMPipeline(DiffusionPipeline):
             code_mean=list(code_mean),
             code_std=list(code_std),
             preset=preset,
+            detail=detail,
         )
 
     @classmethod
@@ -107,6 +113,7 @@ class MCDMPipeline(DiffusionPipeline):
 
     def encode_motion(self, heart: Heart) -> Tensor:
         """Normalised codes of a heart's motion: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
+        refuse_device_in_worker(self.device, "MCDMPipeline")
         kind = self.config["code"]
         if kind == "mafe":
             codes: Codes = mafe_codes(self.mafe, heart)
@@ -124,6 +131,7 @@ class MCDMPipeline(DiffusionPipeline):
         num_inference_steps: int = 8,
         sampler: str = "ddim",
         guidance_scale: float = 1.0,
+        detail: bool | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         return_dict: bool = True,
     ) -> MCDMOutput | tuple[Tensor]:
@@ -136,6 +144,7 @@ class MCDMPipeline(DiffusionPipeline):
             num_inference_steps: denoising steps.
             sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
+            detail: overrides the pipeline's own setting.
             generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on
                 its batch.
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
@@ -144,8 +153,9 @@ class MCDMPipeline(DiffusionPipeline):
             EchoAugmentError: shapes that do not fit, or a sampler there is not.
         """
         batch, frames = len(reference_frames), int(self.config["frames"])
-        self._check(reference_frames, motion, sampler)
         device = self._execution_device
+        refuse_device_in_worker(device, "MCDMPipeline")
+        self._check(reference_frames, motion, sampler)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
         scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
@@ -167,6 +177,9 @@ class MCDMPipeline(DiffusionPipeline):
         # The denoiser works on the difference to the reference frame's latent.
         latents = reference[:, None] + latents * self.denoiser.config["motion_scale"]
         clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, frames)).cpu()
+        if self.config["detail"] if detail is None else detail:
+            blurred = decode(self.vae, reference).cpu()
+            clips = torch.from_numpy(carry_details(clips.numpy(), reference_frames.cpu().numpy(), blurred.numpy()))
         self.maybe_free_model_hooks()
         return MCDMOutput(clips=clips) if return_dict else (clips,)
 
