@@ -1,0 +1,154 @@
+"""LV masks that travel with a generated clip: a segmenter draws them, the donors say how far to trust them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
+
+from .mask_measures import Masks, dice, mask_ef
+
+EF_TOLERANCE = 15.0  # EF points: an EF from masks that is so far from the donor's halves the trust (0.61)
+
+
+class Segmenter(Protocol):
+    """Draws LV masks.
+
+    Attributes:
+        fingerprint: hash of what decides its masks.
+    """
+
+    fingerprint: str
+
+    def __call__(self, frames: npt.NDArray[np.uint8]) -> Masks:
+        """``(T, H, W)`` uint8 frames to ``(T, H, W)`` masks."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskTrust:
+    """How far the masks of a clip agree with what its donors say.
+
+    Attributes:
+        tracing_dice: Dice of the ED mask with the appearance donor's tracing at ED, where the reference frame was
+            taken; NaN where there is no tracing.
+        ef: by the method of discs from the masks at the clip's ED and ES frames, in percent; NaN without ED mask.
+        ef_error: ``ef`` minus the motion donor's EF; NaN where either is unknown.
+    """
+
+    tracing_dice: float
+    ef: float
+    ef_error: float
+
+    @property
+    def confidence(self) -> float:
+        """In [0, 1]: the Dice (1 where there is no tracing) times ``exp(-ef_error**2 / (2 * EF_TOLERANCE**2))``.
+
+        Where the clip has no EF to compare with only the Dice counts; an empty ED mask is not trusted at all.
+        """
+        if math.isnan(self.ef):
+            return 0.0
+        overlap = 1.0 if math.isnan(self.tracing_dice) else self.tracing_dice
+        error = 0.0 if math.isnan(self.ef_error) else self.ef_error
+        return overlap * math.exp(-0.5 * (error / EF_TOLERANCE) ** 2)
+
+
+def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None) -> MaskTrust:
+    """Hold the masks ``(T, H, W)`` of a clip against the donors.
+
+    Args:
+        clip: with the motion donor's EF and ED and ES frames.
+        masks: drawn on its frames.
+        tracing: LV mask ``(h, w)`` that a person traced in the appearance donor's ED frame, at any size; or None.
+    """
+    overlap = math.nan
+    ed = clip.ed_frame if clip.ed_frame >= 0 else int(masks.sum((1, 2)).argmax())
+    if tracing is not None:
+        size = (masks.shape[2], masks.shape[1])
+        traced = cv2.resize(tracing.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        overlap = dice(masks[ed], traced)
+    found = mask_ef(masks, clip.ed_frame, clip.es_frame) if masks[ed].any() else math.nan
+    return MaskTrust(overlap, found, found - clip.ef)
+
+
+def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = None) -> EchoClip:
+    """A generated clip with an LV mask for every frame; see `MaskTrust` for what becomes of its confidence.
+
+    Args:
+        clip: generated; its confidence is multiplied by that of the masks.
+        segmenter: draws the masks.
+        tracing: of the appearance donor at ED, ``(h, w)``, or None.
+
+    Returns:
+        The clip with ``masks``; ``mask_ef``, ``mask_dice`` (None without tracing) and ``segmenter`` stand in
+        ``provenance.extra``.
+    """
+    masks = segmenter(clip.frames)
+    found = trust(clip, masks, tracing)
+    source = clip.provenance
+    if source is not None:
+        notes: dict[str, Any] = {
+            "mask_ef": _number(found.ef),
+            "mask_dice": _number(found.tracing_dice),
+            "segmenter": segmenter.fingerprint,
+        }
+        source = replace(source, extra={**source.extra, **notes})
+    confidence = clip.confidence * min(1.0, max(0.0, found.confidence))
+    return replace(clip, masks=masks, confidence=confidence, provenance=source)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
+
+
+class MaskGate:
+    """A gate of `echo_augment.cache.fill` that rejects clips whose masks their donors contradict.
+
+    Args:
+        at_least: lowest confidence of a clip with masks, in [0, 1].
+
+    Raises:
+        EchoAugmentError: ``at_least`` is out of its range.
+    """
+
+    def __init__(self, at_least: float = 0.5) -> None:
+        if not 0 <= at_least <= 1:
+            raise EchoAugmentError(f"the lowest confidence of masks must be in [0, 1], got {at_least}")
+        self.at_least = at_least
+
+    def __call__(self, line: PlanLine, clip: EchoClip) -> str | None:
+        """None, or why the clip is rejected."""
+        if clip.masks is None or clip.confidence >= self.at_least:
+            return None
+        extra = {} if clip.provenance is None else clip.provenance.extra
+        return (
+            f"masks: confidence {clip.confidence:.2f} is below {self.at_least:g} (EF from masks "
+            f"{extra.get('mask_ef')}, label {clip.ef:.1f}; Dice with the donor's tracing {extra.get('mask_dice')})"
+        )
+
+
+class WithMasks:
+    """A generator whose clips carry LV masks: a callable for `echo_augment.cache.fill`, like the one it wraps.
+
+    Args:
+        generator: makes the clips, for instance a `ClipGenerator`.
+        segmenter: draws the masks.
+        tracings: LV mask at ED ``(h, w)`` by name, of the appearance donors whose tracing may be known.
+    """
+
+    def __init__(self, generator: Any, segmenter: Segmenter, tracings: Mapping[str, Masks] | None = None) -> None:
+        self.generator, self.segmenter, self.tracings = generator, segmenter, tracings or {}
+        self.fingerprint = f"{generator.fingerprint}+masks-{segmenter.fingerprint}"
+        self.sampler: str = generator.sampler
+        self.skipped: Sequence[Mapping[str, Any]] = generator.skipped
+        self.motion_donors: Mapping[str, float] = generator.motion_donors
+        self.appearance_donors: Sequence[str] = generator.appearance_donors
+
+    def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
+        """The clips of some plan lines, in their order."""
+        pairs = zip(lines, self.generator(lines), strict=True)
+        return [with_masks(clip, self.segmenter, self.tracings.get(line.appearance_donor)) for line, clip in pairs]
