@@ -35,6 +35,7 @@ SUMMARIES = {
     "fill-cache": "fill a cache of synthetic clips offline, resumable",
     "cache": "action=info, verify, repair, merge, export or preview",
     "train-ef": "train an EF regressor, with or without augmentation",
+    "train-segmentation": "train an LV segmenter, with or without augmentation; it can draw masks for fill-cache",
     "benchmark": "arms x label fractions x seeds, with statistics and a report",
     "fidelity": "EF adherence, swap test and counterfactual error of a generator",
     "speed": "every speed figure, as ratios measured in one run",
