@@ -39,6 +39,7 @@ def fill(
     gates: Sequence[AnyGate] = (),
     rank: int = 0,
     world: int = 1,
+    patience: float = 0.0,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> FillSummary:
@@ -60,19 +61,21 @@ def fill(
             a gate ends the fill, after sealing.
         rank: which of ``world`` processes this is; each takes its own lines.
         world: processes that fill this folder together; the same number on every restart.
+        patience: seconds to wait where another process seems to fill this share: one that was killed on another
+            machine seems to for three minutes.
         progress: show a progress bar.
         say: gets the estimate, before the bulk of the work starts.
 
     Raises:
         EchoAugmentError: another fill holds the folder; it belongs to another generator or plan; no line can be made;
             the disk is full or read-only.
-        KeyboardInterrupt: on Ctrl-C or SIGTERM, after sealing what is whole.
+        KeyboardInterrupt: on Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2, after sealing what is whole.
     """
     folder = Path(folder)
     started = time.monotonic()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with SafeStop() as stop, hold(folder, rank, world):
+        with SafeStop() as stop, hold(folder, rank, world, patience):
             _check_folder(plan, folder)
             _clear_leavings(folder)
             work = _Fill(plan, folder, rank, world, stop)

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,24 @@ def usage() -> str:
     return USAGE.format(version=version("echo-augment"), jobs="\n".join(lines))
 
 
+def is_share(overrides: Sequence[str]) -> bool:
+    """Whether a run of a sweep does one process's share of a job.
+
+    Args:
+        overrides: of this run, for instance ``["rank=0", "world=4"]``.
+    """
+    return any(one.lstrip("+").split("=")[0] == "rank" for one in overrides)
+
+
 def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
     """Run one composed job; an error a user can mend becomes one line and an exit code.
 
-    In a sweep ``out`` is each run's own folder, so that runs never write over each other.
+    In a sweep ``out`` is each run's own folder, so that runs never write over each other; but in one over ``rank`` the
+    runs fill ``out`` together.
     """
     hydra_config = HydraConfig.get()
-    if hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN":
+    multirun = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
+    if multirun and not is_share(hydra_config.overrides.task):
         config.out = hydra_config.runtime.output_dir
     try:
         missing = sorted(OmegaConf.missing_keys(config))
@@ -77,6 +88,11 @@ def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
         sys.exit(EXIT_ERROR)
 
 
+def run_named(name: str, config: DictConfig) -> None:
+    """:func:`run_job` of the job of this name; also in another process, for instance on a cluster's node."""
+    run_job(find_jobs()[name].load(), config)
+
+
 def main() -> None:
     """Entry point of the ``echo-augment`` command."""
     arguments = sys.argv[1:]
@@ -87,15 +103,14 @@ def main() -> None:
         print(version("echo-augment"))
         return
     name = arguments[0]
-    jobs = find_jobs()
-    if name not in jobs:
-        print(f"error: no job {name!r}; there are: {', '.join(jobs)}", file=sys.stderr)
+    if name not in find_jobs():
+        print(f"error: no job {name!r}; there are: {', '.join(find_jobs())}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
     logging.getLogger("hydra").setLevel(logging.WARNING)
     sys.argv = [f"{Path(sys.argv[0]).name} {name}", *arguments[1:]]
 
     def task(config: DictConfig) -> None:
-        run_job(jobs[name].load(), config)
+        run_named(name, config)
 
     decorate = hydra.main(version_base="1.3", config_path="pkg://echo_augment.training_recipes.conf", config_name=name)
     try:

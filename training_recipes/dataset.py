@@ -7,6 +7,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import phantom
+from echo_augment.cache.lock import FolderLock
+
+PATIENCE = 24 * 3600.0  # seconds: processes that start together wait for the one that writes the set
 
 
 def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
@@ -23,5 +26,6 @@ def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
     # phantoms.json is written last: where it is, the set is whole.
     if data["name"] == "phantom" and not (root / "phantoms.json").exists():
         more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
-        phantom.write_phantoms(root, data["n"], seed=data["seed"], **more)
+        with FolderLock(root / ".writing.lock", PATIENCE):
+            phantom.write_phantoms(root, data["n"], seed=data["seed"], **more)
     return root

@@ -1,18 +1,19 @@
 """The job ``fill-cache``: generates synthetic clips into a cache, offline and resumable."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, FillSummary, PlanLine, fill, make_plan
+from echo_augment.cache import EchoAugmentError, EchoClip, FillSummary, PlanLine, fill, make_plan
 from echo_augment.cache.gates import AnyGate, image_gate
 
 from .dataset import dataset_root
-from .reporting import write_report
+from .fill_report import report_fill
+from .ranks import best_device, find_ranks, meet
 
 
 class Generator(Protocol):
@@ -67,7 +68,7 @@ def fill_from(
         reserve: spare plan lines as a share of ``n``.
         gates: see `echo_augment.cache.fill`.
         **options: ``batch``, ``shard_clips``, ``seal_seconds``, ``compression``, ``progress``, ``rank``, ``world``,
-            ``say``, as for `echo_augment.cache.fill`.
+            ``patience``, ``say``, as for `echo_augment.cache.fill`.
 
     Raises:
         EchoAugmentError: as `make_plan` and `fill`.
@@ -90,17 +91,7 @@ def figures_of(summary: FillSummary, generator: Generator, seed: int) -> dict[st
     figures: dict[str, Any] = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": list(generator.skipped)}
     figures |= {"sampler": generator.sampler, "fill": summary.as_dict()}
     figures["donors"] = {"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)}
-    efs = ClipStore(summary.folder).ef
-    if len(efs):
-        figures["ef"] = {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}
     return figures
-
-
-def best_device(name: str) -> str:
-    """``name``, or for ``auto`` the fastest device that is there."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
@@ -116,9 +107,15 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     """
     from echo_augment.augmentor.mcdm.generate import load_generator
 
+    ranks = find_ranks(os.environ, cfg.rank, cfg.world)
     root = dataset_root(cfg.data)
     generator = (load or load_generator)(
-        cfg.generator, root, device=best_device(cfg.device), steps=cfg.steps, seed=cfg.seed, on_error="skip"
+        cfg.generator,
+        root,
+        device=best_device(cfg.device, ranks.local),
+        steps=cfg.steps,
+        seed=cfg.seed,
+        on_error="skip",
     )
     summary = fill_from(
         generator,
@@ -132,14 +129,16 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
         shard_clips=cfg.shard_clips,
         seal_seconds=cfg.seal_seconds,
         compression=cfg.compression,
-        rank=cfg.rank,
-        world=cfg.world,
+        rank=ranks.rank,
+        world=ranks.world,
+        patience=ranks.patience,
         say=tqdm.write,
     )
-    path = write_report(cfg.out, "fill-cache", cfg, figures_of(summary, generator, cfg.seed))
-    if not summary.sealed:
+    line = report_fill(cfg, summary, figures_of(summary, generator, cfg.seed), ranks)
+    if summary.wanted and not summary.sealed:
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {cfg.out}"
         )
-    skipped = f"; {len(generator.skipped)} donors skipped" if generator.skipped else ""
-    print(f"{summary}{skipped}; report: {path}")
+    print(line, flush=True)
+    if ranks.rank:
+        meet(ranks)

@@ -1,0 +1,62 @@
+"""What a fill reports: of this process's share, and of the whole plan where several processes fill a cache."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from echo_augment.cache import ClipStore, FillSummary, Plan
+from echo_augment.cache.fill import PLAN
+from echo_augment.cache.rejections import Rejections, count_reasons
+
+from .ranks import Ranks, meet
+from .reporting import write_report
+
+
+def whole_plan(folder: Path, world: int) -> dict[str, Any]:
+    """What all processes together have made of a cache's plan so far.
+
+    Args:
+        folder: of the cache.
+        world: processes that fill it.
+    """
+    plan = Plan.load(folder / PLAN)
+    sealed = {line.clip_id for line in plan.lines + plan.reserve} & set(ClipStore(folder).ids)
+    rejected = count_reasons(Rejections(folder, world=world).reasons)
+    wanted = len(plan.lines)
+    return {"wanted": wanted, "sealed": len(sealed), "complete": len(sealed) >= wanted, "rejected": rejected}
+
+
+def report_fill(cfg: DictConfig, summary: FillSummary, figures: dict[str, Any], ranks: Ranks) -> str:
+    """Write the reports of a fill and return the job's last line.
+
+    One process alone writes ``<out>/report.json``. Of several, each writes ``<out>/rank-<k>-of-<n>/report.json``, and
+    the first ``<out>/report.json`` as well, on all that is in the cache by then: under ``accelerate launch`` it waits
+    for the others (each calls `meet` when its line is printed); the tasks of a job array may run at any time, so there
+    the line says how far they are.
+
+    Args:
+        cfg: the composed configuration of ``fill-cache``.
+        summary: of this process.
+        figures: of this process.
+        ranks: which process this is.
+    """
+    folder, job = Path(cfg.out), "fill-cache"
+    skipped = f"; {len(figures['skipped'])} donors skipped" if figures["skipped"] else ""
+    figures = {**figures, "rank": ranks.rank, "world": ranks.world}
+    if ranks.world == 1:
+        return f"{summary}{skipped}; report: {write_report(folder, job, cfg, figures | spread(folder))}"
+    line = f"rank {ranks.rank} of {ranks.world}: {summary}{skipped}"
+    path = write_report(folder / f"rank-{ranks.rank}-of-{ranks.world}", job, cfg, figures)
+    if ranks.rank == 0:
+        meet(ranks)
+        whole = whole_plan(folder, ranks.world)
+        path = write_report(folder, job, cfg, {**figures, "fill": whole, **spread(folder)})
+        line += f"; all ranks so far: {whole['sealed']} of {whole['wanted']}"
+    return f"{line}; report: {path}"
+
+
+def spread(folder: Path) -> dict[str, Any]:
+    """Figure ``ef``: how the EF of a cache's clips, in percent, are spread; nothing for an empty cache."""
+    efs = ClipStore(folder).ef
+    return {"ef": {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}} if len(efs) else {}

@@ -1,0 +1,154 @@
+"""Which of several processes this is: from the numbers given, or else from what started them.
+
+``accelerate launch`` and ``torchrun`` say it in ``RANK`` and ``WORLD_SIZE``, ``srun`` in ``SLURM_PROCID``, and a Slurm
+job array in the index of its task. An array of jobs that each launch several processes counts both.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.lock import HEARTBEAT_SECONDS, STALE_SECONDS
+
+AUTO = "auto"
+REMEDY = "Give both, for instance rank=0 world=4, or leave both to the launcher: rank=auto world=auto"
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Which process of a job this is.
+
+    Attributes:
+        rank: this process, ``0..world - 1``.
+        world: processes that share the work.
+        local: this process among those of its machine: chooses the device.
+        launched: processes that one ``accelerate launch`` or ``torchrun`` started together, this one included; they
+            can wait for each other (`meet`). 1 where there was no such launch.
+        patience: seconds to wait for a share of the work that still seems to be held: a requeued job's predecessor
+            may have been killed on another machine a moment ago.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+    launched: int = 1
+    patience: float = 0.0
+
+
+def find_ranks(environment: Mapping[str, str], rank: int | str = AUTO, world: int | str = AUTO) -> Ranks:
+    """The place of this process; a pure function of its arguments.
+
+    Numbers given win. Else it is the product of the Slurm array (``SLURM_ARRAY_TASK_ID``, ``_MIN``, ``_STEP``,
+    ``_COUNT``), unless submitit made that array for a sweep, and of what runs inside a task of it: ``RANK`` and
+    ``WORLD_SIZE``, or under srun ``SLURM_PROCID`` and ``SLURM_STEP_NUM_TASKS`` (not ``SLURM_NTASKS``, which is set
+    without srun, too, where one process runs alone).
+
+    Args:
+        environment: usually ``os.environ``.
+        rank: a number, or ``auto``.
+        world: a number, or ``auto``.
+
+    Raises:
+        EchoAugmentError: only one of two numbers that belong together is known, or they do not fit each other.
+    """
+    inner, inner_world = _inside(environment)
+    outer, outer_world = _array(environment) if AUTO in (rank, world) else (0, 1)
+    found = (outer * inner_world + inner, outer_world * inner_world)
+    if found[1] == 1 and (rank == AUTO) != (world == AUTO):
+        raise EchoAugmentError(f"rank={rank} world={world}: nothing around this process says the other number", REMEDY)
+    own, all_of_them = (
+        value if given == AUTO else _number(name, given)
+        for name, given, value in (("rank", rank, found[0]), ("world", world, found[1]))
+    )
+    if all_of_them < 1 or not 0 <= own < all_of_them:
+        raise EchoAugmentError(f"rank must be in 0..world - 1, got rank={own} world={all_of_them}", REMEDY)
+    local = next((environment[name] for name in ("LOCAL_RANK", "SLURM_LOCALID") if name in environment), "0")
+    met = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True" and rank == AUTO
+    again = any(environment.get(name, "0") != "0" for name in ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT"))
+    return Ranks(
+        rank=own,
+        world=all_of_them,
+        local=_number("LOCAL_RANK", local),
+        launched=inner_world if met else 1,
+        patience=STALE_SECONDS + 2 * HEARTBEAT_SECONDS if again else 0.0,
+    )
+
+
+def _inside(environment: Mapping[str, str]) -> tuple[int, int]:
+    for own, count in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        if own in environment and count in environment:
+            return _number(own, environment[own]), _number(count, environment[count])
+    return 0, 1
+
+
+def _array(environment: Mapping[str, str]) -> tuple[int, int]:
+    if "SLURM_ARRAY_TASK_ID" not in environment or "SUBMITIT_EXECUTOR" in environment:
+        return 0, 1
+    task, first, step, count = (
+        _number(name, environment.get(name, default))
+        for name, default in (
+            ("SLURM_ARRAY_TASK_ID", "0"),
+            ("SLURM_ARRAY_TASK_MIN", "0"),
+            ("SLURM_ARRAY_TASK_STEP", "1"),
+            ("SLURM_ARRAY_TASK_COUNT", "1"),
+        )
+    )
+    place, odd = divmod(task - first, max(step, 1))
+    if odd or not 0 <= place < count:
+        raise EchoAugmentError(
+            f"task {task} of a Slurm array of {count} that starts at {first}: the array has gaps, so its ranks are not "
+            "known",
+            "Use an array such as 0-3, or give rank= and world=",
+        )
+    return place, count
+
+
+def _number(name: str, value: int | str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise EchoAugmentError(f"{name} must be a whole number, got {value!r}", REMEDY) from None
+
+
+def choose_device(name: str, local: int, cuda: int, mps: bool) -> str:
+    """The device of a process: ``name``, or for ``auto`` the fastest one; of several GPUs the process's own.
+
+    Args:
+        name: ``auto``, ``cuda`` (any), or a device such as ``cpu`` or ``cuda:1``.
+        local: this process among those of its machine.
+        cuda: GPUs that this process sees; a scheduler may show each process only its own.
+        mps: whether there is an Apple GPU.
+    """
+    if name == "cuda" or (name == AUTO and cuda):
+        return f"cuda:{local % cuda}" if cuda > 1 else "cuda"
+    if name == AUTO:
+        return "mps" if mps else "cpu"
+    return name
+
+
+def best_device(name: str, local: int = 0) -> str:
+    """:func:`choose_device` on this machine."""
+    return choose_device(name, local, torch.cuda.device_count(), torch.backends.mps.is_available())
+
+
+def meet(ranks: Ranks) -> None:
+    """Say that this process is done; the first of a launch waits here for all the others.
+
+    It waits without limit: they may have hours of work left, and where one fails, the launcher ends all.
+    """
+    if ranks.launched == 1:
+        return
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = torch.distributed.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=60))
+    turn = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    names = [f"echo-augment/done/{turn}/{k}" for k in range(ranks.launched)]
+    own = int(os.environ["RANK"])
+    store.set(names[own], "1")
+    while own == 0 and not store.check(names):
+        time.sleep(LOOK_SECONDS)
