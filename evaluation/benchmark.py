@@ -9,12 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.arms import clips_of
+from echo_augment.training_recipes.arms import clips_of, teacher_of
 from echo_augment.training_recipes.dataset import dataset_root
 from echo_augment.training_recipes.ef_parts import usable_hearts
 from echo_augment.training_recipes.ef_run import EfRun
-from echo_augment.training_recipes.fill_cache import Generator, best_device
+from echo_augment.training_recipes.fill_cache import Generator
 from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.ranks import best_device
 from echo_augment.training_recipes.reporting import plain, write_report
 from echo_augment.training_recipes.subsets import choose_labelled, count_labels
 
@@ -62,9 +63,10 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
         for place, labels in enumerate(settings["labels"])
         for seed in settings["seeds"]
     }
-    caches, fills, fingerprint = fill_all(settings, root, out, arms, subsets, load)
+    looks = choose_looks(list(hearts), subsets, settings["unlabelled"])
+    caches, fills, fingerprint = fill_all(settings, root, out, arms, subsets, looks, load)
     runs = {
-        out / "runs" / f"labels-{str(settings['labels'][place]).replace('/', '_')}" / f"{arm}-seed{seed}": EfRun(
+        run_folder(out, settings["labels"][place], arm, seed): EfRun(
             root=str(root),
             arm=arm,
             spec=spec,
@@ -75,6 +77,8 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
             val_at_least=settings["val_at_least"],
             caches=caches[place, seed],
             device=settings["device"],
+            unlabelled=settings["unlabelled"],
+            teachers=teachers_of(spec, arms, out, settings["labels"][place], seed),
         )
         for place, seed in subsets
         for arm, spec in arms.items()
@@ -115,6 +119,27 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
     return report
 
 
+def run_folder(out: Path, labels: Any, arm: str, seed: int) -> Path:
+    """Where a training of a benchmark is kept."""
+    return out / "runs" / f"labels-{str(labels).replace('/', '_')}" / f"{arm}-seed{seed}"
+
+
+def teachers_of(spec: Settings, arms: Settings, out: Path, labels: Any, seed: int) -> dict[str, str]:
+    """The training, of the same labels and seed, that an arm learns from, by the name of its arm.
+
+    Raises:
+        EchoAugmentError: that arm is not trained here.
+    """
+    name = teacher_of(spec)
+    if name is None:
+        return {}
+    if name not in arms:
+        raise EchoAugmentError(
+            f"an arm learns from the net of the arm {name}, which is not trained here", f"Add {name} to arm=[..]"
+        )
+    return {name: str(run_folder(out, labels, name, seed))}
+
+
 def skipped_videos(results: Iterable[Settings], fills: Iterable[Settings]) -> list[tuple[str, str]]:
     """Videos that a reader left out, and those that the generator could not use as donors, each with its reason."""
     found = {(str(name), str(reason)) for result in results for name, reason in result["skipped"]}
@@ -147,12 +172,25 @@ def choose_arms(arms: Settings, root: Path) -> tuple[list[str], dict[str, Any]]:
     return notes, kept
 
 
+def choose_looks(
+    names: list[str], subsets: Mapping[tuple[int, int], list[str]], unlabelled: int | None
+) -> dict[tuple[int, int], list[str] | None]:
+    """The hearts that may give looks: the labelled ones and the first ``unlabelled`` others; None for all."""
+    if unlabelled is None:
+        return dict.fromkeys(subsets)
+    return {
+        (place, seed): choose_labelled(names, min(len(names), len(labelled) + unlabelled), seed)
+        for (place, seed), labelled in subsets.items()
+    }
+
+
 def fill_all(
     settings: Settings,
     root: Path,
     out: Path,
     arms: Settings,
     subsets: Mapping[tuple[int, int], list[str]],
+    looks: Mapping[tuple[int, int], list[str] | None],
     load: Load | None,
 ) -> tuple[dict[tuple[int, int], dict[str, str]], list[dict[str, Any]], str]:
     """Fill the caches that the arms need.
@@ -173,7 +211,9 @@ def fill_all(
         for place, seed in subsets:
             labels = str(settings["labels"][place]).replace("/", "_")
             folder = out / "caches" / f"{kind}-labels-{labels}-seed{seed}"
-            print(f"{kind} clips for seed {seed}: {len(subsets[place, seed])} labelled motions, all TRAIN looks")
+            allowed = looks[place, seed]
+            seen = "all TRAIN looks" if allowed is None else f"looks of {len(allowed)} hearts"
+            print(f"{kind} clips for seed {seed}: {len(subsets[place, seed])} labelled motions, {seen}")
             summary = fill_subset(
                 folder,
                 generator,
@@ -181,6 +221,7 @@ def fill_all(
                 clips=settings["clips"],
                 seed=seed,
                 batch=settings["generator"]["batch"],
+                looks=allowed,
             )
             caches[place, seed][kind] = str(folder)
             about = {"kind": kind, "labels": settings["labels"][place], "seed": seed, "skipped": generator.skipped}

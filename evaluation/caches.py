@@ -15,12 +15,13 @@ class LabelledOnly:
     Args:
         generator: with at least these motion donors.
         labelled: names of the hearts whose labels a run may know.
+        looks: names of the hearts that may give looks; None for all that the generator has.
 
     Raises:
         EchoAugmentError: none of them is a motion donor of the generator.
     """
 
-    def __init__(self, generator: Generator, labelled: Collection[str]) -> None:
+    def __init__(self, generator: Generator, labelled: Collection[str], looks: Collection[str] | None = None) -> None:
         self._generator = generator
         self.motion_donors: Mapping[str, float] = {
             name: ef for name, ef in generator.motion_donors.items() if name in set(labelled)
@@ -30,7 +31,10 @@ class LabelledOnly:
                 f"none of the {len(labelled)} labelled hearts can give motion: {list(generator.skipped)[:3]}",
                 "Use more labelled hearts, or mend these videos (echo-augment doctor)",
             )
-        self.appearance_donors = generator.appearance_donors
+        donors = generator.appearance_donors
+        self.appearance_donors: Sequence[str] = (
+            donors if looks is None else [name for name in donors if name in set(looks)]
+        )
         self.fingerprint, self.sampler, self.skipped = generator.fingerprint, generator.sampler, generator.skipped
 
     def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
@@ -39,7 +43,14 @@ class LabelledOnly:
 
 
 def fill_subset(
-    folder: Path, generator: Generator, labelled: Collection[str], *, clips: int, seed: int, batch: int
+    folder: Path,
+    generator: Generator,
+    labelled: Collection[str],
+    *,
+    clips: int,
+    seed: int,
+    batch: int,
+    looks: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Fill ``folder`` with clips whose motions, and so labels, are of the labelled hearts only; resumable.
 
@@ -50,6 +61,7 @@ def fill_subset(
         clips: wanted.
         seed: of the pairing and the sampler's noise.
         batch: clips generated at a time.
+        looks: names of the hearts that may give looks; None for all.
 
     Returns:
         The fill's summary.
@@ -57,7 +69,7 @@ def fill_subset(
     Raises:
         EchoAugmentError: no clip passed the gates, or as `echo_augment.cache.fill`.
     """
-    summary = fill_from(LabelledOnly(generator, labelled), folder, n=clips, seed=seed, batch=batch)
+    summary = fill_from(LabelledOnly(generator, labelled, looks), folder, n=clips, seed=seed, batch=batch)
     if not summary.sealed:
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {folder}"

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.arms import teacher_of
 from echo_augment.training_recipes.ef_run import EfRun, finished
 from echo_augment.training_recipes.ef_training import train_ef
 
@@ -38,8 +39,31 @@ def count_workers(asked: int | str, runs: int, threads: int | None) -> int:
     return max(1, min(asked, runs))
 
 
+def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
+    """The runs in groups: those of a group learn from none that is not in an earlier one.
+
+    Args:
+        runs: by folder.
+
+    Raises:
+        EchoAugmentError: trainings that learn from each other in a circle.
+    """
+    teacher = {
+        out: Path(run.teachers[name]) for out, run in runs.items() if (name := teacher_of(run.spec)) in run.teachers
+    }
+    found: list[dict[Path, EfRun]] = []
+    left = dict(runs)
+    while left:
+        ready = {out: run for out, run in left.items() if teacher.get(out) not in left}
+        if not ready:
+            raise EchoAugmentError(f"the arms {', '.join(sorted({run.arm for run in left.values()}))} teach each other")
+        found.append(ready)
+        left = {out: run for out, run in left.items() if out not in ready}
+    return found
+
+
 def run_all(runs: Mapping[Path, EfRun], *, workers: int) -> dict[Path, dict[str, Any]]:
-    """Train what is not finished yet.
+    """Train what is not finished yet; teachers before those that learn from them.
 
     Args:
         runs: by folder.
@@ -48,13 +72,20 @@ def run_all(runs: Mapping[Path, EfRun], *, workers: int) -> dict[Path, dict[str,
     Returns:
         The result of every run, by folder; the same for any number of workers, and after any number of interruptions.
     """
+    results: dict[Path, dict[str, Any]] = {}
+    for wave in waves(runs):
+        results |= _run_wave(wave, workers=workers, before=len(results), total=len(runs))
+    return {out: results[out] for out in runs}
+
+
+def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: int) -> dict[Path, dict[str, Any]]:
     results = {out: done for out, run in runs.items() if (done := finished(run, out)) is not None}
     todo = {out: run for out, run in runs.items() if out not in results}
     if results:
-        print(f"{len(results)} of {len(runs)} trainings are done already")
+        print(f"{before + len(results)} of {total} trainings are done already")
     if workers == 1 or len(todo) <= 1:
-        for number, (out, run) in enumerate(todo.items(), len(results) + 1):
-            print(f"training {number} of {len(runs)}: {out.name}")
+        for number, (out, run) in enumerate(todo.items(), before + len(results) + 1):
+            print(f"training {number} of {total}: {out.name}")
             results[out] = train_ef(run, out)
         return results
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -1,23 +1,44 @@
 """Arms: what an EF model is trained on. Everything else is equal between them.
 
 An arm is a file ``conf/arm/<name>.yaml`` that names one of the functions below (or your own, by ``_target_``). It is
-called with a `TrainingSet` and returns the dataset to train on. ``labels: all`` in it gives the arm every label of
-TRAIN.
+called with a `TrainingSet` and returns the dataset to train on. Its other keys are passed to the function, except
+
+- ``labels: all``, which gives the arm every label of TRAIN;
+- ``learner``: how a batch teaches the net, see `echo_augment.training_recipes.ef_learners`.
+
+An arm of your own is a file of your own: ``--config-dir FOLDER`` with ``FOLDER/arm/mine.yaml``.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from hydra.utils import instantiate
 
 from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugment
 from echo_augment.cache.errors import EchoAugmentError
 
 from .chosen import ClipsOfMotionDonors
+from .unlabelled import WithUnlabelled
 
 CLIP_KINDS = ("synthetic", "oracle")
+NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
+Teach = Callable[[str, int], npt.NDArray[np.float64]]
+
+
+def no_teacher(name: str, _: int) -> npt.NDArray[np.float64]:
+    """What a training without teachers does where an arm asks for one.
+
+    Raises:
+        EchoAugmentError: always.
+    """
+    raise EchoAugmentError(
+        f"the arm learns from the net of the arm {name}, and there is none",
+        f"Add {name} to arm=[..] of the benchmark, or give train-ef teachers.{name}=FOLDER of its training",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +50,18 @@ class TrainingSet:
         labelled: names of the labelled hearts, in the order of ``real``.
         caches: folder of the clips of a kind: ``synthetic`` from the generator, ``oracle`` exact counterfactuals.
         seed: of the training.
+        unlabelled: clips of the TRAIN hearts without labels, in the form of ``real``; their EF must not be used. None
+            where the recipe has no use for them.
+        teach: ``(arm, windows)`` to the EF in percent that the trained net of another arm reads from every one of
+            ``unlabelled``, the mean over so many windows of each video.
     """
 
     real: Any
     labelled: tuple[str, ...]
     caches: Mapping[str, Path]
     seed: int
+    unlabelled: Any = None
+    teach: Teach = no_teacher
 
 
 Arm = Callable[[TrainingSet], Any]
@@ -74,13 +101,68 @@ def synthetic(given: TrainingSet, *, clips: str = "synthetic", p: float = 0.5, c
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
 
 
+def count_unlabelled(given: TrainingSet) -> int:
+    """How many unlabelled hearts there are.
+
+    Raises:
+        EchoAugmentError: the recipe gives an arm none.
+    """
+    if given.unlabelled is None:
+        raise EchoAugmentError(
+            "this recipe has no unlabelled clips for an arm to learn from",
+            "pseudo_label and mean_teacher are arms of the EF recipe; leave them out of arm=[..]",
+        )
+    return len(given.unlabelled)
+
+
+def pseudo_label(given: TrainingSet, *, teacher: str = "real", p: float = 0.5, windows: int = 5) -> Any:
+    """Labelled clips, of which a share is replaced by unlabelled ones with the EF that a teacher read from them.
+
+    Lee, "Pseudo-Label" (ICML workshop 2013), for a regression. The fair opponent of a generator that sees unlabelled
+    videos. With all labels there is nothing unlabelled, and the arm is ``real``.
+
+    Args:
+        given: the clips and the teacher.
+        teacher: name of the arm whose net of the same labels and seed is the teacher.
+        p: share of unlabelled items in every epoch.
+        windows: of each video that the teacher reads, evenly spaced.
+    """
+    if count_unlabelled(given) == 0:
+        return given.real
+    return WithUnlabelled(given.real, given.unlabelled, given.teach(teacher, windows), p=p, seed=given.seed)
+
+
+def mean_teacher(given: TrainingSet, *, p: float = 0.5) -> Any:
+    """Labelled clips, of which a share ``p`` is replaced by unlabelled ones without any EF (NaN).
+
+    For `echo_augment.training_recipes.ef_learners.MeanTeacher`, which asks nothing but agreement of those.
+    """
+    if (count := count_unlabelled(given)) == 0:
+        return given.real
+    return WithUnlabelled(given.real, given.unlabelled, np.full(count, np.nan), p=p, seed=given.seed)
+
+
+def synthetic_pseudo_label(
+    given: TrainingSet,
+    *,
+    teacher: str = "synthetic",
+    p: float = 1 / 3,
+    unlabelled_p: float = 0.5,
+    windows: int = 5,
+    clips: str = "synthetic",
+) -> Any:
+    """`pseudo_label` with a share ``p`` of all items replaced by synthetic clips; ``unlabelled_p`` is of the others."""
+    real = pseudo_label(given, teacher=teacher, p=unlabelled_p, windows=windows)
+    return synthetic(replace(given, real=real), clips=clips, p=p)
+
+
 def make_arm(spec: Mapping[str, Any]) -> Arm:
     """The function that an arm's configuration names, with its settings filled in.
 
     Raises:
         EchoAugmentError: the configuration names none.
     """
-    settings = {key: value for key, value in spec.items() if key != "labels"}
+    settings = {key: value for key, value in spec.items() if key not in NOT_PASSED_ON}
     if "_target_" not in settings:
         raise EchoAugmentError("an arm needs _target_: the function that makes its dataset", "See conf/arm/real.yaml")
     arm: Arm = instantiate(settings, _partial_=True)
@@ -97,6 +179,12 @@ def clips_of(spec: Mapping[str, Any]) -> str | None:
     if kind is not None and kind not in CLIP_KINDS:
         raise EchoAugmentError(f"an arm's clips must be one of {', '.join(CLIP_KINDS)}, got {kind!r}")
     return kind
+
+
+def teacher_of(spec: Mapping[str, Any]) -> str | None:
+    """The arm whose trained net an arm learns from; None where it needs none."""
+    teacher = spec.get("teacher")
+    return None if teacher is None else str(teacher)
 
 
 def source_of(dataset: Any) -> Any:

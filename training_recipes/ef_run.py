@@ -11,10 +11,11 @@ from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore
 from echo_augment.cache.errors import EchoAugmentError
 
-from .arms import clips_of
+from .arms import clips_of, teacher_of
 from .reporting import plain
 
 RESULT, SETTINGS = "result.json", "settings.json"
+NEWER = ("unlabelled", "teachers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class EfRun:
         val_at_least: VAL hearts to select by, at least.
         caches: folder by kind of clips.
         device: ``auto``, ``cpu``, ``cuda``, ..
+        unlabelled: TRAIN hearts without labels that an arm may look at; None for all.
+        teachers: folder of the finished training by arm, for arms that learn from another one's net.
     """
 
     root: str
@@ -44,6 +47,12 @@ class EfRun:
     val_at_least: int = 16
     caches: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"
+    unlabelled: int | None = None
+    teachers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.unlabelled is not None and (isinstance(self.unlabelled, bool) or self.unlabelled < 0):
+            raise EchoAugmentError(f"unlabelled must be null or a number of hearts >= 0, got {self.unlabelled}")
 
     def key(self) -> str:
         """Hash of everything that the figures depend on: settings, the data set's table, the clips of the cache."""
@@ -55,7 +64,20 @@ class EfRun:
             store = ClipStore(self.caches[kind])
             clips = [store.fingerprint, list(store.ids)]
         settings = {**asdict(self), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
+        settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
+        # What is as it always was is left out: results of earlier versions stay what they are.
+        settings = {name: value for name, value in settings.items() if name not in NEWER or value is not None}
         return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _key_of(teachers: Mapping[str, str], name: str | None) -> str | None:
+    """The key of the training that an arm learns from; None where there is none."""
+    if name is None or name not in teachers:
+        return None
+    path = Path(teachers[name]) / RESULT
+    if not path.is_file():
+        raise EchoAugmentError(f"{path}: is missing", "Give the folder of a finished training as teacher")
+    return str(json.loads(path.read_text(encoding="utf-8"))["key"])
 
 
 def finished(run: EfRun, out: Path) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from echo_augment.training_recipes.fill_cache import fill_from
 from echo_augment.training_recipes.optimisers import make_optimizer, make_scheduler
 from echo_augment.training_recipes.oracle import OracleGenerator
 from echo_augment.training_recipes.subsets import choose_labelled, choose_validation, count_labels
+from echo_augment.training_recipes.unlabelled import WithUnlabelled
 
 TRAINER = {
     **{"steps": 6, "epochs": None, "batch_size": 4, "length": 6, "period": 4, "pad": 12, "clip_norm": 100.0},
@@ -35,6 +36,7 @@ TRAINER = {
     **{"validate_every": 3, "val_clips": 1, "test_clips": 2, "precision": "fp32", "threads": 1, "workers": 0},
     **{"memory_mb": 50, "stats_clips": 3},
 }
+ARMS = sorted(path.stem for path in (Path(__file__).parents[2] / "training_recipes/conf/arm").glob("*.yaml"))
 MODEL = {"name": "tiny", "settings": {"widths": [4, 4]}}
 REAL = {"_target_": "echo_augment.training_recipes.arms.real"}
 ORACLE = {"_target_": "echo_augment.training_recipes.arms.synthetic", "clips": "oracle", "p": 0.5}
@@ -206,7 +208,7 @@ def test_echonet_s_recipe_is_to_the_letter():
     assert rates[60] == pytest.approx(1e-6)
 
 
-@pytest.mark.parametrize("name", ["real", "classical", "synthetic", "oracle", "full"])
+@pytest.mark.parametrize("name", ARMS)
 def test_every_arm_file_makes_a_dataset(name, root, cache):
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("train-ef", [f"arm={name}", "data.root=x", "out=y"])
@@ -218,6 +220,8 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
         labelled=tuple(row.name for row in base.rows[:4]),
         caches={"synthetic": cache, "oracle": cache},
         seed=0,
+        unlabelled=Subset(base, [4, 5, 6]),
+        teach=lambda _, windows: np.full(3, 40.0 + windows),
     )
     dataset = make_arm(spec)(given)
     clip, ef = dataset[0]
@@ -225,7 +229,9 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
     assert clip.shape == (3, 6, 112, 112)
     assert clip.dtype == np.float32
     assert np.float32(ef) == ef
-    kind = {"classical": ClassicalAugment, "synthetic": SyntheticAugment, "oracle": SyntheticAugment}.get(name, Subset)
+    kinds = {"classical": ClassicalAugment, "pseudo_label": WithUnlabelled, "mean_teacher": WithUnlabelled}
+    mixed = "synthetic" in name or name == "oracle"
+    kind = SyntheticAugment if mixed else kinds.get(name, Subset)
     assert type(dataset) is kind
     assert (source_of(dataset) is None) == (clips_of(spec) is None)
 

@@ -1,0 +1,40 @@
+"""The net of a finished EF training, as the teacher that reads EF from unlabelled clips."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_model
+from torch import nn
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from .ef_models import make_model
+from .ef_run import RESULT, SETTINGS
+
+WEIGHTS = "model.safetensors"
+
+
+def load_net(folder: str | Path) -> nn.Module:
+    """The selected net of a finished training, in eval mode: clips ``(B, 3, T, H, W)`` to EF ``(B,)`` in percent.
+
+    Args:
+        folder: of the training: ``out`` of ``train-ef``, or a folder in ``runs/`` of a benchmark.
+
+    Raises:
+        EchoAugmentError: there is no finished training in it, or its files do not fit together.
+    """
+    folder = Path(folder)
+    for name in (RESULT, SETTINGS, WEIGHTS):
+        if not (folder / name).is_file():
+            raise EchoAugmentError(f"{folder / name}: is missing", "Give the folder of a finished train-ef as teacher")
+    try:
+        model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
+        settings = dict(model.get("settings") or {})
+        if "weights" in settings:
+            settings["weights"] = "random"  # the trained weights follow: nothing to download
+        net = make_model(model["name"], settings, 0)
+        load_model(net, str(folder / WEIGHTS))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise EchoAugmentError(f"{folder}: is no teacher that can be read ({error})", "Train it anew") from error
+    return net.eval()
