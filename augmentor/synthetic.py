@@ -11,6 +11,8 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import Adapter, adapters_for
 from .counters import ServedCounts
+from .data.splits import SplitChoice
+from .devices import explain_device_error, refuse_device_tensors
 from .epoch import SharedEpoch, checked_epoch
 from .guard import refuse_held_out, refuse_leaking_donors
 from .mixing import Mixer, item_rng
@@ -53,7 +55,8 @@ class SyntheticAugment(Dataset[Any]):
     The first synthetic sample of each process is held against a real one; a difference is an error that names it.
     Where samples differ in shape by design, set ``to_sample.fixed_shape = False``.
 
-    Not for evaluation: a VAL or TEST split is refused, so is a source whose donors are VAL or TEST videos of ``base``.
+    Not for evaluation: a VAL or TEST split is refused, so is a source whose donors are VAL or TEST videos of ``base``,
+    by name or, where their files are known, by content.
 
     Args:
         base: the map-style dataset to augment.
@@ -68,10 +71,13 @@ class SyntheticAugment(Dataset[Any]):
             per-item loss with it. Tuples grow by one, dicts get the key ``"weight"``.
         provenance: append a dict (``synthetic``, ``clip_id``, ``motion_donor``, ``appearance_donor``, ``confidence``),
             after the weight; dicts get the key ``"provenance"``.
+        held_out: splits or folds that must stay unseen, as `EchoNetDynamic` takes them (for cross-validation:
+            ``held_out=3``); None is VAL and TEST, and folds 8 and 9 where the table has fold numbers.
 
     Raises:
-        EchoAugmentError: a value out of its range, an empty source or base, a held-out split, a target without an
-            honest synthetic value, an EF bin without clips.
+        EchoAugmentError: a value out of its range, an empty source or base, a held-out split, a donor that is a
+            held-out video, a target without an honest synthetic value, an EF bin without clips; from ``[i]`` in a
+            DataLoader worker, a base, source or adapter that touches CUDA there.
     """
 
     def __init__(
@@ -87,13 +93,15 @@ class SyntheticAugment(Dataset[Any]):
         ef: npt.ArrayLike | None = None,
         weights: bool = False,
         provenance: bool = False,
+        held_out: SplitChoice | None = None,
     ) -> None:
         if len(base) == 0:
             raise EchoAugmentError("the dataset to augment is empty")
         self.base, self.source = base, source
         self.weights, self.provenance = weights, provenance
-        refuse_held_out(base)
-        refuse_leaking_donors(base, getattr(source, "donors", frozenset()))
+        refuse_held_out(base, held_out)
+        known = {"donors": getattr(source, "donors", frozenset()), "videos": getattr(source, "donor_videos", {})}
+        refuse_leaking_donors(base, **known, held_out=held_out)
         self._adapters = adapters_for(base, source, adapter, fps)
         self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
         self._epoch, self._counts = SharedEpoch(), ServedCounts()
@@ -115,11 +123,15 @@ class SyntheticAugment(Dataset[Any]):
             self._synced = epoch
         mix = self._mixer.at(epoch)
         number, position = int(mix.clip[place]), int(mix.base[place])
-        clip, kind = (None, "real") if number < 0 else take(self.source, number, (self._mixer.seed, epoch, place))
-        if clip is None:
-            sample = self.base[position]
-        else:
-            sample = self._adapter_of(position)(clip, item_rng(self._mixer.seed, epoch, place))
+        try:
+            clip, kind = (None, "real") if number < 0 else take(self.source, number, (self._mixer.seed, epoch, place))
+            if clip is None:
+                sample = self.base[position]
+            else:
+                sample = self._adapter_of(position)(clip, item_rng(self._mixer.seed, epoch, place))
+        except RuntimeError as error:
+            explain_device_error(error)
+            raise
         if not self._compared:
             self._compare(clip is not None, sample, self._adapter_of(position))
         self._counts.add(kind, epoch)
@@ -135,6 +147,8 @@ class SyntheticAugment(Dataset[Any]):
         return next(adapter for owner, adapter in self._adapters if owner is leaf)
 
     def _compare(self, synthetic: bool, sample: Any, adapter: Adapter) -> None:
+        if synthetic not in self._seen:
+            refuse_device_tensors(sample)
         self._seen[synthetic] = (sample, adapter)
         if len(self._seen) < 2 or self._seen[False][1] is not self._seen[True][1]:
             return

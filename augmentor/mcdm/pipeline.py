@@ -152,9 +152,9 @@ class MCDMPipeline(DiffusionPipeline):
         Raises:
             EchoAugmentError: shapes that do not fit, or a sampler there is not.
         """
+        refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, frames = len(reference_frames), int(self.config["frames"])
         device = self._execution_device
-        refuse_device_in_worker(device, "MCDMPipeline")
         self._check(reference_frames, motion, sampler)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)

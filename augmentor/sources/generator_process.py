@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from echo_augment.cache import EchoClip, PlanLine, StoreWriter
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, StoreWriter
+from echo_augment.cache.gates import AnyGate, judge
 
+from .lines import Pairing, lines_for
 from .ring import ClipRing
 
 Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]
 STARTING, RUNNING, STOPPED, FAILED = range(4)
-STRIDE = 0x1E3779B97F4A7C15  # odd and large: seeds of different rounds do not meet
 WATCH = 0.5  # seconds between looks at the parent
 PAUSE = 0.01  # seconds between looks at a full ring
+PATIENCE = 64  # lines in a row that give no clip before the process gives up
 
 
 class Status:
     """State of the generator process in shared memory: whether it runs, why it failed, how many clips it made."""
 
     def __init__(self) -> None:
-        self._cells = torch.zeros(3, dtype=torch.int64).share_memory_()  # state, stop wanted, clips made
+        self._cells = torch.zeros(4, dtype=torch.int64).share_memory_()  # state, stop wanted, clips made, lines skipped
         self._text = torch.zeros(1024, dtype=torch.uint8).share_memory_()
 
     @property
@@ -50,6 +51,11 @@ class Status:
         return int(self._cells[2])
 
     @property
+    def skipped(self) -> int:
+        """Plan lines left out: a donor that cannot be read, a clip that a gate refused."""
+        return int(self._cells[3])
+
+    @property
     def cause(self) -> str:
         """Why it failed."""
         return bytes(self._text.tolist()).rstrip(b"\0").decode(errors="replace")
@@ -66,6 +72,10 @@ class Status:
         """Count one clip; called by the generator process alone."""
         self._cells[2] += 1
 
+    def skip(self) -> None:
+        """Count one line left out; called by the generator process alone."""
+        self._cells[3] += 1
+
     def fail(self, cause: str) -> None:
         """Record why it failed."""
         text = np.frombuffer(cause.encode()[: len(self._text)], np.uint8).copy()
@@ -73,20 +83,13 @@ class Status:
         self.enter(FAILED)
 
 
-def endless(lines: Sequence[PlanLine]) -> Iterator[PlanLine]:
-    """The lines of a plan again and again; each further round has other seeds and ids, so other clips."""
-    for turn in itertools.count():
-        for line in lines:
-            seed = (line.seed + turn * STRIDE) % 2**63
-            yield line if turn == 0 else replace(line, clip_id=f"{line.clip_id}+{turn}", seed=seed)
-
-
 def run(
     factory: Callable[[], Generate],
-    lines: Sequence[PlanLine],
+    wanted: Sequence[PlanLine] | Pairing,
     ring: ClipRing,
     status: Status,
     batch: int,
+    gates: Sequence[AnyGate],
     write_to: Path | None,
     nice: int,
 ) -> None:
@@ -97,31 +100,80 @@ def run(
     if nice:
         os.nice(nice)
     try:
-        _fill(factory(), endless(lines), ring, status, batch, write_to)
+        generate = factory()
+        status.enter(RUNNING)
+        lines = _new(lines_for(generate, wanted), write_to)
+        _fill(_clips(generate, lines, gates, status, batch), ring, status, write_to)
     except Exception as error:  # recorded for the readers, and raised again so that the traceback is printed
         status.fail(f"{type(error).__name__}: {error}")
         raise
     status.enter(STOPPED)
 
 
-def _fill(
-    generate: Generate, lines: Iterator[PlanLine], ring: ClipRing, status: Status, batch: int, write_to: Path | None
-) -> None:
-    status.enter(RUNNING)
+def _new(lines: Iterator[PlanLine], write_to: Path | None) -> Iterator[PlanLine]:
+    """The lines whose clips are not in the cache yet: a second training goes on where the first one stopped."""
+    if write_to is None or not write_to.is_dir():
+        return lines
+    there = ClipStore(write_to).ids
+    return (line for line in lines if line.clip_id not in there)
+
+
+def _clips(
+    generate: Generate, lines: Iterator[PlanLine], gates: Sequence[AnyGate], status: Status, batch: int
+) -> Iterator[EchoClip]:
+    """Clips without an end. A line whose donor cannot be read, or whose clip a gate rejects, is skipped and counted."""
+    barren = 0
+    while True:
+        made = list(_made(generate, list(itertools.islice(lines, batch))))
+        pairs = [(line, clip) for line, clip in made if isinstance(clip, EchoClip)]
+        problems = [str(problem) for _, problem in made if isinstance(problem, EchoAugmentError)]
+        for (line, clip), reason in zip(pairs, judge(gates, pairs), strict=True):
+            if reason is None:
+                barren = 0
+                yield clip
+            else:
+                problems.append(f"clip {line.clip_id!r}: {reason}")
+        for problem in problems:
+            status.skip()
+            barren += 1
+            if barren >= PATIENCE:
+                raise EchoAugmentError(f"{barren} plan lines in a row gave no clip; the last one: {problem}")
+
+
+def _made(
+    generate: Generate, lines: Sequence[PlanLine]
+) -> Iterator[tuple[PlanLine, EchoClip] | tuple[PlanLine, EchoAugmentError]]:
+    """Each line with its clip; where they cannot be made together, each alone, with its clip or its error."""
+    try:
+        clips = generate(lines)
+    except EchoAugmentError as error:
+        if len(lines) == 1:
+            yield lines[0], error
+        else:
+            for line in lines:
+                yield from _made(generate, [line])
+        return
+    if len(clips) != len(lines):
+        raise RuntimeError(f"the generator gave {len(clips)} clips for {len(lines)} plan lines")
+    yield from zip(lines, clips, strict=True)
+
+
+def _fill(clips: Iterator[EchoClip], ring: ClipRing, status: Status, write_to: Path | None) -> None:
     with ExitStack() as stack:
         writer: StoreWriter | None = None
-        while not status.stop_wanted:
-            for clip in generate(list(itertools.islice(lines, batch))):
-                if write_to is not None:
-                    if writer is None:
-                        mark = clip.provenance.fingerprint if clip.provenance else ""
-                        writer = stack.enter_context(StoreWriter(write_to, fingerprint=mark))
-                    writer.add(clip)
-                while not ring.put(clip):
-                    if status.stop_wanted:
-                        return
-                    time.sleep(PAUSE)
-                status.count()
+        for clip in clips:
+            if write_to is not None:
+                if writer is None:
+                    mark = clip.provenance.fingerprint if clip.provenance else ""
+                    writer = stack.enter_context(StoreWriter(write_to, fingerprint=mark))
+                writer.add(clip)
+            while not ring.put(clip):
+                if status.stop_wanted:
+                    return
+                time.sleep(PAUSE)
+            status.count()
+            if status.stop_wanted:
+                return
 
 
 def _terminate(number: int, _: Any) -> None:

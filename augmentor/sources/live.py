@@ -16,8 +16,12 @@ import torch
 
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gates import AnyGate, image_gate
 
+from ..devices import in_worker, process_rank
 from .generator_process import FAILED, STOPPED, Generate, Status, run
+from .lines import Pairing
+from .recipe import GeneratorRecipe, clip_shape, donor_rows, portable_pipeline
 from .ring import MAX_REUSE, ClipRing
 
 POLL = 0.002  # seconds between looks at an empty ring
@@ -26,73 +30,120 @@ POLL = 0.002  # seconds between looks at an empty ring
 class LiveClips:
     """A process that generates while training runs, and a ring of its newest clips as a source.
 
+    ``LiveClips("bundled", "/data/EchoNet-Dynamic", device="cuda:1")`` makes clips of the folder's TRAIN videos. Which
+    motion meets which look is planned from ``seed``, plan after plan, without an end.
+
     The process owns the device; the ring lies in shared memory, so DataLoader workers of any start method read it, as
-    do several DataLoaders. In DDP let each rank make its own, with its own device and its own plan seeds. Training
-    never waits for it: where the ring has nothing left to serve, the item falls back to the real one (`MixedClips`: to
-    a cached clip), which ``SyntheticAugment.stats()`` counts. If the process dies, a warning names the cause and
-    training goes on. It ends with ``close()``, with the ``with`` block, and with the parent process, however that ends.
+    do several DataLoaders. Training never waits for it: where the ring has nothing left to serve, the item falls back
+    to the real one (`MixedClips`: to a cached clip), which ``SyntheticAugment.stats()`` counts. If the process dies, a
+    warning names the cause and training goes on. It ends with ``close()``, with the ``with`` block, and with the parent
+    process, however that ends. A donor that cannot be read, or a clip that a gate rejects, is skipped and counted in
+    ``stats()``; the process gives up after 64 in a row.
+
+    **Distributed training.** Either each rank makes its own: ``device="auto"`` then takes the rank's own GPU, and ranks
+    plan different clips. Or one process makes it and passes it to the ranks it starts (``torch.multiprocessing``), and
+    all read the one ring.
 
     Not for runs that must be repeatable to the bit, because which clip is ready depends on timing; use `CachedClips`,
     for instance of the folder that ``write_to`` filled. Not for EF bins: a clip's EF is not known before it is made.
 
     Args:
-        factory: called once in the new process; gives the generator, a callable ``(plan lines) -> clips``. It is where
-            the model is loaded onto its device, for instance ``functools.partial(load_generator, folder, "cuda:0")``
-            with a function at module level. A script needs its ``if __name__ == "__main__":``.
-        lines: of a plan; when all are done they come again with other seeds.
+        pipeline: ``"bundled"``, the folder of a trained generator, a Hub id (all loaded in the new process), or an
+            ``MCDMPipeline`` (a copy goes there). Or a factory, called once in the new process, that makes a generator
+            of any kind, a callable ``(plan lines) -> clips``; a function at module level, so that it pickles.
+        donors: a dataset folder, whose TRAIN videos are taken; an `EchoNetDynamic` of TRAIN, or a ``Subset`` of one;
+            or a dict of `VideoInfo` by name. For a factory the lines of a plan; when all are done they come again with
+            other seeds.
+        device: of the generator: ``"auto"`` (the best there is), ``"cpu"``, ``"cuda:0"``. A factory sees to its own.
+        steps: of the sampler.
+        sampler: ``"ddim"`` or ``"dpm"``.
+        motion_donors: names of donors that give motion and label; None takes every labelled one.
+        seed: of the plans.
+        balance: ``"natural"``: EF as the donors have it; ``"uniform"``: every stratum of EF equally often.
         slots: clips in the ring. Memory is about ``2 * slots * T * H * W`` bytes (`nbytes`).
-        shape: ``(T, H, W)`` of the clips; T is the largest.
-        batch: lines given to the generator at a time.
+        shape: ``(T, H, W)`` of the clips; T is the largest. None takes the pipeline's, for a factory (16, 112, 112).
+        batch: clips generated at a time.
         max_reuse: times each clip is served at most, 1 to 255.
-        on_empty: ``"real"`` falls back to the real item; ``"wait"`` waits while the generator lives.
+        on_empty: ``"real"`` falls back to the real item; ``"wait"`` waits while the generator lives. For ``"cached"``
+            see `MixedClips`.
         strict: raise in the training process when the generator has died, instead of falling back.
-        write_to: a cache folder that every clip is written to as well, or None.
-        start_method: of the process; ``"fork"`` is not possible once CUDA is in use.
+        gates: each clip passes them or is skipped, as in `echo_augment.cache.fill`; they pickle.
+        write_to: a cache folder that every clip is written to as well, or None. Clips that it holds already are not
+            made again.
+        start_method: of the process; ``"fork"`` is not possible once CUDA is in use. With the others a script needs
+            its ``if __name__ == "__main__":``.
         nice: politeness of the process towards the training on a CPU, 0 to 19.
 
     Raises:
-        EchoAugmentError: a value out of its range, an empty plan, or made inside a DataLoader worker.
+        EchoAugmentError: a value out of its range, no donors or plan lines, a donor of VAL or TEST, no pipeline there,
+            or made inside a DataLoader worker.
+
+    Example:
+        >>> with LiveClips("bundled", "/data/EchoNet-Dynamic") as live:  # doctest: +SKIP
+        ...     train = SyntheticAugment(base, MixedClips(live, CachedClips("cache/dynamic"), fresh=0.25))
     """
 
     def __init__(
         self,
-        factory: Callable[[], Generate],
-        lines: Sequence[PlanLine],
+        pipeline: Any,
+        donors: Any,
         *,
+        device: str = "auto",
+        steps: int = 8,
+        sampler: Literal["ddim", "dpm"] = "ddim",
+        motion_donors: Sequence[str] | None = None,
+        seed: int = 0,
+        balance: Literal["natural", "uniform"] = "natural",
         slots: int = 64,
-        shape: tuple[int, int, int] = (16, 112, 112),
+        shape: tuple[int, int, int] | None = None,
         batch: int = 4,
         max_reuse: int = 4,
         on_empty: Literal["real", "wait"] = "real",
         strict: bool = False,
+        gates: Sequence[AnyGate] = (image_gate,),
         write_to: str | Path | None = None,
         start_method: Literal["spawn", "forkserver", "fork"] = "spawn",
         nice: int = 5,
     ) -> None:
-        for name, value, high in (
-            ("slots", slots, 10**6),
-            ("batch", batch, 10**6),
-            ("max_reuse", max_reuse, MAX_REUSE),
-        ):
-            if not 1 <= value <= high:
-                raise EchoAugmentError(f"{name} must be in [1, {high}], got {value!r}")
-        if on_empty not in ("real", "wait"):
-            raise EchoAugmentError(
-                f'on_empty must be "real" or "wait", got {on_empty!r}', "MixedClips has cached clips"
-            )
-        if not lines:
-            raise EchoAugmentError("the plan of LiveClips has no lines")
-        if torch.utils.data.get_worker_info() is not None:
+        if in_worker():
             raise EchoAugmentError(
                 "LiveClips was made inside a DataLoader worker, which must not own a device",
                 "Make it in the main process and hand it to SyntheticAugment there",
             )
+        _check(slots=slots, batch=batch, max_reuse=max_reuse, on_empty=on_empty)
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise EchoAugmentError(f"seed must be a whole number >= 0, got {seed!r}")
+        if start_method == "fork" and torch.cuda.is_initialized():
+            raise EchoAugmentError(
+                'start_method="fork" is not possible: this process uses CUDA already', 'Take start_method="spawn"'
+            )
+        factory: Callable[[], Generate]
+        lines: tuple[PlanLine, ...] | Pairing
+        if callable(pipeline) and not hasattr(pipeline, "components"):
+            factory, lines, self.donor_videos = pipeline, _plan_lines(donors), {}
+            shape = shape or (16, 112, 112)
+            names = {name for line in lines for name in (line.motion_donor, line.appearance_donor)}
+        else:
+            moved = portable_pipeline(pipeline)
+            rows, root, tables = donor_rows(donors)
+            options: dict[str, Any] = {"steps": steps, "sampler": sampler, "batch": batch}
+            factory = GeneratorRecipe(
+                pipeline=moved,
+                rows={} if root is not None else rows,
+                root=root,
+                tables=tables,
+                device=device,
+                motion_donors=motion_donors,
+                **options,
+            )
+            lines, self.donor_videos, names = Pairing(int(seed), process_rank(), balance), rows, set(rows)
+            shape = shape or clip_shape(moved)
         self.on_empty, self.strict = on_empty, strict
-        self.donors = frozenset({name for line in lines for name in (line.motion_donor, line.appearance_donor)} - {""})
+        self.donors = frozenset(names - {""})
         self._ring, self._status = ClipRing(slots, shape, max_reuse), Status()
         context: Any = torch.multiprocessing.get_context(start_method)
         folder = None if write_to is None else Path(write_to)
-        arguments = (factory, tuple(lines), self._ring, self._status, batch, folder, nice)
+        arguments = (factory, lines, self._ring, self._status, batch, tuple(gates), folder, nice)
         process = context.Process(target=run, args=arguments, daemon=True, name="LiveClips")
         process.start()
         self._finalizer = weakref.finalize(
@@ -156,10 +207,11 @@ class LiveClips:
         return self._ring.available() >= count
 
     def stats(self) -> dict[str, Any]:
-        """Clips made so far, clips that can be served now, whether the process runs, and why not."""
-        state = ("starting", "running", "stopped", "failed")[self._status.state]
+        """Clips made and plan lines skipped so far, clips that can be served now, whether it runs, and why not."""
         status = self._status
-        return {"made": status.made, "available": self._ring.available(), "state": state, "cause": status.cause}
+        state = ("starting", "running", "stopped", "failed")[status.state]
+        counts = {"made": status.made, "skipped": status.skipped, "available": self._ring.available()}
+        return {**counts, "state": state, "cause": status.cause}
 
     def close(self) -> None:
         """End the process; clips written to a cache are sealed. Clips in the ring can still be served."""
@@ -172,7 +224,28 @@ class LiveClips:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**{key: value for key, value in self.__dict__.items() if key != "_finalizer"}, "_finalizer": _nothing}
+        return {**self.__dict__, "_finalizer": _nothing, "donor_videos": {}}
+
+
+def _check(*, slots: int, batch: int, max_reuse: int, on_empty: str) -> None:
+    for name, value, high in (("slots", slots, 10**6), ("batch", batch, 10**6), ("max_reuse", max_reuse, MAX_REUSE)):
+        if not 1 <= value <= high:
+            raise EchoAugmentError(f"{name} must be in [1, {high}], got {value!r}")
+    if on_empty not in ("real", "wait"):
+        raise EchoAugmentError(
+            f'on_empty must be "real" or "wait", got {on_empty!r}',
+            "MixedClips(live, CachedClips(folder), fresh=1.0) falls back to cached clips",
+        )
+
+
+def _plan_lines(donors: Any) -> tuple[PlanLine, ...]:
+    lines = tuple(donors) if isinstance(donors, Sequence) else ()
+    if not lines or not all(isinstance(line, PlanLine) for line in lines):
+        raise EchoAugmentError(
+            f"the donors of a factory must be the lines of a plan, at least one, got {type(donors).__name__}",
+            "Make them with echo_augment.cache.make_plan(...).lines",
+        )
+    return lines
 
 
 def _nothing() -> None:

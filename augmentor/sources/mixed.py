@@ -8,6 +8,7 @@ import numpy.typing as npt
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
+from ..data import VideoInfo
 from .base import ClipSource
 from .live import LiveClips
 
@@ -60,6 +61,11 @@ class MixedClips:
         """Names of all donors of both sources."""
         known: Any = getattr(self.cached, "donors", frozenset())
         return self.live.donors | known
+
+    @property
+    def donor_videos(self) -> dict[str, VideoInfo]:
+        """The videos of the live source's donors, where they are known."""
+        return self.live.donor_videos
 
     def __len__(self) -> int:
         return len(self.cached)

@@ -40,6 +40,11 @@ def slow():
     return lambda lines: time.sleep(0.3) or render(lines)
 
 
+def fast_batches():
+    """Some time for a batch, so that a kill strikes while the ring runs dry."""
+    return lambda lines: time.sleep(0.02) or render(lines)
+
+
 def never():
     return lambda lines: time.sleep(3600)
 
@@ -66,4 +71,4 @@ def dies():
 
 
 def too_large():
-    return lambda lines: [EchoClip("big", np.zeros((99, 16, 16), np.uint8), 12.5)]
+    return lambda lines: [EchoClip("big", np.tile(picture("big")[:3], (33, 1, 1)), 12.5) for _ in lines]

@@ -189,6 +189,29 @@ def test_dicts_by_an_adapter():
         SyntheticAugment(Dicts(), SOURCE)
 
 
+class Tuples(torch.utils.data.Dataset):
+    """Another dataset's samples: a grey NumPy video, and a target of two parts."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return np.zeros((1, 8, 12, 12), np.float32), (np.float32(50), f"real{index}")
+
+
+def to_tuple(clip, rng):
+    video = VideoFormat(length=8, period=4, channels=1, mean=30.0, std=50.0, size=(12, 12))(clip, rng)
+    return video, (np.float32(clip.ef), clip.clip_id)
+
+
+@pytest.mark.parametrize("base", [Tuples(), Subset(Tuples(), [4, 1, 3]), ConcatDataset([Tuples(), Tuples()])])
+def test_tuples_of_another_dataset_by_an_adapter(base):
+    train = SyntheticAugment(base, SOURCE, adapter=to_tuple, p=0.5)
+    samples = list(train)
+    assert all(difference(base[0], sample) is None for sample in samples)
+    assert sum(name.startswith("clip") for _, (_, name) in samples) == train.stats()["cached"] > 0
+
+
 @pytest.mark.parametrize(
     ("adapter", "words"),
     [

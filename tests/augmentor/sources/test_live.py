@@ -177,7 +177,7 @@ def test_kills_at_random_moments_stop_nothing():
 
 def test_close_ends_the_process_and_seals_what_was_written_through(tmp_path):
     with live(write_to=tmp_path / "cache") as source:
-        assert source.ready(4)
+        assert source.ready(8)
         pid = source.pid
     assert not alive(pid)
     cached = CachedClips(tmp_path / "cache")
@@ -198,7 +198,7 @@ if __name__ == "__main__":
     source.ready(2)
     batches = iter(DataLoader(SyntheticAugment(FakeEcho(), source), num_workers=1))
     next(batches)
-    print(source.pid, flush=True)
+    print(source.pid, os.getpid(), batches._workers[0].pid, flush=True)
     {end}
 """
 
@@ -210,20 +210,22 @@ if __name__ == "__main__":
         # A background job of a shell starts with Ctrl-C ignored, and Python then leaves it so.
         ("signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), 2); time.sleep(60)", -2),
         ("os.kill(os.getpid(), 9)", -9),
+        ("raise RuntimeError('training failed')", 1),
     ],
-    ids=["exit", "ctrl-c", "kill"],
+    ids=["exit", "ctrl-c", "kill", "exception"],
 )
 def test_nothing_stays_behind_however_the_parent_ends(end, code, tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT.format(folder=str(Path(__file__).parents[1]), end=end))
-    shared = Path("/dev/shm")
-    before = set(shared.iterdir()) if shared.is_dir() else set()
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr
-    pid = int(done.stdout.split()[0])
-    assert until(lambda: not alive(pid), 20)
-    left = (set(shared.iterdir()) if shared.is_dir() else set()) - before
-    assert not [path for path in left if path.name.startswith(("torch_", f"psm_{pid}"))]
+    pids = [int(word) for word in done.stdout.split()]
+    assert len(pids) == 3 and until(lambda: not any(alive(pid) for pid in pids), 60)
+    shared = Path("/dev/shm")
+    left = [path.name for path in shared.iterdir()] if shared.is_dir() else []
+    assert not [
+        name for name in left if name.startswith(tuple(f"{kind}_{pid}" for kind in ("torch", "psm") for pid in pids))
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ mixed

@@ -1,0 +1,78 @@
+"""Which device a process works on, and none in a DataLoader worker."""
+
+import os
+from typing import Any
+
+import torch
+
+from echo_augment.cache.errors import EchoAugmentError
+
+REMEDY = (
+    "Keep the device in one process: LiveClips(pipeline, donors) generates in a process of its own, "
+    "echo-augment fill-cache and CachedClips do it before training; or set num_workers=0"
+)
+
+
+def best_device(name: str) -> str:
+    """``name``, or for ``"auto"`` the fastest device that is there; in a distributed run each rank's own GPU."""
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def process_rank() -> int:
+    """Rank of this process in a distributed run, 0 where there is none."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    return int(os.environ.get("RANK", "0"))
+
+
+def in_worker() -> bool:
+    """Whether this process is a DataLoader worker."""
+    return torch.utils.data.get_worker_info() is not None
+
+
+def refuse_device_in_worker(device: str | torch.device, what: str) -> None:
+    """Refuse to touch ``device`` in a DataLoader worker, unless it is the CPU.
+
+    A forked worker cannot use CUDA at all (pytorch#40403), and a spawned one makes a CUDA context of its own.
+
+    Args:
+        device: for instance ``"cuda:0"``.
+        what: who wants it, for the message.
+
+    Raises:
+        EchoAugmentError: the process is a DataLoader worker and the device is not the CPU.
+    """
+    if torch.device(device).type != "cpu" and in_worker():
+        raise EchoAugmentError(f"{what} touches {device} in a DataLoader worker, which cannot own a device", REMEDY)
+
+
+def explain_device_error(error: RuntimeError) -> None:
+    """Raise our own error, from ``error``, if that is CUDA's in a DataLoader worker; else return.
+
+    Raises:
+        EchoAugmentError: naming the cause and the way out.
+    """
+    text = str(error).strip().splitlines()
+    if text and "CUDA" in text[0] and in_worker():
+        raise EchoAugmentError(f"CUDA was touched in a DataLoader worker ({text[0].rstrip('.')})", REMEDY) from error
+
+
+def refuse_device_tensors(sample: Any) -> None:
+    """Refuse a sample that a DataLoader worker made with tensors on another device than the CPU.
+
+    Raises:
+        EchoAugmentError: naming the device.
+    """
+    parts: list[Any] = [sample]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, torch.Tensor):
+            refuse_device_in_worker(part.device, "a sample")
+        elif isinstance(part, dict):
+            parts += part.values()
+        elif isinstance(part, tuple | list):
+            parts += part

@@ -1,0 +1,174 @@
+"""What a live source needs to know before its process runs, and how that process makes the generator."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..data import VideoInfo, read_table, refuse_leaks
+from ..data.selection import openable
+from ..data.splits import HELD_OUT
+from ..devices import best_device
+from ..tree import leaves, locate
+
+if TYPE_CHECKING:
+    from ..mcdm.generate import ClipGenerator
+
+BUNDLED = "bundled"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GeneratorRecipe:
+    """Makes the generator when called, in the process that is to own its device.
+
+    Args:
+        pipeline: folder, Hub id, ``"bundled"``, or an ``MCDMPipeline`` on the CPU.
+        rows: TRAIN videos by name.
+        root: the dataset folder that ``rows`` are all the TRAIN videos of, or None.
+        tables: dataset folders whose VAL and TEST videos must not be among ``rows``, whatever their names there.
+        device: of the generator; ``"auto"`` takes the best.
+        steps: of the sampler.
+        sampler: ``"ddim"`` or ``"dpm"``.
+        batch: clips generated together.
+        motion_donors: names that give motion and label; None takes every labelled video.
+    """
+
+    pipeline: Any
+    rows: Mapping[str, VideoInfo]
+    root: str | Path | None
+    tables: Sequence[str | Path]
+    device: str = "auto"
+    steps: int = 8
+    sampler: str = "ddim"
+    batch: int = 4
+    motion_donors: Sequence[str] | None = None
+
+    def __call__(self) -> "ClipGenerator":
+        """Load the pipeline onto its device and the donors' table.
+
+        Raises:
+            EchoAugmentError: a held-out video among the donors or among those that trained the generator.
+        """
+        from ..mcdm.generate import BUNDLED as FOLDER
+        from ..mcdm.generate import ClipGenerator, hash_weights, load_generator, refuse_trained_on
+        from ..mcdm.pipeline import MCDMPipeline
+
+        options: dict[str, Any] = {"steps": self.steps, "sampler": self.sampler, "batch": self.batch}
+        options["motion_donors"] = self.motion_donors
+        device = best_device(self.device)
+        named = isinstance(self.pipeline, str)
+        if named and self.root is not None:
+            return load_generator(self.pipeline, self.root, device=device, **options)
+        rows, skipped = openable(self.rows.values())
+        held_out = openable(
+            row for root in self.tables for row in read_table(root).rows if row.split in HELD_OUT and row.path.is_file()
+        ).rows
+        refuse_leaks(rows, held_out)
+        pipeline = MCDMPipeline.load(self.pipeline) if named else self.pipeline
+        origin = FOLDER if self.pipeline == BUNDLED else Path(self.pipeline if named else _origin(pipeline))
+        refuse_trained_on(origin, held_out)
+        known = named and origin.is_dir()
+        weights = hash_weights(origin) if known else self.pipeline if named else hash_pipeline(pipeline)
+        pipeline.to(device)
+        pipeline.set_progress_bar_config(disable=True)
+        notes = [one._asdict() for one in skipped]
+        return ClipGenerator(pipeline, {row.name: row for row in rows}, weights=weights, skipped=notes, **options)
+
+
+def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[Path]]:
+    """The donors by name; the folder they are all TRAIN videos of, if so; and the folders that they come from.
+
+    Args:
+        donors: a dataset folder (its TRAIN split), an `EchoNetDynamic` of TRAIN or ``Subset``s of it, or videos by
+            name. Videos by name come from no known folder: only their own ``split`` can be checked.
+
+    Raises:
+        EchoAugmentError: no donors, donors of another kind, or one of VAL or TEST.
+    """
+    root: Path | None = None
+    if isinstance(donors, str | Path):
+        root = Path(donors)
+        rows, tables = read_table(root).split("TRAIN"), [root]
+    elif isinstance(donors, Mapping):
+        rows, tables = list(donors.values()), []
+    elif hasattr(donors, "__len__") and all(hasattr(leaf, "rows") for leaf in leaves(donors)):
+        rows = [leaf.rows[place] for leaf, place in (locate(donors, index) for index in range(len(donors)))]
+        tables = list(dict.fromkeys(Path(leaf.root) for leaf in leaves(donors) if leaf.root is not None))
+    else:
+        rows, tables = [], []
+    if not rows or not all(isinstance(row, VideoInfo) for row in rows):
+        raise EchoAugmentError(
+            f"donors must be a dataset folder, an EchoNetDynamic or a dict of VideoInfo with videos in it, got "
+            f"{type(donors).__name__}",
+            'For instance donors="/data/EchoNet-Dynamic", whose TRAIN videos are taken',
+        )
+    refuse_leaks(rows, [])
+    return {row.name: row for row in rows}, root, tables
+
+
+def portable_pipeline(pipeline: Any) -> Any:
+    """A name as text, or a copy of a pipeline on the CPU that can travel to another process.
+
+    Raises:
+        EchoAugmentError: it is neither.
+    """
+    if isinstance(pipeline, str | Path):
+        return str(pipeline)
+    if hasattr(pipeline, "components") and hasattr(pipeline, "encode_motion"):
+        return copy.deepcopy(pipeline).to("cpu")
+    raise EchoAugmentError(
+        f"pipeline must be an MCDMPipeline, a folder, a Hub id or {BUNDLED!r}, got {type(pipeline).__name__}",
+        "Or give a factory: a callable without arguments that makes (plan lines) -> clips, with plan lines as donors",
+    )
+
+
+def clip_shape(pipeline: Any) -> tuple[int, int, int]:
+    """``(T, H, W)`` of the clips that a pipeline makes, without loading its weights.
+
+    Raises:
+        EchoAugmentError: no pipeline at that folder or Hub id.
+    """
+    config = _read_config(pipeline) if isinstance(pipeline, str) else pipeline.config
+    return int(config["frames"]), int(config["size"]), int(config["size"])
+
+
+def _read_config(name: str) -> Mapping[str, Any]:
+    folder = Path(__file__).parents[1] / "mcdm" / "weights" / "tiny" if name == BUNDLED else Path(name)
+    if (folder / "model_index.json").is_file():
+        return dict(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
+    if folder.is_dir():
+        raise EchoAugmentError(
+            f"generator {name}: there is no model_index.json",
+            "Name the folder that train-generator wrote (its generator/), a Hub id, or 'bundled'",
+        )
+    from ..mcdm.pipeline import MCDMPipeline  # takes seconds
+
+    try:
+        return dict(MCDMPipeline.load_config(name))
+    except (OSError, ValueError) as error:
+        raise EchoAugmentError(
+            f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
+        ) from error
+
+
+def _origin(pipeline: Any) -> str:
+    """The folder or Hub id that a pipeline was loaded from; where the list of hearts that trained it lies."""
+    return str(pipeline.config.get("_name_or_path") or "")
+
+
+def hash_pipeline(pipeline: Any) -> str:
+    """SHA-256, 16 hex digits, over a pipeline's configuration and weights as they are in memory."""
+    config = {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    for name, part in sorted(pipeline.components.items()):
+        for key, tensor in part.state_dict().items() if isinstance(part, torch.nn.Module) else ():
+            digest.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
