@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from echo_augment.cache import EchoClip, Plan, PlanLine, Provenance, make_plan
+from echo_augment.cache import ClipStore, EchoClip, Plan, PlanLine, Provenance, make_plan, verify
 
 FINGERPRINT = "fake-1"
 SHAPE = (6, 24, 24)
@@ -54,3 +54,17 @@ def assert_same_clip(one: EchoClip, other: EchoClip) -> None:
     for key in ("clip_id", "fps", "ed_frame", "es_frame", "confidence", "provenance"):
         assert getattr(one, key) == getattr(other, key)
     assert one.ef == other.ef or (np.isnan(one.ef) and np.isnan(other.ef))
+
+
+def check_complete(folder, plan, gate=None):
+    """Every clip is what its line says, each once, and as many as the plan wants."""
+    store = ClipStore(folder)
+    lines = {line.clip_id: line for line in plan.lines + plan.reserve}
+    assert len(store) == len(set(store.ids)) == len(plan.lines)
+    for clip in store:
+        line = lines[clip.clip_id]
+        assert_same_clip(clip, generate([line])[0])
+        assert gate is None or gate(line, clip) is None
+    wanted = {line.clip_id for line in plan.lines if gate is None or gate(line, fake_clip(line)) is None}
+    assert wanted <= set(store.ids)
+    assert verify(folder) == []

@@ -1,76 +1,110 @@
 """Fills in processes of their own, for tests that kill them.
 
-With ``--serve`` this process reads one line of arguments after the other and forks a fill for each: the imports, which
-take most of the time of a start, are done once. It writes the child's process id at once, and its exit status on
-``wait PID``. Without, it writes ``going`` when the first clips are stored.
+With ``--serve`` this process reads one line of arguments after the other and forks a launcher for each, which forks a
+process for every rank, as ``accelerate launch`` would: the imports, which take most of the time of a start, are done
+once. It prints the process ids of the launcher and of its ranks. Without, it fills in this process, and writes
+``going`` when the first clips are stored.
 """
 
 import argparse
+import ctypes
 import os
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cache_fakes import fake_plan, gate, generate
 
-from echo_augment.cache import fill
+from echo_augment.cache import EchoAugmentError, fill
+
+NOBODY = 65534
+SET_CHILD_SUBREAPER = 36  # of prctl: ranks whose launcher is dead become this process's children
+plan_of = lru_cache(fake_plan)
 
 
-def run(arguments: list[str], say: Callable[[str], None]) -> None:
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--n", type=int)
     parser.add_argument("--pause", type=float, default=0.0)
     parser.add_argument("--shard-clips", type=int, default=7)
-    parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--world", type=int, default=1)
-    options = parser.parse_args(arguments)
+    parser.add_argument("--nobody", action="store_true", help="the ranks give up root's right to write everywhere")
+    return parser.parse_args(arguments)
 
+
+def run(options: argparse.Namespace, rank: int, say: Callable[[str], None]) -> None:
     def slowly(lines):
         time.sleep(options.pause)
         return generate(lines)
 
-    fill(
-        fake_plan(options.n),
-        slowly,
-        options.folder,
-        batch=4,
-        shard_clips=options.shard_clips,
-        gates=[gate],
-        rank=options.rank,
-        world=options.world,
-        progress=False,
-        say=say,
-    )
+    settings = {"batch": 4, "shard_clips": options.shard_clips, "gates": [gate], "progress": False}
+    fill(plan_of(options.n), slowly, options.folder, rank=rank, world=options.world, say=say, **settings)
+
+
+def start_rank(options: argparse.Namespace, rank: int) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        if options.nobody:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        run(options, rank, lambda text: None)
+        code = 0
+    except EchoAugmentError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def launch(options: argparse.Namespace) -> None:
+    ranks = [start_rank(options, rank) for rank in range(options.world)]
+    print(os.getpid(), *ranks, flush=True)
+    for rank in ranks:
+        os.waitpid(rank, 0)
 
 
 def serve() -> None:
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1)
+    with tempfile.TemporaryDirectory() as folder:  # whatever is imported late is imported now
+        run(parse([folder, "--n", "9"]), 0, lambda text: None)
+    print("ready", flush=True)
     for line in sys.stdin:
-        words = line.split()
-        if words[0] == "wait":
-            print(os.waitstatus_to_exitcode(os.waitpid(int(words[1]), 0)[1]), flush=True)
-            continue
-        child = os.fork()
-        if not child:
+        options = parse(line.split())
+        plan_of(options.n)
+        while reap():
+            pass
+        if not os.fork():
             try:
-                run(words, lambda text: None)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        print(child, flush=True)
+                launch(options)
+            finally:
+                os._exit(0)
+
+
+def reap() -> bool:
+    """Whether an ended child was cleared away."""
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] > 0
+    except ChildProcessError:
+        return False
 
 
 if __name__ == "__main__":
-    print("ready", flush=True)
     if sys.argv[1:] == ["--serve"]:
         serve()
     else:
+        print("ready", flush=True)
         try:
-            run(sys.argv[1:], lambda text: print("going", flush=True))
+            run(parse(sys.argv[1:]), 0, lambda text: print("going", flush=True))
         except KeyboardInterrupt:
             sys.exit(130)

@@ -6,9 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, assert_same_clip, fake_clip, fake_plan, gate, generate
+from cache_fakes import FINGERPRINT, check_complete, fake_plan, gate, generate
 
 from echo_augment.cache import ClipStore, EchoAugmentError, fill, verify
 from echo_augment.cache.lock import FolderLock, lock_path
@@ -19,20 +18,6 @@ SCRIPT = Path(__file__).with_name("fill_process.py")
 
 def run(plan, folder, generate=generate, **options):
     return fill(plan, generate, folder, **{"progress": False, "say": lambda text: None, "shard_clips": 7, **options})
-
-
-def check_complete(folder, plan, gate=None):
-    """Every clip is what its line says, each once, and as many as the plan wants."""
-    store = ClipStore(folder)
-    lines = {line.clip_id: line for line in plan.lines + plan.reserve}
-    assert len(store) == len(set(store.ids)) == len(plan.lines)
-    for clip in store:
-        line = lines[clip.clip_id]
-        assert_same_clip(clip, generate([line])[0])
-        assert gate is None or gate(line, clip) is None
-    wanted = {line.clip_id for line in plan.lines if gate is None or gate(line, fake_clip(line)) is None}
-    assert wanted <= set(store.ids)
-    assert verify(folder) == []
 
 
 def test_a_fill_makes_the_plan(tmp_path):
@@ -186,59 +171,8 @@ def test_ctrl_c_and_sigterm_seal_what_is_whole(tmp_path, number):
     check_complete(tmp_path, plan, gate)
 
 
-def ask(server, *words):
-    server.stdin.write(" ".join(map(str, words)) + "\n")
-    server.stdin.flush()
-    return int(server.stdout.readline())
-
-
 def count_shards(folder):
     return len(list((folder / SHARDS).glob("clips-*.h5")))
-
-
-def kill_until_done(folder, kills, seed, n, processes=1):
-    """Kill -9 fills at random moments; after each, nothing sealed is lost and nothing torn is served."""
-    rng, plan = np.random.default_rng(seed), fake_plan(n)
-    lines = {line.clip_id: line for line in plan.lines + plan.reserve}
-    before: set[str] = set()
-    command = [sys.executable, SCRIPT, "--serve"]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert server.stdout.readline() == "ready\n"
-    done = 0
-    while done < kills:
-        world = range(processes)
-        running = [ask(server, folder, "--n", n, "--rank", k, "--world", processes, "--pause", 0.001) for k in world]
-        for process in running:
-            goal, until = count_shards(folder) + rng.integers(0, 3), time.monotonic() + 10
-            while count_shards(folder) < goal and time.monotonic() < until:
-                time.sleep(0.001)
-            time.sleep(rng.uniform(0, 0.03))
-            os.kill(process, signal.SIGKILL)  # not reaped yet, so this is the process, or what is left of it
-            done += ask(server, "wait", process) == -signal.SIGKILL
-        store = ClipStore(folder)
-        now = set(store.ids)
-        assert before <= now and len(now) == len(store)
-        for k in rng.permutation(len(store))[:20]:
-            clip = store[int(k)]
-            assert_same_clip(clip, generate([lines[clip.clip_id]])[0])
-        assert len(now) < n, f"the plan was done after {done} kills: make it longer"
-        before = now
-    assert server.communicate()[1] == ""
-    for rank in range(processes):
-        assert run(plan, folder, gates=[gate], rank=rank, world=processes).complete
-    assert not list((folder / SHARDS).glob(".clips-*"))
-    check_complete(folder, plan, gate)
-    return len(before)
-
-
-def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path):
-    assert kill_until_done(tmp_path, kills=8, seed=0, n=400) > 20
-
-
-@pytest.mark.slow
-def test_200_kills(tmp_path):
-    sealed = kill_until_done(tmp_path, kills=200, seed=int(time.time()), processes=2, n=6000)
-    assert sealed > 1000
 
 
 @pytest.fixture
