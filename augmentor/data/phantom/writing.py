@@ -192,7 +192,8 @@ def write_tables(
         for phantom, split, found in zip(phantoms, splits, labels, strict=True):
             numbers = [f"{value:.8f}" for value in (found.ef, found.esv, found.edv)]
             rows.writerow([phantom.name, *numbers, SIZE, SIZE, f"{fps:g}", frames, split])
-            for frame, tracing in zip((found.ed_frame, found.es_frame), found.tracings, strict=True):
+            # EchoNet-Dynamic writes the small (ES) frame first, and its readers rely on it.
+            for frame, tracing in zip((found.es_frame, found.ed_frame), found.tracings[::-1], strict=True):
                 for points in tracing:
                     lines.writerow([f"{phantom.name}.avi", *(f"{value:.8g}" for value in points), frame])
             file.create_dataset(phantom.name, data=found.masks, compression="gzip", compression_opts=1)

@@ -14,6 +14,7 @@ import pytest
 
 from echo_augment.augmentor.data.phantom import load_masks, load_phantoms, render, sample_phantom, write_phantoms
 from echo_augment.augmentor.data.phantom.writing import assign_splits, phantom_seeds
+from echo_augment.augmentor.data.tracing import read_tracings, tracing_area
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -48,6 +49,9 @@ def test_layout_is_echonets(root: Path):
         frames_of = [int(line["Frame"]) for line in tracings if line["FileName"] == f"{row['FileName']}.avi"]
         assert len(frames_of) == 42 and len(set(frames_of)) == 2
         assert all(frames_of.count(frame) == 21 for frame in set(frames_of))
+    for name, by_frame in read_tracings(root / "VolumeTracings.csv").frames.items():
+        small, large = by_frame.values()
+        assert tracing_area(small) < tracing_area(large), f"{name}: EchoNet-Dynamic writes the ES frame first"
 
 
 def test_labels_masks_and_pixels_are_those_of_a_render(root: Path):
