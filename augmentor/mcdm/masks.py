@@ -151,4 +151,13 @@ class WithMasks:
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """The clips of some plan lines, in their order."""
         pairs = zip(lines, self.generator(lines), strict=True)
-        return [with_masks(clip, self.segmenter, self.tracings.get(line.appearance_donor)) for line, clip in pairs]
+        return [
+            self._dress(with_masks(clip, self.segmenter, self.tracings.get(one.appearance_donor)))
+            for one, clip in pairs
+        ]
+
+    def _dress(self, clip: EchoClip) -> EchoClip:
+        """The clip under this generator's own fingerprint: its masks are part of what it is."""
+        if clip.provenance is None:
+            return clip
+        return replace(clip, provenance=replace(clip.provenance, fingerprint=self.fingerprint))
