@@ -7,19 +7,34 @@ import torch
 
 from echo_augment.cache.errors import EchoAugmentError
 
+AUTO = "auto"
 REMEDY = (
     "Keep the device in one process: LiveClips(pipeline, donors) generates in a process of its own, "
     "echo-augment fill-cache and CachedClips do it before training; or set num_workers=0"
 )
 
 
-def best_device(name: str) -> str:
-    """``name``, or for ``"auto"`` the fastest device that is there; in a distributed run each rank's own GPU."""
-    if name != "auto":
-        return name
-    if torch.cuda.is_available():
-        return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def choose_device(name: str, local: int, cuda: int, mps: bool) -> str:
+    """The device of a process: ``name``, or for ``auto`` the fastest one; of several GPUs the process's own.
+
+    Args:
+        name: ``auto``, ``cuda`` (any), or a device such as ``cpu`` or ``cuda:1``.
+        local: this process among those of its machine.
+        cuda: GPUs that this process sees; a scheduler may show each process only its own.
+        mps: whether there is an Apple GPU.
+    """
+    if name == "cuda" or (name == AUTO and cuda):
+        return f"cuda:{local % cuda}" if cuda > 1 else "cuda"
+    if name == AUTO:
+        return "mps" if mps else "cpu"
+    return name
+
+
+def best_device(name: str, local: int | None = None) -> str:
+    """:func:`choose_device` on this machine; ``local`` by default as torchrun or srun say it."""
+    if local is None:
+        local = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
+    return choose_device(name, local, torch.cuda.device_count(), torch.backends.mps.is_available())
 
 
 def process_rank() -> int:

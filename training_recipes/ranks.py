@@ -12,10 +12,12 @@ from datetime import timedelta
 
 import torch
 
+from echo_augment.augmentor.devices import AUTO
+from echo_augment.augmentor.devices import best_device as best_device
+from echo_augment.augmentor.devices import choose_device as choose_device
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.lock import HEARTBEAT_SECONDS, STALE_SECONDS
 
-AUTO = "auto"
 REMEDY = "Give both, for instance rank=0 world=4, or leave both to the launcher: rank=auto world=auto"
 LOOK_SECONDS = 0.2
 
@@ -114,27 +116,6 @@ def _number(name: str, value: int | str) -> int:
         return int(value)
     except ValueError:
         raise EchoAugmentError(f"{name} must be a whole number, got {value!r}", REMEDY) from None
-
-
-def choose_device(name: str, local: int, cuda: int, mps: bool) -> str:
-    """The device of a process: ``name``, or for ``auto`` the fastest one; of several GPUs the process's own.
-
-    Args:
-        name: ``auto``, ``cuda`` (any), or a device such as ``cpu`` or ``cuda:1``.
-        local: this process among those of its machine.
-        cuda: GPUs that this process sees; a scheduler may show each process only its own.
-        mps: whether there is an Apple GPU.
-    """
-    if name == "cuda" or (name == AUTO and cuda):
-        return f"cuda:{local % cuda}" if cuda > 1 else "cuda"
-    if name == AUTO:
-        return "mps" if mps else "cpu"
-    return name
-
-
-def best_device(name: str, local: int = 0) -> str:
-    """:func:`choose_device` on this machine."""
-    return choose_device(name, local, torch.cuda.device_count(), torch.backends.mps.is_available())
 
 
 def meet(ranks: Ranks) -> None:
