@@ -1,8 +1,6 @@
 """Filling a cache from a plan: resumable, gated, and never losing what is sealed."""
 
-import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +10,13 @@ from tqdm import tqdm
 from .errors import EchoAugmentError
 from .fill_summary import FillSummary
 from .gates import AnyGate, judge
+from .leavings import clear_leavings
 from .lock import hold
-from .manifest import SHARDS, list_shards, open_manifest
+from .manifest import list_shards, open_manifest
 from .plan import Plan
 from .plan_line import PlanLine
 from .record import EchoClip
 from .rejections import Rejections, count_reasons
-from .shard_writer import TEMPORARY
 from .stopping import SafeStop
 from .writer import StoreWriter
 
@@ -77,7 +75,7 @@ def fill(
         folder.mkdir(parents=True, exist_ok=True)
         with SafeStop() as stop, hold(folder, rank, world, patience):
             _check_folder(plan, folder)
-            _clear_leavings(folder)
+            clear_leavings(folder)
             work = _Fill(plan, folder, rank, world, stop)
             writer = StoreWriter(
                 folder,
@@ -251,24 +249,6 @@ def _check_folder(plan: Plan, folder: Path) -> None:
             )
     else:
         plan.save(path)
-
-
-def _clear_leavings(folder: Path) -> None:
-    """Remove unsealed files of processes of this machine that are dead."""
-    for path in (folder / SHARDS).glob(f".clips-*{TEMPORARY}"):
-        host, _, rest = path.name.removeprefix(".clips-").rpartition("-")[0].rpartition("-")
-        if host == socket.gethostname() and rest.isdigit() and not _alive(int(rest)):
-            path.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _minutes(seconds: float) -> str:
