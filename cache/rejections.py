@@ -29,8 +29,7 @@ class Rejections:
                 "Go on with that number",
             )
         self._file = JsonLines(Path(folder) / f"rejected-{rank}-of-{world}.jsonl")
-        values = self._file.values + [v for path in files if path != self._file.path for v in read_json_lines(path)]
-        self.reasons = {str(v["clip_id"]): str(v["reason"]) for v in values if {"clip_id", "reason"} <= v.keys()}
+        self.reasons = read_reasons(folder)
 
     def add(self, clip_id: str, reason: str) -> None:
         """Record one rejection. A kill during the write loses this one line, and its clip is tried again."""
@@ -40,6 +39,12 @@ class Rejections:
     def close(self) -> None:
         """Put it on disk for certain, and close."""
         self._file.close()
+
+
+def read_reasons(folder: Path) -> dict[str, str]:
+    """Reasons by clip id of all processes so far; their files are only looked at."""
+    values = [v for path in sorted(Path(folder).glob("rejected-*-of-*.jsonl")) for v in read_json_lines(path)]
+    return {str(v["clip_id"]): str(v["reason"]) for v in values if {"clip_id", "reason"} <= v.keys()}
 
 
 def count_reasons(reasons: dict[str, str]) -> dict[str, int]:

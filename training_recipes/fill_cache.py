@@ -13,6 +13,8 @@ from echo_augment.cache.gates import AnyGate, image_gate
 
 from .dataset import dataset_root
 from .fill_report import report_fill
+from .gates.make import make_gates
+from .gates.settings import read_settings
 from .ranks import best_device, find_ranks, meet
 
 
@@ -103,38 +105,41 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
             donors of VAL or TEST.
 
     Raises:
-        EchoAugmentError: no generator or data there, a leak, another fill's folder, a full disk, or no clip made.
+        EchoAugmentError: no generator, teacher or data there, a leak, another fill's folder or gates, a full disk, or
+            no clip made.
     """
     from echo_augment.augmentor.mcdm.generate import load_generator
 
     ranks = find_ranks(os.environ, cfg.rank, cfg.world)
-    root = dataset_root(cfg.data)
+    read_settings(cfg.gates)  # a mistake there is said before anything is loaded
+    root, device = dataset_root(cfg.data), best_device(cfg.device, ranks.local)
     generator = (load or load_generator)(
-        cfg.generator,
-        root,
-        device=best_device(cfg.device, ranks.local),
-        steps=cfg.steps,
-        seed=cfg.seed,
-        on_error="skip",
+        cfg.generator, root, device=device, steps=cfg.steps, seed=cfg.seed, on_error="skip"
     )
-    summary = fill_from(
-        generator,
-        cfg.out,
-        n=cfg.n,
-        seed=cfg.seed,
-        balance=cfg.balance,
-        reserve=cfg.reserve,
-        gates=[image_gate] if cfg.gates.image else [],
-        batch=cfg.batch,
-        shard_clips=cfg.shard_clips,
-        seal_seconds=cfg.seal_seconds,
-        compression=cfg.compression,
-        rank=ranks.rank,
-        world=ranks.world,
-        patience=ranks.patience,
-        say=tqdm.write,
+    judges = make_gates(
+        cfg.gates, generator, root, Path(cfg.out), device=device, rank=ranks.rank, world=ranks.world, say=tqdm.write
     )
-    line = report_fill(cfg, summary, figures_of(summary, generator, cfg.seed), ranks)
+    try:
+        summary = fill_from(
+            generator,
+            cfg.out,
+            n=cfg.n,
+            seed=cfg.seed,
+            balance=cfg.balance,
+            reserve=cfg.reserve,
+            gates=judges.gates,
+            batch=cfg.batch,
+            shard_clips=cfg.shard_clips,
+            seal_seconds=cfg.seal_seconds,
+            compression=cfg.compression,
+            rank=ranks.rank,
+            world=ranks.world,
+            patience=ranks.patience,
+            say=tqdm.write,
+        )
+    finally:
+        judges.readings.close()
+    line = report_fill(cfg, summary, figures_of(summary, generator, cfg.seed), ranks, judges.figures)
     if summary.wanted and not summary.sealed:
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {cfg.out}"

@@ -1,5 +1,6 @@
 """What a fill reports: of this process's share, and of the whole plan where several processes fill a cache."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,13 @@ def whole_plan(folder: Path, world: int) -> dict[str, Any]:
     return {"wanted": wanted, "sealed": len(sealed), "complete": len(sealed) >= wanted, "rejected": rejected}
 
 
-def report_fill(cfg: DictConfig, summary: FillSummary, figures: dict[str, Any], ranks: Ranks) -> str:
+def report_fill(
+    cfg: DictConfig,
+    summary: FillSummary,
+    figures: dict[str, Any],
+    ranks: Ranks,
+    shared: Callable[[], dict[str, Any]] = dict,
+) -> str:
     """Write the reports of a fill and return the job's last line.
 
     One process alone writes ``<out>/report.json``. Of several, each writes ``<out>/rank-<k>-of-<n>/report.json``, and
@@ -40,18 +47,19 @@ def report_fill(cfg: DictConfig, summary: FillSummary, figures: dict[str, Any], 
         summary: of this process.
         figures: of this process.
         ranks: which process this is.
+        shared: figures of all processes so far; asked for when the others are done.
     """
     folder, job = Path(cfg.out), "fill-cache"
     skipped = f"; {len(figures['skipped'])} donors skipped" if figures["skipped"] else ""
     figures = {**figures, "rank": ranks.rank, "world": ranks.world}
     if ranks.world == 1:
-        return f"{summary}{skipped}; report: {write_report(folder, job, cfg, figures | spread(folder))}"
+        return f"{summary}{skipped}; report: {write_report(folder, job, cfg, figures | spread(folder) | shared())}"
     line = f"rank {ranks.rank} of {ranks.world}: {summary}{skipped}"
     path = write_report(folder / f"rank-{ranks.rank}-of-{ranks.world}", job, cfg, figures)
     if ranks.rank == 0:
         meet(ranks)
         whole = whole_plan(folder, ranks.world)
-        path = write_report(folder, job, cfg, {**figures, "fill": whole, **spread(folder)})
+        path = write_report(folder, job, cfg, {**figures, "fill": whole, **spread(folder), **shared()})
         line += f"; all ranks so far: {whole['sealed']} of {whole['wanted']}"
     return f"{line}; report: {path}"
 

@@ -257,9 +257,12 @@ def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], 
 
 
 def refuse_trained_on(
-    folder: Path, held_out: Sequence[VideoInfo], hash_of: Callable[[Path], str] = content_hash
+    folder: Path,
+    held_out: Sequence[VideoInfo],
+    hash_of: Callable[[Path], str] = content_hash,
+    what: str = "generator",
 ) -> None:
-    """Refuse a generator that was trained on a held-out video, whatever its name was then.
+    """Refuse a generator, or another model (``what``), that was trained on a held-out video, whatever its name was.
 
     Raises:
         EchoAugmentError: naming the video.
@@ -272,6 +275,6 @@ def refuse_trained_on(
     for row in held_out:
         if probe_video(row.path).first in first and hash_of(row.path) in content:
             raise EchoAugmentError(
-                f"{row.path}: a {row.split} video trained the generator {folder}",
-                "Use another generator, or move the video to TRAIN",
+                f"{row.path}: a {row.split} video trained the {what} {folder}",
+                f"Use another {what}, or move the video to TRAIN",
             )

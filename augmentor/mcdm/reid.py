@@ -1,5 +1,8 @@
 """The re-ID model: which heart is this? Trained by contrast, the same video being the positive."""
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
@@ -32,3 +35,15 @@ class ReIDEncoder(ModelMixin, ConfigMixin):
     def forward(self, frames: Tensor) -> Tensor:
         """``(B, 1, H, W)`` in [0, 1] to unit vectors ``(B, embedding)``."""
         return F.normalize(self.head(self.stages(frames - 0.2).mean((2, 3))), dim=-1)
+
+
+@torch.no_grad()
+def embed_clips(reid: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
+    """One unit vector a clip, ``(B, embedding)``: the direction of the mean over its frames' vectors.
+
+    Args:
+        reid: `ReIDEncoder`, or another net from ``(N, 1, H, W)`` in [0, 1] to vectors.
+        clips: ``(B, T, H, W)`` uint8, on the net's device.
+    """
+    vectors = reid(clips.flatten(0, 1)[:, None].float() / 255)
+    return F.normalize(vectors.unflatten(0, clips.shape[:2]).mean(1), dim=-1)

@@ -1,0 +1,80 @@
+"""What the gates measured of every clip, kept beside the cache, so that a resumed fill can report on all of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache.jsonl import JsonLines, read_json_lines
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+class Readings:
+    """Figures by clip, passed or rejected, in ``readings-<rank>-of-<world>.jsonl``.
+
+    Args:
+        folder: of the cache.
+        rank: of this process.
+        world: processes that fill the cache together.
+    """
+
+    def __init__(self, folder: Path, *, rank: int = 0, world: int = 1) -> None:
+        self.folder = Path(folder)
+        self._path = self.folder / f"readings-{rank}-of-{world}.jsonl"
+        self._file: JsonLines | None = None
+
+    def add(self, clip_id: str, **figures: float) -> None:
+        """Keep figures of one clip; those that are not finite are left out."""
+        if self._file is None:
+            self._file = JsonLines(self._path)
+        kept = {name: round(float(value), 4) for name, value in figures.items() if np.isfinite(value)}
+        self._file.add({"clip_id": clip_id, **kept})
+
+    def close(self) -> None:
+        """Put them on disk for certain."""
+        if self._file is not None:
+            self._file.close()
+
+    def columns(self) -> dict[str, dict[str, float]]:
+        """Every figure of all processes so far: by its name, then by clip. A clip made twice counts once."""
+        found: dict[str, dict[str, float]] = {}
+        for path in sorted(self.folder.glob("readings-*-of-*.jsonl")):
+            for value in read_json_lines(path):
+                clip_id = str(value.pop("clip_id", ""))
+                for name, number in value.items():
+                    found.setdefault(name, {})[clip_id] = float(number)
+        return found
+
+
+def spread(values: Sequence[float] | npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Number, mean and quantiles of some values; just the number where there are none."""
+    array = np.asarray(values, np.float64)
+    if not array.size:
+        return {"n": 0}
+    names = [f"q{round(100 * q):02d}" for q in QUANTILES]
+    return {"n": array.size, "mean": array.mean(), **dict(zip(names, np.quantile(array, QUANTILES), strict=True))}
+
+
+def label_figures(columns: Mapping[str, Mapping[str, float]], rejected: Mapping[str, str]) -> dict[str, Any]:
+    """How far the EF read from clips lies from their labels, before and after the gate, in EF points."""
+    read, label = columns.get("read_ef", {}), columns.get("label_ef", {})
+    both = [name for name in read if name in label]
+    error = np.array([read[name] - label[name] for name in both])
+    kept = np.array([name not in rejected for name in both], bool)
+    figures: dict[str, Any] = {"error": spread(error)}
+    for name, some in (("all", error), ("passed", error[kept])):
+        figures[name] = {"n": len(some), "mae": np.abs(some).mean() if len(some) else None}
+    return figures
+
+
+def privacy_figures(columns: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """How alike clips are to hearts of TRAIN; ``recognised`` is the share most alike to their appearance donor."""
+    names = {"to_nearest_other": "nearest_other", "to_appearance_donor": "appearance", "to_motion_donor": "motion"}
+    figures: dict[str, Any] = {key: spread(list(columns.get(name, {}).values())) for key, name in names.items()}
+    own, other = columns.get("appearance", {}), columns.get("nearest_other", {})
+    both = [own[name] > other[name] for name in own if name in other]
+    figures["recognised"] = float(np.mean(both)) if both else None
+    return figures

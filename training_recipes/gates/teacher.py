@@ -1,0 +1,119 @@
+"""A teacher: an EF regressor that train-ef trained, as a reader of any clip."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from echo_augment.augmentor.data import VideoInfo
+from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
+from echo_augment.augmentor.video_format import EPS, VideoFormat, Window
+from echo_augment.cache import EchoClip
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..ef_run import RESULT
+from ..ef_teacher import WEIGHTS, load_net
+
+WINDOWS = 5  # a clip longer than the teacher's window is read at most at so many places
+BATCH = 20
+
+
+class Teacher:
+    """Reads the EF that a clip shows.
+
+    Clips of any frame rate and size are resampled in time and resized to what the net was trained on.
+
+    Args:
+        net: normalised clips ``(B, 3, L, H, W)`` to EF ``(B,)`` in percent.
+        reader: ``length`` and ``period`` at ``fps`` of the videos that it was trained on, their ``mean``, ``std`` and
+            ``size``.
+        device: that it computes on.
+        fingerprint: hash of weights and reader.
+
+    Raises:
+        EchoAugmentError: ``reader`` lacks something, or has it out of range.
+    """
+
+    def __init__(
+        self, net: nn.Module, reader: Mapping[str, Any], *, device: str = "cpu", fingerprint: str = ""
+    ) -> None:
+        self.device, self.net, self.fingerprint = torch.device(device), net.eval().to(device), fingerprint
+        self.form = VideoFormat(
+            length=int(reader["length"]),
+            period=int(reader["period"]),
+            fps=float(reader["fps"]),
+            clips="all",
+            max_length=None,
+            mean=reader["mean"],
+            std=reader["std"],
+            size=(int(reader["size"][0]), int(reader["size"][1])),
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "cpu", held_out: Sequence[VideoInfo] = ()) -> "Teacher":
+        """The teacher in the folder ``out`` of train-ef.
+
+        Args:
+            folder: with ``model.safetensors``, ``settings.json``, ``result.json`` and ``training_hearts.json``.
+            device: for the net.
+            held_out: VAL and TEST videos; it must have been trained on none of them.
+
+        Raises:
+            EchoAugmentError: no teacher there, one of an earlier version, or one that was trained on a held-out video.
+        """
+        folder = Path(folder)
+        net = load_net(folder)
+        if not (folder / TRAINED_ON).is_file():
+            raise EchoAugmentError(
+                f"teacher {folder}: there is no {TRAINED_ON} that says which videos trained it",
+                "Run the same echo-augment train-ef command again: it adds the file",
+            )
+        refuse_trained_on(folder, held_out, what="teacher")
+        reader = json.loads((folder / RESULT).read_text(encoding="utf-8")).get("reader")
+        if reader is None:
+            raise EchoAugmentError(
+                f"teacher {folder}: its {RESULT} does not say how clips were normalised",
+                "It was trained by an earlier version: train it again, into another folder",
+            )
+        text = json.dumps(reader, sort_keys=True).encode()
+        digest = hashlib.sha256((folder / WEIGHTS).read_bytes() + text).hexdigest()[:16]
+        try:
+            return cls(net, reader, device=device, fingerprint=digest)
+        except (KeyError, TypeError, ValueError) as error:
+            raise EchoAugmentError(f"teacher {folder}: {RESULT} is damaged ({error})", "Train it again") from error
+
+    def __call__(self, clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
+        """EF in percent of each clip ``(len(clips),)``: the mean over its windows.
+
+        Raises:
+            EchoAugmentError: a clip shorter than the teacher's window.
+        """
+        videos = [self.windows(clip) for clip in clips]
+        found: list[float] = []
+        with torch.no_grad():
+            batch = torch.from_numpy(np.concatenate(videos)).split(BATCH) if videos else ()
+            for part in batch:
+                found += self.net(part.to(self.device)).double().cpu().tolist()
+        ends = np.cumsum([len(video) for video in videos])[:-1] if videos else []
+        return np.array([part.mean() for part in np.split(np.array(found), ends)] if videos else [])
+
+    def windows(self, clip: EchoClip) -> npt.NDArray[np.float32]:
+        """The places at which a clip is read, ``(K, 3, L, H, W)`` normalised, evenly spread and each on a frame."""
+        form, length = self.form, int(self.form.length or 1)
+        step = form.period * clip.fps / form.fps  # in frames of the clip
+        room = len(clip.frames) - EPS - (length - 1) * step  # a frame stands for 1 / fps seconds
+        if room < 0:
+            raise EchoAugmentError(
+                f"the teacher looks at {length * form.period / form.fps:.2f} s, clip {clip.clip_id!r} has only "
+                f"{len(clip.frames) / clip.fps:.2f} s",
+                "Train the teacher with a smaller trainer.length, or take a generator of longer clips",
+            )
+        last = max(int(np.floor(room - 1 + 2 * EPS)), 0)
+        starts = np.unique(np.linspace(0, last, min(WINDOWS, last + 1)).round())
+        return form.video(clip, Window(starts[:, None] + np.arange(length) * step, None, 0))
