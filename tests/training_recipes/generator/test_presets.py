@@ -1,0 +1,86 @@
+"""Every preset composes and builds; `paper` has the reference's sizes. They are built on "meta": nothing is stored."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+
+from echo_augment.training_recipes.generator.models import build_networks
+
+
+def preset(name, *overrides):
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        return compose("train-generator", overrides=["out=o", f"preset={name}", *overrides]).preset
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def on_meta(settings):
+    with torch.device("meta"):
+        networks = build_networks(settings)
+    networks.denoiser.to("meta")  # diffusers puts a constant on the CPU
+    return networks
+
+
+@pytest.mark.parametrize("name", ["tiny", "base", "paper"])
+def test_a_preset_names_itself_and_lasts_a_whole_beat(name):
+    settings = preset(name)
+    assert settings.name == name and settings.frames / settings.rate >= 1.28
+    assert set(settings) == set(preset("tiny"))
+
+
+def test_paper_has_the_references_sizes():
+    settings = preset("paper")
+    networks = on_meta(settings)
+    assert count(networks.denoiser.unet) == 189_428_394
+    assert (settings.frames, settings.rate) == (64, 32)
+    pair = torch.empty(2, 1, 1, 112, 112, device="meta")
+    assert networks.mafe.vector_size == 1536
+    assert networks.mafe.motion_vector(pair[0], pair[1]).shape == (1, 1536)
+    vector = networks.mafe.motion_vector(pair[0], pair[1], flip=True)
+    assert vector.shape == (1, 3072)
+    config = networks.denoiser.config
+    assert config["code_size"] == config["cross_attention_dim"] == 3072 and config["motion"] == "vector"
+    assert isinstance(networks.denoiser.token, torch.nn.Identity) and networks.denoiser.frame_embedding is None
+
+
+def test_base_takes_the_papers_mafe_and_a_code_per_frame():
+    settings = preset("base")
+    networks = on_meta(settings)
+    assert networks.mafe.vector_size == 1536 and networks.denoiser.config["motion"] == "frame"
+    assert networks.denoiser.config["code_size"] == 50
+    assert 20e6 < count(networks.denoiser) < 80e6
+
+
+@pytest.mark.parametrize("name", ["base", "paper"])
+def test_the_latents_of_a_clip_pass_through(name):
+    settings = preset(name)
+    networks = on_meta(settings)
+    with torch.device("meta"):
+        images = torch.empty(2, 1, settings.size, settings.size)
+        latents = networks.codec.encode(images).latent_dist.mode()
+        clip = torch.empty(1, settings.frames, *latents.shape[1:])
+        length = 1 if settings.code == "vector" else settings.frames
+        codes = torch.empty(1, length, networks.denoiser.config["code_size"])
+        v = networks.denoiser(clip, torch.empty(1, dtype=torch.long), latents[:1], codes)
+    assert latents.shape == (2, 4, 14, 14) and v.shape == clip.shape
+
+
+def test_a_small_denoiser_of_the_papers_form_computes():
+    small = [
+        "preset.denoiser.channels=[32,32]",
+        "preset.denoiser.attention=[true,false]",
+        "preset.denoiser.heads=[2,2]",
+    ]
+    settings = preset("paper", *small, "preset.denoiser.layers=1", "preset.mafe.width=8")
+    settings.denoiser.cross_attention_dim = 16
+    with torch.device("meta"):
+        denoiser = build_networks(settings).denoiser
+    denoiser = denoiser.to_empty(device="cpu").eval()
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter.fill_(0.01)
+        codes = torch.ones(1, 1, denoiser.config["code_size"])
+        v = denoiser(torch.zeros(1, 3, 4, 14, 14), torch.tensor([5]), torch.zeros(1, 4, 14, 14), codes)
+    assert denoiser.config["code_size"] == 3072 // 4 and v.shape == (1, 3, 4, 14, 14) and v.isfinite().all()
