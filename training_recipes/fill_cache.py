@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from echo_augment.augmentor.mcdm.masks import MaskGate
 from echo_augment.cache import EchoAugmentError, EchoClip, FillSummary, PlanLine, fill, make_plan
 from echo_augment.cache.gates import AnyGate, image_gate
 
@@ -16,6 +17,7 @@ from .fill_report import report_fill
 from .gates.make import make_gates
 from .gates.settings import read_settings
 from .ranks import best_device, find_ranks, meet
+from .seg_fill import masked
 
 
 class Generator(Protocol):
@@ -116,6 +118,10 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     generator = (load or load_generator)(
         cfg.generator, root, device=device, steps=cfg.steps, seed=cfg.seed, on_error="skip"
     )
+    mask_gates: list[AnyGate] = []
+    if cfg.masks.segmenter is not None:
+        mask_gates = [MaskGate(float(cfg.masks.at_least))]
+        generator = masked(generator, cfg.masks.segmenter, root, device=device)
     judges = make_gates(
         cfg.gates, generator, root, Path(cfg.out), device=device, rank=ranks.rank, world=ranks.world, say=tqdm.write
     )
@@ -127,7 +133,7 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
             seed=cfg.seed,
             balance=cfg.balance,
             reserve=cfg.reserve,
-            gates=judges.gates,
+            gates=[*judges.gates, *mask_gates],
             batch=cfg.batch,
             shard_clips=cfg.shard_clips,
             seal_seconds=cfg.seal_seconds,

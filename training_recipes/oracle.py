@@ -27,6 +27,7 @@ class OracleGenerator:
         frames: of a clip.
         fps: of a clip.
         fingerprint: of the phantom set.
+        masks: whether the clips carry the exact LV mask of every frame.
     """
 
     sampler = "render"
@@ -40,13 +41,14 @@ class OracleGenerator:
         frames: int = 16,
         fps: float = 12.5,
         fingerprint: str = "oracle",
+        masks: bool = False,
     ) -> None:
         self.phantoms, self.motion_donors, self.appearance_donors = phantoms, motion_donors, appearance_donors
         self.skipped: list[dict[str, str]] = []
-        self.frames, self.fps, self.fingerprint = frames, fps, fingerprint
+        self.frames, self.fps, self.fingerprint, self.masks = frames, fps, fingerprint, masks
 
     @classmethod
-    def of(cls, root: str | Path, *, frames: int = 16, fps: float = 12.5) -> "OracleGenerator":
+    def of(cls, root: str | Path, *, frames: int = 16, fps: float = 12.5, masks: bool = False) -> "OracleGenerator":
         """The oracle of the TRAIN hearts of a phantom data set.
 
         Raises:
@@ -55,10 +57,16 @@ class OracleGenerator:
         phantoms = load_phantoms(root)
         ef = {row.name: row.ef for row in read_table(root).split("train")}
         content = (Path(root) / "phantoms.json").read_bytes()
-        digest = hashlib.sha256(content + f"{frames} {fps} 1".encode()).hexdigest()[:16]
+        digest = hashlib.sha256(content + f"{frames} {fps} 1{' masks' * masks}".encode()).hexdigest()[:16]
         name = f"oracle-{digest}"
         return cls(
-            phantoms=phantoms, motion_donors=ef, appearance_donors=sorted(ef), frames=frames, fps=fps, fingerprint=name
+            phantoms=phantoms,
+            motion_donors=ef,
+            appearance_donors=sorted(ef),
+            frames=frames,
+            fps=fps,
+            fingerprint=name,
+            masks=masks,
         )
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
@@ -85,6 +93,7 @@ class OracleGenerator:
             ef=self.motion_donors[line.motion_donor],
             ed_frame=clip.ed_frame,
             es_frame=clip.es_frame,
+            masks=clip.masks if self.masks else None,
             provenance=Provenance(
                 motion_donor=line.motion_donor,
                 appearance_donor=line.appearance_donor,

@@ -148,6 +148,12 @@ class WithMasks:
         self.motion_donors: Mapping[str, float] = generator.motion_donors
         self.appearance_donors: Sequence[str] = generator.appearance_donors
 
+    def __getattr__(self, name: str) -> Any:
+        """What else the wrapped generator has, for gates: its ``pipeline``, ``frames``, ``fps``, .."""
+        if name == "generator":  # not there yet, while being unpickled
+            raise AttributeError(name)
+        return getattr(self.generator, name)
+
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """The clips of some plan lines, in their order."""
         pairs = zip(lines, self.generator(lines), strict=True)
