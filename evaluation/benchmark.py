@@ -1,10 +1,11 @@
 """The job ``benchmark``: arms x label fractions x seeds, statistics and report."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
@@ -19,7 +20,9 @@ from echo_augment.training_recipes.ranks import best_device
 from echo_augment.training_recipes.reporting import plain, write_report
 from echo_augment.training_recipes.subsets import choose_labelled, count_labels
 
+from .ablation import ablation_figures, cache_digest, doses, write_ablation
 from .caches import fill_subset
+from .multiplicity import correct
 from .report import write_html
 from .summary import summarise, tabulate
 from .sweep import count_workers, run_all
@@ -27,22 +30,70 @@ from .verdict import gain_sentence, verdict
 
 Settings = Mapping[str, Any]
 Load = Callable[..., Generator]
+TASKS = ("ef", "segmentation")
 
 
 def run(cfg: DictConfig) -> None:
-    """Train every arm with every number of labels and seed, compare, and write ``report.json`` and ``report.html``."""
+    """Train every arm with every number of labels and seed, compare, and write the report: JSON, HTML and Markdown."""
+    if cfg.ablation is not None:
+        if cfg.task != "ef":
+            raise EchoAugmentError(
+                f"an ablation needs task=ef, got task={cfg.task}", "Run one benchmark for each value"
+            )
+        run_ablation(cfg)
+        return
     report = run_benchmark(cfg, "benchmark")
     print(report["verdict"])
     print(f"see {Path(cfg.out) / 'report.html'} and report.json beside it")
 
 
-def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[str, Any]:
+def run_ablation(cfg: DictConfig, load: Load | None = None) -> dict[str, Any]:
+    """One benchmark for each value of a setting, and what they found side by side.
+
+    Trainings and caches that a value does not change are done once. A killed ablation goes on where it stopped.
+
+    Args:
+        cfg: with ``ablation.key`` and ``ablation.values``.
+        load: as for `run_benchmark`.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        EchoAugmentError: bad settings, or as `run_benchmark`.
+    """
+    out, key = Path(cfg.out), str(cfg.ablation.key)
+    root = str(dataset_root(cfg.data))
+    reports: dict[str, dict[str, Any]] = {}
+    for name, dose in doses(cfg, root).items():
+        print(f"{key} = {name}")
+        others = [out / "doses" / before for before in reports]
+        dose.out = str(out / "doses" / name)
+        store = out / "caches" / cache_digest(OmegaConf.to_container(dose, resolve=True))  # type: ignore[arg-type]
+        reports[name] = run_benchmark(dose, "benchmark", load, cache_root=store, others=others)
+    path = write_report(out, "benchmark", cfg, ablation_figures(key, reports))
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    write_ablation(out, report, typed_overrides())
+    print(f"see {out / 'report.html'} and report.json beside it; every value's own report is in {out / 'doses'}")
+    return report
+
+
+def run_benchmark(
+    cfg: DictConfig,
+    job: str,
+    load: Load | None = None,
+    *,
+    cache_root: Path | None = None,
+    others: Sequence[Path] = (),
+) -> dict[str, Any]:
     """The benchmark without its last words.
 
     Args:
         cfg: composed from ``conf/benchmark.yaml`` or ``conf/demo.yaml``.
         job: its name in the report.
         load: makes the generator; by default `echo_augment.augmentor.mcdm.generate.load_generator`.
+        cache_root: folder of the caches; by default ``caches`` in ``out``.
+        others: folders of other benchmarks, whose trainings are copied where they are the very same.
 
     Returns:
         What ``report.json`` holds.
@@ -53,6 +104,10 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     out = Path(settings["out"])
     check_settings(settings)
+    if settings["task"] == "segmentation":
+        from .seg_benchmark import run_segmentation
+
+        return run_segmentation(cfg, job, load, cache_root=cache_root, others=others)
     root = dataset_root(settings["data"])
     table = read_table(root)
     refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
@@ -64,7 +119,7 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
         for seed in settings["seeds"]
     }
     looks = choose_looks(list(hearts), subsets, settings["unlabelled"])
-    caches, fills, fingerprint = fill_all(settings, root, out, arms, subsets, looks, load)
+    caches, fills, fingerprint = fill_all(settings, root, cache_root or out / "caches", arms, subsets, looks, load)
     runs = {
         run_folder(out, settings["labels"][place], arm, seed): EfRun(
             root=str(root),
@@ -84,12 +139,14 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
         for arm, spec in arms.items()
     }
     workers = count_workers(settings["workers"], len(runs), settings["trainer"]["threads"])
-    results = run_all(runs, workers=workers)
+    elsewhere = {path: [other / path.relative_to(out) for other in others] for path in runs}
+    results = run_all(runs, workers=workers, elsewhere=elsewhere)
 
     levels = []
     for labels in settings["labels"]:
         own = {path: results[path] for path, item in runs.items() if item.labels == labels}
         levels.append(summarise_labels(own, settings))
+    correct(levels)
     first = next(iter(results.values()))
     notes += sorted({note for result in results.values() for note in result["notes"]})
     figures: dict[str, Any] = {
@@ -113,10 +170,18 @@ def run_benchmark(cfg: DictConfig, job: str, load: Load | None = None) -> dict[s
     if len(levels) > 1:
         figures["fractions"] = levels
     figures["verdict"] = " ".join(filter(None, [verdict(figures), gain_sentence(figures)]))
+    figures["overrides"] = typed_overrides()
+    if settings["published"]:
+        figures["published"] = settings["published"]
     path = write_report(out, job, cfg, figures)
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     write_html(out, report, root, {str(key[1]): caches[key] for key in subsets if key[0] == 0}, results)
     return report
+
+
+def typed_overrides() -> list[str]:
+    """What was typed after the job's name; empty where the job was called from Python."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def run_folder(out: Path, labels: Any, arm: str, seed: int) -> Path:
@@ -153,8 +218,8 @@ def check_settings(settings: Settings) -> None:
     Raises:
         EchoAugmentError: naming the setting and its value.
     """
-    if settings["task"] != "ef":
-        raise EchoAugmentError(f"task must be ef, got {settings['task']!r}")
+    if settings["task"] not in TASKS:
+        raise EchoAugmentError(f"task must be one of {', '.join(TASKS)}, got {settings['task']!r}")
     for name in ("labels", "seeds"):
         values = settings[name]
         if not isinstance(values, list) or not values or len(set(map(str, values))) != len(values):
@@ -187,7 +252,7 @@ def choose_looks(
 def fill_all(
     settings: Settings,
     root: Path,
-    out: Path,
+    folders: Path,
     arms: Settings,
     subsets: Mapping[tuple[int, int], list[str]],
     looks: Mapping[tuple[int, int], list[str] | None],
@@ -210,7 +275,7 @@ def fill_all(
             fingerprint = generator.fingerprint
         for place, seed in subsets:
             labels = str(settings["labels"][place]).replace("/", "_")
-            folder = out / "caches" / f"{kind}-labels-{labels}-seed{seed}"
+            folder = folders / f"{kind}-labels-{labels}-seed{seed}"
             allowed = looks[place, seed]
             seen = "all TRAIN looks" if allowed is None else f"looks of {len(allowed)} hearts"
             print(f"{kind} clips for seed {seed}: {len(subsets[place, seed])} labelled motions, {seen}")
@@ -233,6 +298,12 @@ def load_weights(settings: Settings, root: Path, motion_donors: list[str], load:
     """The generator of the arm ``synthetic``."""
     from echo_augment.augmentor.mcdm.generate import load_generator
 
+    if settings["generator"]["weights"] is None:
+        raise EchoAugmentError(
+            "this benchmark needs a generator trained on the data set's own TRAIN split, and generator.weights is null",
+            f"Run echo-augment train-generator data=echonet data.root={root} out=FOLDER, then give "
+            "generator.weights=FOLDER/generator",
+        )
     return (load or load_generator)(
         settings["generator"]["weights"],
         root,

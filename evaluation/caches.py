@@ -6,6 +6,7 @@ from typing import Any
 
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gates import AnyGate, image_gate
 from echo_augment.training_recipes.fill_cache import Generator, fill_from
 
 
@@ -51,6 +52,7 @@ def fill_subset(
     seed: int,
     batch: int,
     looks: Collection[str] | None = None,
+    gates: Sequence[AnyGate] = (image_gate,),
 ) -> dict[str, Any]:
     """Fill ``folder`` with clips whose motions, and so labels, are of the labelled hearts only; resumable.
 
@@ -62,6 +64,7 @@ def fill_subset(
         seed: of the pairing and the sampler's noise.
         batch: clips generated at a time.
         looks: names of the hearts that may give looks; None for all.
+        gates: see `echo_augment.cache.fill`.
 
     Returns:
         The fill's summary.
@@ -69,7 +72,8 @@ def fill_subset(
     Raises:
         EchoAugmentError: no clip passed the gates, or as `echo_augment.cache.fill`.
     """
-    summary = fill_from(LabelledOnly(generator, labelled, looks), folder, n=clips, seed=seed, batch=batch)
+    donors = LabelledOnly(generator, labelled, looks)
+    summary = fill_from(donors, folder, n=clips, seed=seed, batch=batch, gates=gates)
     if not summary.sealed:
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {folder}"

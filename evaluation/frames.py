@@ -88,6 +88,43 @@ def comparison(table: EchoTable, store: ClipStore, oracle: OracleGenerator | Non
     return picture(rows)
 
 
+def beating(table: EchoTable, store: ClipStore, oracle: OracleGenerator | None, count: int = 3) -> bytes:
+    """A GIF that beats: for each of some clips both donors, the clip, and on phantoms its exact counterfactual.
+
+    Arguments as of `comparison`. Donors and clip are at different moments of their beats; all run at the clip's rate.
+    """
+    order, rows = np.argsort(store.ef), []
+    for place in order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]:
+        clip = store[int(place)]
+        if clip.provenance is None:
+            continue
+        motion, look = clip.provenance.motion_donor, clip.provenance.appearance_donor
+        row = [(f"motion EF {clip.ef:.0f}", _donor(table, motion, clip)), ("look", _donor(table, look, clip))]
+        row.append(("synthetic", clip.frames))
+        if oracle is not None:
+            exact = oracle([PlanLine(clip.clip_id, motion, look, clip.provenance.seed)])[0]
+            row.append(("exact", exact.frames))
+        rows.append(row)
+    length = max(len(frames) for row in rows for _, frames in row)
+    pictures = []
+    for t in range(length):
+        tiles = [[Tile(words, frames[t % len(frames)]) for words, frames in row] for row in rows]
+        pictures.append(Image.open(io.BytesIO(picture(tiles))).convert("P"))
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=int(1000 / store[0].fps), loop=0
+    )
+    return buffer.getvalue()
+
+
+def _donor(table: EchoTable, name: str, clip: EchoClip) -> npt.NDArray[np.uint8]:
+    """A donor's frames at the rate and of the length of a clip, as far as its video goes."""
+    row = next(row for row in table.rows if row.name == name)
+    frames, fps = read_video(row.path)
+    wanted = np.arange(len(clip.frames)) * (fps or clip.fps) / clip.fps
+    return frames[wanted[wanted < len(frames)].astype(int)]
+
+
 def contact_sheet(table: EchoTable, store: ClipStore, path: Path, *, clips: int = 6, frames: int = 8) -> Path:
     """Write a PNG of generated clips, a row each, under two rows of real ones; returns ``path``."""
     rows = []

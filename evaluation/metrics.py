@@ -9,6 +9,10 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
+def _defined(_: Array) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A figure computed from residuals and true values.
@@ -19,12 +23,18 @@ class Metric:
         influence: ``(S, H)`` residuals and ``(1, H)`` true values to ``(S, H)`` numbers whose mean over hearts is
             ``per_seed``: the share of each heart, exact for means, to first order for the others.
         smaller_is_better: True for errors.
+        additive: ``per_seed`` is exactly the mean of ``influence`` over any hearts, as for the MAE.
+        bootstrap: False for figures of ranks or fits, whose interval is taken from ``influence`` alone.
+        undefined: why there is no such figure for these true values ``(H,)``; empty where there is one.
     """
 
     name: str
     per_seed: Callable[[Array, Array], Array]
     influence: Callable[[Array, Array], Array]
     smaller_is_better: bool = True
+    additive: bool = False
+    bootstrap: bool = True
+    undefined: Callable[[Array], str] = _defined
 
     def value(self, residuals: Array, true: Array) -> Array:
         """The mean over seeds of the per-seed figure: ``(..., S, H)`` and ``(..., 1, H)`` to ``(...)``."""
@@ -63,7 +73,7 @@ def _r2_influence(residuals: Array, true: Array) -> Array:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("mae", _mae, _mae_influence),
+        Metric("mae", _mae, _mae_influence, additive=True),
         Metric("rmse", _rmse, _rmse_influence),
         Metric("r2", _r2, _r2_influence, smaller_is_better=False),
     )

@@ -7,11 +7,19 @@ import numpy as np
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .clinical import CLINICAL, by_range, calibrate, figure
 from .metrics import METRICS, Array
 from .statistics import RESAMPLES, Estimate, estimate_arm, estimate_difference
 
 Predictions = Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
-PAIRS = (("synthetic", "classical"), ("synthetic", "oracle"))  # besides every arm against `real`
+PAIRS = (  # besides every arm against `real`
+    ("synthetic", "classical"),
+    ("synthetic", "pseudo_label"),
+    ("synthetic", "mean_teacher"),
+    ("synthetic+pseudo_label", "pseudo_label"),
+    ("synthetic", "oracle"),
+)
+COMPARED = {**METRICS, **CLINICAL}
 
 
 def tabulate(predictions: Predictions) -> tuple[list[str], Array, dict[str, Array]]:
@@ -51,15 +59,14 @@ def summarise(
         resamples: of the bootstrap.
     """
     settings: dict[str, Any] = {"level": level, "resamples": resamples}
-    arms = {
+    arms: dict[str, Any] = {
         arm: {
-            name: {
-                "mean": (found := estimate_arm(metric, true, values, **settings)).value,
-                "ci": found.ci,
-                "per_seed": metric.per_seed(values - true, true[None]).tolist(),
-                **({"reason": found.reason} if found.reason else {}),
-            }
-            for name, metric in METRICS.items()
+            **{
+                name: figure(metric, estimate_arm(metric, true, values, **settings), true, values)
+                for name, metric in COMPARED.items()
+            },
+            "calibration": calibrate(true, values, **settings),
+            "by_range": by_range(true, values, **settings),
         }
         for arm, values in predicted.items()
     }
@@ -68,7 +75,7 @@ def summarise(
     contrasts = {
         f"{first}-{second}": {
             name: contrast(estimate_difference(metric, true, predicted[first], predicted[second], **settings))
-            for name, metric in METRICS.items()
+            for name, metric in COMPARED.items()
         }
         for first, second in pairs
     }

@@ -1,8 +1,10 @@
 """Running trainings side by side, with one progress bar over all their steps."""
 
 import csv
+import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,9 +14,12 @@ import torch
 from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.files import atomic_path
 from echo_augment.training_recipes.arms import teacher_of
-from echo_augment.training_recipes.ef_run import EfRun, finished
+from echo_augment.training_recipes.ef_run import RESULT, EfRun, finished
 from echo_augment.training_recipes.ef_training import train_ef
+from echo_augment.training_recipes.seg_run import SegmentationRun
+from echo_augment.training_recipes.seg_training import train_segmentation
 
 POLL = 1.0  # seconds between looks at the trainings' logs
 
@@ -37,6 +42,13 @@ def count_workers(asked: int | str, runs: int, threads: int | None) -> int:
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
         raise EchoAugmentError(f"workers must be auto or a number of at least 1, got {asked!r}")
     return max(1, min(asked, runs))
+
+
+def train(run: EfRun, out: Path, *, progress: bool = True) -> dict[str, Any]:
+    """Train one run by the recipe of its task; see `train_ef` and `train_segmentation`."""
+    if isinstance(run, SegmentationRun):
+        return train_segmentation(run, out, progress=progress)
+    return train_ef(run, out, progress=progress)
 
 
 def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
@@ -62,20 +74,39 @@ def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
     return found
 
 
-def run_all(runs: Mapping[Path, EfRun], *, workers: int) -> dict[Path, dict[str, Any]]:
+def run_all(
+    runs: Mapping[Path, EfRun], *, workers: int, elsewhere: Mapping[Path, Sequence[Path]] | None = None
+) -> dict[Path, dict[str, Any]]:
     """Train what is not finished yet; teachers before those that learn from them.
 
     Args:
         runs: by folder.
         workers: processes; 1 trains in this one.
+        elsewhere: for a run's folder others where the very same training may have been done; it is copied.
 
     Returns:
         The result of every run, by folder; the same for any number of workers, and after any number of interruptions.
     """
     results: dict[Path, dict[str, Any]] = {}
     for wave in waves(runs):
+        for out, run in wave.items():
+            borrow(run, out, (elsewhere or {}).get(out, ()))
         results |= _run_wave(wave, workers=workers, before=len(results), total=len(runs))
     return {out: results[out] for out in runs}
+
+
+def borrow(run: EfRun, out: Path, elsewhere: Sequence[Path]) -> None:
+    """Copy a finished training from one of some folders where it is the very same; ``result.json`` comes last."""
+    if (out / RESULT).exists() or not any((other / RESULT).exists() for other in elsewhere):
+        return
+    key = run.key()
+    for other in elsewhere:
+        if (other / RESULT).exists() and json.loads((other / RESULT).read_text(encoding="utf-8"))["key"] == key:
+            out.mkdir(parents=True, exist_ok=True)
+            for path in sorted(other.iterdir(), key=lambda path: path.name == RESULT):
+                with atomic_path(out / path.name) as temporary:
+                    shutil.copyfile(path, temporary)
+            return
 
 
 def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: int) -> dict[Path, dict[str, Any]]:
@@ -86,11 +117,11 @@ def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: i
     if workers == 1 or len(todo) <= 1:
         for number, (out, run) in enumerate(todo.items(), before + len(results) + 1):
             print(f"training {number} of {total}: {out.name}")
-            results[out] = train_ef(run, out)
+            results[out] = train(run, out)
         return results
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs: dict[Future[dict[str, Any]], Path] = {
-            pool.submit(train_ef, run, out, progress=False): out for out, run in todo.items()
+            pool.submit(train, run, out, progress=False): out for out, run in todo.items()
         }
         try:
             _follow(jobs, {out: _steps(run) for out, run in todo.items()})

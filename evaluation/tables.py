@@ -1,17 +1,27 @@
-"""The report's tables, as HTML."""
+"""The report's tables: what is in them; how they look is `echo_augment.evaluation.pages`'s."""
 
+import shlex
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
+from .verdict import answer_words
+
 MISSING = "–"
+PUBLISHED = (
+    "Published rows are the papers' own figures on EchoNet-Dynamic's TEST split, with other labelled subsets and "
+    "training lengths, and are not part of any test."
+)
 
 
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that scrolls sideways on a narrow screen."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class='wide'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of words: header, rows, and notes below it. ``run`` says that its cells are long."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+    run: bool = False
 
 
 def number(value: float | None, form: str = ".2f") -> str:
@@ -24,7 +34,15 @@ def interval(ends: Sequence[float] | None, form: str = ".2f") -> str:
     return MISSING if ends is None else f"{ends[0]:{form}} to {ends[1]:{form}}"
 
 
-def arm_table(report: Mapping[str, Any]) -> str:
+def _with_interval(cell: Mapping[str, Any] | None, form: str = ".2f") -> str:
+    """A figure, its interval behind it."""
+    if cell is None or cell["mean"] is None:
+        return MISSING
+    ends = "" if cell["ci"] is None else f" ({interval(cell['ci'], form)})"
+    return number(cell["mean"], form) + ends
+
+
+def arm_table(report: Mapping[str, Any]) -> Table:
     """MAE, RMSE and R2 of every arm."""
     rows = [
         [
@@ -38,37 +56,92 @@ def arm_table(report: Mapping[str, Any]) -> str:
         for name, arm in report["arms"].items()
     ]
     percent = f"{100 * report['level']:.0f} % interval"
-    table = html_table(["arm", "MAE", percent, "single seeds", "RMSE", "R²"], rows)
     reasons = {arm["mae"]["reason"] for arm in report["arms"].values() if "reason" in arm["mae"]}
-    return table + "".join(f"<p class='note'>No interval: {escape(reason)}.</p>" for reason in sorted(reasons))
+    notes = [f"No interval: {reason}." for reason in sorted(reasons)]
+    return Table(["arm", "MAE", percent, "single seeds", "RMSE", "R²"], rows, notes)
 
 
-def contrast_table(report: Mapping[str, Any]) -> str:
+def contrast_table(report: Mapping[str, Any]) -> Table:
     """Differences of MAE between arms, paired by heart and seed."""
     rows = []
+    several = len(report.get("fractions") or []) > 1
     for name, contrast in report["contrasts"].items():
         mae = contrast["mae"]
         first, second = name.split("-", 1)
-        small = mae["p"] is not None and mae["p"] < 0.001
-        rows.append(
-            [
-                f"{first} against {second}",
-                number(mae["diff"], "+.2f"),
-                interval(mae["ci"], "+.2f"),
-                "< 0.001" if small else number(mae["p"], ".3f"),
-                number(mae["detectable"]),
-            ]
-        )
+        row = [f"{first} against {second}", number(mae["diff"], "+.2f"), interval(mae["ci"], "+.2f"), p_words(mae["p"])]
+        row += [p_words(mae.get("p_holm"))] if several else []
+        rows.append([*row, number(mae["detectable"]), answer_words(mae, report["level"])])
     percent = f"{100 * report['level']:.0f} % interval"
-    note = (
-        "<p class='note'>Negative: the first arm's error is smaller. Intervals: BCa bootstrap, paired by heart and "
-        "seed, resampled over both, widened for few seeds. Detectable: the true difference that this design would find "
-        "with 80 % power.</p>"
-    )
-    return html_table(["difference of MAE", "EF points", percent, "p", "detectable"], rows) + note
+    header = ["difference of MAE", "EF points", percent, "p", *(["p (Holm)"] if several else []), "detectable"]
+    notes = [
+        "Negative: the first arm's error is smaller. Intervals: BCa bootstrap over hearts, paired by heart and seed, "
+        "widened for few seeds. Detectable: the true difference that this design would find with 80 % power."
+    ]
+    if several:
+        notes.append("p (Holm): corrected over the numbers of labels; the answer takes it into account.")
+    return Table([*header, "answer"], rows, notes)
 
 
-def run_table(report: Mapping[str, Any]) -> str:
+def p_words(p: float | None) -> str:
+    """A p-value for a table."""
+    return "< 0.001" if p is not None and p < 0.001 else number(p, ".3f")
+
+
+def clinical_table(report: Mapping[str, Any]) -> Table:
+    """Who is told apart, and whether the scale is right."""
+    rows = [
+        [
+            name,
+            *(_with_interval(arm[f"auroc_{cut}"]) for cut in (50, 40)),
+            *(_with_interval(arm["calibration"][part]) for part in ("slope", "intercept")),
+            _with_interval(arm["calibration"]["bias"], "+.2f"),
+        ]
+        for name, arm in report["arms"].items()
+    ]
+    reasons = {
+        arm[key]["reason"]
+        for arm in report["arms"].values()
+        for key in ("auroc_50", "auroc_40")
+        if "reason" in arm[key]
+    }
+    notes = [
+        "AUROC: how well hearts with reduced EF are told from the others, 0.5 is chance. Calibration: true EF = "
+        "intercept + slope x predicted; 1 and 0 are perfect, a slope above 1 says that predictions are drawn to the "
+        "mean. Bias: predicted less true EF."
+    ]
+    notes += [f"A figure or interval is missing where it cannot be had: {reason}." for reason in sorted(reasons)]
+    return Table(["arm", "AUROC, EF < 50", "AUROC, EF < 40", "slope", "intercept", "bias"], rows, notes)
+
+
+def range_table(report: Mapping[str, Any]) -> Table:
+    """MAE of every arm by range of the true EF."""
+    ranges = {row["range"]: row["hearts"] for arm in report["arms"].values() for row in arm["by_range"]}
+    rows = []
+    for name, arm in report["arms"].items():
+        found = {row["range"]: row for row in arm["by_range"]}
+        rows.append([name, *(_with_interval(found[part]["mae"]) if part in found else MISSING for part in ranges)])
+    header = [f"EF {part} ({hearts} {'heart' if hearts == 1 else 'hearts'})" for part, hearts in ranges.items()]
+    return Table(["MAE of arm", *header], rows)
+
+
+def fraction_table(report: Mapping[str, Any]) -> Table:
+    """MAE of every arm for every number of labels."""
+    levels = report["fractions"]
+    arms = list(levels[0]["arms"])
+    rows = [[name, *(_with_interval(level["arms"][name]["mae"]) for level in levels)] for name in arms]
+    asked = [str(labels) for labels in report["config"]["labels"]]
+    rows += [
+        [f"published: {row['name']}", *(number(row["mae"].get(labels)) for labels in asked)]
+        for row in report.get("published", [])
+    ]
+    header = [f"{level['labelled_hearts']} ({100 * level['label_fraction']:.3g} %)" for level in levels]
+    notes = [PUBLISHED] if report.get("published") else []
+    if notes and report["data"] != "echonet":
+        notes.append("These are not the published table's data: the rows stand side by side to show the form only.")
+    return Table(["MAE of arm, labelled hearts:", *header], rows, notes)
+
+
+def run_table(report: Mapping[str, Any]) -> Table:
     """What the figures were made from."""
     config, hearts = report["config"], report["hearts"]
     rows = [
@@ -85,15 +158,17 @@ def run_table(report: Mapping[str, Any]) -> str:
         ["generator", f"{config['generator']['weights']}, fingerprint {report['fingerprint'] or MISSING}"],
         ["versions", ", ".join(f"{name} {value}" for name, value in report["versions"].items())],
     ]
-    cells = "".join(f"<tr><td>{escape(name)}</td><td class='text'>{escape(text)}</td></tr>" for name, text in rows)
-    return f"<table class='run'><tbody>{cells}</tbody></table>"
+    return Table(["what", "value"], rows, run=True)
 
 
 def command(report: Mapping[str, Any]) -> str:
-    """The command that makes this report again, with the settings that a user usually changes."""
+    """The command that makes this report again: the one that was typed where that is known."""
     config = report["config"]
-    words = ["echo-augment", report["job"], f"data={report['data']}", f"data.root={config['data']['root']}"]
-    words += [f"labels=[{','.join(map(str, config['labels']))}]", f"seeds=[{','.join(map(str, config['seeds']))}]"]
-    words += [f"arm=[{','.join(config['arm'])}]", f"model={config['model']['name']}", f"clips={config['clips']}"]
-    words += [f"seed={config['seed']}", f"out={config['out']}"]
-    return escape(" ".join(f"'{word}'" if set(word) & set("[] ") else word for word in words))
+    if report.get("overrides"):
+        words = ["echo-augment", report["job"], *report["overrides"]]
+    else:
+        words = ["echo-augment", report["job"], f"data={report['data']}", f"data.root={config['data']['root']}"]
+        words += [f"labels=[{','.join(map(str, config['labels']))}]", f"seeds=[{','.join(map(str, config['seeds']))}]"]
+        words += [f"arm=[{','.join(config['arm'])}]", f"model={config['model']['name']}", f"clips={config['clips']}"]
+        words += [f"seed={config['seed']}", f"out={config['out']}"]
+    return shlex.join(words)

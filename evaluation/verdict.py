@@ -6,14 +6,60 @@ from typing import Any
 NAMES = {"synthetic": "Synthetic augmentation", "classical": "Classical augmentation", "oracle": "The oracle"}
 
 
-def decide(contrast: Mapping[str, Any]) -> str:
-    """``helped``, ``harmed``, ``no difference`` or ``unknown`` from the difference of an error (arm minus real)."""
+def decide(contrast: Mapping[str, Any], level: float = 0.95) -> str:
+    """``helped``, ``harmed``, ``no difference`` or ``unknown`` from the difference of an error (arm minus real).
+
+    Where the contrast is one of several tests of one question, its p-value after Holm's correction has to be below
+    ``1 - level``, too.
+    """
     if contrast["ci"] is None:
         return "unknown"
     low, high = contrast["ci"]
-    if high < 0:
-        return "helped"
-    return "harmed" if low > 0 else "no difference"
+    if low <= 0 <= high or (contrast.get("p_holm") or 0.0) >= 1 - level + 1e-12:
+        return "no difference"
+    return "helped" if high < 0 else "harmed"
+
+
+def answer_words(contrast: Mapping[str, Any], level: float = 0.95) -> str:
+    """The answer as a table has it: with every "no difference shown", the difference that would have been found."""
+    answer = decide(contrast, level)
+    if answer == "no difference":
+        found = contrast.get("detectable")
+        return "no difference shown" + (f"; {found:.1f} would have been found" if found else "")
+    return {"helped": "smaller error", "harmed": "larger error", "unknown": "cannot be said"}[answer]
+
+
+def plain_words(report: Mapping[str, Any], arm: str = "synthetic") -> str:
+    """What the figures mean for patients, without statistics; empty where the arms are not there."""
+    if not {arm, "real"} <= set(report["arms"]):
+        return ""
+    before, after = (report["arms"][name] for name in ("real", arm))
+    count = report["labelled_hearts"]
+    text = (
+        f"With {count} labelled {'heart' if count == 1 else 'hearts'}, an automatic EF reading is off by "
+        f"{before['mae']['mean']:.1f} EF points on average when trained on these alone, and by "
+        f"{after['mae']['mean']:.1f} when trained with {NAMES.get(arm, f'the arm {arm}').lower()}"
+    )
+    wrong = [side.get("wrong_side_50", {}).get("mean") for side in (before, after)]
+    if None in wrong:
+        return text + "."
+    return (
+        text + f"; of 100 hearts, {100 * wrong[0]:.0f} and {100 * wrong[1]:.0f} are put on the wrong side of EF 50 %."
+    )
+
+
+def fraction_words(report: Mapping[str, Any], arm: str = "synthetic") -> list[str]:
+    """The answer for every number of labels, where there are several."""
+    lines = []
+    for level in report.get("fractions") or []:
+        contrast = level["contrasts"].get(f"{arm}-real")
+        if contrast is None:
+            continue
+        mae = contrast["mae"]
+        ends = "" if mae["ci"] is None else f" ({mae['ci'][0]:+.2f} to {mae['ci'][1]:+.2f})"
+        words = answer_words(mae, report.get("level", 0.95))
+        lines.append(f"{level['labelled_hearts']} labelled hearts: {mae['diff']:+.2f} EF points{ends}: {words}")
+    return lines
 
 
 def verdict(report: Mapping[str, Any], arm: str = "synthetic") -> str:
@@ -30,7 +76,7 @@ def verdict(report: Mapping[str, Any], arm: str = "synthetic") -> str:
     before, after = (report["arms"][name]["mae"]["mean"] for name in ("real", arm))
     name = NAMES.get(arm, f"The arm {arm}")
     means = f"mean absolute EF error {before:.2f} points without, {after:.2f} with"
-    answer = decide(mae)
+    answer = decide(mae, float(report.get("level", 0.95)))
     if answer == "unknown":
         return f"Whether {name[0].lower() + name[1:]} helped cannot be said: {mae['reason']} ({means})."
     percent = round(100 * float(report.get("level", 0.95)))

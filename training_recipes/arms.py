@@ -77,7 +77,15 @@ def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
     return ClassicalAugment(given.real, p=p, seed=given.seed)
 
 
-def synthetic(given: TrainingSet, *, clips: str = "synthetic", p: float = 0.5, classical_p: float = 0.0) -> Any:
+def synthetic(
+    given: TrainingSet,
+    *,
+    clips: str = "synthetic",
+    p: float = 0.5,
+    classical_p: float = 0.0,
+    most: int | None = None,
+    label: str = "donor",
+) -> Any:
     """Real clips, of which a share is replaced by clips of a cache, through `SyntheticAugment`.
 
     Only clips whose motion donor is a labelled heart of this run are used: the others carry labels it must not know.
@@ -87,6 +95,8 @@ def synthetic(given: TrainingSet, *, clips: str = "synthetic", p: float = 0.5, c
         clips: kind of clips: ``synthetic`` or ``oracle``.
         p: share of synthetic items in every epoch.
         classical_p: share of all items, real and synthetic, that `ClassicalAugment` transforms on top.
+        most: clips of the cache to use at most; None for all that the run may know.
+        label: ``donor``, or ``shuffled`` for the control whose labels say nothing.
 
     Raises:
         EchoAugmentError: no such cache was given.
@@ -96,7 +106,9 @@ def synthetic(given: TrainingSet, *, clips: str = "synthetic", p: float = 0.5, c
             f"the arm needs a cache of {clips} clips and there is none",
             f"Fill one (echo-augment fill-cache) and give caches.{clips}=FOLDER, or run echo-augment benchmark",
         )
-    source = ClipsOfMotionDonors(CachedClips(given.caches[clips]), given.labelled)
+    source = ClipsOfMotionDonors(
+        CachedClips(given.caches[clips]), given.labelled, most=most, label=label, seed=given.seed
+    )
     mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed)
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
 

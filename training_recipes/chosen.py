@@ -1,6 +1,7 @@
 """The clips of a cache whose label a run may know."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,28 @@ class ClipsOfMotionDonors:
     Args:
         source: the cache.
         donors: names of the hearts whose labels are known.
+        most: clips to use at most, the first ones; None for all.
+        label: ``donor``, the EF that the clip came with, or ``shuffled``, that of another one of these clips: the
+            control that shows what labels are worth.
+        seed: of the shuffling.
 
     Raises:
-        EchoAugmentError: no clip is left.
+        EchoAugmentError: no clip is left, or there is no such ``label``.
     """
 
-    def __init__(self, source: CachedClips, donors: Collection[str]) -> None:
+    def __init__(
+        self,
+        source: CachedClips,
+        donors: Collection[str],
+        *,
+        most: int | None = None,
+        label: str = "donor",
+        seed: int = 0,
+    ) -> None:
+        if label not in ("donor", "shuffled"):
+            raise EchoAugmentError(f"label must be donor or shuffled, got {label!r}")
+        if most is not None and most < 1:
+            raise EchoAugmentError(f"most must be at least 1, got {most}")
         self.source, wanted = source, set(donors)
         owner: dict[str, str] = {}
         looks: dict[str, str] = {}
@@ -36,7 +53,8 @@ class ClipsOfMotionDonors:
             owner |= dict(zip(columns[0], columns[1], strict=True))
             looks |= dict(zip(columns[0], columns[2], strict=True))
             reader.close()
-        self.places = np.array([k for k, name in enumerate(source.store.ids) if owner[name] in wanted], np.int64)
+        places = [k for k, name in enumerate(source.store.ids) if owner[name] in wanted]
+        self.places = np.array(places, np.int64)[:most]
         if not len(self.places):
             raise EchoAugmentError(
                 f"cache {source.store.folder}: none of its {len(source)} clips has a labelled heart of this run as "
@@ -44,12 +62,17 @@ class ClipsOfMotionDonors:
                 "Fill a cache from the labelled hearts, or use the labels and seed that it was filled for",
             )
         kept = [source.store.ids[int(place)] for place in self.places]
+        order = np.arange(len(self.places))
+        if label == "shuffled":
+            order = np.random.default_rng([SHUFFLE, seed]).permutation(len(order))
+        self._shuffled = label == "shuffled"
+        self._ef = source.ef[self.places[order]]
         self.donors = frozenset({owner[name] for name in kept} | {looks[name] for name in kept} - {""})
 
     @property
     def ef(self) -> npt.NDArray[np.float64]:
         """EF of every clip in percent, ``(N,)``; NaN where there is none."""
-        return self.source.ef[self.places]
+        return self._ef
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +83,9 @@ class ClipsOfMotionDonors:
         return len(self.places)
 
     def __getitem__(self, index: int) -> EchoClip:
-        return self.source[int(self.places[index])]
+        clip = self.source[int(self.places[index])]
+        return replace(clip, ef=float(self._ef[index])) if self._shuffled else clip
 
 
+SHUFFLE = 104  # tag that keeps this random stream apart
 COLUMNS = ("id", "motion_donor", "appearance_donor")

@@ -16,6 +16,7 @@ from .reporting import plain
 
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers")
+LABELLED_ONLY = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("real", "classical", "synthetic"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ class EfRun:
             clips = [store.fingerprint, list(store.ids)]
         settings = {**asdict(self), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
         settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
+        if self.spec.get("_target_") in LABELLED_ONLY:
+            settings["unlabelled"] = None
         # What is as it always was is left out: results of earlier versions stay what they are.
         settings = {name: value for name, value in settings.items() if name not in NEWER or value is not None}
         return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:24]

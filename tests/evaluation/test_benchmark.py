@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_fakes import configure, load
 from hydra import compose, initialize_config_module
-from omegaconf import DictConfig
 from PIL import Image
 
-from echo_augment.augmentor.data import read_table, read_video
+from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance
+from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation import demo
 from echo_augment.evaluation.benchmark import run_benchmark
 from echo_augment.evaluation.sweep import count_workers, steps_done
@@ -23,38 +23,6 @@ from echo_augment.training_recipes.subsets import choose_labelled
 MINI = Path(__file__).parents[3] / "shared" / "echonet-mini"
 KEYS = {"job", "task", "data", "label_fraction", "seeds", "arms", "contrasts", "recovered_gain", "steps", "fingerprint"}
 KEYS |= {"versions", "config", "skipped"}
-SMALL = ["trainer.steps=4", "trainer.validate_every=2", "trainer.length=8", "trainer.batch_size=4", "device=cpu"]
-SMALL += ["trainer.test_clips=1", "trainer.stats_clips=2", "model.settings.widths=[2,2]", "clips=4", "workers=1"]
-SMALL += ["seeds=[0,1]", "resamples=199", "val_at_least=1"]
-
-
-class StandIn:
-    """Gives the motion donor's own frames: enough to run the chain."""
-
-    fingerprint, sampler, skipped = "stand-in", "copy", ()
-
-    def __init__(self, root, motion_donors) -> None:
-        rows = {row.name: row for row in read_table(root).split("train")}
-        self.rows, self.appearance_donors = rows, sorted(rows)
-        self.motion_donors = {name: rows[name].ef for name in motion_donors}
-
-    def __call__(self, lines):
-        return [self.clip(line) for line in lines]
-
-    def clip(self, line) -> EchoClip:
-        frames = read_video(self.rows[line.motion_donor].path)[0][:32:4]
-        provenance = Provenance(line.motion_donor, line.appearance_donor, line.seed, fingerprint=self.fingerprint)
-        ef = self.motion_donors[line.motion_donor]
-        return EchoClip(line.clip_id, frames, 12.5, ef, ed_frame=0, es_frame=4, provenance=provenance)
-
-
-def load(weights, root, *, motion_donors, **_):
-    return StandIn(root, motion_donors)
-
-
-def configure(job: str, *overrides: str) -> DictConfig:
-    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        return compose(job, [*SMALL, *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +68,40 @@ def test_the_page_stands_alone_and_says_what_the_data_are(done):
     _, out, report = done
     page = (out / "report.html").read_text()
     assert not re.search(r"(src|href)=['\"](?!data:)", page)
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/gif;base64,") == 1
     assert "Phantom data, not EchoNet-Dynamic" in page
     assert report["verdict"].split(":")[0] in page
     assert "echo-augment benchmark" in page
     assert 'name="viewport"' in page
     with Image.open(out / "contact_sheet.png") as sheet:
         assert np.asarray(sheet).std() > 10
+
+
+def test_the_markdown_has_the_same_tables_and_its_pictures_beside_it(done):
+    _, out, report = done
+    text = (out / "report.md").read_text()
+    assert report["verdict"] in text
+    assert "| synthetic against real |" in text
+    pictures = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert len(pictures) == 6
+    assert all((out / name).stat().st_size > 2000 for name in pictures)
+    with Image.open(out / "figures" / "beating.gif") as beat:
+        assert beat.n_frames == 16
+    assert "```bash\necho-augment benchmark" in text
+
+
+def test_the_report_says_who_is_told_apart_and_whether_the_scale_is_right(done):
+    _, out, report = done
+    for arm in report["arms"].values():
+        assert {"slope", "intercept", "bias"} == set(arm["calibration"])
+        assert sum(part["hearts"] for part in arm["by_range"]) == report["hearts"]["test"]
+        assert 0 <= arm["wrong_side_50"]["mean"] <= 1
+    mae = report["contrasts"]["synthetic-real"]["mae"]
+    assert mae["p_holm"] == mae["p"]
+    page = (out / "report.html").read_text()
+    assert "AUROC, EF &lt; 50" in page
+    assert "put on the wrong side of EF 50 %" in page
 
 
 def test_a_rerun_trains_only_what_is_missing_and_gives_the_same_figures(done, tmp_path):
@@ -148,7 +143,7 @@ def test_a_test_heart_under_another_name_among_the_donors_is_refused(root, tmp_p
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [("task=segmentation", "task must be ef"), ("seeds=[1,1]", "seeds must be"), ("labels=16", "labels must be")],
+    [("seeds=[1,1]", "seeds must be"), ("labels=16", "labels must be")],
 )
 def test_bad_settings_name_their_value(root, tmp_path, override, message):
     with pytest.raises(EchoAugmentError, match=message):

@@ -248,6 +248,21 @@ def test_an_arm_sees_no_clip_whose_label_it_must_not_know(root, cache):
         make_arm(ORACLE)(replace(given, labelled=("nobody",)))
 
 
+def test_fewer_clips_and_the_control_with_shuffled_labels(root, cache):
+    base = DecodedEcho(root, length=6, period=4)
+    labelled = tuple(row.name for row in base.rows[:4])
+    given = TrainingSet(real=Subset(base, [0, 1]), labelled=labelled, caches={"oracle": cache}, seed=0)
+    whole, few = (source_of(make_arm({**ORACLE, **more})(given)) for more in ({}, {"most": 3}))
+    assert len(few) == 3 and few.ef.tolist() == whole.ef[:3].tolist()
+    mixed = source_of(make_arm({**ORACLE, "label": "shuffled"})(given))
+    assert sorted(mixed.ef) == sorted(whole.ef) and mixed.ef.tolist() != whole.ef.tolist()
+    assert [mixed[k].ef for k in range(len(mixed))] == pytest.approx(mixed.ef.tolist())
+    np.testing.assert_array_equal(mixed[1].frames, whole[1].frames)
+    for wrong in ({"most": 0}, {"label": "best"}):
+        with pytest.raises(EchoAugmentError, match=str(*wrong.values())):
+            make_arm({**ORACLE, **wrong})(given)
+
+
 def test_an_arm_without_its_cache_says_which(root):
     given = TrainingSet(real=Subset(DecodedEcho(root), [0]), labelled=("a",), caches={}, seed=0)
     with pytest.raises(EchoAugmentError, match="oracle clips"):

@@ -256,3 +256,17 @@ def test_a_broken_teacher_is_named(teacher, tmp_path, missing):
         shutil.copy(teacher / "settings.json", tmp_path / "t" / "settings.json")
         (tmp_path / "t" / "model.safetensors").write_bytes(b"nothing")
         load_net(tmp_path / "t")
+
+
+def test_an_arm_of_one_s_own_is_a_file(tmp_path):
+    (tmp_path / "arm").mkdir()
+    (tmp_path / "arm" / "mine.yaml").write_text(
+        "mine:\n  _target_: echo_augment.training_recipes.arms.mean_teacher\n  p: 0.25\n"
+    )
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("train-ef", ["arm=mine", f"hydra.searchpath=[file://{tmp_path}]", "data.root=x", "out=y"])
+    name, spec = one_arm(OmegaConf.to_container(cfg.arm))
+    given = TrainingSet(real=Clips([0.0] * 8, 50.0), labelled=(), caches={}, seed=0, unlabelled=Clips([1.0], 9.0))
+    dataset = make_arm(spec)(given)
+    assert name == "mine"
+    assert sum(float(dataset[k][0].mean()) for k in range(8)) == 2
