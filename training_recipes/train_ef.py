@@ -23,7 +23,7 @@ def one_arm(arms: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         EchoAugmentError: there are none or several.
     """
     if len(arms) != 1:
-        raise EchoAugmentError(f"train-ef trains one arm, got {', '.join(arms) or 'none'}", "Give arm=NAME")
+        raise EchoAugmentError(f"this job trains one arm, got {', '.join(arms) or 'none'}", "Give arm=NAME")
     return next(iter(arms.items()))
 
 

@@ -1,0 +1,162 @@
+"""``benchmark task=segmentation`` from end to end, small, with a stand-in for the generator; and its figures."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmark_fakes import load
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+
+from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.phantom import load_phantoms, write_phantoms
+from echo_augment.cache import ClipStore, EchoAugmentError
+from echo_augment.evaluation.benchmark import run as run_job
+from echo_augment.evaluation.benchmark import run_benchmark
+from echo_augment.evaluation.seg_report import verdict
+from echo_augment.evaluation.seg_summary import summarise_hearts
+from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.seg_fill import masked
+from echo_augment.training_recipes.subsets import choose_labelled
+
+SMALL = ["task=segmentation", "trainer.steps=4", "trainer.validate_every=2", "trainer.batch_size=2", "device=cpu"]
+SMALL += ["trainer.stats_clips=2", "model.settings.widths=[4,4]", "clips=4", "workers=1", "seeds=[0,1]"]
+SMALL += ["resamples=199", "val_at_least=1", "labels=[3]", "masks_at_least=0"]
+
+
+def configure(*overrides: str) -> DictConfig:
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        return compose("benchmark", [*SMALL, *overrides])
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 18, frames=36, workers=1, splits=(0.4, 0.1, 0.5))
+
+
+@pytest.fixture(scope="module")
+def done(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("benchmark")
+    cfg = configure(f"out={out}", f"data.root={root}", "arm=[real,synthetic,oracle]")
+    return cfg, out, run_benchmark(cfg, "benchmark", load)
+
+
+def test_the_report_has_dice_for_every_arm_and_contrast(done, root):
+    _, out, report = done
+    assert json.loads((out / "report.json").read_text()) == report
+    assert (report["task"], list(report["arms"])) == ("segmentation", ["real", "synthetic", "oracle"])
+    for arm in report["arms"].values():
+        assert {"dice", "dice_ed", "dice_es", "hd95", "hd95_mm", "pooled"} <= set(arm)
+        assert len(arm["dice"]["per_seed"]) == 2
+        assert 0 <= arm["dice"]["mean"] <= 1
+        assert arm["dice"]["ci"][0] <= arm["dice"]["mean"] <= arm["dice"]["ci"][1]
+        assert 0 <= arm["pooled"]["dice"]["mean"] <= 1
+    assert set(report["contrasts"]) == {"synthetic-real", "oracle-real", "synthetic-oracle"}
+    assert report["hearts"]["test"] == len(read_table(root).split("test"))
+    results = [json.loads(path.read_text()) for path in out.glob("runs/*/real-seed*/result.json")]
+    means = [np.mean([heart["dice"] for heart in result["predictions"].values()]) for result in results]
+    assert report["arms"]["real"]["dice"]["mean"] == pytest.approx(np.mean(means))
+    page = (out / "report.html").read_text()
+    assert report["verdict"].split(":")[0] in page
+    assert "LV segmentation with 3 labelled hearts" in page
+    assert page.count("data:image/png;base64,") == 5, "arms, three overlays, masked clips"
+
+
+def test_synthetic_clips_carry_the_teacher_s_masks_and_the_oracle_s_the_true_ones(done, root):
+    _, out, _ = done
+    train = [row.name for row in read_table(root).split("train")]
+    phantoms = load_phantoms(root)
+    for seed in (0, 1):
+        labelled = set(choose_labelled(train, 3, seed))
+        clips = list(ClipStore(out / "caches" / f"masked-synthetic-labels-3-seed{seed}"))
+        assert len(clips) == 4
+        for clip in clips:
+            assert clip.masks.shape == clip.frames.shape
+            source = clip.provenance
+            assert source.motion_donor in labelled
+            known = source.extra["mask_dice"] is not None
+            assert known == (source.appearance_donor in labelled), "no other heart's tracing may be looked at"
+        for clip in ClipStore(out / "caches" / f"masked-oracle-labels-3-seed{seed}"):
+            sizes = clip.masks.sum((1, 2))
+            assert sizes[clip.ed_frame] > sizes[clip.es_frame] > 0
+            assert clip.provenance.motion_donor in phantoms
+
+
+def test_a_rerun_gives_the_same_figures_and_trains_nothing(done, tmp_path):
+    cfg, out, report = done
+    again = tmp_path / "again"
+    shutil.copytree(out, again)
+    cfg = cfg.copy()
+    cfg.out = str(again)
+    before = {path: path.stat().st_mtime_ns for path in again.glob("runs/*/*/result.json")}
+    second = run_benchmark(cfg, "benchmark", load)
+    assert {path: path.stat().st_mtime_ns for path in again.glob("runs/*/*/result.json")} == before
+    assert second["arms"] == report["arms"]
+
+
+def test_arms_that_learn_from_read_ef_are_refused(root, tmp_path):
+    for arm in ("pseudo_label", "mean_teacher"):
+        with pytest.raises(EchoAugmentError, match=f"{arm} learns EF"):
+            run_benchmark(configure(f"out={tmp_path}", f"data.root={root}", f"arm=[real,{arm}]"), "benchmark", load)
+
+
+def test_an_unknown_task_and_an_ablation_of_masks_are_refused(root, tmp_path):
+    cfg = configure(f"out={tmp_path}", f"data.root={root}")
+    cfg.task = "strain"
+    with pytest.raises(EchoAugmentError, match="'strain'"):
+        run_benchmark(cfg, "benchmark", load)
+    cfg.task, cfg.ablation = "segmentation", {"key": "clips", "values": [2, 4]}
+    with pytest.raises(EchoAugmentError, match="an ablation needs task=ef"):
+        run_job(cfg)
+
+
+def test_a_segmenter_that_a_held_out_heart_trained_draws_no_masks(done, root, tmp_path):
+    _, out, _ = done
+    segmenter = out / "runs" / "labels-3" / "real-seed0"
+    generator = masked(OracleGenerator.of(root), segmenter, root)
+    assert len(generator.tracings) == 3
+    bad = tmp_path / "bad"
+    shutil.copytree(root, bad)
+    table = bad / "FileList.csv"
+    name = json.loads((segmenter / "segmenter.json").read_text())["labelled"][0]
+    lines = [line.replace("TRAIN", "TEST") if line.startswith(name) else line for line in table.read_text().split("\n")]
+    table.write_text("\n".join(lines))
+    with pytest.raises(EchoAugmentError, match=f"{name}.* a TEST video trained the segmenter"):
+        masked(OracleGenerator.of(bad), segmenter, bad)
+
+
+def hearts(shift: float, seeds: int = 3, count: int = 40) -> dict[int, dict[str, dict]]:
+    """Dice of hearts that differ, around 0.85 + ``shift``."""
+    base = np.random.default_rng(0).normal(0.85, 0.05, count)
+    runs = {}
+    for seed in range(seeds):
+        dice = base + shift + np.random.default_rng([1, seed]).normal(0, 0.01, count)
+        runs[seed] = {
+            f"h{k}": {
+                **{"dice": d, "dice_ed": d, "dice_es": d, "hd95": 4.0, "hd95_ed": 4.0, "hd95_es": 4.0},
+                **{"pixels": [90, 200, 45, 100], "ef": 50.0, "ef_masks": 50 + 100 * shift if k else None},
+            }
+            for k, d in enumerate(dice)
+        }
+    return runs
+
+
+@pytest.mark.parametrize(("shift", "words"), [(0.03, "helped"), (-0.03, "harmed"), (0.0, "no difference")])
+def test_more_dice_is_better(shift, words):
+    found = summarise_hearts({"real": hearts(0), "synthetic": hearts(shift)}, level=0.95, resamples=499)
+    difference = found["contrasts"]["synthetic-real"]
+    assert difference["dice"]["diff"] == pytest.approx(shift, abs=1e-9)
+    assert found["arms"]["synthetic"]["pooled"]["dice"]["mean"] == pytest.approx(0.9)
+    assert found["arms"]["synthetic"]["ef_mae"]["mean"] == pytest.approx(abs(100 * shift), abs=1e-6)
+    assert words in verdict(found)
+
+
+def test_recovered_gain_is_of_the_oracle_s():
+    arms = {"real": hearts(0), "synthetic": hearts(0.01), "oracle": hearts(0.04)}
+    found = summarise_hearts(arms, level=0.95, resamples=99)
+    assert found["recovered_gain"] == pytest.approx(0.25)
+    assert "25 %" in verdict(found)
+    arms["oracle"] = hearts(-0.01)
+    assert summarise_hearts(arms, level=0.95, resamples=99)["recovered_gain"] is None
