@@ -113,6 +113,7 @@ class _Fill:
     def __init__(self, plan: Plan, folder: Path, rank: int, world: int, stop: SafeStop) -> None:
         self.plan, self.folder, self.stop = plan.share(rank, world), folder, stop
         self.rejections = Rejections(folder, rank=rank, world=world)
+        self.refused_before = len(self.rejections.reasons)
         manifest = open_manifest(folder)
         own = {line.clip_id for line in self.plan.lines + self.plan.reserve}
         self.sealed = {name for name in (bytes(value).decode() for value in manifest.table["id"]) if name in own}
@@ -141,7 +142,7 @@ class _Fill:
                         bar.update(self._store(pairs, reasons, writer))
                     bar.set_postfix(rejected=len(self.rejections.reasons), refresh=False)
                     if first and self.made:
-                        self._estimate([clip for _, clip in pairs], len(todo) - len(lines), seconds / len(lines), say)
+                        self._estimate([clip for _, clip in pairs], seconds / len(lines), say)
 
     def _generate(self, generate: Generate, lines: Sequence[PlanLine]) -> list[tuple[PlanLine, EchoClip]]:
         try:
@@ -195,15 +196,26 @@ class _Fill:
             self._settle()
         return stored
 
-    def _estimate(self, clips: Sequence[EchoClip], left: int, seconds: float, say: Callable[[str], None]) -> None:
+    def _estimate(self, clips: Sequence[EchoClip], seconds: float, say: Callable[[str], None]) -> None:
         """Say what the rest will take, from the first batch; the size is an upper bound, before compression."""
+        missing = len(self.plan.lines) - self.before
+        left, refused = missing - self.made, len(self.rejections.reasons) - self.refused_before
+        passing = self.made / (self.made + refused)
         raw = sum(clip.frames.nbytes + (clip.frames.size // 8 if clip.masks is not None else 0) for clip in clips)
         size = left * raw / len(clips)
         free = shutil.disk_usage(self.folder).free
+        over = self.sealed | self.rejections.reasons.keys()
+        untried = sum(line.clip_id not in over for line in self.plan.lines + self.plan.reserve)
         say(
-            f"{self.before} of {len(self.plan.lines)} clips are there; the other {left + self.made} take about "
-            f"{_minutes(left * seconds)} and at most {size / 1e6:,.1f} MB ({free / 1e6:,.0f} MB are free)"
+            f"{self.before} of {len(self.plan.lines)} clips are there; the other {missing} take about "
+            f"{_minutes(left / passing * seconds)} and at most {size / 1e6:,.1f} MB ({free / 1e6:,.0f} MB are free)"
             + ("; the disk may be too small" if size > free else "")
+            + (
+                f"; {refused} of the first {self.made + refused} were refused: the reserve may run out, then this "
+                "cache stays smaller; a larger reserve= needs a new folder"
+                if passing * untried < left
+                else ""
+            )
         )
 
     def finish(self, writer: StoreWriter) -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from cache_fakes import fake_plan, generate
 
-from echo_augment.cache import EchoClip, PlanLine
+from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, fill
 from echo_augment.cache.gates import image_gate, judge
 
 LINE = PlanLine("x", "a", "b", 0)
@@ -58,3 +59,27 @@ def test_a_gate_that_answers_for_too_few_clips_is_an_error():
 
     with pytest.raises(ValueError, match="shorter"):
         judge([Short()], [(LINE, EchoClip("x", SPECKLE, 12.5))] * 2)
+
+
+def test_a_fill_asks_a_gate_for_whole_batches_and_warns_in_time_when_the_reserve_will_not_do(tmp_path):
+    together, said = Together(), []
+    options = {"batch": 8, "progress": False, "say": said.append}
+    summary = fill(fake_plan(24), generate, tmp_path / "strict", gates=[together], **options)
+    assert [len(ids) for ids in together.asked[:3]] == [8, 8, 8] and summary.rejected["odd"] > 0
+    assert "of the first 8 were refused: the reserve may run out" in said[0] and not summary.complete
+    fill(fake_plan(24), generate, tmp_path / "lax", gates=[], **options)
+    assert "refused" not in said[1]
+
+
+def test_an_error_of_a_gate_ends_the_fill_and_keeps_what_was_sealed(tmp_path):
+    asked = []
+
+    def gate(line, clip):
+        asked.append(line.clip_id)
+        if len(asked) == 20:
+            raise EchoAugmentError("the teacher is ill", "Call another one")
+
+    with pytest.raises(EchoAugmentError, match="the teacher is ill"):
+        fill(fake_plan(24), generate, tmp_path, gates=[gate], batch=8, progress=False, say=lambda text: None)
+    summary = fill(fake_plan(24), generate, tmp_path, gates=[], progress=False, say=lambda text: None)
+    assert summary.made == 8 and summary.complete, "two batches were kept"

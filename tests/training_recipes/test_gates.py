@@ -76,8 +76,9 @@ def test_the_label_gate_rejects_what_is_further_off_than_the_tolerance(tmp_path)
     assert columns["read_ef"] == {"near": 59.0, "far": 61.0, "low": 39.0, "none": 50.0}
     assert "none" not in columns["label_ef"]
     figures = label_figures(columns, {"far": "label: x", "low": "label: y"})
-    assert figures["all"] == {"n": 3, "mae": pytest.approx((9 + 11 + 11) / 3)}
-    assert figures["passed"] == {"n": 1, "mae": 9.0} and figures["error"]["mean"] == pytest.approx(3)
+    assert figures["all"] == {"n": 3, "mae": pytest.approx(31 / 3), "bias": pytest.approx(3), "label_ef": 50}
+    assert figures["passed"] == {"n": 1, "mae": 9, "bias": 9, "label_ef": 50}
+    assert label_figures({}, {})["passed"] == {"n": 0, "mae": None, "bias": None, "label_ef": None}
 
 
 def test_a_teacher_that_reads_nan_passes_nothing(tmp_path):
@@ -369,3 +370,31 @@ def test_train_ef_writes_a_teacher(root, tmp_path):
     frames, fps = read_video(row.path)
     read = teacher([EchoClip(row.name, frames, fps)])[0]
     assert read == pytest.approx(result["predictions"][row.name][1], abs=0.01), "the same windows, normalised alike"
+
+
+@pytest.mark.slow
+def test_all_gates_on_a_fill_by_the_bundled_generator(tmp_path, capsys):
+    """Minutes: 80 phantoms, a tiny teacher of 400 steps, 60 clips. Prints what the gates found."""
+    data = write_phantoms(tmp_path / "data", 80, seed=77, splits=(0.7, 0.2, 0.1))
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        train_ef_job(compose("train-ef", [f"data.root={data}", f"out={tmp_path / 'teacher'}", "device=cpu"]))
+    settings = [f"data.root={data}", f"out={tmp_path / 'cache'}", "n=60", "reserve=2", "device=cpu"]
+    settings += [f"gates.label.teacher={tmp_path / 'teacher'}", "gates.privacy.against=others"]
+    fill_cache.run(config(*settings))
+    report = json.loads((tmp_path / "cache" / "report.json").read_text())
+    gates, fill = report["gates"], report["fill"]
+    with capsys.disabled():
+        print(json.dumps({"gates": gates, "rejected": fill["rejected"], "sealed": fill["sealed"]}, indent=1))
+    judged = gates["label"]["all"]["n"]
+    assert fill["sealed"] + sum(fill["rejected"].values()) == judged
+    assert gates["label"]["passed"]["mae"] <= gates["limits"]["label"]["tolerance"]
+    if "label" in fill["rejected"]:
+        assert gates["label"]["passed"]["mae"] < gates["label"]["all"]["mae"]
+    privacy, limit = gates["privacy"], gates["limits"]["privacy"]["threshold"]
+    assert privacy["recognised"] > 0.9, "MCDM keeps the appearance donor's look"
+    assert privacy["to_appearance_donor"]["q50"] > limit, "against=all would reject it"
+    stored = {clip.clip_id for clip in ClipStore(tmp_path / "cache")}
+    for path in (tmp_path / "cache").glob("readings-*.jsonl"):
+        for reading in map(json.loads, path.read_text().splitlines()):
+            if reading["clip_id"] in stored and "nearest_other" in reading:
+                assert reading["nearest_other"] <= limit

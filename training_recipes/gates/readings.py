@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from echo_augment.cache.jsonl import JsonLines, read_json_lines
 
+MEANS = ("mae", "bias", "label_ef")
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
@@ -59,14 +60,20 @@ def spread(values: Sequence[float] | npt.NDArray[np.float64]) -> dict[str, Any]:
 
 
 def label_figures(columns: Mapping[str, Mapping[str, float]], rejected: Mapping[str, str]) -> dict[str, Any]:
-    """How far the EF read from clips lies from their labels, before and after the gate, in EF points."""
+    """How far the EF read from clips lies from their labels, before and after the gate, in EF points.
+
+    ``label_ef`` is the mean label: where ``passed`` differs from ``all``, the gate has changed the spread of EF.
+    """
     read, label = columns.get("read_ef", {}), columns.get("label_ef", {})
     both = [name for name in read if name in label]
-    error = np.array([read[name] - label[name] for name in both])
+    true = np.array([label[name] for name in both])
+    error = np.array([read[name] for name in both]) - true
     kept = np.array([name not in rejected for name in both], bool)
     figures: dict[str, Any] = {"error": spread(error)}
-    for name, some in (("all", error), ("passed", error[kept])):
-        figures[name] = {"n": len(some), "mae": np.abs(some).mean() if len(some) else None}
+    for name, some in (("all", np.ones_like(kept)), ("passed", kept)):
+        means = [np.abs(error[some]), error[some], true[some]]
+        found = {key: float(one.mean()) if some.any() else None for key, one in zip(MEANS, means, strict=True)}
+        figures[name] = {"n": int(some.sum()), **found}
     return figures
 
 
