@@ -11,6 +11,8 @@ from echo_augment.cache.files import atomic_path
 
 from .tables import Table
 
+LONG = 24  # letters; longer cells of a table break into lines
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -101,8 +103,13 @@ def _html_table(table: Table) -> str:
         )
         return f"<table class='run'><tbody>{cells}</tbody></table>{notes}"
     top = "".join(f"<th>{escape(cell)}</th>" for cell in table.header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.rows)
     return f"<div class='wide'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>{notes}"
+
+
+def _cell(text: str) -> str:
+    """A cell of a table; a long one may break its line."""
+    return f"<td{' class=words' if len(text) > LONG else ''}>{escape(text)}</td>"
 
 
 def markdown(sections: Sequence[Section]) -> str:

@@ -21,7 +21,7 @@ def colour(arm: str, arms: Sequence[str]) -> str:
     return COLOURS.get(arm, SPARE[list(arms).index(arm) % len(SPARE)])
 
 
-EF_AXIS = "EF error on TEST (MAE), percent points; left is better"
+EF_AXIS = "EF error on TEST (MAE), EF points; left is better"
 
 
 def plot_arms(arms: Mapping[str, Any], *, metric: str = "mae", axis: str = EF_AXIS, form: str = ".2f") -> bytes:
@@ -43,7 +43,7 @@ def plot_arms(arms: Mapping[str, Any], *, metric: str = "mae", axis: str = EF_AX
         axes.plot(mae["per_seed"], [row - 0.22] * len(mae["per_seed"]), "o", color=tint, markersize=4, alpha=0.7)
         axes.plot(mae["mean"], row, "D", color=tint, markersize=8)
         axes.annotate(format(mae["mean"], form), (mae["mean"], row), (0, -15), textcoords="offset points", ha="center")
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [name.replace("+", "+\n") for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlabel(axis)
     axes.grid(axis="x", alpha=0.3)
