@@ -1,6 +1,5 @@
 """The one training loop: every stage of the generator and every recipe runs through ``fit``."""
 
-import csv
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,9 +19,13 @@ from tqdm import tqdm
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path
 
+from .fit_log import CsvLog, time_text, track
+
 Batches = Callable[[int], Iterable[Any]]
 LossFn = Callable[[nn.Module, Any], dict[str, Tensor]]
 Validate = Callable[[nn.Module], dict[str, float]]
+EXPLODED = 100.0  # a mean loss so many times that of the start (or 1, where that is less) is a divergence
+TIMED = 10  # steps after which the time left is told
 
 
 @dataclass
@@ -35,6 +38,7 @@ class FitResult:
         history: one dict per validation: ``step`` and what ``validate`` returned.
         best_step: step of the selected weights; the last step where nothing selects.
         losses: mean of every loss over the last log interval.
+        first: mean of the loss over the first log interval; None before its end.
     """
 
     steps: int = 0
@@ -42,6 +46,7 @@ class FitResult:
     history: list[dict[str, float]] = field(default_factory=list)
     best_step: int = 0
     losses: dict[str, float] = field(default_factory=dict)
+    first: float | None = None
 
 
 def fit(
@@ -64,6 +69,7 @@ def fit(
     save_every: int = 200,
     log_every: int = 20,
     progress: bool = True,
+    announce: bool = False,
 ) -> FitResult:
     """Train ``model`` for ``steps`` optimiser steps; ``model`` ends with the selected (or EMA, or last) weights.
 
@@ -91,10 +97,11 @@ def fit(
         save_every: steps between checkpoints.
         log_every: steps between log lines.
         progress: show a bar with the time left.
+        announce: print after a few steps how long the training will take.
 
     Raises:
-        EchoAugmentError: the loss or the gradient is no longer finite. ``model`` then holds the last good checkpoint,
-            which stays on disk.
+        EchoAugmentError: the loss or the gradient is no longer finite, or the loss has grown a hundredfold since the
+            start. ``model`` then holds the last good checkpoint, which stays on disk.
     """
     accelerator = accelerator or Accelerator()
     out.mkdir(parents=True, exist_ok=True)
@@ -106,7 +113,7 @@ def fit(
     best: dict[str, Any] = {"value": float("inf"), "weights": None}
     if checkpoint.exists():
         result, best = _load(checkpoint, model, optimizer, scheduler, ema, accelerator)
-    log = _Log(out / f"{name}.csv", result.steps, enabled=accelerator.is_main_process)
+    log = CsvLog(out / f"{name}.csv", result.steps, enabled=accelerator.is_main_process)
     bar = tqdm(
         total=steps,
         initial=result.steps,
@@ -119,6 +126,7 @@ def fit(
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     with torch.random.fork_rng(devices), bar:
         started = time.perf_counter() - result.seconds
+        began, here = result.steps, time.perf_counter()
         window: list[dict[str, float]] = []
         while result.steps < steps:
             step = result.steps
@@ -135,7 +143,8 @@ def fit(
                         losses["grad_norm"] = float(accelerator.clip_grad_norm_(wrapped.parameters(), clip_norm))
                     bad = [key for key, value in losses.items() if not _finite(value)]
                     if bad and not (bad == ["grad_norm"] and accelerator.mixed_precision == "fp16"):
-                        _stop(checkpoint, name, step, bad[0], model, optimizer, scheduler, ema, accelerator)
+                        what = f"{bad[0]} is not finite"
+                        _stop(checkpoint, name, step, what, model, optimizer, scheduler, ema, accelerator)
                     optimizer.step()
                     optimizer.zero_grad()
             if scheduler is not None:
@@ -146,11 +155,21 @@ def fit(
             result.seconds = time.perf_counter() - started
             window.append(losses)
             bar.update()
+            if announce and result.steps == began + TIMED and not bar.disable:
+                left = (time.perf_counter() - here) / TIMED * (steps - result.steps)
+                bar.write(f"{name}: {steps - result.steps} of {steps} steps to go, about {time_text(left)}")
             if result.steps % log_every == 0 or result.steps == steps:
                 result.losses = {key: sum(item[key] for item in window) / len(window) for key in window[0]}
-                log.write(result.steps, {**result.losses, "lr": optimizer.param_groups[0]["lr"], "s": result.seconds})
+                logged = {**result.losses, "lr": optimizer.param_groups[0]["lr"], "s": result.seconds}
+                log.write(result.steps, logged)
+                track(accelerator, name, result.steps, logged)
                 bar.set_postfix({"loss": f"{result.losses['loss']:.4g}"}, refresh=False)
                 window = []
+                mean = result.losses["loss"]
+                result.first = mean if result.first is None else result.first
+                if mean > EXPLODED * max(1.0, result.first):
+                    what = f"the loss, {result.first:.3g} at the start, has grown to {mean:.3g}"
+                    _stop(checkpoint, name, step, what, model, optimizer, scheduler, ema, accelerator)
             due = validate_every is not None and result.steps % validate_every == 0
             if validate is not None and (due or result.steps == steps):
                 _validate(validate, select, model, ema, result, best)
@@ -270,36 +289,6 @@ def _stop(
         result, _ = _load(checkpoint, model, optimizer, scheduler, ema, accelerator)
         kept = f"the last good checkpoint, of step {result.steps}, is {checkpoint}"
     raise EchoAugmentError(
-        f"training {name!r} diverged: {what} is not finite at step {step}; {kept}",
+        f"training {name!r} diverged: {what} at step {step}; {kept}",
         "Lower the learning rate or turn mixed precision off, then run the command again",
     )
-
-
-class _Log:
-    """A CSV of the losses; on resume the lines after the checkpoint are dropped."""
-
-    def __init__(self, path: Path, step: int, *, enabled: bool) -> None:
-        self.path, self.enabled = path, enabled
-        if not enabled:
-            return
-        rows = list(csv.DictReader(path.open(newline=""))) if path.exists() else []
-        kept = [row for row in rows if int(row["step"]) <= step]
-        self.fields = list(kept[0]) if kept else None
-        if kept and self.fields:
-            with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-                writer = csv.DictWriter(file, self.fields)
-                writer.writeheader()
-                writer.writerows(kept)
-        elif path.exists():
-            path.unlink()
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        if not self.enabled:
-            return
-        new = self.fields is None
-        self.fields = self.fields or ["step", *values]
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self.fields, extrasaction="ignore")
-            if new:
-                writer.writeheader()
-            writer.writerow({"step": step, **{key: f"{value:.6g}" for key, value in values.items()}})

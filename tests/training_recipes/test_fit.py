@@ -1,5 +1,6 @@
 """The training loop: exact resume after a kill, divergence, selection, and no touch of the global random state."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from echo_augment.cache.errors import EchoAugmentError
@@ -137,3 +139,45 @@ def test_foreign_checkpoint_is_named(tmp_path):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(EchoAugmentError, match=r"t\.ckpt does not fit this training"):
         fit(model, batches_from, loss_fn, steps=6, optimizer=optimizer, out=tmp_path, name="t", progress=False)
+
+
+def test_a_loss_that_explodes_stops_at_the_last_good_checkpoint(tmp_path):
+    def wild(step):
+        for number, (x, y) in enumerate(batches_from(step), start=step):
+            yield (x, y + 1e4) if number >= 10 else (x, y)
+
+    model, optimizer, scheduler = build()
+    with pytest.raises(EchoAugmentError, match=r"the loss, .* at the start, has grown to .*e\+0.*of step 10"):
+        settings = {"save_every": 5, "log_every": 5, "progress": False}
+        fit(
+            model, wild, loss_fn, steps=20, optimizer=optimizer, scheduler=scheduler, out=tmp_path, name="t", **settings
+        )
+    kept = torch.load(tmp_path / "t.ckpt", weights_only=True)
+    assert kept["result"]["steps"] == 10
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, kept["model"][key])
+
+
+def test_two_half_batches_make_the_step_of_a_whole_one(tmp_path):
+    def halves(part):
+        while True:
+            x, y = next(iter(batches_from(part // 2)))
+            rows = slice(4 * (part % 2), 4 * (part % 2) + 4)
+            yield x[rows], y[rows]
+            part += 1
+
+    ends = []
+    for name, source, parts in (("whole", batches_from, 1), ("halves", halves, 2)):
+        model, optimizer, scheduler = build()
+        model[1].p = 0.0
+        accelerator = Accelerator(cpu=True, gradient_accumulation_steps=parts)
+        settings = {"accelerator": accelerator, "progress": False, "out": tmp_path, "name": name}
+        fit(model, source, loss_fn, steps=6, optimizer=optimizer, scheduler=scheduler, **settings)
+        ends.append(torch.cat([value.flatten() for value in model.state_dict().values()]))
+    torch.testing.assert_close(ends[0], ends[1], atol=1e-6, rtol=1e-5)
+
+
+def test_the_time_left_is_told_once(tmp_path, capsys):
+    run(tmp_path, 15, progress=True, announce=True)
+    printed = capsys.readouterr()
+    assert len(re.findall(r"t: 5 of 15 steps to go, about \d+ s", printed.out + printed.err)) == 1
