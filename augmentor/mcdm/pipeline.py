@@ -20,6 +20,7 @@ from .hearts import Heart
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, vector_code
 from .reid import ReIDEncoder
+from .windows import predict_windows
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
 SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
@@ -30,7 +31,7 @@ class MCDMOutput(BaseOutput):
     """What the pipeline returns.
 
     Attributes:
-        clips: ``(B, F, H, W)`` uint8, on the CPU.
+        clips: ``(B, L, H, W)`` uint8, on the CPU.
     """
 
     clips: Tensor
@@ -132,6 +133,7 @@ class MCDMPipeline(DiffusionPipeline):
         sampler: str = "ddim",
         guidance_scale: float = 1.0,
         detail: bool | None = None,
+        frames: int | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         return_dict: bool = True,
     ) -> MCDMOutput | tuple[Tensor]:
@@ -139,59 +141,71 @@ class MCDMPipeline(DiffusionPipeline):
 
         Args:
             reference_frames: the ED frame of each appearance donor, ``(B, H, W)`` uint8.
-            motion: normalised codes of the motion donors, ``(B, F, D)``, or ``(B, 1, D)`` for a vector
-                (:meth:`encode_motion`, then :func:`~echo_augment.augmentor.mcdm.motion.stretch`).
+            motion: normalised codes of the motion donors, ``(B, L, D)``, or ``(B, 1, D)`` for a vector
+                (:meth:`encode_motion`, then :func:`~echo_augment.augmentor.mcdm.motion.stretch`). L is the trained
+                number of frames F, or more: then windows of F frames, half of them shared, are denoised together.
             num_inference_steps: denoising steps.
             sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
             detail: overrides the pipeline's own setting.
+            frames: L; by default the number of codes, and F for a vector.
             generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on
                 its batch.
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
 
         Raises:
-            EchoAugmentError: shapes that do not fit, or a sampler there is not.
+            EchoAugmentError: shapes that do not fit, fewer than F frames, or a sampler there is not.
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
-        batch, frames = len(reference_frames), int(self.config["frames"])
+        batch, window = len(reference_frames), int(self.config["frames"])
+        vector = self.config["code"] == "vector"
+        length = frames if frames is not None else window if vector or motion.ndim != 3 else motion.shape[1]
         device = self._execution_device
-        self._check(reference_frames, motion, sampler)
+        self._check(reference_frames, motion, sampler, length)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
         scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
         scheduler.set_timesteps(num_inference_steps, device=device)
-        shape = (batch, frames, *reference.shape[1:])
+        shape = (batch, length, *reference.shape[1:])
         latents = _noise(shape, generator) * scheduler.init_noise_sigma
         latents = latents.to(device, self.denoiser.dtype)
         reference = reference.to(self.denoiser.dtype)
         extra = {"generator": generator} if sampler == "ddpm" else {}
+        drop = torch.ones(batch, dtype=torch.bool, device=device)
         for step in self.progress_bar(scheduler.timesteps):
-            noisy = scheduler.scale_model_input(latents, step)
             timestep = step.expand(batch)
-            v = self.denoiser(noisy, timestep, reference, motion)
-            if guidance_scale != 1:
-                drop = torch.ones(batch, dtype=torch.bool, device=device)
-                free = self.denoiser(noisy, timestep, reference, motion, drop)
-                v = free + guidance_scale * (v - free)
+
+            def predict(noisy: Tensor, where: slice, timestep: Tensor = timestep) -> Tensor:
+                codes = motion if vector else motion[:, where]
+                v = self.denoiser(noisy, timestep, reference, codes)
+                if guidance_scale == 1:
+                    return v
+                free = self.denoiser(noisy, timestep, reference, codes, drop)
+                return free + guidance_scale * (v - free)
+
+            v = predict_windows(predict, scheduler.scale_model_input(latents, step), window)
             latents = scheduler.step(v, step, latents, **extra).prev_sample
         # The denoiser works on the difference to the reference frame's latent.
         latents = reference[:, None] + latents * self.denoiser.config["motion_scale"]
-        clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, frames)).cpu()
+        clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, length)).cpu()
         if self.config["detail"] if detail is None else detail:
             blurred = decode(self.vae, reference).cpu()
             clips = torch.from_numpy(carry_details(clips.numpy(), reference_frames.cpu().numpy(), blurred.numpy()))
         self.maybe_free_model_hooks()
         return MCDMOutput(clips=clips) if return_dict else (clips,)
 
-    def _check(self, reference_frames: Tensor, motion: Tensor, sampler: str) -> None:
-        size, length = int(self.config["size"]), 1 if self.config["code"] == "vector" else int(self.config["frames"])
+    def _check(self, reference_frames: Tensor, motion: Tensor, sampler: str, length: int) -> None:
+        size, window = int(self.config["size"]), int(self.config["frames"])
         if reference_frames.dtype != torch.uint8 or reference_frames.shape[1:] != (size, size):
             raise EchoAugmentError(
                 f"reference_frames must be (B, {size}, {size}) uint8, "
                 f"got {tuple(reference_frames.shape)} {reference_frames.dtype}"
             )
-        if motion.ndim != 3 or motion.shape[:2] != (len(reference_frames), length):
-            raise EchoAugmentError(f"motion must be (B, {length}, D) with B as the frames', got {tuple(motion.shape)}")
+        codes = 1 if self.config["code"] == "vector" else max(length, window)
+        if motion.ndim != 3 or motion.shape[:2] != (len(reference_frames), codes):
+            raise EchoAugmentError(f"motion must be (B, {codes}, D) with B as the frames', got {tuple(motion.shape)}")
+        if length < window:
+            raise EchoAugmentError(f"a clip has at least the {window} frames that trained the denoiser, got {length}")
         if sampler not in SAMPLERS:
             raise EchoAugmentError(f"there is no sampler {sampler!r}; there are: {', '.join(SAMPLERS)}")
 
