@@ -1,9 +1,27 @@
-"""Label transport: the motion donor's EF and beat become the generated clip's labels."""
+"""Label transport: the motion donor's EF and beat become the generated clip's labels, or a teacher has a say.
 
-from dataclasses import dataclass
+Policies:
+
+- ``donor``: the motion donor's EF. Needs nothing, and is right as far as the generator follows the motion.
+- ``teacher``: the EF that a teacher, a regressor or a segmenter trained on the labelled hearts, reads from the clip. It
+  sees what the generator really painted, with the teacher's own error and its pull to the mean.
+- ``consensus``: the mean of both where they agree within a tolerance. Where they do not the donor's EF stays, with no
+  confidence, so that a loss weighted by it skips the clip and a gate can reject it.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
+
+POLICIES = ("donor", "teacher", "consensus")
+Teacher = Callable[[Sequence[EchoClip]], npt.NDArray[np.float64]]
+"""EF in percent of some clips, ``(len(clips),)``; NaN where nothing can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +54,101 @@ def donor_label(ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArr
     """
     seen = np.interp(positions, np.arange(len(volume)), volume)
     return TransportedLabel(ef, int(seen.argmax()), int(seen.argmin()))
+
+
+def decide(policy: str, donor: float, teacher: float, tolerance: float) -> tuple[float, float]:
+    """EF in percent and its confidence, 0 to 1, of a generated clip.
+
+    Args:
+        policy: one of `POLICIES`.
+        donor: the motion donor's EF, in percent.
+        teacher: the EF read from the clip, in percent; NaN where nothing could be read (not used by ``donor``).
+        tolerance: difference in EF points beyond which ``consensus`` finds none; for both policies with a teacher the
+            confidence is ``exp(-(difference / tolerance)**2 / 2)``: 1 where both agree, 0.61 at the tolerance.
+
+    Returns:
+        The EF, and the confidence: 1 for ``donor``; 0 where the teacher read nothing, which leaves the donor's EF.
+    """
+    if policy == "donor":
+        return donor, 1.0
+    if math.isnan(teacher):
+        return donor, 0.0
+    shown = min(100.0, max(0.0, teacher))
+    confidence = math.exp(-0.5 * ((shown - donor) / tolerance) ** 2)
+    if policy == "teacher":
+        return shown, confidence
+    return ((shown + donor) / 2, confidence) if abs(shown - donor) <= tolerance else (donor, 0.0)
+
+
+class LabelPolicy:
+    """Labels clips by one of the policies above.
+
+    Args:
+        policy: ``donor``, ``teacher`` or ``consensus``.
+        teacher: reads EF from clips; the other two policies need one.
+        tolerance: in EF points, positive; about the teacher's own error on hearts that it never saw.
+        fingerprint: of the teacher, for the clips' provenance.
+
+    Raises:
+        EchoAugmentError: an unknown policy, one without its teacher, or a tolerance that is not positive.
+    """
+
+    def __init__(
+        self, policy: str = "donor", *, teacher: Teacher | None = None, tolerance: float = 10.0, fingerprint: str = ""
+    ) -> None:
+        if policy not in POLICIES:
+            raise EchoAugmentError(f"there is no label policy {policy!r}; there are: {', '.join(POLICIES)}")
+        if policy != "donor" and teacher is None:
+            raise EchoAugmentError(f"label policy {policy!r} needs a teacher", "Name one, or take the policy donor")
+        if not (math.isfinite(tolerance) and tolerance > 0):
+            raise EchoAugmentError(f"the tolerance of labels must be positive, got {tolerance}")
+        self.policy, self.teacher, self.tolerance, self.teacher_fingerprint = policy, teacher, tolerance, fingerprint
+
+    @property
+    def name(self) -> str:
+        """As in a clip's provenance: ``donor``, ``teacher(10)`` or ``consensus(10)``, with the tolerance."""
+        return self.policy if self.policy == "donor" else f"{self.policy}({self.tolerance:g})"
+
+    @property
+    def fingerprint(self) -> str:
+        """What of it decides a label: empty for ``donor``, which needs nothing."""
+        return "" if self.policy == "donor" else f"{self.name}-{self.teacher_fingerprint}"
+
+    def __call__(self, clips: Sequence[EchoClip]) -> list[EchoClip]:
+        """The clips, which come with the motion donor's EF, with EF and confidence by this policy.
+
+        A confidence that a clip has already is multiplied; ``donor_ef`` and ``teacher_ef`` stand in its provenance.
+        """
+        if self.policy == "donor" or self.teacher is None or not clips:
+            return list(clips)
+        return [self._label(clip, float(read)) for clip, read in zip(clips, self.teacher(clips), strict=True)]
+
+    def _label(self, clip: EchoClip, read: float) -> EchoClip:
+        ef, confidence = decide(self.policy, clip.ef, read, self.tolerance)
+        source = clip.provenance
+        if source is not None:
+            notes: dict[str, Any] = {"donor_ef": clip.ef, "teacher_ef": None if math.isnan(read) else round(read, 4)}
+            source = replace(source, label_policy=self.name, extra={**source.extra, **notes})
+        return replace(clip, ef=ef, confidence=clip.confidence * confidence, provenance=source)
+
+
+class WithLabels:
+    """A generator whose clips a policy labels: a callable for `echo_augment.cache.fill`, like the one it wraps.
+
+    Args:
+        generator: makes the clips, for instance a `ClipGenerator`; a teacher that reads masks needs them drawn first.
+        policy: labels them.
+    """
+
+    def __init__(self, generator: Any, policy: LabelPolicy) -> None:
+        self.generator, self.policy = generator, policy
+        suffix = f"+labels-{policy.fingerprint}" if policy.fingerprint else ""
+        self.fingerprint = f"{generator.fingerprint}{suffix}"
+        self.sampler: str = generator.sampler
+        self.skipped: Sequence[Mapping[str, Any]] = generator.skipped
+        self.motion_donors: Mapping[str, float] = generator.motion_donors
+        self.appearance_donors: Sequence[str] = generator.appearance_donors
+
+    def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
+        """The clips of some plan lines, in their order."""
+        return self.policy(self.generator(lines))
