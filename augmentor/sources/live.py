@@ -126,6 +126,9 @@ class LiveClips:
         else:
             moved = portable_pipeline(pipeline)
             rows, root, tables = donor_rows(donors)
+            unknown = sorted(set(motion_donors or ()) - rows.keys())
+            if unknown:
+                raise EchoAugmentError(f"motion donor {unknown[0]!r} is not among the {len(rows)} donors")
             options: dict[str, Any] = {"steps": steps, "sampler": sampler, "batch": batch}
             factory = GeneratorRecipe(
                 pipeline=moved,

@@ -44,7 +44,7 @@ def test_example(name, folders):
         pytest.skip(f"{NEEDS[name]} is not installed; its example says how to install it")
     options = ["--epochs", "2", "--batch-size", "2", "--workers", "0", "--tiny"]
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, folders), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     served = re.findall(r"epoch (\d+): .*served \{'epoch': (\d+), 'real': (\d), 'cached': (\d)", done.stdout)
     assert served == [("0", "0", "2", "2"), ("1", "1", "2", "2")]
@@ -54,7 +54,7 @@ def test_an_absent_package_is_named_with_the_way_to_install_it():
     absent = (
         f"import sys; sys.modules['echonet'] = None; sys.path.insert(0, {str(EXAMPLES)!r}); import echonet_run_epoch"
     )
-    done = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 1 and "git clone https://github.com/echonet/dynamic" in done.stderr
     assert "Traceback" not in done.stderr
 

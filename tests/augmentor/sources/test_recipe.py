@@ -101,6 +101,8 @@ def test_other_pipelines_are_named(root, tmp_path):
         LiveClips(tmp_path, root)
     with pytest.raises(EchoAugmentError, match=r"got int.*Or give a factory"):
         LiveClips(3, root)
+    with pytest.raises(EchoAugmentError, match="motion donor 'nobody' is not among the 3 donors"):
+        LiveClips("bundled", root, motion_donors=["nobody"])
     with pytest.raises(EchoAugmentError, match="must be the lines of a plan"):
         LiveClips(lambda: None, root)
 
