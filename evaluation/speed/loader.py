@@ -1,0 +1,134 @@
+"""Table ``loader``: what the wrapper costs, and what cached clips bring to a DataLoader's throughput."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+from echo_augment.augmentor import CachedClips, SyntheticAugment
+from echo_augment.augmentor.data import EchoNetDynamic
+
+from .material import FPS, PAD, SAMPLE, Material
+from .peer import peer_dataset
+from .rows import Row, Table, number, seconds_text
+from .timing import Seconds, Spread, interleave, ratio
+
+OVERHEAD, THROUGHPUT = 2.0, 1.5
+BATCH = 8
+HOW = (
+    "Samples as in echonet's EF recipe (32 frames, period 2, pad 12). Overhead: SyntheticAugment(base, source, p=0) on "
+    "items that lie in memory, where nothing hides it, less those items alone, over the time of a base item from AVI. "
+    f"Throughput: DataLoader, {BATCH} a batch, persistent workers, one on each core, items a second at p=0.5 over "
+    "those of the base alone, which decodes AVIs by EchoNetDynamic or as echonet does; p=0.5 can bring 2x at most."
+)
+
+
+class InMemory(Dataset[Any]):
+    """Samples of a data set that are kept; everything else is the data set's own.
+
+    Args:
+        base: the data set.
+        count: samples to keep; only they are its items.
+    """
+
+    def __init__(self, base: Any, count: int) -> None:
+        self.inner, self.samples = base, [base[place] for place in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.samples[index]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("dataset", "datasets", "base", "inner"):  # it must not look like a Subset or the like
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+def loader_table(material: Material, *, rounds: int, epochs: int, samples: int, workers: int) -> Table:
+    """Measure overhead and throughput.
+
+    Args:
+        material: the hearts in all forms.
+        rounds: repetitions of single items.
+        epochs: repetitions of whole epochs.
+        samples: items in an epoch.
+        workers: of the DataLoaders.
+    """
+    arguments = {**SAMPLE, "pad": PAD}
+    source = CachedClips(material.cache)
+    base = EchoNetDynamic(material.root, "train", "EF", **arguments)
+    rows = overhead_rows(base, source, rounds)
+    peer = peer_dataset(material.root, **arguments)
+    for data, name, target in ((base, "EchoNetDynamic", THROUGHPUT), (peer, "echonet's way", THROUGHPUT)):
+        loaders = {
+            "base": loader(data, samples, workers),
+            "mixed": loader(SyntheticAugment(data, source, p=0.5, fps=FPS), samples, workers),
+        }
+        times = interleave({kind: epoch_of(one) for kind, one in loaders.items()}, epochs, what=f"loader, {name}")
+        rows.append(throughput_row(times, samples, name, target))
+    return Table(name="loader", title="SyntheticAugment in a DataLoader", how=HOW, rows=rows)
+
+
+def overhead_rows(base: Any, source: CachedClips, rounds: int) -> list[Row]:
+    """What the wrapper adds to an item, measured apart and directly."""
+    count = min(len(base), 8)
+    kept = InMemory(base, count)
+    around, directly = (SyntheticAugment(data, source, p=0, fps=FPS) for data in (kept, base))
+    times = interleave(
+        {
+            "kept": lambda turn: kept[turn % count],
+            "around": lambda turn: around[turn % count],
+            "base": lambda turn: base[turn % count],
+            "wrapped": lambda turn: directly[turn % count],
+        },
+        rounds,
+        what="loader, p=0",
+        warmup=2,
+        most=200,
+    )
+    added = times["around"] - times["kept"]
+    item = float(np.median(times["base"]))
+    direct = ratio(times["wrapped"], times["base"])
+    percent = Spread(*(100 * (value - 1) for value in (direct.median, direct.low, direct.high)))
+    detail = f"{seconds_text(float(np.median(added)))} on {seconds_text(item)}"
+    return [
+        Row(
+            what="wrapper overhead at p=0, of a base item",
+            found=Spread.of(100 * added / item),
+            unit="%",
+            target=OVERHEAD,
+            at_least=False,
+            detail=detail,
+        ),
+        Row(what="the same measured directly, wrapped item against base item", found=percent, unit="%"),
+    ]
+
+
+def loader(data: Any, samples: int, workers: int) -> DataLoader[Any]:
+    """A shuffling loader; with replacement, because an epoch has more items than there are hearts."""
+    order = RandomSampler(data, replacement=True, num_samples=samples, generator=torch.Generator().manual_seed(0))
+    return DataLoader(data, BATCH, sampler=order, num_workers=workers, persistent_workers=workers > 0)
+
+
+def epoch_of(batches: DataLoader[Any]) -> Any:
+    """A contender that goes through a whole epoch."""
+
+    def go(turn: int) -> int:
+        return sum(len(clips) for clips, _ in batches)
+
+    return go
+
+
+def throughput_row(times: Mapping[str, Seconds], samples: int, name: str, target: float) -> Row:
+    """Items a second at p=0.5 over those of the base."""
+    rates = [f"{number(samples / float(np.median(times[kind])))} items/s" for kind in ("mixed", "base")]
+    return Row(
+        what=f"throughput at p=0.5 over the base alone from AVI, read by {name}",
+        found=ratio(times["base"], times["mixed"]),
+        target=target,
+        detail=f"{rates[0]} against {rates[1]}",
+    )

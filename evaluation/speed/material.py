@@ -1,0 +1,154 @@
+"""What the tables measure on: the same hearts as whole videos, as short ones, in a cache and as a plain array."""
+
+import csv
+import importlib
+import importlib.util
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, read_video, write_video
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.cache import EchoAugmentError, EchoClip, StoreWriter
+
+CLIP, WHOLE, FPS = (
+    64,
+    200,
+    50.0,
+)  # frames of a clip, of a phantom's whole video (echonet's have about as many), their rate
+LENGTH, PERIOD, PAD = 32, 2, 12  # echonet's EF recipe
+Frames = npt.NDArray[np.uint8]
+MEAN, STD = 32.7, 49.9  # grey levels; about those of EchoNet-Dynamic
+SAMPLE = {"length": LENGTH, "period": PERIOD, "mean": MEAN, "std": STD}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Hearts in every form that is read.
+
+    Attributes:
+        root: folder in EchoNet-Dynamic's layout with these hearts alone, all of TRAIN.
+        packed: the same as a store of real clips; None where this version cannot pack.
+        names: of the videos, without suffix.
+        frames: of these videos, each.
+        short: folder of their first 64 frames as AVI.
+        cache: folder of a cache of these 64 frames, ids as the names.
+        stack: ``(N, 64, H, W)`` uint8 ``.npy`` of the same.
+        phantoms: whether the hearts are phantoms.
+        work: folder for whatever else a table writes; removed afterwards.
+    """
+
+    root: Path
+    packed: Path | None
+    names: tuple[str, ...]
+    frames: tuple[int, ...]
+    short: Path
+    cache: Path
+    stack: Path
+    phantoms: bool
+    work: Path
+
+    @property
+    def words(self) -> str:
+        """What was measured on, in words."""
+        kind = "phantoms" if self.phantoms else "videos of the given data set"
+        return f"{len(self.names)} {kind} of {np.median(self.frames):.0f} frames"
+
+
+def prepare(data_root: str | Path | None, out: Path, work: Path, *, hearts: int, seed: int) -> Material:
+    """Read, or render, the hearts and write their other forms into ``work``.
+
+    Args:
+        data_root: a data set; None writes phantoms to ``out / "phantoms"``, or uses those that are there.
+        out: of the job.
+        work: an empty folder.
+        hearts: how many at most.
+        seed: of the phantoms.
+
+    Raises:
+        EchoAugmentError: no TRAIN video of the data set has 64 frames, or one cannot be read or packed.
+    """
+    phantoms = data_root is None
+    root = Path(out / "phantoms" if data_root is None else data_root)
+    if phantoms:
+        write_phantoms(root, hearts, seed=seed, frames=WHOLE, fps=FPS, splits=(1.0, 0.0, 0.0))
+    data = EchoNetDynamic(root, "train", "EF", **SAMPLE)
+    rows, frames, clips = list[VideoInfo](), list[int](), list[Frames]()
+    shape: tuple[int, ...] | None = None
+    for row in data.rows:
+        if len(rows) == hearts:
+            break
+        video, _ = read_video(row.path)
+        if len(video) < CLIP or video.shape[1:] != (shape or video.shape[1:]):
+            continue
+        shape = video.shape[1:]
+        rows.append(row)
+        frames.append(len(video))
+        clips.append(video[:CLIP].copy())
+    if not rows:
+        raise EchoAugmentError(
+            f"{root}: no TRAIN video has {CLIP} frames", "Give another data.root, or none for phantoms"
+        )
+    names = [row.name for row in rows]
+    whole = _whole(data.header, rows, root / "VolumeTracings.csv", work / "whole")
+    return Material(
+        root=whole,
+        packed=_packed(whole, work / "packed"),
+        names=tuple(names),
+        frames=tuple(frames),
+        short=_short(names, clips, work / "short"),
+        cache=_cache(names, clips, work / "cache"),
+        stack=_stack(clips, work / "stack.npy"),
+        phantoms=phantoms,
+        work=work,
+    )
+
+
+def _whole(header: list[str], rows: list[VideoInfo], tracings: Path, folder: Path) -> Path:
+    """A data set of these videos alone."""
+    (folder / "Videos").mkdir(parents=True)
+    for row in rows:
+        shutil.copyfile(row.path, folder / "Videos" / row.path.name)
+    _write_table(folder / "FileList.csv", header, [row.values for row in rows])
+    if tracings.is_file():
+        names = {name for row in rows for name in (row.name, row.path.name)}
+        with tracings.open(newline="", encoding="utf-8") as file:
+            lines = csv.DictReader(file)
+            mine = [list(line.values()) for line in lines if line.get("FileName") in names]
+        _write_table(folder / tracings.name, list(lines.fieldnames or ()), mine)
+    return folder
+
+
+def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def _packed(root: Path, folder: Path) -> Path | None:
+    if importlib.util.find_spec("echo_augment.augmentor.data.packing") is None:
+        return None
+    packing = importlib.import_module("echo_augment.augmentor.data.packing")
+    packing.pack(root, folder, on_error="raise")
+    return folder
+
+
+def _short(names: list[str], clips: list[Frames], folder: Path) -> Path:
+    for name, clip in zip(names, clips, strict=True):
+        write_video(folder / f"{name}.avi", clip, FPS)
+    return folder
+
+
+def _cache(names: list[str], clips: list[Frames], folder: Path) -> Path:
+    with StoreWriter(folder) as writer:
+        for name, clip in zip(names, clips, strict=True):
+            writer.add(EchoClip(name, clip, FPS, ef=55.0, ed_frame=0, es_frame=20))
+    return folder
+
+
+def _stack(clips: list[Frames], path: Path) -> Path:
+    np.save(path, np.stack(clips))
+    return path

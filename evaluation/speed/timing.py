@@ -1,0 +1,88 @@
+"""Timing things against each other: interleaved repetitions, so that a busy machine slows all of them alike."""
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+Seconds = npt.NDArray[np.float64]
+Contender = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of some repetitions, and the quartiles around it.
+
+    Attributes:
+        median: of the repetitions.
+        low: first quartile.
+        high: third quartile.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: npt.ArrayLike) -> "Spread":
+        """The spread of a list of numbers, at least one."""
+        low, median, high = np.quantile(np.asarray(values, np.float64), [0.25, 0.5, 0.75])
+        return cls(float(median), float(low), float(high))
+
+
+def interleave(
+    contenders: Mapping[str, Contender], rounds: int, *, what: str, warmup: int = 1, most: int = 1
+) -> dict[str, Seconds]:
+    """Time every contender once a round: A B C, B C A, C A B, ..
+
+    One after another, never A's repetitions before B's: whatever else the machine does in the meantime then falls on
+    all of them. The order rotates, so that none always finds the processor's caches as the same other left them. With
+    ``most``, quick contenders go several times in a row, until they take about as long as the slowest: on a busy
+    machine a short turn would fit between two interruptions while a long one meets many. The garbage collector rests
+    meanwhile.
+
+    Args:
+        contenders: by name; each is called with a number that counts its calls, the same ones for all.
+        rounds: timed ones, at least 1.
+        what: label of the progress bar.
+        warmup: rounds before them that are not timed, at least 1 with ``most``.
+        most: times in a row at most.
+
+    Returns:
+        Seconds of one call by contender, ``(rounds,)``.
+    """
+    names = list(contenders)
+    seconds = {name: np.empty(rounds) for name in names}
+    times = dict.fromkeys(names, 1)
+    first_cost: dict[str, float] = {}
+    collects = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in tqdm(range(-warmup, rounds), desc=what, unit="round", leave=False, mininterval=1):
+            first = turn % len(names)
+            for name in names[first:] + names[:first]:
+                began, used = time.perf_counter(), time.process_time()
+                for again in range(times[name]):
+                    contenders[name]((turn + warmup) * most + again)
+                took = (time.perf_counter() - began) / times[name]
+                if turn >= 0:
+                    seconds[name][turn] = took
+                else:
+                    first_cost[name] = max(time.process_time() - used, 1e-7)
+            if turn == -1:
+                longest = max(first_cost.values())
+                times = {name: int(np.clip(round(longest / first_cost[name]), 1, most)) for name in names}
+    finally:
+        if collects:
+            gc.enable()
+    return seconds
+
+
+def ratio(slower: Seconds, faster: Seconds) -> Spread:
+    """How many times as long the one took as the other, round by round: median and quartiles."""
+    return Spread.of(slower / faster)
