@@ -20,6 +20,7 @@ from echo_augment.training_recipes.arms import clips_of
 from echo_augment.training_recipes.dataset import dataset_root
 from echo_augment.training_recipes.fill_cache import Generator
 from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.ranks import best_device
 from echo_augment.training_recipes.reporting import plain, write_report
 from echo_augment.training_recipes.seg_parts import traced_hearts, traced_masks
 from echo_augment.training_recipes.seg_run import SegmentationRun
@@ -176,7 +177,8 @@ def fill_masked(
             generator = bare
             if kind == "synthetic":
                 # Tracings of labelled hearts only: those of the others this run must not know.
-                generator = WithMasks(bare, load_segmenter(teachers[subset]), traced_masks(root, labelled))
+                segmenter = load_segmenter(teachers[subset], device=best_device(settings["device"]))
+                generator = WithMasks(bare, segmenter, traced_masks(root, labelled))
             print(f"{kind} clips with masks for seed {seed}: {len(labelled)} labelled motions")
             summary = fill_subset(
                 folder,
