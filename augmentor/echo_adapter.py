@@ -138,7 +138,7 @@ class EchoAdapter:
         if name in INDICES:
             return round(frame * self.video.fps / clip.fps)
         if name in FRAMES:
-            return self.video.normalise(self.video.resize(clip.frames[frame : frame + 1]).astype(np.float32))[:, 0]
+            return self.video.normalise(self.video.resize(clip.take(np.array([frame]))))[:, 0]
         masks: npt.NDArray[np.bool_] = _known(clip.masks, clip.masks is not None, "LV mask", name, clip)
         return self.video.resize(masks[frame : frame + 1].astype(np.uint8), nearest=True)[0].astype(np.float32)
 

@@ -84,7 +84,7 @@ class VideoFormat:
 
     def window(self, clip: EchoClip, rng: np.random.Generator) -> Window:
         """Decide which frames, which crop and which noise; nothing is computed yet."""
-        frames = len(clip.frames)
+        frames = clip.n_frames
         seen = max(int(frames * self.fps / clip.fps + EPS), 1)  # frames the clip would have at the set's frame rate
         length = max(seen // self.period, 1) if self.length is None else self.length
         if self.max_length is not None:
@@ -102,7 +102,7 @@ class VideoFormat:
     def video(self, clip: EchoClip, window: Window) -> npt.NDArray[np.float32]:
         """The video of a window."""
         stack = [
-            self.normalise(self._noise(self._sample(clip.frames, times), window, place), times < len(clip.frames))
+            self.normalise(self._noise(self._sample(clip, times), window, place), times < clip.n_frames)
             for place, times in enumerate(window.times)
         ]
         video = stack[0] if self.clips == 1 else np.stack(stack)
@@ -113,14 +113,18 @@ class VideoFormat:
         return self.video(clip, self.window(clip, rng))
 
     def normalise(
-        self, grey: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_] | None = None
+        self, grey: npt.NDArray[np.uint8 | np.float32], inside: npt.NDArray[np.bool_] | None = None
     ) -> npt.NDArray[np.float32]:
         """Grey levels ``(L, H, W)``, 0 to 255, to normalised ``(C, L, H, W)``; frames not ``inside`` become 0."""
         mean = np.broadcast_to(np.asarray(self.mean, np.float32).reshape(-1), self.channels)
         std = np.broadcast_to(np.asarray(self.std, np.float32).reshape(-1), self.channels)
         video = np.empty((self.channels, *grey.shape), np.float32)
         for channel in range(self.channels):
-            np.subtract(grey, mean[channel], out=video[channel])
+            if channel and mean[channel] == mean[0] and std[channel] == std[0]:
+                video[channel] = video[0]
+                continue
+            video[channel] = grey  # conversion first and then in place: twice as fast as a mixed subtraction
+            video[channel] -= mean[channel]
             video[channel] /= std[channel]
         if inside is not None and not inside.all():
             video[:, ~inside] = 0
@@ -135,18 +139,22 @@ class VideoFormat:
         how = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
         return np.stack([cv2.resize(frame, (width, height), interpolation=how) for frame in frames])
 
-    def _sample(self, frames: npt.NDArray[np.uint8], times: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        last = len(frames) - 1
+    def _sample(self, clip: EchoClip, times: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8 | np.float32]:
+        last = clip.n_frames - 1
         times = np.clip(times, 0, last)
         low = np.floor(times + EPS).astype(np.int64)
         weight = (times - low).astype(np.float32)
         if np.all(np.abs(weight) < EPS):
-            return self.resize(frames[low]).astype(np.float32)
+            return self.resize(clip.take(low))
         weight = weight[:, None, None]
-        mixed = frames[low] * (1 - weight) + frames[np.minimum(low + 1, last)] * weight
+        length = len(low)
+        pair = clip.take(np.concatenate((low, np.minimum(low + 1, last))))
+        mixed = pair[:length] * (1 - weight) + pair[length:] * weight
         return self.resize(mixed)
 
-    def _noise(self, grey: npt.NDArray[np.float32], window: Window, place: int) -> npt.NDArray[np.float32]:
+    def _noise(
+        self, grey: npt.NDArray[np.uint8 | np.float32], window: Window, place: int
+    ) -> npt.NDArray[np.uint8 | np.float32]:
         if self.noise is None:
             return grey
         rng = np.random.default_rng([window.noise_seed, place])

@@ -3,6 +3,7 @@
 from .care import Damage, info, repair, verify
 from .errors import EchoAugmentError
 from .export import export_echonet
+from .export_webdataset import export_webdataset
 from .fill import fill
 from .fill_summary import FillSummary
 from .merge import merge
@@ -23,6 +24,7 @@ __all__ = [
     "Provenance",
     "StoreWriter",
     "export_echonet",
+    "export_webdataset",
     "fill",
     "info",
     "make_plan",

@@ -1,6 +1,6 @@
 """Mending a single flipped bit from a CRC-32, which tells where it is."""
 
-import zlib
+from .checksum import crc32
 
 POLYNOMIAL = 0xEDB88320
 MAX_BYTES = 1 << 22
@@ -16,7 +16,7 @@ def mend_single_flip(data: bytes, crc: int) -> bytes | None:
         data: at most 4 MiB.
         crc: CRC-32 of the undamaged bytes.
     """
-    wanted = zlib.crc32(data) ^ crc
+    wanted = crc32(data) ^ crc
     if wanted == 0:
         return data
     if len(data) > MAX_BYTES:
@@ -28,6 +28,6 @@ def mend_single_flip(data: bytes, crc: int) -> bytes | None:
             k, bit = len(data) - 1 - position // 8, 7 - position % 8
             mended = bytearray(data)
             mended[k] ^= 1 << bit
-            return bytes(mended) if zlib.crc32(mended) == crc else None
+            return bytes(mended) if crc32(mended) == crc else None
         state = (state >> 1) ^ (POLYNOMIAL if state & 1 else 0)
     return None

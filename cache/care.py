@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import struct
 import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .bitflip import mend_single_flip
+from .checksum import crc32
 from .errors import EchoAugmentError
 from .files import sync_folder
 from .fill import PLAN
@@ -19,6 +19,7 @@ from .lock import hold
 from .manifest import MANIFEST, SHARDS, list_shards, load, open_manifest
 from .plan import Plan
 from .preamble import CRC_AT, SIZE, check_file, damaged, find_gaps, read_gaps, unpack
+from .real import is_real
 from .shard_reader import ShardReader
 from .shard_writer import TEMPORARY
 from .store import ClipStore
@@ -56,6 +57,7 @@ def info(folder: str | Path) -> dict[str, Any]:
         "shards": len(sizes),
         "bytes": sum(sizes.values()),
         "shapes": [list(shape) for shape in shapes],
+        "kind": "real" if is_real(store.fingerprint) else "synthetic",
         "fingerprint": store.fingerprint,
         "ef": {"labelled": len(efs)},
     }
@@ -104,7 +106,7 @@ def verify_shard(path: Path) -> list[Damage]:
                 raise damaged(path, "it holds bytes that belong to nothing")
             for row in range(len(reader)):
                 try:
-                    reader.whole(row)
+                    reader.clip(row)
                 except EchoAugmentError as error:
                     found.append(Damage(path.name, reader.name(row), error.message))
     except EchoAugmentError as error:
@@ -174,12 +176,16 @@ def _salvage(path: Path, folder: Path) -> tuple[int, list[Path]]:
         with (
             contextlib.closing(reader),
             StoreWriter(
-                folder, shard_clips=len(reader), fingerprint=reader.preamble.fingerprint, compression=reader.compression
+                folder,
+                shard_clips=len(reader),
+                fingerprint=reader.preamble.fingerprint,
+                compression=reader.compression,
+                round_frames=reader.preamble.shape[0],
             ) as writer,
         ):
             for row in range(len(reader)):
                 with contextlib.suppress(EchoAugmentError):  # verify_shard has said it already
-                    writer.add(reader.whole(row))
+                    writer.add(reader.clip(row))
                     kept += 1
     return kept, writer.sealed
 
@@ -210,7 +216,7 @@ def _mend_preamble(block: bytes) -> bytes | None:
         return None
     (crc,) = struct.unpack_from("<I", block, CRC_AT)
     zeroed = block[:CRC_AT] + bytes(4) + block[CRC_AT + 4 :]
-    actual = zlib.crc32(zeroed)
+    actual = crc32(zeroed)
     if (actual ^ crc).bit_count() == 1:  # the flip is in the checksum itself
         crc = actual
     mended = mend_single_flip(zeroed, crc)

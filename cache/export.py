@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .errors import EchoAugmentError
 from .files import atomic_path
+from .real import refuse_real
 from .record import EchoClip
 from .store import ClipStore
 from .tracing import trace_mask
@@ -36,8 +37,9 @@ def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *
         Number of clips that have tracings.
 
     Raises:
-        EchoAugmentError: a damaged clip, or an id that makes no file name.
+        EchoAugmentError: a damaged clip, a store of real clips, or an id that makes no file name.
     """
+    refuse_real(store.folder, store.fingerprint)
     videos = Path(out) / "Videos"
     videos.mkdir(parents=True, exist_ok=True)
     rows, lines, traced = [], list[tuple[Any, ...]](), 0

@@ -3,10 +3,13 @@
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_seeking = threading.Lock()
 
 
 @contextmanager
@@ -44,6 +47,23 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def read_at(file: int, size: int, offset: int) -> bytes:
+    """``size`` bytes of an open file from ``offset``; moves no file position, so that threads and forks may share it.
+
+    Raises:
+        OSError: it cannot be read, or ends before.
+    """
+    if not hasattr(os, "pread"):  # Windows
+        with _seeking:
+            os.lseek(file, offset, os.SEEK_SET)
+            data = os.read(file, size)
+    else:
+        data = os.pread(file, size, offset)
+    if len(data) != size:
+        raise OSError(f"the file ends after {len(data)} of {size} bytes at {offset}")
+    return data
 
 
 def write_json(path: Path, value: Any) -> None:

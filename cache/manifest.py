@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import struct
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .checksum import crc32
 from .errors import EchoAugmentError
 from .files import atomic_path
 from .preamble import check_file
@@ -146,8 +146,8 @@ def save(folder: Path, manifest: Manifest) -> None:
 
 
 def _checksum(header: bytes, table: npt.NDArray[np.void]) -> int:
-    crc = zlib.crc32(header)
-    return zlib.crc32(table.view(np.uint8).data, crc) if len(table) else crc
+    crc = crc32(header)
+    return crc32(table.view(np.uint8).data, crc) if len(table) else crc
 
 
 def load(folder: Path) -> Manifest | None:

@@ -67,9 +67,10 @@ def _take(path: Path, out: Path, there: set[str]) -> None:
             _copy(path, out / SHARDS)
         else:
             options: dict[str, Any] = {"fingerprint": reader.preamble.fingerprint, "compression": reader.compression}
+            options["round_frames"] = reader.preamble.shape[0]
             with StoreWriter(out, shard_clips=len(new), **options) as writer:
                 for row in new:
-                    writer.add(reader.whole(row))
+                    writer.add(reader.clip(row))
         there.update(names[row] for row in new)
 
 

@@ -7,12 +7,12 @@ were written.
 """
 
 import struct
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from .checksum import crc32
 from .errors import EchoAugmentError
 
 MAGIC = b"\x89ECHOAUG"
@@ -73,7 +73,7 @@ class Preamble:
         _HEAD.pack_into(block, 0, MAGIC, FORMAT_VERSION, 0, *numbers, name)
         for k, gap in enumerate(self.gaps):
             _GAP.pack_into(block, _HEAD.size + k * _GAP.size, *gap)
-        struct.pack_into("<I", block, CRC_AT, zlib.crc32(block))
+        struct.pack_into("<I", block, CRC_AT, crc32(block))
         return bytes(block)
 
 
@@ -95,7 +95,7 @@ def unpack(block: bytes, path: Path, file_size: int) -> Preamble:
         raise damaged(path, "it does not begin as a shard of echo-augment does")
     zeroed = bytearray(block[:SIZE])
     zeroed[CRC_AT : CRC_AT + 4] = bytes(4)
-    if zlib.crc32(zeroed) != crc:
+    if crc32(zeroed) != crc:
         raise damaged(path, "its preamble does not match its checksum")
     if version != FORMAT_VERSION:
         age = "newer" if version > FORMAT_VERSION else "older"
@@ -159,6 +159,6 @@ def check_file(path: Path, *, proven: bool = True) -> Preamble:
         file_size = file.seek(0, 2)
         file.seek(0)
         preamble = unpack(file.read(SIZE), path, file_size)
-        if proven and zlib.crc32(read_gaps(file, preamble.gaps)) != preamble.gaps_crc:
+        if proven and crc32(read_gaps(file, preamble.gaps)) != preamble.gaps_crc:
             raise damaged(path, "its table or its HDF5 structures do not match their checksum")
     return preamble

@@ -73,6 +73,15 @@ class EchoClip:
             raise EchoAugmentError(
                 f"{name}: frames must be (T, H, W) uint8, got {self.frames.shape} {self.frames.dtype}"
             )
+        self.check_labels()
+        if self.masks is not None and (self.masks.shape != self.frames.shape or self.masks.dtype != np.bool_):
+            raise EchoAugmentError(
+                f"{name}: masks must be bool {self.frames.shape}, got {self.masks.dtype} {self.masks.shape}"
+            )
+
+    def check_labels(self) -> None:
+        """Refuse labels out of their ranges."""
+        name = f"clip {self.clip_id!r}"
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise EchoAugmentError(f"{name}: fps must be positive, got {self.fps}")
         if not (np.isnan(self.ef) or 0 <= self.ef <= 100):
@@ -80,9 +89,14 @@ class EchoClip:
         if not 0 <= self.confidence <= 1:
             raise EchoAugmentError(f"{name}: confidence must be in [0, 1], got {self.confidence}")
         for key in ("ed_frame", "es_frame"):
-            if not -1 <= getattr(self, key) < len(self.frames):
-                raise EchoAugmentError(f"{name}: {key} {getattr(self, key)} is outside 0..{len(self.frames) - 1}")
-        if self.masks is not None and (self.masks.shape != self.frames.shape or self.masks.dtype != np.bool_):
-            raise EchoAugmentError(
-                f"{name}: masks must be bool {self.frames.shape}, got {self.masks.dtype} {self.masks.shape}"
-            )
+            if not -1 <= getattr(self, key) < self.n_frames:
+                raise EchoAugmentError(f"{name}: {key} {getattr(self, key)} is outside 0..{self.n_frames - 1}")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.frames)
+
+    def take(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+        """The frames at ``indices``, ``(len(indices), H, W)``, as an array of their own."""
+        return self.frames[np.asarray(indices)]

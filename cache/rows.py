@@ -1,13 +1,13 @@
 """The typed columns of a shard: labels, provenance and checksums, one row a clip."""
 
 import json
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .checksum import crc32
 from .errors import EchoAugmentError
 from .record import EchoClip, Provenance
 
@@ -93,7 +93,7 @@ def row_crcs(table: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
     """CRC-32 ``(N,)`` of each row with its ``row_crc`` taken as zero."""
     blank = table.copy()
     blank["row_crc"] = 0
-    return np.array([zlib.crc32(row.tobytes()) for row in blank], np.uint32)
+    return np.array([crc32(row.tobytes()) for row in blank], np.uint32)
 
 
 def is_table(dtype: np.dtype[Any]) -> bool:
@@ -104,8 +104,14 @@ def is_table(dtype: np.dtype[Any]) -> bool:
     return numbers and all(dtype[key].kind == "S" and dtype[key].itemsize <= MAX_TEXT for key in TEXTS)
 
 
-def to_clip(row: np.void, frames: npt.NDArray[np.uint8], masks: npt.NDArray[np.bool_] | None) -> EchoClip:
+def to_clip(row: np.void, frames: Any, masks: Any, kind: type[EchoClip] = EchoClip) -> EchoClip:
     """The clip of a row.
+
+    Args:
+        row: of the table.
+        frames: of the clip, ``(T, H, W)`` uint8, or what ``kind`` takes for it.
+        masks: ``(T, H, W)`` bool or None, likewise.
+        kind: of clip.
 
     Raises:
         EchoAugmentError: a label out of its range.
@@ -116,7 +122,7 @@ def to_clip(row: np.void, frames: npt.NDArray[np.uint8], masks: npt.NDArray[np.b
         extra = json.loads(text["extra"]) if text["extra"] else {}
         fields = {key: text[key] for key in TEXTS[1:-1]}
         source = Provenance(seed=int(row["seed"]), extra=extra, **fields)
-    return EchoClip(
+    return kind(
         clip_id=text["id"],
         frames=frames,
         fps=float(row["fps"]),

@@ -1,25 +1,31 @@
 """Reading one sealed shard: nothing leaves it that does not match its checksum."""
 
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from .chunks import Chunks
+from .chunks import Chunks, Wanted
 from .errors import EchoAugmentError
+from .files import read_at
 from .preamble import check_file, damaged
 from .record import EchoClip
 from .rows import is_table, row_crcs, to_clip
+from .stored import StoredClip, Unread
 
 
 class ShardReader:
-    """A sealed shard, open for reading. Keep one per process: HDF5 handles survive neither fork nor pickling.
+    """A sealed shard. HDF5 tells once where everything lies; the file is then read by plain reads.
+
+    What stays in memory is 40 bytes a clip. The file is opened when it is first read, and again after :meth:`close`.
 
     Args:
         path: of the shard.
         proven: whether its checksums outside the clips must be right, as everywhere but in a repair. If not, only what
-            has a checksum of its own may be believed: see :meth:`whole`.
+            has a checksum of its own may be believed: see :meth:`clip`.
 
     Raises:
         EchoAugmentError: damaged, truncated, or of another format version.
@@ -27,33 +33,36 @@ class ShardReader:
     """
 
     def __init__(self, path: Path, *, proven: bool = True) -> None:
-        self.path = Path(path)
-        self.preamble = check_file(self.path, proven=proven)
-        try:
-            # Chunks are read whole and once: a chunk cache would only copy.
-            self._file = h5py.File(self.path, "r", locking=False, rdcc_nbytes=0)
-        except (OSError, RuntimeError) as error:
-            raise damaged(self.path, f"HDF5 says {error}") from error
-        try:
-            self.table = self._read_table()
-            self._frames = self._chunks("frames", self.preamble.shape)
-            packed = (-(-int(np.prod(self.preamble.shape)) // 8),)
-            self._masks = self._chunks("masks", packed) if "masks" in self._file else None
-        except EchoAugmentError:
-            self.close()
-            raise
-        except (OSError, KeyError, RuntimeError, TypeError) as error:
-            self.close()
-            raise damaged(self.path, f"HDF5 says {error}") from error
+        self.path, self._proven = Path(path), proven
+        self._file: BinaryIO | None = None
+        self._load()
 
-    def _read_table(self) -> npt.NDArray[np.void]:
-        data = self._file["clips"]
+    def _load(self) -> None:
+        self._mark = _mark(self.path.stat())
+        self.preamble = check_file(self.path, proven=self._proven)
+        try:
+            with h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file:
+                table = self._read_table(file)
+                self._frames = self._chunks(file, "frames", self.preamble.shape)
+                packed = (-(-int(np.prod(self.preamble.shape)) // 8),)
+                self._masks = self._chunks(file, "masks", packed) if "masks" in file else None
+        except (OSError, KeyError, RuntimeError, TypeError) as error:
+            raise damaged(self.path, f"HDF5 says {error}") from error
+        columns = ("n_frames", "has_masks", "frames_crc", "masks_crc")
+        self._counts, self._has_masks, self._frames_crc, self._masks_crc = (table[name].copy() for name in columns)
+
+    def _read_table(self, file: h5py.File) -> npt.NDArray[np.void]:
+        data = file["clips"]
         if not isinstance(data, h5py.Dataset) or not is_table(data.dtype) or data.shape != (self.preamble.count,):
             raise damaged(self.path, "its table of labels is not of this format")
+        place = data.id.get_offset()
+        if place is None:
+            raise damaged(self.path, "its table of labels is not in one piece")
+        self._type, self._place = data.dtype, int(place)
         return data[()]
 
-    def _chunks(self, name: str, shape: tuple[int, ...]) -> Chunks:
-        data = self._file[name]
+    def _chunks(self, file: h5py.File, name: str, shape: tuple[int, ...]) -> Chunks:
+        data = file[name]
         rows = self.preamble.count
         fits = isinstance(data, h5py.Dataset) and data.dtype == np.uint8 and data.chunks == (1, *shape)
         if not fits or data.shape[1:] != shape or data.shape[0] > rows or (name == "frames" and data.shape[0] != rows):
@@ -66,35 +75,68 @@ class ShardReader:
     def __len__(self) -> int:
         return self.preamble.count
 
-    def frames(self, row: int) -> npt.NDArray[np.uint8]:
-        """Frames ``(T, H, W)`` of one clip, after its checksum was found right.
+    @property
+    def table(self) -> npt.NDArray[np.void]:
+        """Labels and provenance of all clips ``(N,)``, read anew each time."""
+        return self._rows(0, len(self))
+
+    def _rows(self, first: int, count: int) -> npt.NDArray[np.void]:
+        size = self._type.itemsize
+        try:
+            data = read_at(self._descriptor(), count * size, self._place + first * size)
+        except OSError as error:
+            raise damaged(self.path, f"its table of labels cannot be read: {error}") from error
+        return np.frombuffer(data, self._type)
+
+    def _row(self, row: int) -> np.void:
+        """The labels of one clip, after their checksum was found right."""
+        rows = self._rows(row, 1)
+        if row_crcs(rows)[0] != rows["row_crc"][0]:
+            raise damaged(self.path, f"the labels in row {row} do not match their checksum")
+        return rows[0]
+
+    def frames(self, row: int, wanted: Wanted | None = None) -> npt.NDArray[np.uint8]:
+        """Frames ``(T, H, W)`` of one clip, or those at the indices ``wanted``, after its checksum was found right.
 
         Raises:
             EchoAugmentError: the clip is damaged; names shard, clip and remedy.
+            IndexError: an index outside the clip.
         """
-        values = self._frames.read(row, self.table["frames_crc"][row], self.name(row))
-        return values[: self._n_frames(row)]
+        count = self.count(row)
+        if wanted is not None:
+            outside = (wanted < -count) | (wanted >= count)
+            if outside.any():
+                raise IndexError(f"frame {wanted[outside][0]} of a clip of {count}")
+            wanted = np.where(wanted < 0, wanted + count, wanted)
+        elif count < self.preamble.shape[0]:
+            wanted = np.arange(count)
+        return self._read(self._frames, row, int(self._frames_crc[row]), wanted)
 
     def masks(self, row: int) -> npt.NDArray[np.bool_] | None:
         """LV masks ``(T, H, W)`` of one clip, or None where it has none. Raises as :meth:`frames`."""
-        if not self.table["has_masks"][row]:
+        if not self._has_masks[row]:
             return None
         if self._masks is None:
             raise damaged(self.path, "its masks are missing")
-        packed = self._masks.read(row, self.table["masks_crc"][row], self.name(row))
+        packed = self._read(self._masks, row, int(self._masks_crc[row]))
         size = int(np.prod(self.preamble.shape))
         masks = np.unpackbits(packed, count=size).view(np.bool_).reshape(self.preamble.shape)
-        return masks[: self._n_frames(row)]
+        return masks[: self.count(row)]
+
+    def _read(self, chunks: Chunks, row: int, crc: int, wanted: Wanted | None = None) -> npt.NDArray[np.uint8]:
+        return chunks.read(self._descriptor(), row, crc, wanted, lambda: self.name(row))
 
     def clip(self, row: int) -> EchoClip:
-        """The whole clip with labels and provenance. Raises as :meth:`frames`."""
-        return to_clip(self.table[row], self.frames(row), self.masks(row))
+        """The whole clip with labels and provenance, after all its checksums were found right.
 
-    def whole(self, row: int) -> EchoClip:
-        """The clip, after the checksum of its row of labels was found right as well. Raises as :meth:`frames`."""
-        if row_crcs(self.table[row : row + 1])[0] != self.table["row_crc"][row]:
-            raise damaged(self.path, f"the labels in row {row} do not match their checksum")
-        return self.clip(row)
+        Raises as :meth:`frames`.
+        """
+        return to_clip(self._row(row), self.frames(row), self.masks(row))
+
+    def lazy(self, row: int) -> EchoClip:
+        """The clip with frames and masks still to be read. Raises where the labels are damaged."""
+        unread = Unread(self, row)
+        return to_clip(self._row(row), unread, unread, StoredClip)
 
     def extents(self) -> list[tuple[int, int]]:
         """``(offset, size)`` in the file of every stored chunk."""
@@ -107,14 +149,46 @@ class ShardReader:
 
     def name(self, row: int) -> str:
         """The id of the clip in ``row``."""
-        return bytes(self.table["id"][row]).decode(errors="replace")
+        return bytes(self._rows(row, 1)["id"][0]).decode(errors="replace")
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def count(self, row: int) -> int:
+        """Number of frames of the clip in ``row``.
 
-    def _n_frames(self, row: int) -> int:
-        count = int(self.table["n_frames"][row])
+        Raises:
+            EchoAugmentError: it claims more than fit.
+        """
+        count = int(self._counts[row])
         if not 0 < count <= self.preamble.shape[0]:
             raise damaged(self.path, f"clip {self.name(row)!r} claims {count} frames")
         return count
+
+    def _descriptor(self) -> int:
+        if self._file is None:
+            try:
+                file = self.path.open("rb", buffering=0)
+            except FileNotFoundError:
+                raise gone(self.path) from None
+            if _mark(os.fstat(file.fileno())) != self._mark:  # repaired meanwhile: the same clips, elsewhere in it
+                self._load()
+            self._file = file
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Close the file; reading opens it again."""
+        for part in (self._file, self._frames, self._masks):
+            if part is not None:
+                part.close()
+        self._file = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self._file.close()
+
+
+def gone(path: Path) -> EchoAugmentError:
+    """The error for a shard that was there when the cache was opened."""
+    return EchoAugmentError(f"shard {path} has gone since the cache was opened", "Open the cache again")
+
+
+def _mark(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import socket
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from .checksum import crc32
 from .errors import EchoAugmentError
 from .files import sync_folder
+from .lz4_blocks import block_bytes
 from .preamble import MAX_CLIP_BYTES, MAX_CLIPS, SIZE, Preamble, find_gaps, read_gaps
 from .record import EchoClip
 from .rows import Row, to_row, to_table
@@ -73,6 +74,8 @@ class ShardWriter:
         # comes.
         options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "rdcc_nbytes": 0}
         self._file = h5py.File(self._buffer, "w", **options)
+        if compression == "lz4":  # blocks of a frame each, so that a reader may leave frames out
+            self._filters = dict(hdf5plugin.LZ4(nbytes=block_bytes(int(np.prod(shape[1:])))))
         self._frames = self._dataset("frames", shape)
         self._masks: h5py.Dataset | None = None
 
@@ -124,7 +127,7 @@ class ShardWriter:
         self._file.close()
         size = self._buffer.seek(0, os.SEEK_END)
         gaps = find_gaps(chunks, size)
-        crc = zlib.crc32(read_gaps(self._buffer, gaps))
+        crc = crc32(read_gaps(self._buffer, gaps))
         self._buffer.seek(0)
         self._buffer.write(Preamble(size, len(table), self.shape, self.fingerprint, gaps, crc).pack())
         name = hashlib.blake2b(table.tobytes() + self.fingerprint.encode(), digest_size=10).hexdigest()
@@ -186,4 +189,4 @@ def _append(data: h5py.Dataset, k: int, values: np.ndarray) -> int:
     """Write row ``k`` and return the CRC-32 of its bytes as stored, after compression."""
     data.resize(k + 1, axis=0)
     data[k] = values
-    return zlib.crc32(data.id.read_direct_chunk((k,) + (0,) * values.ndim)[1])
+    return crc32(data.id.read_direct_chunk((k,) + (0,) * values.ndim)[1])

@@ -1,6 +1,5 @@
 """Reading a cache: clip ``i`` in constant time, from any process, never a damaged one."""
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ import numpy.typing as npt
 from .errors import EchoAugmentError
 from .manifest import SHARDS, open_manifest
 from .record import EchoClip
-from .shard_reader import ShardReader
+from .shard_reader import ShardReader, gone
 
-MAX_OPEN = 256  # an open shard costs a file handle (1,024 are usual) and its table of labels, about 0.1 MB
+MAX_OPEN = 256  # open files; 1,024 file handles a process are usual
 
 
 class ClipIds(Sequence[str]):
@@ -74,8 +73,8 @@ class ClipStore(Sequence[EchoClip]):
     def _open(self, only: tuple[str, ...] | None) -> None:
         self._manifest = open_manifest(self.folder, only)
         self.ids = ClipIds(self._manifest.table["id"])
-        self._readers: OrderedDict[int, ShardReader] = OrderedDict()
-        self._pid = os.getpid()
+        self._readers: dict[int, ShardReader] = {}
+        self._recent: OrderedDict[int, None] = OrderedDict()  # the shards whose files may be open, oldest first
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "shards": self._manifest.shards}
@@ -103,8 +102,23 @@ class ClipStore(Sequence[EchoClip]):
     def read_frames(self, index: int, indices: Sequence[int] | slice | None = None) -> npt.NDArray[np.uint8]:
         """Frames ``(T, H, W)`` of one clip, or those at ``indices``, without labels and masks: the fast path."""
         reader, row = self._find(index)
-        frames = reader.frames(row)
-        return frames if indices is None else frames[indices]
+        if isinstance(indices, slice):
+            indices = range(*indices.indices(reader.count(row)))
+        return reader.frames(row, None if indices is None else np.asarray(indices, np.int64).reshape(-1))
+
+    def lazy(self, index: int) -> EchoClip:
+        """Clip ``index`` with its labels; frames and masks are read, and checked, when they are first asked for."""
+        reader, row = self._find(index)
+        return reader.lazy(row)
+
+    def size_of(self, index: int) -> tuple[int, int]:
+        """``(H, W)`` of clip ``index`` in pixels; reads no frames."""
+        return self._find(index)[0].preamble.shape[1:]
+
+    def tables(self) -> Iterator[npt.NDArray[np.void]]:
+        """The labels and provenance of all clips, one structured array a shard, in no order; reads no frames."""
+        for k in range(len(self._manifest.shards)):
+            yield self._reader_at(k).table
 
     @property
     def ef(self) -> npt.NDArray[np.float32]:
@@ -127,28 +141,24 @@ class ClipStore(Sequence[EchoClip]):
 
     def close(self) -> None:
         """Close the files; the store opens them again when it is read."""
-        if self._pid == os.getpid():
-            for reader in self._readers.values():
-                reader.close()
-        self._readers = OrderedDict()
+        for reader in self._readers.values():
+            reader.close()
+        self._recent = OrderedDict()
 
     def _find(self, index: int) -> tuple[ShardReader, int]:
-        row = self._manifest.table[index]
-        if self._pid != os.getpid():  # forked: the parent's HDF5 handles are of no use here
-            self._readers, self._pid = OrderedDict(), os.getpid()
-        k = int(row["shard"])
+        place = self._manifest.table[index]
+        return self._reader_at(int(place["shard"])), int(place["row"])
+
+    def _reader_at(self, k: int) -> ShardReader:
         reader = self._readers.get(k)
         if reader is None:
             path = self.folder / SHARDS / self._manifest.shards[k]
             try:
-                reader = ShardReader(path)
+                reader = self._readers[k] = ShardReader(path)
             except FileNotFoundError:
-                raise EchoAugmentError(
-                    f"shard {path} has gone since the cache was opened", "Open the cache again"
-                ) from None
-            self._readers[k] = reader
-            if len(self._readers) > MAX_OPEN:
-                self._readers.popitem(last=False)[1].close()
-        else:
-            self._readers.move_to_end(k)
-        return reader, int(row["row"])
+                raise gone(path) from None
+        self._recent[k] = None
+        self._recent.move_to_end(k)
+        if len(self._recent) > MAX_OPEN:
+            self._readers[self._recent.popitem(last=False)[0]].close()
+        return reader

@@ -11,6 +11,7 @@ from .record import EchoClip
 from .shard_writer import ShardWriter, check_settings
 
 SHARD_BYTES = 1 << 27  # an open shard lies in memory
+OPEN_BYTES = 1 << 28  # all open shards together
 
 
 class StoreWriter:
@@ -18,6 +19,8 @@ class StoreWriter:
     whole.
 
     Every shard has one shape; a clip of another shape goes to another shard, so one cache may hold clips of any length.
+    With ``round_frames`` clips whose lengths are alike share shards; the black frames that fill them up cost next to
+    nothing compressed.
 
     Args:
         folder: of the cache; made where it is missing.
@@ -25,6 +28,7 @@ class StoreWriter:
             plugin).
         shard_clips: clips in a shard at most; a shard is also sealed at 128 MiB.
         seal_seconds: a shard is sealed when its first clip is that old, so that a kill loses no more than that.
+        round_frames: clips go to shards whose length is the next multiple of this.
         fingerprint: of the generator; every clip must carry the same one in its provenance, or have none.
 
     Raises:
@@ -39,12 +43,15 @@ class StoreWriter:
         compression: str = "lz4",
         shard_clips: int = 512,
         seal_seconds: float = 300.0,
+        round_frames: int = 1,
         fingerprint: str = "",
     ) -> None:
         check_settings(compression, shard_clips)
+        if round_frames < 1:
+            raise EchoAugmentError(f"round_frames must be at least 1, got {round_frames}")
         self.folder = Path(folder)
         self.compression, self.shard_clips, self.seal_seconds = compression, shard_clips, seal_seconds
-        self.fingerprint = fingerprint
+        self.round_frames, self.fingerprint = round_frames, fingerprint
         self._shards: dict[tuple[int, int, int], tuple[ShardWriter, float]] = {}
         self.sealed: list[Path] = []
         (self.folder / SHARDS).mkdir(parents=True, exist_ok=True)
@@ -57,7 +64,8 @@ class StoreWriter:
                 f"clip {clip.clip_id!r} has fingerprint {theirs!r}, the cache {self.folder} has {self.fingerprint!r}",
                 "Fill another folder with the other generator",
             )
-        shape = clip.frames.shape
+        frames, height, width = clip.frames.shape
+        shape = (-(-frames // self.round_frames) * self.round_frames, height, width)
         if shape not in self._shards:
             options: dict[str, Any] = {
                 "capacity": self.shard_clips,
@@ -71,6 +79,8 @@ class StoreWriter:
             full = len(shard) >= self.shard_clips or shard.size >= SHARD_BYTES
             if len(shard) and (full or now - since > self.seal_seconds):
                 self._seal(key)
+        while sum(shard.size for shard, _ in self._shards.values()) > OPEN_BYTES:
+            self._seal(max(self._shards, key=lambda key: self._shards[key][0].size))
 
     def seal(self) -> None:
         """Seal every open shard."""

@@ -1,15 +1,29 @@
-"""The job ``cache``: info, verify, repair, merge, export and preview of a cache."""
+"""The job ``cache``: info, verify, repair, merge, export, preview and pack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig
+from tqdm import tqdm
 
+from echo_augment.augmentor.data.packing import pack
+from echo_augment.augmentor.data.records import VideoInfo
 from echo_augment.augmentor.data.video import write_video
-from echo_augment.cache import ClipStore, EchoAugmentError, export_echonet, info, merge, repair, verify
+from echo_augment.cache import (
+    ClipStore,
+    EchoAugmentError,
+    export_echonet,
+    export_webdataset,
+    info,
+    merge,
+    repair,
+    verify,
+)
 from echo_augment.cache.files import atomic_path
+from echo_augment.cache.real import REAL
 
+from .dataset import dataset_root
 from .preview import choose, draw_animation, draw_sheet
 from .reporting import write_report
 
@@ -95,15 +109,38 @@ def run_merge(cfg: DictConfig) -> None:
 
 
 def run_export(cfg: DictConfig) -> None:
-    """Write a cache in EchoNet-Dynamic's layout to ``cfg.out``."""
-    if cfg.format != "echonet":
-        raise EchoAugmentError(f"format must be echonet, got {cfg.format!r}")
+    """Write a cache to ``cfg.out``, in EchoNet-Dynamic's layout or as tar shards."""
+    if cfg.format not in ("echonet", "webdataset"):
+        raise EchoAugmentError(f"format must be echonet or webdataset, got {cfg.format!r}")
     store = ClipStore(one_folder(cfg))
+    if cfg.format == "webdataset":
+        names = export_webdataset(store, cfg.out, shard_clips=cfg.shard_clips)
+        path = report(cfg, clips=len(store), shards=names, fingerprint=store.fingerprint)
+        print(f"{len(store)} clips are in {len(names)} tar files in {cfg.out}; report: {path}")
+        return
     traced = export_echonet(store, cfg.out, write_video, split=cfg.split)
     path = report(cfg, clips=len(store), traced=traced, fingerprint=store.fingerprint)
     left = len(store) - traced
     note = f" ({left} without masks have no tracings; the echonet package leaves those out)" if left else ""
     print(f"{len(store)} clips are in {cfg.out}{note}; report: {path}")
+
+
+def run_pack(cfg: DictConfig) -> None:
+    """Decode the videos of ``cfg.data`` into the store ``cfg.cache``."""
+    if cfg.get("data") is None:
+        raise EchoAugmentError("action=pack needs a data set", "Add data=echonet data.root=FOLDER")
+    folder = one_folder(cfg)
+
+    def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
+        return tqdm(rows, desc="pack", unit="video")
+
+    result = pack(dataset_root(cfg.data), folder, compression=cfg.compression, progress=progress)
+    path = report(cfg, **result.as_dict(), fingerprint=REAL)
+    left = f" ({len(result.skipped)} could not be packed, listed in the report)" if result.skipped else ""
+    print(
+        f"{result.packed} of {result.wanted} videos are in {folder}{left}, {result.size / 1e6:.1f} MB; use "
+        f"EchoNetDynamic(root, store={str(folder)!r}); report: {path}"
+    )
 
 
 def run_preview(cfg: DictConfig) -> None:
@@ -128,4 +165,5 @@ ACTIONS: dict[str, Callable[[DictConfig], None]] = {
     "merge": run_merge,
     "export": run_export,
     "preview": run_preview,
+    "pack": run_pack,
 }

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.augmentor.data import EchoNetDynamic, open_video
+from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.echonet import Sample
 from echo_augment.augmentor.data.sampling import Choice
 
@@ -66,7 +66,7 @@ class DecodedEcho(EchoNetDynamic):
         video = self._video(index)
         if video is not None:
             return self._read(index, video, self._spread(index, len(video), most))[0]  # type: ignore[arg-type]
-        with open_video(self.rows[index].path) as file:
+        with self.open(index) as file:
             return self._read(index, file, self._spread(index, len(file), most))[0]
 
     def _spread(self, index: int, frames: int, most: int | None) -> Choice:
@@ -81,7 +81,7 @@ class DecodedEcho(EchoNetDynamic):
             return self._kept[index]
         if self._size >= self.memory_mb * 1e6:
             return None
-        with open_video(self.rows[index].path) as file:
+        with self.open(index) as file:
             frames = file.read(rgb=True)
         if self._size + frames.nbytes > self.memory_mb * 1e6:
             self._size = int(self.memory_mb * 1e6)  # full: later videos are read from their files

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip
+from echo_augment.cache.real import is_real
 
 SIDE, CAPTION, COLUMNS = 168, 46, 4
 
@@ -26,7 +27,7 @@ def choose(store: ClipStore, n: int) -> list[EchoClip]:
 def caption(clip: EchoClip) -> list[str]:
     """EF, motion donor and appearance donor (or the clip's id), each on a line."""
     ef = "EF ?" if np.isnan(clip.ef) else f"EF {clip.ef:.0f} %"
-    if clip.provenance is None:
+    if clip.provenance is None or is_real(clip.provenance.fingerprint):
         return [ef, clip.clip_id]
     return [ef, f"motion {clip.provenance.motion_donor}", f"look {clip.provenance.appearance_donor}"]
 

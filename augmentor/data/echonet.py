@@ -1,6 +1,7 @@
 """`EchoNetDynamic`: the data set that `echonet.datasets.Echo` reads, for a current NumPy, faster, and reproducible."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..epoch import SharedEpoch, checked_epoch
 from .arguments import Scale, check_scale, check_share, check_whole
 from .names import VIDEO_SUFFIXES
+from .packed import PackedVideo, PackedVideos
 from .records import VideoInfo
 from .rows import typed_columns
 from .sampling import Choice, Clips, black_out, choose, crop_padded
@@ -35,6 +37,7 @@ from .video import VideoFile, open_video
 EXTERNAL = "EXTERNAL_TEST"
 SKIPPED_NAMED = 3
 
+Video = VideoFile | PackedVideo
 Sample = tuple[npt.NDArray[np.float32], Any]
 
 
@@ -73,6 +76,8 @@ class EchoNetDynamic(Dataset[Sample]):
             bad files too, and lists all in ``skipped``.
         require_tracings: leave out videos with fewer than two traced frames. None: yes where VolumeTracings.csv can be
             read, as `echonet` does.
+        store: folder that ``echo-augment cache action=pack`` wrote of this data set: the samples are the same, and no
+            video is decoded. The table and the (unread) video files stay where they are. None reads the video files.
 
     Attributes:
         rows: the `VideoInfo` of each item.
@@ -110,6 +115,7 @@ class EchoNetDynamic(Dataset[Sample]):
         seed: int = 0,
         on_error: OnError = "raise",
         require_tracings: bool | None = None,
+        store: str | Path | None = None,
     ) -> None:
         self.root = root
         self.split = split.upper() if isinstance(split, str) else split
@@ -138,9 +144,13 @@ class EchoNetDynamic(Dataset[Sample]):
             rows, self.skipped = select_rows(
                 table, split, self.target_type, on_error=on_error, require_tracings=require_tracings
             )
+        self.store = None if store is None else PackedVideos(store)
         if on_error == "skip":
-            rows, unreadable = openable(rows)
+            rows, unreadable = openable(rows) if self.store is None else self.store.select(rows)
             self.skipped += unreadable
+        elif self.store is not None:
+            for row in rows:
+                self.store.video(row)
         if not rows:
             raise self._empty()
         self.rows: list[VideoInfo] = rows
@@ -157,7 +167,7 @@ class EchoNetDynamic(Dataset[Sample]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"item {index} of a data set of {len(self)}")
         index %= len(self)
-        with open_video(self.rows[index].path) as video:
+        with self.open(index) as video:
             return self._read(index, video, self.choose(index, len(video)))
 
     def choose(self, index: int, frames: int) -> Choice:
@@ -175,8 +185,17 @@ class EchoNetDynamic(Dataset[Sample]):
 
     def read(self, index: int, choice: Choice) -> Sample:
         """Item ``index`` with a given choice instead of a drawn one."""
-        with open_video(self.rows[index].path) as video:
+        with self.open(index) as video:
             return self._read(index, video, choice)
+
+    @contextmanager
+    def open(self, index: int) -> Iterator[Video]:
+        """The video of item ``index``, from the store where there is one, else from its file."""
+        if self.store is not None:
+            yield self.store.video(self.rows[index])
+            return
+        with open_video(self.rows[index].path) as video:
+            yield video
 
     @property
     def epoch(self) -> int:
@@ -193,7 +212,7 @@ class EchoNetDynamic(Dataset[Sample]):
         )
 
     # ---------------------------------------------------------------------------------------------- one sample
-    def _read(self, index: int, video: VideoFile, choice: Choice) -> Sample:
+    def _read(self, index: int, video: Video, choice: Choice) -> Sample:
         count = len(video)
         frames = choice.frames(self.period)
         targets = {
@@ -207,23 +226,34 @@ class EchoNetDynamic(Dataset[Sample]):
         if self.noise is not None and choice.noise_seed is not None:
             pixels = black_out(pixels, self.noise, choice.noise_seed)
         # One more picture, of zeros, stands for the frames past the end; zero after normalisation, as in `echonet`.
-        pictures = np.zeros((3, len(needed) + 1, *video.shape), np.float32)
-        pictures[:, :-1] = np.moveaxis(pixels, -1, 0)
-        self._normalise(pictures[:, :-1])
+        beyond = bool((frames >= count).any())
+        pictures = np.empty((3, len(needed) + beyond, *video.shape), np.float32)
+        pictures[:, len(needed) :] = 0
+        self._normalise(np.moveaxis(pixels, -1, 0), pictures[:, : len(needed)])
         slots = np.where(frames < count, np.searchsorted(needed, frames), len(needed))
-        if self.clips == 1:
-            clip = np.take(pictures, slots[0], axis=1)
+        if len(slots) == 1 and np.array_equal(slots[0], np.arange(pictures.shape[1])):
+            taken = pictures[None]  # the usual sample: every picture once, in order
         else:
-            clip = np.stack([np.take(pictures, row, axis=1) for row in slots])
+            taken = np.stack([np.take(pictures, row, axis=1) for row in slots])
+        clip = taken[0] if self.clips == 1 else taken
         if self.pad and choice.corner is not None:
             clip = crop_padded(clip, self.pad, choice.corner)
-        drawn = {name: pictures[:, np.searchsorted(needed, frame)] for name, frame in targets.items()}
+        drawn = {name: pictures[:, np.searchsorted(needed, frame)].copy() for name, frame in targets.items()}
         return clip, self._target(index, video.shape, drawn)
 
-    def _normalise(self, pictures: npt.NDArray[np.float32]) -> None:
-        """Subtract the mean and divide by the deviation, in place, by the very operations `echonet` uses."""
-        pictures -= self.mean if isinstance(self.mean, float | int) else np.asarray(self.mean).reshape(-1, 1, 1, 1)
-        pictures /= self.std if isinstance(self.std, float | int) else np.asarray(self.std).reshape(-1, 1, 1, 1)
+    def _normalise(self, pixels: npt.NDArray[np.uint8], out: npt.NDArray[np.float32]) -> None:
+        """``out = (pixels - mean) / std``, channels first, by the very operations `echonet` uses."""
+        plain = isinstance(self.mean, float | int) and isinstance(self.std, float | int)
+        if plain and np.array_equal(pixels[0], pixels[2]):  # as in EchoNet's files: not computed twice
+            self._scale(pixels[:2], out[:2])
+            out[2] = out[0]
+        else:
+            self._scale(pixels, out)
+
+    def _scale(self, pixels: npt.NDArray[np.uint8], out: npt.NDArray[np.float32]) -> None:
+        out[:] = pixels
+        out -= self.mean if isinstance(self.mean, float | int) else np.asarray(self.mean).reshape(-1, 1, 1, 1)
+        out /= self.std if isinstance(self.std, float | int) else np.asarray(self.std).reshape(-1, 1, 1, 1)
 
     def _target(self, index: int, shape: tuple[int, int], pictures: dict[str, npt.NDArray[np.float32]]) -> Any:
         target = [self._one_target(index, name, shape, pictures) for name in self.target_type]

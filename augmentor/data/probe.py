@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from echo_augment.cache.errors import EchoAugmentError
 
 from .video import COPY_AGAIN, open_video
@@ -51,9 +54,12 @@ def content_hash(path: str | Path) -> str:
     Raises:
         EchoAugmentError: a file that cannot be read to its end.
     """
-    digest = sha256()
     with open_video(path) as video:
-        frames = video.read()
-        digest.update(f"{frames.shape} ".encode())
-        digest.update(frames.tobytes())
+        return frames_hash(video.read())
+
+
+def frames_hash(frames: npt.NDArray[np.uint8]) -> str:
+    """`content_hash` of a video with these grey frames ``(T, H, W)``."""
+    digest = sha256(f"{frames.shape} ".encode())
+    digest.update(np.ascontiguousarray(frames))
     return digest.hexdigest()

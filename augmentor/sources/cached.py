@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import ClipStore, EchoClip
-from echo_augment.cache.manifest import SHARDS
-from echo_augment.cache.shard_reader import ShardReader
+from echo_augment.cache.real import refuse_real
 
 from .checks import checked_index
 
@@ -17,13 +16,15 @@ class CachedClips:
 
     Cheap to pickle (a path and the names of the shards); each process opens its own files when it first reads. Clips
     come in the order of their ids, the same however the cache was filled. A fill that goes on meanwhile does not
-    change an open source.
+    change an open source. Of a clip no more is read than is asked for: an adapter that takes every second frame and no
+    masks pays for these frames only.
 
     Args:
         folder: of the cache, as ``echo-augment fill-cache`` writes it.
 
     Raises:
-        EchoAugmentError: no cache at ``folder``, or a damaged one; names the file and the remedy.
+        EchoAugmentError: no cache at ``folder``, a damaged one, or one of real clips; names the file and the remedy. A
+            clip's own damage shows when its frames are first asked for.
 
     Example:
         >>> source = CachedClips("cache/dynamic")  # doctest: +SKIP
@@ -32,6 +33,7 @@ class CachedClips:
 
     def __init__(self, folder: str | Path) -> None:
         self.store = ClipStore(folder)
+        refuse_real(folder, self.store.fingerprint)
 
     @property
     def ef(self) -> npt.NDArray[np.float64]:
@@ -47,14 +49,12 @@ class CachedClips:
     def donors(self) -> frozenset[str]:
         """Names of all motion and appearance donors, from the shards' tables; no frames are read."""
         names: set[bytes] = set()
-        for shard in self.store.shards:
-            reader = ShardReader(self.store.folder / SHARDS / shard)
-            names.update(reader.table["motion_donor"].tolist(), reader.table["appearance_donor"].tolist())
-            reader.close()
+        for table in self.store.tables():
+            names.update(table["motion_donor"].tolist(), table["appearance_donor"].tolist())
         return frozenset(name.decode() for name in names if name)
 
     def __len__(self) -> int:
         return len(self.store)
 
     def __getitem__(self, index: int) -> EchoClip:
-        return self.store[checked_index(index, len(self.store))]
+        return self.store.lazy(checked_index(index, len(self.store)))

@@ -6,6 +6,7 @@ from hydra import compose, initialize_config_module
 from PIL import Image
 
 from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance, StoreWriter
 from echo_augment.training_recipes import cache_tool
@@ -105,13 +106,32 @@ def test_preview(act, cache, tmp_path):
         assert film.n_frames == 6 and film.info["duration"] == 80
 
 
+def test_export_as_tar_shards(act, cache, tmp_path):
+    report = act(action="export", format="webdataset", cache=cache, out=tmp_path / "out", shard_clips=4)
+    assert report["shards"] == ["clips-000000.tar", "clips-000001.tar"] and report["clips"] == 7
+    assert all((tmp_path / "out" / name).stat().st_size > 10_000 for name in report["shards"])
+
+
+def test_pack(act, tmp_path, capsys):
+    write_phantoms(tmp_path / "data", 3, frames=20, splits=(0.34, 0.33, 0.33))
+    values = {"data": "phantom", "data.root": tmp_path / "data", "data.n": 3, "cache": tmp_path / "packed"}
+    report = act(action="pack", out=tmp_path / "out", **values)
+    assert report["packed"] == report["new"] == 3 and report["skipped"] == []
+    assert "EchoNetDynamic(root, store=" in capsys.readouterr().out
+    assert act(action="info", cache=tmp_path / "packed", out=tmp_path / "out")["kind"] == "real"
+    assert act(action="preview", cache=tmp_path / "packed", out=tmp_path / "out", clips=2)["shown"]
+    one, other = (EchoNetDynamic(tmp_path / "data", "all", store=store) for store in (None, tmp_path / "packed"))
+    assert all(np.array_equal(one[k][0], other[k][0]) for k in range(3))
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"action": "polish"}, "info, verify, repair, merge, export, preview, got 'polish'"),
+        ({"action": "polish"}, "info, verify, repair, merge, export, preview, pack, got 'polish'"),
         ({"action": "info", "cache": "[a,b]"}, "takes one cache, got 2"),
         ({"action": "info", "cache": "absent"}, "there is no cache at absent"),
         ({"action": "export", "format": "tar"}, "got 'tar'"),
+        ({"action": "pack"}, "needs a data set"),
         ({"action": "preview", "clips": 0}, "cannot show 0 of the 7"),
     ],
 )

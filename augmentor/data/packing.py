@@ -1,0 +1,174 @@
+"""A real data set's decoded videos in the clip store, so that training decodes no video."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from echo_augment.cache import ClipStore, EchoClip, Provenance, StoreWriter
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.leavings import clear_leavings
+from echo_augment.cache.lock import hold
+from echo_augment.cache.manifest import list_shards, open_manifest
+from echo_augment.cache.real import REAL
+from echo_augment.cache.stopping import SafeStop
+
+from .packed import PackedVideos, tint_tables
+from .probe import frames_hash
+from .records import VideoInfo
+from .selection import OnError, Skipped
+from .table import read_table
+from .video import read_video
+
+ROUND_FRAMES = 64  # EchoNet's videos have 28 to 1,002 frames: 16 lengths of shards instead of hundreds
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """What a packing did.
+
+    Attributes:
+        folder: of the store.
+        wanted: usable videos in FileList.csv, of all splits.
+        packed: of these, videos in the store now.
+        new: packed by this run, each read back and found equal.
+        skipped: videos that could not be packed, with reasons.
+        size: bytes of the store.
+        seconds: that this run took.
+    """
+
+    folder: Path
+    wanted: int
+    packed: int
+    new: int
+    skipped: tuple[Skipped, ...]
+    size: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON, for a report."""
+        return {**asdict(self), "folder": str(self.folder), "skipped": [one._asdict() for one in self.skipped]}
+
+
+def pack(
+    root: str | Path,
+    folder: str | Path,
+    *,
+    compression: str = "lz4",
+    shard_clips: int = 64,
+    on_error: OnError = "skip",
+    progress: Callable[[list[VideoInfo]], Iterable[VideoInfo]] = iter,
+) -> Packing:
+    """Decode the videos of a data set into a clip store. Run it again after anything: it goes on from what is sealed.
+
+    FileList.csv and VolumeTracings.csv stay the truth about labels, splits and tracings; the store holds every video's
+    grey frames by name, whatever its split, how its colours follow from them, and its `content_hash`. No such store is
+    accepted as a source of synthetic clips.
+
+    Args:
+        root: of the data set.
+        folder: of the store.
+        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``; with others than LZ4 a sample decodes the whole video.
+        shard_clips: videos in a file at most.
+        on_error: ``"skip"`` lists videos that cannot be packed, ``"raise"`` stops at the first.
+        progress: wraps the list of videos to pack, for a progress bar.
+
+    Raises:
+        EchoAugmentError: a folder that is no data set or belongs to synthetic clips or to other videos of the same
+            names, another process that writes to it, no room, or with ``on_error="raise"`` a bad video.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after sealing what is whole.
+    """
+    root, folder, started = Path(root), Path(folder), time.monotonic()
+    rows = read_table(root).rows
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with SafeStop() as stop, hold(folder):
+            clear_leavings(folder)
+            videos = PackedVideos(folder)
+            todo = [row for row in rows if row.name not in videos.store.ids]
+            before = {row.name for row in rows} - {row.name for row in todo}
+            for row in rows:
+                if row.name in before:
+                    videos.video(row)  # raises where it is another video
+            skipped = _write(progress(todo), folder, stop, on_error, compression, shard_clips)
+            new = _check([row for row in todo if row.name not in {one.name for one in skipped}], folder)
+            size = sum(list_shards(folder).values())
+    except OSError as error:
+        raise EchoAugmentError(
+            f"cannot write to the store {folder}: {error}",
+            "Make room or the folder writable, and run the same command: every sealed video is kept",
+        ) from error
+    return Packing(folder, len(rows), len(before) + new, new, tuple(skipped), size, time.monotonic() - started)
+
+
+def _write(
+    rows: Iterable[VideoInfo], folder: Path, stop: SafeStop, on_error: OnError, compression: str, shard_clips: int
+) -> list[Skipped]:
+    skipped = []
+    writer = StoreWriter(
+        folder, compression=compression, shard_clips=shard_clips, round_frames=ROUND_FRAMES, fingerprint=REAL
+    )
+    try:
+        for row in rows:
+            try:
+                clip = real_clip(row)
+            except EchoAugmentError as error:
+                if on_error == "raise":
+                    raise
+                skipped.append(Skipped(row.name, str(error)))
+                continue
+            with stop.shielded():
+                writer.add(clip)
+    finally:
+        with stop.shielded():
+            try:
+                writer.seal()
+            finally:
+                writer.discard()
+            open_manifest(folder)
+    return skipped
+
+
+def real_clip(row: VideoInfo) -> EchoClip:
+    """A video as a clip: its grey frames; EF and frame rate of the table and the file; where it comes from.
+
+    Raises:
+        EchoAugmentError: the video cannot be read, or its colours do not follow from its grey levels.
+    """
+    luma, fps = read_video(row.path)
+    rgb, _ = read_video(row.path, rgb=True)
+    tables = tint_tables(luma, rgb)
+    if tables is None:
+        raise EchoAugmentError(f"{row.path}: is a colour video; only grey ones can be packed", "Read it from its file")
+    extra: dict[str, Any] = {name: table.tobytes().hex() for name, table in tables.items()}
+    extra |= {"bytes": row.path.stat().st_size, "content": frames_hash(luma)}
+    source = Provenance(row.name, row.name, 0, preset="real", fingerprint=REAL, label_policy="real", extra=extra)
+    ef = row.ef if np.isfinite(row.ef) else float("nan")
+    return EchoClip(row.name, luma, row.fps if np.isfinite(row.fps) else fps, ef, provenance=source)
+
+
+def _check(rows: list[VideoInfo], folder: Path) -> int:
+    """Read the new videos back and hold them against the hash of what was decoded."""
+    videos = PackedVideos(folder)
+    for row in rows:
+        video = videos.video(row)
+        if frames_hash(video.read()) != video.content:
+            raise EchoAugmentError(
+                f"{row.name} reads back differently from the store {folder}",
+                "The disk or the memory of this machine is not to be trusted; pack again into another folder",
+            )
+    return len(rows)
+
+
+def packed_hashes(folder: str | Path) -> dict[str, str]:
+    """`content_hash` of every video of a packed store, by name; decodes nothing.
+
+    Raises:
+        EchoAugmentError: no such store, or a damaged one.
+    """
+    store = ClipStore(folder)
+    clips = (store.lazy(index) for index in range(len(store)))
+    return {clip.clip_id: str(clip.provenance.extra["content"]) for clip in clips if clip.provenance}

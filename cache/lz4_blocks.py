@@ -1,0 +1,84 @@
+"""Decoding a chunk that HDF5's LZ4 filter wrote, without HDF5: only the blocks that hold the wanted frames.
+
+The filter's layout (registered filter 32004): the chunk's size as 8 bytes and the size of a block as 4 bytes, both big
+endian; then for each block 4 bytes with the size it is stored in, and the block. A block stored in its own size is not
+compressed. Blocks do not depend on one another.
+"""
+
+import struct
+from collections.abc import Sequence
+
+import lz4.block
+import numpy as np
+import numpy.typing as npt
+
+_HEAD = struct.Struct(">QI")
+MIN_BLOCK = 4096
+
+
+def block_bytes(item: int) -> int:
+    """Size of a block for a chunk of items of ``item`` bytes: one item, or for tiny ones as many as make 4 KiB."""
+    return item * max(1, -(-MIN_BLOCK // item))
+
+
+def decode(
+    stored: memoryview, size: int, item: int, wanted: Sequence[int] | npt.NDArray[np.integer] | None = None
+) -> npt.NDArray[np.uint8]:
+    """The items of a chunk, or the wanted ones.
+
+    Args:
+        stored: the chunk as it lies in the file.
+        size: bytes that it decodes to.
+        item: bytes of an item; divides ``size``.
+        wanted: numbers of items, in any order, with repeats; None for all.
+
+    Returns:
+        ``(len(wanted), item)`` uint8.
+
+    Raises:
+        ValueError: the chunk is not what it should be. No more than ``size`` bytes are allocated for what it claims.
+    """
+    if len(stored) < _HEAD.size:
+        raise ValueError(f"has {len(stored)} bytes")
+    claimed, block = _HEAD.unpack_from(stored)
+    if claimed != size or not block:
+        raise ValueError(f"claims {claimed} bytes in blocks of {block}")
+    places = _places(stored, -(-size // block))
+    numbers = range(size // item) if wanted is None else np.asarray(wanted).tolist()
+    if block == item:
+        parts = [_block(stored, places[number], item) for number in numbers]
+    elif block % item == 0:
+        each = block // item
+        blocks = {k: _block(stored, places[k], min(block, size - k * block)) for k in {n // each for n in numbers}}
+        cuts = ((blocks[n // each], n % each * item) for n in numbers)
+        parts = [part[at : at + item] for part, at in cuts]
+    else:
+        whole = memoryview(b"".join(_block(stored, x, min(block, size - k * block)) for k, x in enumerate(places)))
+        parts = [whole[n * item : (n + 1) * item] for n in numbers]
+    return np.frombuffer(bytearray().join(parts), np.uint8).reshape(-1, item)
+
+
+def _places(stored: memoryview, count: int) -> list[tuple[int, int]]:
+    """``(begin, end)`` of each block."""
+    places, at, end = [], _HEAD.size, len(stored)
+    for _ in range(count):
+        begin = at + 4
+        at = begin + int.from_bytes(stored[at:begin], "big")
+        if not begin < at <= end:
+            raise ValueError(f"claims a block of {at - begin} bytes at {begin}")
+        places.append((begin, at))
+    return places
+
+
+def _block(stored: memoryview, place: tuple[int, int], size: int) -> bytes | memoryview:
+    begin, end = place
+    source = stored[begin:end]
+    if end - begin == size:
+        return source
+    try:
+        data = lz4.block.decompress(source, uncompressed_size=size)
+    except lz4.block.LZ4BlockError as error:
+        raise ValueError(f"does not decode: {error}") from error
+    if len(data) != size:
+        raise ValueError(f"decodes to {len(data)} bytes, not {size}")
+    return data
