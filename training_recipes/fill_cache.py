@@ -123,7 +123,15 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
         mask_gates = [MaskGate(float(cfg.masks.at_least))]
         generator = masked(generator, cfg.masks.segmenter, root, device=device)
     judges = make_gates(
-        cfg.gates, generator, root, Path(cfg.out), device=device, rank=ranks.rank, world=ranks.world, say=tqdm.write
+        cfg.gates,
+        generator,
+        root,
+        Path(cfg.out),
+        device=device,
+        rank=ranks.rank,
+        world=ranks.world,
+        others={"masks": float(cfg.masks.at_least)} if mask_gates else None,
+        say=tqdm.write,
     )
     try:
         summary = fill_from(

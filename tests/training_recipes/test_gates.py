@@ -14,12 +14,14 @@ from echo_augment.augmentor.data import VideoInfo, content_hash, probe_video, re
 from echo_augment.augmentor.data.phantom import load_masks, write_phantoms
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, Provenance
+from echo_augment.cache.gates import image_gate
 from echo_augment.training_recipes import fill_cache
 from echo_augment.training_recipes.gates.hearts import heart_clips
 from echo_augment.training_recipes.gates.label import LabelGate, read_masks, set_tolerance
+from echo_augment.training_recipes.gates.make import make_gates
 from echo_augment.training_recipes.gates.privacy import Looks, PrivacyGate, look_by, set_threshold
 from echo_augment.training_recipes.gates.readings import Readings, label_figures, privacy_figures, spread
-from echo_augment.training_recipes.gates.settings import agree, read_settings
+from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree, read_settings
 from echo_augment.training_recipes.gates.teacher import Teacher
 from echo_augment.training_recipes.train_ef import run as train_ef_job
 
@@ -240,6 +242,19 @@ def test_a_cache_keeps_to_the_gates_it_was_begun_with(tmp_path):
     (tmp_path / "gates.json").unlink()
     with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
         agree(tmp_path, strict, calibrate)
+
+
+def test_a_cache_keeps_to_its_mask_gate_as_well(tmp_path):
+    def gates(**others):
+        return make_gates(config().gates, None, tmp_path, tmp_path, device="cpu", others=others)
+
+    assert gates(masks=0.5).gates == [image_gate]
+    (tmp_path / "plan.jsonl").write_text("{}")
+    assert gates(masks=0.5).figures() == {"gates": {"settings": {**IMAGE_ONLY, "masks": 0.5}, "limits": {}}}
+    with pytest.raises(EchoAugmentError, match=r"'masks': 0\.5.*'masks': 0\.7"):
+        gates(masks=0.7)
+    with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
+        gates()
 
 
 def test_readings_outlive_a_kill_and_count_a_clip_once(tmp_path):

@@ -65,6 +65,7 @@ def make_gates(
     device: str,
     rank: int = 0,
     world: int = 1,
+    others: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = print,
 ) -> FillGates:
     """The gates that the configuration group ``gates`` asks for.
@@ -77,13 +78,14 @@ def make_gates(
         device: for teacher and re-ID.
         rank: of this process.
         world: processes that fill the cache together.
+        others: what else rejects clips in this fill, by name, as plain JSON: the cache keeps to that, too.
         say: gets the limits.
 
     Raises:
         EchoAugmentError: a bad setting, teacher or data set, or other gates than the cache was begun with.
     """
     settings, readings = read_settings(gates), Readings(out, rank=rank, world=world)
-    named: dict[str, Any] = {"image": settings.image, "label": None, "privacy": None}
+    named: dict[str, Any] = {"image": settings.image, "label": None, "privacy": None, **(others or {})}
     if settings.label is None and settings.privacy is None:
         limits = agree(out, named, dict)
         return FillGates([image_gate] if settings.image else [], named, limits, readings)
