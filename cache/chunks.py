@@ -14,6 +14,7 @@ from .checksum import crc32
 from .errors import EchoAugmentError
 from .files import read_at
 from .lz4_blocks import decode
+from .places import chunk_places
 from .preamble import damaged, repair_hint
 
 FILTERS = {0: "none", 1: "gzip", 32004: "lz4", 32015: "zstd"}
@@ -44,12 +45,9 @@ class Chunks:
         self._most = self._size + self._size // 8 + 4096
         self._offsets = np.zeros(len(data), np.int64)
         self._sizes = np.zeros(len(data), np.int32)  # 0: the chunk is not there
-        data.id.chunk_iter(self._place)  # asking for one chunk after the other takes a time that grows as the square
-
-    def _place(self, info: h5py.h5d.StoreInfo) -> None:
-        row = info.chunk_offset[0]
-        if not info.filter_mask and 0 <= row < len(self._sizes) and info.size <= self._most:
-            self._offsets[row], self._sizes[row] = info.byte_offset, info.size
+        for row, offset, size, mask in chunk_places(data):
+            if not mask and 0 <= row < len(data) and size <= self._most:
+                self._offsets[row], self._sizes[row] = offset, size
 
     def extents(self) -> list[tuple[int, int]]:
         """``(offset, size)`` in the file of every chunk."""

@@ -23,6 +23,7 @@ from .checksum import crc32
 from .errors import EchoAugmentError
 from .files import sync_folder
 from .lz4_blocks import block_bytes
+from .places import chunk_places
 from .preamble import MAX_CLIP_BYTES, MAX_CLIPS, SIZE, Preamble, find_gaps, read_gaps
 from .record import EchoClip
 from .rows import Row, to_row, to_table
@@ -122,8 +123,7 @@ class ShardWriter:
         datasets = [data for data in (self._frames, self._masks) if data is not None]
         for data in datasets:  # a write that was cut short may have left one chunk too many
             data.resize(min(len(data), len(table)), axis=0)
-        infos = [data.id.get_chunk_info(k) for data in datasets for k in range(data.id.get_num_chunks())]
-        chunks = [(info.byte_offset, info.size) for info in infos]
+        chunks = [(place.offset, place.size) for data in datasets for place in chunk_places(data)]
         self._file.close()
         size = self._buffer.seek(0, os.SEEK_END)
         gaps = find_gaps(chunks, size)
