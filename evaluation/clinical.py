@@ -5,7 +5,6 @@ DeLong and Clarke-Pearson, Biometrics 1988, is the special case of one seed), wi
 hearts as all others; see `echo_augment.evaluation.statistics`.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -124,7 +123,7 @@ def calibrate(true: Array, predicted: Array, **settings: Any) -> dict[str, Any]:
     }
 
 
-def by_range(true: Array, predicted: Array, **settings: Any) -> list[Mapping[str, Any]]:
+def by_range(true: Array, predicted: Array, **settings: Any) -> list[dict[str, Any]]:
     """MAE and bias within ranges of the true EF; arguments as in `calibrate`. Ranges without a heart are left out."""
     rows = []
     for low, high, name in RANGES:

@@ -60,9 +60,11 @@ def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
     Raises:
         EchoAugmentError: trainings that learn from each other in a circle.
     """
-    teacher = {
-        out: Path(run.teachers[name]) for out, run in runs.items() if (name := teacher_of(run.spec)) in run.teachers
-    }
+    teacher: dict[Path, Path] = {}
+    for out, run in runs.items():
+        name = teacher_of(run.spec)
+        if name is not None and name in run.teachers:
+            teacher[out] = Path(run.teachers[name])
     found: list[dict[Path, EfRun]] = []
     left = dict(runs)
     while left:

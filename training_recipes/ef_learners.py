@@ -58,6 +58,8 @@ class MeanTeacher(nn.Module):
         EchoAugmentError: ``decay`` out of its range.
     """
 
+    step: Tensor  # steps taken, a buffer so that a resumed training knows them
+
     def __init__(
         self,
         net: nn.Module,

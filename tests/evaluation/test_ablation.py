@@ -112,7 +112,7 @@ def test_an_unknown_setting_is_named(root, tmp_path):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_composes(name):
-    root = ["data.root=x"] if name == "echonet_label_scarce" else []
+    root = ["data.root=x", "model=tiny"] if name == "echonet_label_scarce" else []
     cfg = configure("benchmark", f"experiment={name}", "out=y", *root)
     if name.startswith("dose"):
         found = doses(cfg, "x")
@@ -126,7 +126,7 @@ def test_every_experiment_composes(name):
 
 
 def test_the_published_protocol_wants_the_data_set_s_own_generator(root):
-    cfg = configure("benchmark", "experiment=echonet_label_scarce", "out=y", f"data.root={root}")
+    cfg = configure("benchmark", "experiment=echonet_label_scarce", "model=tiny", "out=y", f"data.root={root}")
     with pytest.raises(EchoAugmentError, match=r"generator\.weights is null"):
         load_weights(OmegaConf.to_container(cfg, resolve=True), root, [], None)
 
