@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from tqdm import tqdm
 
 from echo_augment.augmentor import LiveClips, SyntheticAugment
-from echo_augment.cache import EchoClip
+from echo_augment.cache import EchoAugmentError, EchoClip
 from echo_augment.training_recipes.decoded import DecodedEcho
 from echo_augment.training_recipes.ef_models import make_model
 
@@ -150,7 +151,11 @@ def live_table(material: Material, source: LiveClips, *, blocks: int, device: to
 
 
 def watch(training: Training, timed: Timed, blocks: int) -> Steps:
-    """Blocks of steps beside the generator process, running and standing still in turns."""
+    """Blocks of steps beside the generator process, running and standing still in turns.
+
+    Raises:
+        EchoAugmentError: the process has ended.
+    """
     seen = Steps()
     pid = timed.source.pid
     for _ in range(3):
@@ -165,12 +170,21 @@ def watch(training: Training, timed: Timed, blocks: int) -> Steps:
                 seen.waits.append(100 * timed.seconds / took)
             seen.running += time.perf_counter() - began
             seen.made += timed.source.stats()["made"] - made
-            os.kill(pid, signal.SIGSTOP)
+            stand_still(pid)
             seen.alone += [training.step() for _ in range(BLOCK)]
             os.kill(pid, signal.SIGCONT)
+    except (ProcessLookupError, ChildProcessError):
+        raise EchoAugmentError(f"the generator process has ended: {timed.source.stats()['cause']}") from None
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
     return seen
+
+
+def stand_still(pid: int) -> None:
+    """Stop a child process, and wait until it has stopped or ended."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def rows_of(seen: Steps, counts: dict[str, int]) -> list[Row]:

@@ -1,17 +1,17 @@
 """What the tables measure on: the same hearts as whole videos, as short ones, in a cache and as a plain array."""
 
 import csv
-import importlib
-import importlib.util
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, read_video, write_video
+from echo_augment.augmentor.data.packing import pack
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError, EchoClip, StoreWriter
 
@@ -23,7 +23,7 @@ CLIP, WHOLE, FPS = (
 LENGTH, PERIOD, PAD = 32, 2, 12  # echonet's EF recipe
 Frames = npt.NDArray[np.uint8]
 MEAN, STD = 32.7, 49.9  # grey levels; about those of EchoNet-Dynamic
-SAMPLE = {"length": LENGTH, "period": PERIOD, "mean": MEAN, "std": STD}
+SAMPLE: dict[str, Any] = {"length": LENGTH, "period": PERIOD, "mean": MEAN, "std": STD}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Material:
 
     Attributes:
         root: folder in EchoNet-Dynamic's layout with these hearts alone, all of TRAIN.
-        packed: the same as a store of real clips; None where this version cannot pack.
+        packed: the same as a store of real clips.
         names: of the videos, without suffix.
         frames: of these videos, each.
         short: folder of their first 64 frames as AVI.
@@ -43,7 +43,7 @@ class Material:
     """
 
     root: Path
-    packed: Path | None
+    packed: Path
     names: tuple[str, ...]
     frames: tuple[int, ...]
     short: Path
@@ -128,11 +128,8 @@ def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
-def _packed(root: Path, folder: Path) -> Path | None:
-    if importlib.util.find_spec("echo_augment.augmentor.data.packing") is None:
-        return None
-    packing = importlib.import_module("echo_augment.augmentor.data.packing")
-    packing.pack(root, folder, on_error="raise")
+def _packed(root: Path, folder: Path) -> Path:
+    pack(root, folder, on_error="raise")
     return folder
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.speed import fill, generator, live
 from echo_augment.evaluation.speed.fill import process_row, write_raw, write_store
 from echo_augment.evaluation.speed.generator import flops, matrix_peak, reference_row, sampling_rows, work_rows
@@ -37,7 +38,7 @@ class FakeLive:
 
     def stats(self):
         self.made += 2
-        return {"made": self.made}
+        return {"made": self.made, "cause": "killed"}
 
 
 class FakeTraining:
@@ -53,6 +54,11 @@ class FakeTraining:
             self.timed.take(index, (0, 0, index))
         time.sleep(0.02)
         return time.perf_counter() - began
+
+
+class Idle:
+    def step(self):
+        return 0.1
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def test_the_generator_stands_still_in_every_other_block_and_goes_on(sleeper):
 
 
 def test_the_generator_goes_on_where_training_breaks(sleeper):
-    class Broken:
+    class Broken(Idle):
         calls = 0
 
         def step(self):
@@ -91,6 +97,14 @@ def test_the_generator_goes_on_where_training_breaks(sleeper):
         watch(Broken(), Timed(FakeLive(sleeper.pid, 0)), 2)
     sleeper.send_signal(signal.SIGTERM)
     assert sleeper.wait(timeout=60) == -signal.SIGTERM, "a stopped process would not have ended"
+
+
+def test_a_generator_that_has_ended_is_an_error():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    timed = Timed(FakeLive(process.pid, 0))
+    with pytest.raises(EchoAugmentError, match="has ended: killed"):
+        watch(Idle(), timed, 1)
 
 
 def test_figures_of_a_training_beside_the_generator():
