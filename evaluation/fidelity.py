@@ -1,6 +1,5 @@
 """``echo-augment fidelity``: does a generated clip carry the motion donor's EF and the appearance donor's look?"""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +7,29 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from omegaconf import DictConfig
-from tqdm import tqdm
+from torch import nn
 
-from echo_augment.augmentor.data.phantom import Phantom, render, sample_phantom
-from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.detail import carry_details
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
-from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
-from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
-from echo_augment.augmentor.mcdm.precision import fast_dtype
+from echo_augment.training_recipes.images import psnr, ssim
 from echo_augment.training_recipes.reporting import write_report
+from echo_augment.training_recipes.seg_teacher import load_segmenter
 
+from .beats import phase_figures, rate_error, shown_tempo, traced_phase_errors
 from .contact import write_gif, write_sheet
-from .images import psnr, ssim
-from .reader import read_ef, train_reader, whole_beat_ef
+from .coverage import coverage
+from .curve import fewest_steps
+from .fidelity_plots import write_curve_plot, write_label_plot
+from .fidelity_text import report_text, write_text
+from .frechet import Extractor, frechet, load_extractor, reader_features
+from .overlap import mask_overlap
+from .pairs import Pairs, draw_pairs, generate
+from .reader import read_ef, train_reader
 from .swap import adherence
+from .transport import by_quarter, by_size
 
-Clip = npt.NDArray[np.uint8]
-SEEDS = 800_000_000  # phantoms of this job alone: no generator, reader or benchmark has seen them
+Clips = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float64]
 ROWS = {
     "counterfactual": "exact counterfactual (the reader's ceiling)",
     "codec": "its codec round trip (the generator's ceiling)",
@@ -35,135 +38,133 @@ ROWS = {
     "still": "still reference frame",
     "own": "appearance donor's own clip",
 }
+DETAILED = ("counterfactual", "codec", "generated")  # rows whose errors are looked at from every side
 
 
 def run(cfg: DictConfig) -> None:
-    """Measure a generator on held-out phantom pairs: ``report.json``, ``contact_sheet.png``, ``pairs.gif``."""
+    """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF."""
     out = Path(cfg.out)
+    out.mkdir(parents=True, exist_ok=True)
     pipeline = MCDMPipeline.load(cfg.generator).to("cpu" if cfg.device == "auto" else cfg.device)
     pipeline.set_progress_bar_config(disable=True)
-    frames, rate = int(pipeline.config["frames"]), float(pipeline.config["rate"])
+    rate = float(pipeline.config["rate"])
+    extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
     reader, quality = train_reader(
         Path(cfg.reader.folder or out / "reader"),
         clips=cfg.reader.clips,
         steps=cfg.reader.steps,
-        frames=frames,
+        frames=int(pipeline.config["frames"]),
         rate=rate,
         seed=cfg.seed,
     )
-    clips, ef_motion, ef_appearance, seconds, nearest = make_pairs(
-        pipeline, cfg.pairs, cfg.steps, cfg.sampler, cfg.seed
-    )
-    figures: dict[str, Any] = {}
-    for row in ROWS:
-        read = read_ef(reader, torch.from_numpy(clips[row]))
-        alike = {
-            "psnr": float(np.mean([psnr(a, b) for a, b in zip(clips[row], clips["counterfactual"], strict=True)])),
-            "ssim": float(np.mean([ssim(a, b) for a, b in zip(clips[row], clips["counterfactual"], strict=True)])),
-        }
-        figures[row] = adherence(read, ef_motion, ef_appearance) | (alike if row != "counterfactual" else {})
+    pairs = draw_pairs(pipeline, cfg.pairs, cfg.seed)
+    sampling = {"steps": cfg.steps, "sampler": cfg.sampler, "seed": cfg.seed}
+    made, plain, seconds = generate(pipeline, pairs.references, pairs.codes, **sampling)
+    clips = {**pairs.clips, "generated": made, "plain": plain}
+    read = {row: read_ef(reader, torch.from_numpy(clips[row])) for row in ROWS}
+    figures: dict[str, Any] = {
+        "reader": quality,
+        "pairs": cfg.pairs,
+        "rows": {row: row_figures(row, clips, read[row], pairs) for row in ROWS},
+        "reid_nearest": recognised(pipeline, made, pairs.references),
+        "seconds_per_clip": seconds,
+        "sampler": f"{cfg.sampler}-{cfg.steps}",
+        "data": "phantoms",
+        "label": label_figures(read, pairs),
+        "heart_rate": heart_rates(clips, pairs, rate),
+        "phase": {"phantoms": phase_figures(pairs.phase_errors)},
+        "frechet": frechet_figures(clips, extractor or reader_features(reader)) | {"extractor": cfg.extractor},
+    }
+    if cfg.segmenter is not None:
+        draw = load_segmenter(cfg.segmenter)
+        figures["masks"] = {row: mask_overlap(clips[row], pairs.masks, draw) for row in (*DETAILED, "still")}
+    if cfg.data.root is not None:
+        size = int(pipeline.config["size"])
+        figures["phase"]["traced"] = traced_phase_errors(cfg.data.root, rate=rate, size=size, limit=cfg.data.limit)
+    if cfg.training is not None:
+        figures["coverage"] = coverage(pipeline, pairs, made, cfg.training, limit=cfg.training_hearts, **sampling)
+    if cfg.curve:
+        figures["curve"] = step_curve(pipeline, reader, pairs, list(cfg.curve), cfg.sampler, cfg.seed)
+        figures["fewest_steps"] = fewest_steps(figures["curve"])
+        write_curve_plot(out / "curve.png", figures["curve"])
     shown = {name: clips[name] for name in ("donor", "counterfactual", "generated", "codec")}
-    write_sheet(out / "contact_sheet.png", shown, ef_motion, cfg.shown)
+    write_sheet(out / "contact_sheet.png", shown, pairs.ef_motion, cfg.shown)
     write_gif(out / "pairs.gif", shown, cfg.shown, rate)
+    write_label_plot(out / "label.png", pairs.ef_motion, pairs.size_ratio, {row: read[row] for row in DETAILED})
     folder = BUNDLED if cfg.generator == "bundled" else Path(cfg.generator)
-    write_report(
-        out,
-        "fidelity",
-        cfg,
-        {
-            "reader": quality,
-            "pairs": cfg.pairs,
-            "rows": figures,
-            "reid_nearest": nearest,
-            "seconds_per_clip": seconds,
-            "sampler": f"{cfg.sampler}-{cfg.steps}",
-            "data": "phantoms",
-            "fingerprint": hash_weights(folder) if folder.is_dir() else cfg.generator,
-            "seeds": [cfg.seed],
-        },
-    )
-    print_table(figures, quality, nearest, seconds)
-    print(f"report in {out / 'report.json'}, frames in {out / 'contact_sheet.png'} and {out / 'pairs.gif'}")
+    figures["fingerprint"] = hash_weights(folder) if folder.is_dir() else cfg.generator
+    write_report(out, "fidelity", cfg, {**figures, "seeds": [cfg.seed]})
+    text = report_text(figures, ROWS)
+    write_text(out / "fidelity.md", text)
+    print(f"\n{text}\n")
+    print(f"report in {out / 'report.json'} and {out / 'fidelity.md'}, frames in {out / 'contact_sheet.png'}")
 
 
-def print_table(figures: dict[str, Any], quality: dict[str, float], nearest: float, seconds: float) -> None:
-    """The figures as a person reads them."""
-    print(f"\nEF reader on phantoms it never saw: R2 {quality['r2']:.3f}, MAE {quality['mae']:.2f} EF points")
-    print(f"{'clips (phantoms)':<46}{'R2':>7}{'MAE':>7}{'r':>7}{'motion':>8}{'appear.':>8}{'PSNR':>7}{'SSIM':>7}")
-    for row, title in ROWS.items():
-        f = figures[row]
-        alike = f"{f['psnr']:7.2f}{f['ssim']:7.3f}" if "psnr" in f else f"{'':>14}"
-        weights = f"{f['motion_weight']:8.2f}{f['appearance_weight']:8.2f}"
-        print(f"{title:<46}{f['r2']:7.2f}{f['mae']:7.2f}{f['r']:7.2f}{weights}{alike}")
-    print(f"re-ID calls the appearance donor the nearest heart in {100 * nearest:.0f} % of pairs")
-    print(f"{seconds:.2f} s a clip, decode included")
+def row_figures(row: str, clips: dict[str, Clips], read: Values, pairs: Pairs) -> dict[str, float]:
+    """EF adherence of a row's clips, and how alike they are to the counterfactuals."""
+    found = adherence(read, pairs.ef_motion, pairs.ef_look)
+    return found if row == "counterfactual" else found | likeness(clips[row], clips["counterfactual"])
 
 
-def heart_of(phantom: Phantom, rate: float, size: int) -> Heart:
-    """A phantom's two-second recording as the generator sees it."""
-    clip = render(phantom.motion, phantom.appearance, seed=phantom.seed, size=size)
-    return make_heart(phantom.name, clip.frames, clip.fps, rate=rate, size=size)
+def likeness(made: Clips, truth: Clips) -> dict[str, float]:
+    """Mean PSNR in dB and SSIM of clips ``(N, T, H, W)``."""
+    both = list(zip(made, truth, strict=True))
+    return {
+        "psnr": float(np.mean([psnr(one, two) for one, two in both])),
+        "ssim": float(np.mean([ssim(one, two) for one, two in both])),
+    }
 
 
-def make_pairs(
-    pipeline: MCDMPipeline, count: int, steps: int, sampler: str, seed: int, batch: int = 8
-) -> tuple[dict[str, Clip], npt.NDArray[np.float64], npt.NDArray[np.float64], float, float]:
-    """Clips of ``count`` pairs (motion of A, appearance of B), every row ``(N, T, H, W)``.
+def label_figures(read: dict[str, Values], pairs: Pairs) -> dict[str, Any]:
+    """Where the label goes wrong: by quarters of EF and by the ratio of the hearts' sizes; and the label itself.
 
-    Returns:
-        Clips by row, EF of the motion donors, EF of the appearance donors, seconds a generated clip, and the share of
-        pairs whose generated clip the re-ID model finds nearest to its own appearance donor.
+    ``transport`` is the error that no generator can mend: the motion donor's EF against the counterfactual's own.
     """
-    frames, rate, size = (pipeline.config[key] for key in ("frames", "rate", "size"))
-    phantoms = [sample_phantom(SEEDS + seed * 100_000 + i) for i in range(2 * count)]
-    motions, looks = phantoms[:count], phantoms[count:]
-    clips: dict[str, list[Clip]] = {name: [] for name in [*ROWS, "donor"]}
-    codes, references = [], []
-    for motion, look in zip(motions, tqdm(looks, desc="pairs", unit="pair"), strict=True):
-        donor, other = heart_of(motion, rate, size), heart_of(look, rate, size)
-        at = max(0, (len(donor.grid) - frames) // 2)
-        codes.append(stretch(pipeline.encode_motion(donor), frames, start=float(at)))
-        references.append(other.reference.copy())
-        picked = donor.grid[at : at + frames]
-        start = float(picked[0] / (2 * rate))
-        truth = render(motion.motion, look.appearance, frames=frames, fps=rate, start=start, seed=look.seed, size=size)
-        clips["counterfactual"].append(truth.frames)
-        clips["donor"].append(donor.frames[picked])
-        clips["still"].append(np.repeat(other.reference[None], frames, 0))
-        own = max(0, (len(other.grid) - frames) // 2)
-        clips["own"].append(other.frames[other.grid[own : own + frames]])
-        restored = decode(pipeline.vae, encode(pipeline.vae, torch.from_numpy(truth.frames)))
-        clips["codec"].append(restored.numpy())
-    started = time.perf_counter()
-    dtype = fast_dtype(pipeline.device)
-    for first in tqdm(range(0, count, batch), desc="generate", unit="batch"):
-        part = slice(first, first + batch)
-        noise = [torch.Generator().manual_seed(seed * 100_000 + i) for i in range(count)[part]]
-        with torch.autocast(pipeline.device.type, dtype, enabled=dtype != torch.float32):
-            made = pipeline(
-                torch.from_numpy(np.stack(references[part])),
-                torch.stack(codes[part]),
-                num_inference_steps=steps,
-                sampler=sampler,
-                detail=False,
-                generator=noise,
-            )
-        plain, looks_of = made[0].numpy(), np.stack(references[part])
-        clips["plain"] += list(plain)
-        if pipeline.config["detail"]:
-            blurred = decode(pipeline.vae, encode(pipeline.vae, torch.from_numpy(looks_of)))
-            plain = carry_details(plain, looks_of, blurred.numpy())
-        clips["generated"] += list(plain)
-    seconds = (time.perf_counter() - started) / count
-    stacked = {name: np.stack(rows) for name, rows in clips.items()}
-    nearest = recognised(pipeline, stacked["generated"], np.stack(references))
-    efs = [np.array([whole_beat_ef(phantom.seed) for phantom in group]) for group in (motions, looks)]
-    return stacked, efs[0], efs[1], seconds, nearest
+    truth = pairs.ef_motion
+    gap = truth - pairs.ef_pair
+    return {
+        "transport": {"mae": float(np.abs(gap).mean()), "bias": float(gap.mean())},
+        "by_ef": {row: by_quarter(truth, read[row], truth) for row in DETAILED},
+        "by_size": {row: by_size(pairs.size_ratio, read[row], truth) for row in DETAILED},
+    }
 
 
-def recognised(pipeline: MCDMPipeline, generated: Clip, references: Clip) -> float:
+def heart_rates(clips: dict[str, Clips], pairs: Pairs, rate: float) -> dict[str, dict[str, float]]:
+    """Heart-rate error of generated clips, next to what the method finds on the exact counterfactuals."""
+    beats = np.array([phantom.motion.heart_rate for phantom in pairs.motions])
+    return {
+        row: rate_error(
+            np.array([shown_tempo(clip, rate, pairs.volume_of(i)) for i, clip in enumerate(clips[row])]), beats
+        )
+        for row in DETAILED
+    }
+
+
+def frechet_figures(clips: dict[str, Clips], extract: Extractor) -> dict[str, Any]:
+    """Distances to real clips, here the phantoms' own; ``real`` is the floor: other real clips, as many."""
+    features = {row: extract(clips[row]) for row in ("own", "donor", "counterfactual", "codec", "generated", "still")}
+    real = features.pop("own")
+    return {"real" if row == "donor" else row: frechet(found, real) for row, found in features.items()}
+
+
+def step_curve(
+    pipeline: MCDMPipeline, reader: nn.Module, pairs: Pairs, steps: list[int], sampler: str, seed: int
+) -> list[dict[str, Any]]:
+    """Counterfactual error, EF adherence and seconds a clip at each number of steps; the same noise throughout."""
+    found = []
+    for count in steps:
+        made, _, seconds = generate(pipeline, pairs.references, pairs.codes, steps=count, sampler=sampler, seed=seed)
+        kept = adherence(read_ef(reader, torch.from_numpy(made)), pairs.ef_motion, pairs.ef_look)
+        found.append({"steps": count, **kept, **likeness(made, pairs.clips["counterfactual"]), "seconds": seconds})
+    return found
+
+
+def recognised(pipeline: MCDMPipeline, generated: Clips, references: Clips) -> float:
     """Share of generated clips whose mean re-ID embedding lies nearest to their own reference frame's."""
+    device = pipeline.reid.device
     with torch.no_grad():
-        looks = pipeline.reid(torch.from_numpy(references)[:, None].float() / 255)
-        made = torch.stack([pipeline.reid(torch.from_numpy(clip)[:, None].float() / 255).mean(0) for clip in generated])
-    return float(((made @ looks.T).argmax(1) == torch.arange(len(looks))).float().mean())
+        looks = pipeline.reid(torch.from_numpy(references)[:, None].to(device).float() / 255)
+        made = torch.stack(
+            [pipeline.reid(torch.from_numpy(clip)[:, None].to(device).float() / 255).mean(0) for clip in generated]
+        )
+    return float(((made @ looks.T).argmax(1).cpu() == torch.arange(len(looks))).float().mean())

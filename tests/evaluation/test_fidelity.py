@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from echo_augment.evaluation.contact import write_gif, write_sheet
-from echo_augment.evaluation.images import psnr, ssim
 from echo_augment.evaluation.swap import adherence
+from echo_augment.training_recipes.images import psnr, ssim
 
 
 @pytest.fixture

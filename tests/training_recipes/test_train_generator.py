@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from diffusers import AutoencoderKL
 from hydra import compose, initialize_config_module
 from omegaconf import open_dict
 
@@ -80,6 +82,40 @@ def test_a_second_run_skips_what_is_done(trained, root, capsys):
 def test_other_settings_are_refused(trained, root):
     with pytest.raises(EchoAugmentError, match=r"run with other settings \(preset\)"):
         run(compose_job(trained, root, "preset.denoiser.channels=[32,32,64]"))
+
+
+def test_the_settings_of_a_plain_run_are_preset_seed_and_videos(trained):
+    settings = json.loads((trained / "stages.json").read_text())["settings"]
+    assert set(settings) == {"preset", "seed", "videos"}
+
+
+def test_a_codec_from_elsewhere_is_taken_and_told(tmp_path, root, trained):
+    foreign = AutoencoderKL.from_pretrained(trained / "codec")
+    with torch.no_grad():
+        for parameter in foreign.decoder.parameters():
+            parameter.mul_(0.5)
+    foreign.save_pretrained(tmp_path / "vae")
+    run(compose_job(tmp_path / "out", root, f"+codec={tmp_path / 'vae'}", "+only=codec"))
+    with pytest.raises(EchoAugmentError, match=r"run with other settings \(codec\)"):
+        run(compose_job(tmp_path / "out", root, "+only=codec"))
+    run(compose_job(tmp_path / "out", root, f"+codec={tmp_path / 'vae'}"))
+    pipeline = MCDMPipeline.load(str(tmp_path / "out" / "generator"))
+    ours, theirs = pipeline.vae.state_dict(), foreign.state_dict()
+    assert all((ours[key] - theirs[key]).abs().max() < 2e-3 for key in theirs)
+    card = (tmp_path / "out" / "generator" / "README.md").read_text()
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert f"taken from a folder; hash `{report['codec']}`" in card and "+codec=FOLDER" in card
+    assert str(tmp_path) not in card and report["stages"]["codec"]["steps"] == 0
+
+
+def test_an_ablation_of_mafe_reports_its_interpolation_and_trains_nothing_else(tmp_path, root):
+    run(compose_job(tmp_path, root, "+losses=interp", "+only=mafe", "+log=[]"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["stages"]) == ["reid", "pseudo", "mafe"]
+    assert report["losses"] == {"name": "interp", "reid": 0.0, "flow": 0.0}
+    figures = report["stages"]["mafe"]
+    assert 5 < figures["watched_psnr"] < 60 and -1 < figures["watched_ssim"] < 1 and figures["blend_psnr"] > 10
+    assert not (tmp_path / "generator").exists()
 
 
 def test_too_few_hearts_are_named(tmp_path):

@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from echo_augment.cache.files import atomic_path
 
+from .options import HUB, Options, command_line
 from .prepared import Prepared
 
 CARD = """---
@@ -18,11 +19,11 @@ tags: [echocardiography, video-generation, data-augmentation]
 
 Generates echocardiogram clips of one heart's look (a reference frame) beating with another heart's motion (codes of a
 motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418),
-with one motion code per frame.
+with one motion {code}.
 
 - **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
-- **Fingerprint**: `{fingerprint}`
+{codec}- **Fingerprint**: `{fingerprint}`
 
 | stage | steps | seconds | figures |
 |---|---|---|---|
@@ -44,22 +45,46 @@ PHANTOM_LIMITS = (
 )
 
 
-def write_card(folder: Path, cfg: DictConfig, data: Prepared, stages: dict[str, Any], fingerprint: str) -> None:
-    """Write ``README.md`` beside the weights."""
+def write_card(
+    folder: Path,
+    cfg: DictConfig,
+    data: Prepared,
+    stages: dict[str, Any],
+    fingerprint: str,
+    *,
+    options: Options | None = None,
+    codec: str | None = None,
+) -> None:
+    """Write ``README.md`` beside the weights.
+
+    Args:
+        folder: of the pipeline.
+        cfg: of the run.
+        data: the hearts that trained it.
+        stages: figures by stage.
+        fingerprint: of the weights.
+        options: of the run beyond its preset.
+        codec: hash of a codec that was trained elsewhere; None where this run trained its own.
+    """
+    options = options or Options()
     rows = []
     for name, figures in stages.items():
         rest = ", ".join(f"{k} {v:.3g}" for k, v in figures.items() if k not in ("steps", "seconds"))
         rows.append(f"| {name} | {figures.get('steps', '')} | {figures['seconds']:.0f} | {rest} |")
     phantom = cfg.data.name == "phantom"
+    # A folder's path is a matter of the machine it was made on; a Hub id is not.
+    where = options.codec if options.codec is not None and options.codec.startswith(HUB) else "a folder"
     text = CARD.format(
         preset=cfg.preset.name,
         frames=cfg.preset.frames,
         rate=cfg.preset.rate,
         size=cfg.preset.size,
+        code="vector per clip" if cfg.preset.code == "vector" else "code per frame",
         data=f"phantoms, set {cfg.data.seed}, n={cfg.data.n}" if phantom else "a folder in EchoNet-Dynamic's layout",
         hearts=len(data.training),
         watched=len(data.watched),
-        command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}",
+        command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}{command_line(options)}",
+        codec=f"- **Codec**: trained elsewhere, taken from {where}; hash `{codec}`\n" if codec else "",
         seed=cfg.seed,
         fingerprint=fingerprint,
         rows="\n".join(rows),

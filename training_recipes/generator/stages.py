@@ -74,6 +74,7 @@ def train(
         accelerator=accelerator,
         ema_decay=settings.get("ema"),
         save_every=settings.save_every,
+        announce=True,
     )
 
 

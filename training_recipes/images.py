@@ -32,3 +32,12 @@ def ssim(first: Clip, second: Clip) -> float:
 
 def _blur(image: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5), np.float64)
+
+
+def frame_quality(made: Clip, truth: Clip) -> dict[str, float]:
+    """``psnr`` in dB and ``ssim`` of frames ``(N, H, W)`` uint8 against the true ones, each a mean over the frames."""
+    pairs = [(one[None], two[None]) for one, two in zip(made, truth, strict=True)]
+    return {
+        "psnr": float(np.mean([psnr(one, two) for one, two in pairs])),
+        "ssim": float(np.mean([ssim(one, two) for one, two in pairs])),
+    }

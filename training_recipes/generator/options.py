@@ -1,0 +1,107 @@
+"""What a run of ``train-generator`` may be told beyond its preset; nothing of it is needed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from echo_augment.augmentor.mcdm.foreign_codec import HUB
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..fit_log import TRACKERS
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "codec": (),
+    "reid": (),
+    "pseudo": ("reid",),
+    "mafe": ("reid", "pseudo"),
+    "inputs": ("codec", "reid", "pseudo", "mafe"),
+    "denoiser": ("codec", "reid", "pseudo", "mafe", "inputs"),
+}
+LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Optional settings, given as ``+key=value``.
+
+    Attributes:
+        codec: a trained autoencoder to take instead of training one
+            (:func:`~echo_augment.augmentor.mcdm.foreign_codec.load_codec`).
+        losses: of MAFE beside the interpolation's: ``interp`` (none), ``reid``, ``flow`` or ``both``; None leaves the
+            preset's weights as they are.
+        only: the stage that the run is for; it and what it needs are run, and no pipeline is written unless it is the
+            last one.
+        log: trackers beside the CSV files: ``tensorboard``, ``wandb``.
+        accumulate: batches a step; their gradients are averaged.
+        checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
+            with the same result and much less memory.
+
+    Raises:
+        EchoAugmentError: a value that is none of these.
+    """
+
+    codec: str | None = None
+    losses: str | None = None
+    only: str = "denoiser"
+    log: tuple[str, ...] = ()
+    accumulate: int = 1
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        _choose("losses", self.losses, [None, *LOSSES])
+        _choose("only", self.only, list(NEEDS))
+        for name in self.log:
+            _choose("log", name, list(TRACKERS))
+        if self.accumulate < 1:
+            raise EchoAugmentError(f"accumulate must be at least 1, got {self.accumulate}")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages to run, in their order."""
+        return (*NEEDS[self.only], self.only)
+
+    def settings(self) -> dict[str, Any]:
+        """What of them changes the weights beyond preset and codec, for the run's settings; empty by default."""
+        return {"accumulate": self.accumulate} if self.accumulate > 1 else {}
+
+
+def read_options(cfg: DictConfig) -> Options:
+    """The options of a composed configuration; a key that is absent or null has its default."""
+    log = cfg.get("log") or ()
+    return Options(
+        codec=None if cfg.get("codec") is None else str(cfg.codec),
+        losses=None if cfg.get("losses") is None else str(cfg.losses),
+        only=str(cfg.get("only") or "denoiser"),
+        log=(log,) if isinstance(log, str) else tuple(str(name) for name in log),
+        accumulate=int(cfg.get("accumulate") or 1),
+        checkpointing=bool(cfg.get("checkpointing") or False),
+    )
+
+
+def command_line(options: Options) -> str:
+    """The options that change the weights, as one types them; a folder's path is left to the reader."""
+    words = []
+    if options.codec is not None:
+        words.append(f"+codec={options.codec if options.codec.startswith(HUB) else 'FOLDER'}")
+    if options.losses is not None:
+        words.append(f"+losses={options.losses}")
+    if options.accumulate > 1:
+        words.append(f"+accumulate={options.accumulate}")
+    return "".join(f" {word}" for word in words)
+
+
+def ablate(preset: DictConfig, losses: str | None) -> DictConfig:
+    """The preset with MAFE's losses as asked: those left out have weight 0, the others keep the preset's weight."""
+    if losses is None:
+        return preset
+    weights = {key: value if key in LOSSES[losses] else 0.0 for key, value in preset.mafe.losses.items()}
+    changed = OmegaConf.merge(preset, {"mafe": {"losses": weights}})
+    assert isinstance(changed, DictConfig)
+    return changed
+
+
+def _choose(key: str, value: str | None, there: list[Any]) -> None:
+    if value not in there:
+        names = ", ".join(str(name) for name in there if name is not None)
+        raise EchoAugmentError(f"{key} must be one of {names}, got {value!r}")

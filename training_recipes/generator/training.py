@@ -1,0 +1,221 @@
+"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, denoiser."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers import AutoencoderKL
+from omegaconf import DictConfig
+
+from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
+from echo_augment.augmentor.mcdm.mafe import MAFE
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.reid import ReIDEncoder
+
+from .denoising import Windows, denoising_loss, noise_scheduler, write_codes, write_latents
+from .ledger import Stages
+from .models import build_networks
+from .options import Options
+from .prepared import Prepared
+from .pseudo import PseudoLabels, write_pseudo
+from .quality import fit_scale, interpolation_quality, nearest_share
+from .stages import (
+    CODEC,
+    PAIRS,
+    REID,
+    WINDOWS,
+    codec_loss,
+    frame_batch,
+    mafe_loss,
+    pair_batch,
+    reid_step,
+    train,
+)
+
+Figures = dict[str, Any]
+
+
+class GeneratorTraining:
+    """Trains the networks of a preset one after the other; what is done already is read from ``out``.
+
+    Args:
+        preset: of the generator.
+        data: the training hearts.
+        stages: what is done.
+        out: folder of the run.
+        seed: of the first weights and of every batch.
+        accelerator: devices, precision, trackers.
+        options: beyond the preset.
+        codec: a trained codec to take instead of training one; it is then finished by measuring its scale.
+    """
+
+    def __init__(
+        self,
+        preset: DictConfig,
+        data: Prepared,
+        stages: Stages,
+        out: Path,
+        seed: int,
+        accelerator: Accelerator,
+        options: Options,
+        codec: AutoencoderKL | None = None,
+    ) -> None:
+        self.preset, self.data, self.stages, self.out, self.options = preset, data, stages, out, options
+        self.accelerator, self.device, self.given = accelerator, accelerator.device, codec
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            self.nets = build_networks(preset)
+        self._common: dict[str, Any] = {"seed": seed, "out": out / "checkpoints", "accelerator": accelerator}
+        self._read_windows: Windows | None = None
+
+    def run(self) -> None:
+        """Run the stages that the options ask for."""
+        works: dict[str, Callable[[], Figures]] = {
+            "codec": self._train_codec,
+            "reid": self._train_reid,
+            "pseudo": self._make_pseudo,
+            "mafe": self._train_mafe,
+            "inputs": self._make_inputs,
+            "denoiser": self._train_denoiser,
+        }
+        loads: dict[str, Callable[[], None]] = {
+            "codec": self._load_codec,
+            "reid": self._load_reid,
+            "mafe": self._load_mafe,
+            "denoiser": self._load_denoiser,
+        }
+        for name in self.options.stages:
+            self.stages.run(name, works[name])
+            self.accelerator.wait_for_everyone()
+            if name in loads:
+                loads[name]()
+
+    def pipeline(self) -> MCDMPipeline:
+        """The finished pipeline, after :meth:`run` of all stages."""
+        preset, windows, nets = self.preset, self._windows(), self.nets
+        return MCDMPipeline(
+            nets.codec,
+            nets.denoiser,
+            nets.mafe,
+            nets.reid,
+            noise_scheduler(),
+            frames=preset.frames,
+            rate=preset.rate,
+            size=preset.size,
+            code=preset.code,
+            code_mean=tuple(float(value) for value in windows.mean),
+            code_std=tuple(float(value) for value in windows.std),
+            preset=preset.name,
+        )
+
+    def _save(self, net: Any, name: str) -> None:
+        if self.accelerator.is_main_process:
+            net.save_pretrained(self.out / name)
+
+    def _train_codec(self) -> Figures:
+        if self.given is not None:
+            figures = fit_scale(self.given.to(self.device), self.data)
+            self._save(self.given, "codec")
+            return {"steps": 0, **figures}
+        codec, settings = self.nets.codec, self.preset.codec
+        result = train(
+            codec,
+            lambda rng: frame_batch(self.data, rng, settings.hearts, settings.each).flatten(0, 1),
+            codec_loss(settings.kl),
+            settings,
+            name="codec",
+            stream=CODEC,
+            **self._common,
+        )
+        figures = fit_scale(codec, self.data)
+        self._save(codec, "codec")
+        return {"steps": result.steps, "seconds": result.seconds, **figures}
+
+    def _load_codec(self) -> None:
+        self.nets.codec = AutoencoderKL.from_pretrained(self.out / "codec").to(self.device).eval()
+
+    def _train_reid(self) -> Figures:
+        settings = self.preset.reid
+        result = train(
+            self.nets.reid,
+            lambda rng: frame_batch(self.data, rng, settings.hearts, 2),
+            reid_step,
+            settings,
+            name="reid",
+            stream=REID,
+            **self._common,
+        )
+        self._save(self.nets.reid, "reid")
+        return {
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "nearest": nearest_share(self.nets.reid, self.data),
+        }
+
+    def _load_reid(self) -> None:
+        self.nets.reid = ReIDEncoder.from_pretrained(self.out / "reid").to(self.device).eval()
+
+    def _make_pseudo(self) -> Figures:
+        if self.accelerator.is_main_process:
+            write_pseudo(self.data, self.nets.reid, self.out / "pseudo.h5")
+        return {"hearts": len(self.data.training)}
+
+    def _train_mafe(self) -> Figures:
+        settings, mafe = self.preset.mafe, self.nets.mafe
+        labels = PseudoLabels(self.out / "pseudo.h5")
+        result = train(
+            mafe,
+            lambda rng: pair_batch(self.data, labels, rng, settings.batch, settings.reach),
+            mafe_loss(settings.losses.reid, settings.losses.flow),
+            settings,
+            name="mafe",
+            stream=PAIRS,
+            **self._common,
+        )
+        self._save(mafe, "mafe")
+        kept = {key: result.losses[key] for key in ("psnr", "flow", "reid")}
+        quality = interpolation_quality(mafe, self.data, settings.reach)
+        return {"steps": result.steps, "seconds": result.seconds, **kept, **quality}
+
+    def _load_mafe(self) -> None:
+        self.nets.mafe = MAFE.from_pretrained(self.out / "mafe").to(self.device).eval()
+
+    def _make_inputs(self) -> Figures:
+        if self.accelerator.is_main_process:
+            write_latents(self.data, self.nets.codec, self.out / "latents.npy")
+            write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy")
+        return {"frames": self.data.total}
+
+    def _windows(self) -> Windows:
+        if self._read_windows is None:
+            preset = self.preset
+            self._read_windows = Windows(
+                self.data,
+                self.out / "latents.npy",
+                self.out / "codes.npy",
+                frames=preset.frames,
+                vector=preset.code == "vector",
+            )
+        return self._read_windows
+
+    def _train_denoiser(self) -> Figures:
+        settings, windows, denoiser = self.preset.denoiser, self._windows(), self.nets.denoiser
+        denoiser.register_to_config(motion_scale=windows.scale)
+        if self.options.checkpointing:
+            denoiser.enable_gradient_checkpointing()
+        result = train(
+            denoiser,
+            lambda rng: windows.draw(rng, settings.batch),
+            denoising_loss(settings.noise_offset, settings.drop),
+            settings,
+            name="denoiser",
+            stream=WINDOWS,
+            **self._common,
+        )
+        self._save(denoiser, "denoiser")
+        return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}
+
+    def _load_denoiser(self) -> None:
+        self.nets.denoiser = MotionDenoiser.from_pretrained(self.out / "denoiser").to(self.device).eval()
