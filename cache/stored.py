@@ -41,6 +41,8 @@ class StoredClip(EchoClip):
     """
 
     __slots__ = ("_frames", "_masks")
+    _frames: Any
+    _masks: Any
 
     def __post_init__(self) -> None:
         self.check_labels()
