@@ -107,20 +107,24 @@ class _Maker:
     ) -> None:
         self.settings, self.table, self.readings = settings, table, readings
         self.not_compared: list[str] = []
-        self.form = {"frames": int(generator.frames), "rate": float(generator.fps), "size": int(generator.height)}
+        self.form: dict[str, Any] = {
+            "frames": int(generator.frames),
+            "rate": float(generator.fps),
+            "size": int(generator.height),
+        }
         self.teacher: Teacher | None = None
         if settings.label and settings.label.teacher is not None:
             held_out = readable([row for row in table.rows if row.split in ("VAL", "TEST")])
             self.teacher = Teacher.load(settings.label.teacher, device=device, held_out=held_out)
         self.train: Looks | None = None
         if settings.privacy:
-            pipeline = getattr(generator, "pipeline", None)
-            if getattr(pipeline, "reid", None) is None:
+            reid = getattr(getattr(generator, "pipeline", None), "reid", None)
+            if reid is None:
                 raise EchoAugmentError(
                     f"gates.privacy.against={settings.privacy.against}: this generator has no re-ID model",
                     "Use a generator of train-generator",
                 )
-            self.look = look_by(pipeline.reid, device)
+            self.look = look_by(reid, device)
             rows = table.split("TRAIN")
             self.train = Looks.of(rows, self.look, **self.form, what="TRAIN for the privacy gate")
             self.not_compared = sorted({row.name for row in rows} - set(self.train.names))

@@ -94,14 +94,14 @@ class Teacher:
         Raises:
             EchoAugmentError: a clip shorter than the teacher's window.
         """
+        if not clips:
+            return np.empty(0)
         videos = [self.windows(clip) for clip in clips]
-        found: list[float] = []
         with torch.no_grad():
-            batch = torch.from_numpy(np.concatenate(videos)).split(BATCH) if videos else ()
-            for part in batch:
-                found += self.net(part.to(self.device)).double().cpu().tolist()
-        ends = np.cumsum([len(video) for video in videos])[:-1] if videos else []
-        return np.array([part.mean() for part in np.split(np.array(found), ends)] if videos else [])
+            parts = torch.from_numpy(np.concatenate(videos)).split(BATCH)
+            found = torch.cat([self.net(part.to(self.device)).double().cpu() for part in parts]).numpy()
+        ends = np.cumsum([len(video) for video in videos])[:-1]
+        return np.array([part.mean() for part in np.split(found, ends)])
 
     def windows(self, clip: EchoClip) -> npt.NDArray[np.float32]:
         """The places at which a clip is read, ``(K, 3, L, H, W)`` normalised, evenly spread and each on a frame."""
