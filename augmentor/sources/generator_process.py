@@ -121,10 +121,10 @@ def _new(lines: Iterator[PlanLine], write_to: Path | None) -> Iterator[PlanLine]
 def _clips(
     generate: Generate, lines: Iterator[PlanLine], gates: Sequence[AnyGate], status: Status, batch: int
 ) -> Iterator[EchoClip]:
-    """Clips without an end. A line whose donor cannot be read, or whose clip a gate rejects, is skipped and counted."""
+    """The clips of all lines; one whose donor cannot be read, or that a gate rejects, is skipped and counted."""
     barren = 0
-    while True:
-        made = list(_made(generate, list(itertools.islice(lines, batch))))
+    while wanted := list(itertools.islice(lines, batch)):
+        made = list(_made(generate, wanted))
         pairs = [(line, clip) for line, clip in made if isinstance(clip, EchoClip)]
         problems = [str(problem) for _, problem in made if isinstance(problem, EchoAugmentError)]
         for (line, clip), reason in zip(pairs, judge(gates, pairs), strict=True):

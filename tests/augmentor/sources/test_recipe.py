@@ -12,13 +12,14 @@ import torch
 from torch.utils.data import Subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from echo_fakes import FakeEcho
+from echo_fakes import FakeEcho, make_clip
 from mcdm.conftest import untrained  # noqa: F401  a fixture
 
 from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.process_rows import alive
+from echo_augment.augmentor.sources.generator_process import Status, _clips
 from echo_augment.augmentor.sources.lines import Pairing
 from echo_augment.augmentor.sources.recipe import (
     GeneratorRecipe,
@@ -27,7 +28,9 @@ from echo_augment.augmentor.sources.recipe import (
     hash_pipeline,
     portable_pipeline,
 )
+from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gates import image_gate
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +158,6 @@ def test_live_clips_of_a_pipeline_object_and_a_dataset(root, untrained, method):
 
 
 def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):  # noqa: F811
-    from echo_augment.augmentor.sources.generator_process import Status, _clips
-
     rows, *_ = donor_rows(root)
     broken = replace(rows[min(rows)], name="broken", path=Path(root) / "FileList.csv")
     generator = recipe(untrained, root, batch=1)()
@@ -164,7 +165,16 @@ def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):  # noqa: F
     generator.motion_donors["broken"] = 50.0
     status, lines = Status(), list(islice(Pairing().lines(generator), 40))
     first = next(k for k, line in enumerate(lines) if line.motion_donor == "broken")
-    clips = _clips(generator, iter([*lines[first : first + 1], *lines[:first]]), (), status, 2)
-    assert next(clips).clip_id == lines[0].clip_id and status.skipped == 0
-    next(clips)
-    assert status.skipped == 1
+    good = [line for line in lines if "broken" not in (line.motion_donor, line.appearance_donor)][:2]
+    made = list(_clips(generator, iter([lines[first], *good]), (), status, 2))
+    assert [clip.clip_id for clip in made] == [line.clip_id for line in good] and status.skipped == 1
+
+
+def test_gates_are_asked_and_too_many_failures_in_a_row_end_it():
+    lines = islice(Pairing().lines(Donors), 200)
+    status, dark = Status(), EchoClip("dark", np.zeros((16, 16, 16), np.uint8), 12.5)
+    with pytest.raises(EchoAugmentError, match=r"64 plan lines in a row gave no clip.* clip '.*': image: black"):
+        list(_clips(lambda some: [dark] * len(some), lines, (image_gate,), status, 5))
+    assert status.skipped == 64
+    with pytest.raises(RuntimeError, match="the generator gave 1 clips for 2 plan lines"):
+        list(_clips(lambda some: [make_clip(0)], Pairing().lines(Donors), (), status, 2))
