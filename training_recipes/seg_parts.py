@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Subset
 
 from echo_augment.augmentor.data import EchoNetDynamic
-from echo_augment.augmentor.mcdm.mask_measures import Masks
+from echo_augment.augmentor.mcdm.mask_measures import Masks, largest_piece, mask_ef
 
 from .decoded import DecodedEcho
 
@@ -83,3 +83,14 @@ def judge(
         inter += int((masks & (logits > 0)).sum())
         size += int(masks.sum() + (logits > 0).sum())
     return {"loss": float(np.mean(losses)), "dice": 2 * inter / size if size else 1.0}
+
+
+def ef_bias(
+    model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
+) -> float:
+    """EF from a model's masks minus the true EF in EF points, the mean over some hearts; 0 where none can be read."""
+    drawn = predict_traced(model, data, items, device, bf16, workers=workers)
+    pairs = zip(items, drawn, strict=True)
+    errors = np.array([mask_ef(largest_piece(logits > 0), 0, 1) - data.rows[item].ef for item, (logits, _) in pairs])
+    known = errors[np.isfinite(errors)]
+    return float(known.mean()) if len(known) else 0.0

@@ -36,6 +36,7 @@ class Segmenter:
         size: ``(H, W)`` of the frames it was trained on; others are resized to it, and the masks back.
         fingerprint: hash of its weights.
         labelled: names of the hearts whose tracings trained it.
+        ef_bias: EF from its masks minus the true EF, the mean over the VAL hearts it was selected by, in EF points.
         device: to compute on.
         batch: frames at a time.
 
@@ -51,11 +52,12 @@ class Segmenter:
         size: tuple[int, int],
         fingerprint: str = "",
         labelled: Sequence[str] = (),
+        ef_bias: float = 0.0,
         device: str = "cpu",
         batch: int = 32,
     ) -> None:
         self.model, self.size, self.batch = model.to(device).eval(), size, batch
-        self.fingerprint, self.labelled = fingerprint, tuple(labelled)
+        self.fingerprint, self.labelled, self.ef_bias = fingerprint, tuple(labelled), ef_bias
         self.device = torch.device(device)
         self._mean = torch.tensor(mean, dtype=torch.float32).reshape(1, -1, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1)
@@ -95,6 +97,7 @@ def save_segmenter(
     scale: Mapping[str, Sequence[float]],
     size: tuple[int, int],
     hearts: Sequence[VideoInfo],
+    ef_bias: float,
 ) -> None:
     """Write the weights, what is needed to use them, and which videos trained them (for the leak guard).
 
@@ -105,6 +108,7 @@ def save_segmenter(
         scale: ``mean`` and ``std`` per channel.
         size: ``(H, W)`` of the training frames.
         hearts: whose tracings trained it.
+        ef_bias: see `Segmenter`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_model(net, str(folder / WEIGHTS))
@@ -114,7 +118,9 @@ def save_segmenter(
     }
     write_json(folder / TRAINED_ON, hashes)
     card = {"format": FORMAT, "model": {"name": model["name"], "settings": dict(model.get("settings") or {})}, **scale}
-    write_json(folder / CARD, {**card, "size": list(size), "labelled": [row.name for row in hearts]})
+    write_json(
+        folder / CARD, {**card, "size": list(size), "ef_bias": ef_bias, "labelled": [row.name for row in hearts]}
+    )
 
 
 def load_segmenter(folder: str | Path, *, device: str = "cpu") -> Segmenter:
@@ -145,6 +151,7 @@ def load_segmenter(folder: str | Path, *, device: str = "cpu") -> Segmenter:
             size=(height, width),
             fingerprint=made,
             labelled=card["labelled"],
+            ef_bias=float(card["ef_bias"]),
             device=device,
         )
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

@@ -22,7 +22,7 @@ from .reporting import plain
 from .seg_measures import measure, scales, summary
 from .seg_models import make_segmentation_model
 from .seg_overlay import write_overlay
-from .seg_parts import TARGETS, judge, predict_traced, segmentation_loss
+from .seg_parts import TARGETS, ef_bias, judge, predict_traced, segmentation_loss
 from .seg_run import SegmentationRun
 from .seg_teacher import save_segmenter
 from .subsets import choose_labelled, choose_validation, count_labels
@@ -110,7 +110,9 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
     )
     test = DecodedEcho(split="test", **reader)
     hearts, size = _test(model, test, run, out, device, bf16)
-    save_segmenter(out, model, model=run.model, scale=scale, size=size, hearts=[train.rows[place[n]] for n in labelled])
+    bias = ef_bias(model, val, judged, device, bf16, workers)
+    rows = [train.rows[place[name]] for name in labelled]
+    save_segmenter(out, model, model=run.model, scale=scale, size=size, hearts=rows, ef_bias=bias)
     return {
         "arm": run.arm,
         "seed": run.seed,

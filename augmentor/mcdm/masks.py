@@ -21,9 +21,11 @@ class Segmenter(Protocol):
 
     Attributes:
         fingerprint: hash of what decides its masks.
+        ef_bias: how many EF points its masks are off on hearts that it was not trained on; 0 where unknown.
     """
 
     fingerprint: str
+    ef_bias: float
 
     def __call__(self, frames: npt.NDArray[np.uint8]) -> Masks:
         """``(T, H, W)`` uint8 frames to ``(T, H, W)`` masks."""
@@ -37,7 +39,7 @@ class MaskTrust:
         tracing_dice: Dice of the ED mask with the appearance donor's tracing at ED, where the reference frame was
             taken; NaN where there is no tracing.
         ef: by the method of discs from the masks at the clip's ED and ES frames, in percent; NaN without ED mask.
-        ef_error: ``ef`` minus the motion donor's EF; NaN where either is unknown.
+        ef_error: ``ef``, less the segmenter's bias, minus the motion donor's EF; NaN where either is unknown.
     """
 
     tracing_dice: float
@@ -57,13 +59,14 @@ class MaskTrust:
         return overlap * math.exp(-0.5 * (error / EF_TOLERANCE) ** 2)
 
 
-def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None) -> MaskTrust:
+def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None, *, ef_bias: float = 0.0) -> MaskTrust:
     """Hold the masks ``(T, H, W)`` of a clip against the donors.
 
     Args:
         clip: with the motion donor's EF and ED and ES frames.
         masks: drawn on its frames.
         tracing: LV mask ``(h, w)`` that a person traced in the appearance donor's ED frame, at any size; or None.
+        ef_bias: EF points by which EF from such masks is off everywhere: no reproach to this clip.
     """
     overlap = math.nan
     ed = clip.ed_frame if clip.ed_frame >= 0 else int(masks.sum((1, 2)).argmax())
@@ -72,7 +75,7 @@ def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None) -> MaskTru
         traced = cv2.resize(tracing.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
         overlap = dice(masks[ed], traced)
     found = mask_ef(masks, clip.ed_frame, clip.es_frame) if masks[ed].any() else math.nan
-    return MaskTrust(overlap, found, found - clip.ef)
+    return MaskTrust(overlap, found, found - ef_bias - clip.ef)
 
 
 def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = None) -> EchoClip:
@@ -88,7 +91,7 @@ def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = Non
         ``provenance.extra``.
     """
     masks = segmenter(clip.frames)
-    found = trust(clip, masks, tracing)
+    found = trust(clip, masks, tracing, ef_bias=segmenter.ef_bias)
     source = clip.provenance
     if source is not None:
         notes: dict[str, Any] = {

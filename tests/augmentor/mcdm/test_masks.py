@@ -22,8 +22,8 @@ class Drawn:
 
     fingerprint = "drawn"
 
-    def __init__(self, masks: np.ndarray) -> None:
-        self.masks = masks
+    def __init__(self, masks: np.ndarray, ef_bias: float = 0.0) -> None:
+        self.masks, self.ef_bias = masks, ef_bias
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         assert frames.dtype == np.uint8
@@ -93,6 +93,13 @@ def test_masks_that_agree_are_trusted_and_travel_with_the_clip():
     assert extra["mask_ef"] == pytest.approx(before.ef, abs=2)
     assert extra["segmenter"] == "drawn"
     assert (found.ef, found.ed_frame, found.clip_id) == (before.ef, 0, "c")
+
+
+def test_a_segmenter_s_own_bias_is_no_reproach():
+    before = clip(ef=100 * (1 - 0.8**3) + 20)
+    masks = beat(0.8)
+    assert with_masks(before, Drawn(masks)).confidence < 0.5
+    assert with_masks(before, Drawn(masks, ef_bias=-20)).confidence == pytest.approx(0.9, abs=0.02)
 
 
 def test_each_disagreement_lowers_the_confidence():
