@@ -108,10 +108,14 @@ def test_saved_and_loaded_makes_the_same_clip(untrained, hearts, tmp_path):
     loaded.set_progress_bar_config(disable=True)
     reference = torch.from_numpy(hearts[0].reference.copy())[None]
     clips = [
-        pipe(reference, pipe.encode_motion(hearts[1])[None, :16], num_inference_steps=2, generator=seeds(7)).clips
+        pipe(
+            reference, pipe.encode_motion(hearts[1])[None, :16], num_inference_steps=2, generator=seeds(7), detail=False
+        ).clips
         for pipe in (untrained, loaded)
     ]
-    # Loaded weights lie elsewhere in memory, where a kernel may round its sums in another order.
+    # Loaded weights lie elsewhere in memory, where a kernel may round its sums in another order. Detail is left out: an
+    # untrained net draws noise, and the flow of noise makes a large difference of a gray level.
+    assert loaded.config["detail"] == untrained.config["detail"]
     assert (clips[0].int() - clips[1].int()).abs().max() <= 1
     assert not list((tmp_path / "g").rglob("*.bin")) and not list((tmp_path / "g").rglob("*.p*kl*"))
 
