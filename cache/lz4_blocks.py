@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 _HEAD = struct.Struct(">QI")
+_LENGTH = struct.Struct(">I")
 MIN_BLOCK = 4096
 
 
@@ -43,8 +44,9 @@ def decode(
     claimed, block = _HEAD.unpack_from(stored)
     if claimed != size or not block:
         raise ValueError(f"claims {claimed} bytes in blocks of {block}")
-    places = _places(stored, -(-size // block))
     numbers = range(size // item) if wanted is None else np.asarray(wanted).tolist()
+    last = (max(numbers) + 1) * item if wanted is not None and numbers and block % item == 0 else size
+    places = _places(stored, -(-last // block))
     if block == item:
         parts = [_block(stored, places[number], item) for number in numbers]
     elif block % item == 0:
@@ -59,14 +61,16 @@ def decode(
 
 
 def _places(stored: memoryview, count: int) -> list[tuple[int, int]]:
-    """``(begin, end)`` of each block."""
-    places, at, end = [], _HEAD.size, len(stored)
+    """``(begin, end)`` of the first ``count`` blocks."""
+    places, at, end, length_at = [], _HEAD.size, len(stored) - 4, _LENGTH.unpack_from
     for _ in range(count):
+        if at > end:
+            raise ValueError(f"ends before block {len(places)}")
         begin = at + 4
-        at = begin + int.from_bytes(stored[at:begin], "big")
-        if not begin < at <= end:
-            raise ValueError(f"claims a block of {at - begin} bytes at {begin}")
+        at = begin + length_at(stored, at)[0]
         places.append((begin, at))
+    if at > len(stored):
+        raise ValueError(f"claims blocks of {at} bytes, has {len(stored)}")
     return places
 
 
