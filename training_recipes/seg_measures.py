@@ -49,7 +49,7 @@ def measure(predicted: Masks, true: Masks, ef: float, mm_per_px: float | None) -
     inter = [int((one & other).sum()) for one, other in zip(predicted, true, strict=True)]
     size = [int(one.sum() + other.sum()) for one, other in zip(predicted, true, strict=True)]
     far = [hausdorff95(one, other) for one, other in zip(predicted, true, strict=True)]
-    found = {
+    found: dict[str, Any] = {
         "pixels": [inter[ED], size[ED], inter[ES], size[ES]],
         "dice": _dice(sum(inter), sum(size)),
         **{f"dice_{name}": _dice(inter[place], size[place]) for name, place in PHASES.items()},

@@ -32,7 +32,7 @@ class SmallUNet(nn.Module):
         self.down = nn.ModuleList(nn.Sequential(_conv(a, b, 3, stride=2), _conv(b, b, 3)) for a, b in pairs)
         self.up = nn.ModuleList(_conv(a + b, a, 3) for a, b in reversed(pairs))
         self.head = nn.Conv2d(first, 1, 1)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """``(B, C, H, W)`` normalised frames (C equal channels) to ``(B, H, W)`` logits."""
