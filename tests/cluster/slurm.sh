@@ -23,7 +23,7 @@ python=$(head -1 "$(command -v echo-augment)" | cut -c3-)
 export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1 SLURM_CONF=$work/slurm.conf
 daemons=() watched=
 
-scrub() { sed -u -e "s#$work#WORK#g" -e "s#$here#tests/cluster#g" -e "s#$(dirname "$python")#BIN#g" -e "s#\b$host\b#HOST#g"; }
+scrub() { sed -u -e 's/.*\r//' -e '/^verify:/d' -e "s#$work#WORK#g" -e "s#$here#tests/cluster#g" -e "s#$(dirname "$python")#BIN#g" -e "s#\b$host\b#HOST#g"; }
 say() { echo "$(date -u +%H:%M:%S) $*"; }
 fail() { say "FAILED: $*"; exit 1; }
 shares() { "$python" "$here/shares.py" "$1" $world; }
