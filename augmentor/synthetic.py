@@ -100,8 +100,8 @@ class SyntheticAugment(Dataset[Any]):
         self.base, self.source = base, source
         self.weights, self.provenance = weights, provenance
         refuse_held_out(base, held_out)
-        known = {"donors": getattr(source, "donors", frozenset()), "videos": getattr(source, "donor_videos", {})}
-        refuse_leaking_donors(base, **known, held_out=held_out)
+        donors: frozenset[str] = getattr(source, "donors", frozenset())
+        refuse_leaking_donors(base, donors, getattr(source, "donor_videos", None), held_out)
         self._adapters = adapters_for(base, source, adapter, fps)
         self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
         self._epoch, self._counts = SharedEpoch(), ServedCounts()

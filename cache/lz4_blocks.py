@@ -62,7 +62,8 @@ def decode(
 
 def _places(stored: memoryview, count: int) -> list[tuple[int, int]]:
     """``(begin, end)`` of the first ``count`` blocks."""
-    places, at, end, length_at = [], _HEAD.size, len(stored) - 4, _LENGTH.unpack_from
+    places: list[tuple[int, int]] = []
+    at, end, length_at = _HEAD.size, len(stored) - 4, _LENGTH.unpack_from
     for _ in range(count):
         if at > end:
             raise ValueError(f"ends before block {len(places)}")

@@ -181,8 +181,9 @@ class ShardReader:
         self._file = None
 
     def __del__(self) -> None:
-        if getattr(self, "_file", None) is not None:
-            self._file.close()
+        file = getattr(self, "_file", None)
+        if file is not None:
+            file.close()
 
 
 def gone(path: Path) -> EchoAugmentError:

@@ -99,7 +99,9 @@ class ClipStore(Sequence[EchoClip]):
     def __iter__(self) -> Iterator[EchoClip]:
         return (self[k] for k in range(len(self)))
 
-    def read_frames(self, index: int, indices: Sequence[int] | slice | None = None) -> npt.NDArray[np.uint8]:
+    def read_frames(
+        self, index: int, indices: Sequence[int] | npt.NDArray[np.integer] | slice | None = None
+    ) -> npt.NDArray[np.uint8]:
         """Frames ``(T, H, W)`` of one clip, or those at ``indices``, without labels and masks: the fast path."""
         reader, row = self._find(index)
         if isinstance(indices, slice):

@@ -47,7 +47,7 @@ class StoredClip(EchoClip):
     def __post_init__(self) -> None:
         self.check_labels()
 
-    @property  # type: ignore[override]
+    @property
     def frames(self) -> npt.NDArray[np.uint8]:
         """``(T, H, W)`` uint8 grayscale."""
         if isinstance(self._frames, Unread):
@@ -58,7 +58,7 @@ class StoredClip(EchoClip):
     def frames(self, value: Any) -> None:
         object.__setattr__(self, "_frames", value)
 
-    @property  # type: ignore[override]
+    @property
     def masks(self) -> npt.NDArray[np.bool_] | None:
         """LV masks ``(T, H, W)`` bool, or None."""
         if isinstance(self._masks, Unread):

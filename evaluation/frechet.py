@@ -42,7 +42,7 @@ def reader_features(net: nn.Module, *, batch: int = 32) -> Extractor:
 
     def extract(clips: Clips) -> Features:
         kept: list[Tensor] = []
-        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].double().cpu()))  # type: ignore[union-attr, operator]
+        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].double().cpu()))  # type: ignore[union-attr]
         try:
             with torch.no_grad():
                 for part in torch.from_numpy(clips).split(batch):

@@ -61,5 +61,5 @@ def content_hash(path: str | Path) -> str:
 def frames_hash(frames: npt.NDArray[np.uint8]) -> str:
     """`content_hash` of a video with these grey frames ``(T, H, W)``."""
     digest = sha256(f"{frames.shape} ".encode())
-    digest.update(np.ascontiguousarray(frames))
+    digest.update(np.ascontiguousarray(frames).data)
     return digest.hexdigest()
