@@ -60,7 +60,7 @@ def start_rank(options: argparse.Namespace, rank: int) -> int:
         run(options, rank, lambda text: None)
         code = 0
     except EchoAugmentError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        os.write(2, f"error: {error}\n".encode())  # in one piece: both ranks write to the same file
     except BaseException:
         traceback.print_exc()
     finally:
