@@ -20,9 +20,9 @@ BATCH = 8
 HOW = (
     "Samples as in echonet's EF recipe (32 frames, period 2, pad 12). Overhead: SyntheticAugment(base, source, p=0) on "
     "items that lie in memory, where nothing hides it, less those items alone, over the time of a base item from AVI. "
-    f"Throughput: DataLoader, {BATCH} a batch, persistent workers, one on each core, four batches ahead, items a second "
-    "at p=0.5 over those of the base alone, which decodes AVIs by EchoNetDynamic or as echonet does; 2x at most. What "
-    "passing a batch to the main process costs is in both; the last row shows it alone."
+    f"Throughput: DataLoader, {BATCH} a batch, persistent workers, one on each core, four batches ahead, items "
+    "a second at p=0.5 over those of the base alone, which decodes AVIs by EchoNetDynamic or as echonet does; 2x at most. "
+    "What passing a batch to the main process costs is in both; the last row shows it alone."
 )
 
 
@@ -71,7 +71,7 @@ def loader_table(material: Material, *, rounds: int, epochs: int, samples: int, 
         }
         times = interleave({kind: epoch_of(one) for kind, one in loaders.items()}, epochs, what=f"loader, {name}")
         rows.append(throughput_row(times, samples, name, target))
-    rows.append(passing_row(InMemory(base, 8), samples, workers, epochs))
+    rows.append(passing_row(InMemory(base, min(len(base), 8)), samples, workers, epochs))
     return Table(name="loader", title="SyntheticAugment in a DataLoader", how=HOW, rows=rows)
 
 
