@@ -20,8 +20,8 @@ BATCH = 8
 HOW = (
     "Samples as in echonet's EF recipe (32 frames, period 2, pad 12). Overhead: SyntheticAugment(base, source, p=0) on "
     "items that lie in memory, where nothing hides it, less those items alone, over the time of a base item from AVI. "
-    f"Throughput: DataLoader, {BATCH} a batch, persistent workers, one on each core, four batches ahead, items "
-    "a second at p=0.5 over those of the base alone, which decodes AVIs by EchoNetDynamic or as echonet does; 2x at most. "
+    f"Throughput: DataLoader, {BATCH} a batch, persistent workers, one on each core, four batches ahead, items a "
+    "second at p=0.5 over those of the base alone, which decodes AVIs by EchoNetDynamic or as echonet does. "
     "What passing a batch to the main process costs is in both; the last row shows it alone."
 )
 
