@@ -2,9 +2,7 @@
 
 import pickle
 import shutil
-import time
 
-import cv2
 import numpy as np
 import pytest
 
@@ -185,34 +183,3 @@ def test_tints():
     two = np.concatenate([luma, luma])
     rgb = np.concatenate([rgb, rgb + np.uint8(1)])
     assert tint_tables(two, rgb) is None
-
-
-@pytest.mark.slow
-def test_speed_of_a_packed_clip_against_decoding(mini, tmp_path, capsys):
-    """Packed against the file: whole-video decoding by OpenCV, as echonet does, for the same sample."""
-    pack(mini, tmp_path)
-    form = {"length": 32, "period": 2, "mean": 32.7, "std": 49.9}
-    data = EchoNetDynamic(mini, "all", store=tmp_path, **form)
-
-    def by_echonet(path):
-        capture = cv2.VideoCapture(str(path))
-        shape = (int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), *(int(capture.get(key)) for key in (4, 3)), 3)
-        frames = np.zeros(shape, np.uint8)
-        for count in range(len(frames)):
-            frames[count] = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
-        whole = frames.transpose((3, 0, 1, 2)).astype(np.float32)
-        whole -= 32.7
-        whole /= 49.9
-        return whole[:, 2 * np.arange(32)]
-
-    times = {"packed": [], "echonet": []}
-    for _ in range(15):
-        for index, row in enumerate(data.rows):
-            for name, use in (("packed", lambda k=index: data[k]), ("echonet", lambda r=row: by_echonet(r.path))):
-                started = time.process_time()
-                use()
-                times[name].append(time.process_time() - started)
-    packed, echonet = (np.median(values) * 1e3 for values in times.values())
-    with capsys.disabled():
-        print(f"\npacked {packed:.2f} ms, echonet's way {echonet:.1f} ms: {echonet / packed:.0f} times")
-    assert echonet / packed >= 30
