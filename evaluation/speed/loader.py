@@ -114,8 +114,10 @@ def loader(data: Any, samples: int, workers: int) -> DataLoader[Any]:
     """A shuffling loader; with replacement, because an epoch has more items than there are hearts."""
     order = RandomSampler(data, replacement=True, num_samples=samples, generator=torch.Generator().manual_seed(0))
     # Four batches ahead: batches with few real items and batches with many even out.
-    ahead = {"prefetch_factor": 4, "persistent_workers": True} if workers else {}
-    return DataLoader(data, BATCH, sampler=order, num_workers=workers, **ahead)
+    ahead = 4 if workers else None
+    return DataLoader(
+        data, BATCH, sampler=order, num_workers=workers, prefetch_factor=ahead, persistent_workers=workers > 0
+    )
 
 
 def epoch_of(batches: DataLoader[Any]) -> Any:
