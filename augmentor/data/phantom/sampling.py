@@ -71,9 +71,9 @@ def sample_ef(rng: np.random.Generator) -> float:
 def sample_motion(rng: np.random.Generator) -> Motion:
     """A motion whose EF follows :func:`sample_ef`."""
     ef = sample_ef(rng)
-    share = rng.uniform(0.13, 0.27)  # of the long axis in the logarithm of the volume's shrinking
+    share = rng.uniform(0.15, 0.25)  # of the long axis in the logarithm of the volume's shrinking
     irregular = rng.random() < IRREGULAR_SHARE
-    rate = float(np.clip(rng.normal(72, 13), 50, 110))
+    rate = float(np.clip(rng.normal(70, 12), 50, 110))
     motion = Motion(
         heart_rate=rate,
         phase=rng.uniform(0, 1),
@@ -89,9 +89,9 @@ def sample_motion(rng: np.random.Generator) -> Motion:
         regional_site=rng.uniform(0.1, 0.9),
         regional_side=float(rng.choice([-1, 1])),
         delay=float(np.clip(rng.normal(0, 0.015), -0.05, 0.05)),
-        rock_angle=rng.normal(0, 0.03),
-        rock_shift=rng.normal(0, 0.025),
-        breath_shift=abs(rng.normal(0, 0.012)),
+        rock_angle=rng.normal(0, 0.025),
+        rock_shift=rng.normal(0, 0.018),
+        breath_shift=abs(rng.normal(0, 0.009)),
         breath_period=rng.uniform(3, 6),
         irregularity=rng.uniform(0.12, 0.28) if irregular else rng.uniform(0, 0.025),
         beat_coupling=rng.uniform(0.3, 0.7),
@@ -119,8 +119,8 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     def normal(mean: float, sd: float, low: float, high: float) -> float:
         return float(np.clip(rng.normal(mean, sd), low, high))
 
-    length = normal(60, 6, 45, 72)
-    width = length * normal(0.345, 0.055, 0.24, 0.48)
+    length = normal(59.5, 4, 45, 72)
+    width = length * normal(0.348, 0.038, 0.25, 0.46)
     origin_y = normal(5, 2, 2, 10)
     return Appearance(
         origin_x=normal(62, 1.2, 58, 65),
@@ -139,8 +139,8 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         lv_base=rng.uniform(0.66, 0.92),
         lv_roundness=rng.uniform(1.7, 2.5),
         lv_bend=rng.normal(0, 0.03),
-        septum_wall=normal(6, 1, 4, 9),
-        lateral_wall=normal(7, 1.2, 4.5, 10),
+        septum_wall=normal(6, 0.8, 4, 9),
+        lateral_wall=normal(7, 1, 4.5, 10),
         apex_wall=rng.uniform(3, 6),
         rv_width=rng.uniform(0.35, 0.8),
         rv_start=rng.uniform(0.2, 0.5),
@@ -155,12 +155,12 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         annulus_size=rng.uniform(0.75, 1.5),
         pericardium_db=rng.normal(0, 2.5),
         atrial_db=rng.normal(-16, 3),
-        outside_db=rng.uniform(-16, -10) if rng.random() < 0.2 else rng.normal(-23, 3),
+        outside_db=rng.uniform(-18, -13) if rng.random() < 0.15 else rng.normal(-23, 2),
         blood_db=rng.normal(-44, 3),
-        valve_db=rng.normal(-5, 3),
+        valve_db=rng.normal(-5.5, 2),
         papillary_db=rng.normal(-22, 8),
-        gain_db=rng.normal(-5.5, 1.6),
-        dynamic_range=normal(38, 3, 32, 46),
+        gain_db=rng.normal(-5.5, 1.3),
+        dynamic_range=normal(38, 1.5, 34, 42),
         gamma=normal(1.2, 0.12, 0.9, 1.5),
         attenuation=rng.uniform(-3, 6),
         dropout_db=rng.uniform(0, 14),
@@ -172,10 +172,10 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
         clutter_depth=rng.uniform(10, 26),
         noise_db=rng.normal(-37.5, 2.5),
         noise_slope=rng.uniform(-12, 2),
-        haze_db=rng.normal(-36, 3),
+        haze_db=rng.normal(-36, 2),
         psf_axial=rng.uniform(0.33, 0.55),
         psf_lateral=rng.uniform(0.85, 1.4),
-        persistence=rng.uniform(0.0, 0.35),
+        persistence=rng.uniform(0.08, 0.28),
         scale_bar=int(rng.choice([0, 1, 2, 3], p=[0.1, 0.35, 0.25, 0.3])),
         scale_position=rng.uniform(0.3, 0.55),
         marker=int(rng.choice([0, 1], p=[0.1, 0.9]) * rng.integers(130, 240)),

@@ -30,7 +30,7 @@ from .sampling import Phantom, sample_phantom
 SIZE = 112
 SPLITS = ("TRAIN", "VAL", "TEST")
 SEEDS_PER_SET = 1_000_000
-FORMAT = 1
+FORMAT = 2
 TABLES = ("FileList.csv", "VolumeTracings.csv")
 
 
