@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs/demo
+EVIDENCE ?= runs/evidence
 
-.PHONY: demo test lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-segmentation evidence-page test lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
+	@echo "make evidence  the settled question on phantoms, for hours: two benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
 	@echo "make test    install, then the test suite"
 	@echo "make lint    ruff, format and rules"
 	@echo "make types   mypy on the package as installed"
@@ -23,6 +25,18 @@ $(VENV)/.installed: pyproject.toml
 
 demo: $(VENV)/.installed
 	$(BIN)/echo-augment demo out=$(OUT)
+
+# Each step alone, too; after anything, the same command goes on. Segmentation first: it is done sooner.
+evidence: evidence-segmentation evidence-ef evidence-page
+
+evidence-segmentation: $(VENV)/.installed
+	$(BIN)/echo-augment benchmark experiment=evidence_segmentation data.root=$(EVIDENCE)/phantom out=$(EVIDENCE)/segmentation
+
+evidence-ef: $(VENV)/.installed
+	$(BIN)/echo-augment benchmark experiment=evidence data.root=$(EVIDENCE)/phantom out=$(EVIDENCE)/ef
+
+evidence-page: $(VENV)/.installed
+	$(BIN)/python -m echo_augment.evaluation.evidence_page $(EVIDENCE) docs
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m "not slow" --durations=10

@@ -11,6 +11,7 @@ from echo_augment.cache.files import atomic_path
 
 from .tables import Table
 
+FENCES = {"code": "bash", "yaml": "yaml"}  # language of a block by its kind
 LONG = 24  # letters; longer cells of a table break into lines
 
 
@@ -31,7 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A paragraph, or with ``kind`` a box (``verdict ..``, ``caveat``, ``sub``), ``code`` or ``list`` (lines)."""
+    """A paragraph, or by ``kind`` a box (``verdict ..``, ``caveat``, ``sub``), ``code``, ``yaml``, ``list`` (lines)."""
 
     text: str
     kind: str = ""
@@ -88,7 +89,7 @@ def _html_part(part: Table | Picture | Words) -> str:
             f"<img alt='{escape(part.caption, quote=True)}' src='data:image/{part.suffix};base64,{data}'></div>"
             f"<figcaption>{escape(part.caption)}</figcaption></figure>"
         )
-    if part.kind == "code":
+    if part.kind in FENCES:
         return f"<pre>{escape(part.text)}</pre>"
     if part.kind == "list":
         return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in part.text.splitlines()) + "</ul>"
@@ -126,8 +127,8 @@ def _markdown_part(part: Table | Picture | Words) -> list[str]:
     if isinstance(part, Picture):
         return [f"![{part.caption}](figures/{part.name}.{part.suffix})", "", f"*{part.caption}*"]
     if isinstance(part, Words):
-        if part.kind == "code":
-            return ["```bash", part.text, "```"]
+        if part.kind in FENCES:
+            return [f"```{FENCES[part.kind]}", part.text, "```"]
         if part.kind == "list":
             return [f"- {line}" for line in part.text.splitlines()]
         return [f"**{part.text}**" if part.kind.startswith("verdict") else part.text]

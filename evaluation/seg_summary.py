@@ -10,10 +10,14 @@ from echo_augment.training_recipes.seg_measures import pooled_dice
 from .clinical import figure
 from .metrics import METRICS, Array, Metric
 from .statistics import estimate_arm, estimate_difference
-from .summary import contrast, tabulate
+from .summary import contrast, gains, tabulate
 
 Hearts = Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]
-PAIRS = (("synthetic", "classical"), ("synthetic", "oracle"))  # besides every arm against `real`
+PAIRS = (
+    ("synthetic", "classical"),
+    ("synthetic", "oracle"),
+    ("oracle", "classical"),
+)  # besides every arm against `real`
 
 
 def _predicted(residuals: Array, true: Array) -> Array:
@@ -47,15 +51,18 @@ def summarise_hearts(hearts: Hearts, **settings: Any) -> dict[str, Any]:
     pairs = [(arm, "real") for arm in arms if arm != "real" and "real" in arms]
     pairs += [pair for pair in PAIRS if set(pair) <= set(arms)]
     contrasts: dict[str, Any] = {f"{first}-{second}": {} for first, second in pairs}
+    shares: dict[str, Any] = {}
     for metric, pairs_of_hearts in _columns(hearts):
         _, true, predicted = tabulate(pairs_of_hearts)
+        if metric.name == "dice":
+            shares = gains(predicted, smaller_is_better=False, level=settings.get("level", 0.95))
         for arm, values in predicted.items():
             arms[arm][metric.name] = figure(metric, estimate_arm(metric, true, values, **settings), true, values)
         for first, second in pairs:
             found = estimate_difference(metric, true, predicted[first], predicted[second], **settings)
             contrasts[f"{first}-{second}"][metric.name] = contrast(found)
     gain = recovered_dice({arm: figures["dice"]["mean"] for arm, figures in arms.items()})
-    return {"arms": arms, "contrasts": contrasts, "recovered_gain": gain}
+    return {"arms": arms, "contrasts": contrasts, "recovered_gain": gain, "gains": shares}
 
 
 def _columns(hearts: Hearts) -> list[tuple[Metric, dict[str, dict[int, dict[str, tuple[float, float]]]]]]:

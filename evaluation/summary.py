@@ -8,6 +8,7 @@ import numpy as np
 from echo_augment.cache.errors import EchoAugmentError
 
 from .clinical import CLINICAL, by_range, calibrate, figure
+from .gain import recovered
 from .metrics import METRICS, Array
 from .statistics import RESAMPLES, Estimate, estimate_arm, estimate_difference
 
@@ -18,7 +19,9 @@ PAIRS = (  # besides every arm against `real`
     ("synthetic", "mean_teacher"),
     ("synthetic+pseudo_label", "pseudo_label"),
     ("synthetic", "oracle"),
+    ("oracle", "classical"),
 )
+GAINS = ("real", "classical")  # arms over which the recovered gain is told
 COMPARED = {**METRICS, **CLINICAL}
 
 
@@ -80,7 +83,13 @@ def summarise(
         for first, second in pairs
     }
     gain = recovered_gain({arm: figures["mae"]["mean"] for arm, figures in arms.items()})
-    return {"arms": arms, "contrasts": contrasts, "recovered_gain": gain}
+    errors = {arm: np.abs(values - true) for arm, values in predicted.items()}
+    return {"arms": arms, "contrasts": contrasts, "recovered_gain": gain, "gains": gains(errors, level=level)}
+
+
+def gains(tables: Mapping[str, Array], **settings: Any) -> dict[str, Any]:
+    """The share of the oracle's gain that ``synthetic`` brings, over each of `GAINS`; see `recovered`."""
+    return {base: recovered(tables, "synthetic", base, **settings) for base in GAINS}
 
 
 def contrast(found: Estimate) -> dict[str, Any]:

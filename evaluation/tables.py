@@ -129,7 +129,7 @@ def fraction_table(report: Mapping[str, Any]) -> Table:
     levels = report["fractions"]
     arms = list(levels[0]["arms"])
     rows = [[name, *(_with_interval(level["arms"][name]["mae"]) for level in levels)] for name in arms]
-    asked = [str(labels) for labels in report["config"]["labels"]]
+    asked = [str(labels) for labels in report["config"]["labels"][: len(levels)]]
     rows += [
         [f"published: {row['name']}", *(number(row["mae"].get(labels)) for labels in asked)]
         for row in report.get("published", [])
@@ -156,9 +156,22 @@ def run_table(report: Mapping[str, Any]) -> Table:
         ],
         ["clips", ", ".join(f"{item['sealed']} {item['kind']} (seed {item['seed']})" for item in report["clips"])],
         ["generator", f"{config['generator']['weights']}, fingerprint {report['fingerprint'] or MISSING}"],
+        ["time", _time_words(report)],
         ["versions", ", ".join(f"{name} {value}" for name, value in report["versions"].items())],
     ]
     return Table(["what", "value"], rows, run=True)
+
+
+def _time_words(report: Mapping[str, Any]) -> str:
+    """How long it took, and on what, where the report knows."""
+    if "trainings" not in report:
+        return MISSING
+    done, found = report["trainings"], report["machine"]
+    return (
+        f"{done['count']} trainings of {done['seconds'] / 60:.0f} minutes in all, some of them side by side; this run, "
+        f"which does not repeat what earlier ones had finished, {report['minutes']:.0f} minutes; "
+        f"{found['device']}, {found['cores']} cores, {found['system']}"
+    )
 
 
 def command(report: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation import sweep
 from echo_augment.evaluation.ablation import cache_digest, doses
-from echo_augment.evaluation.benchmark import load_weights, run_ablation, run_benchmark
+from echo_augment.evaluation.benchmark import run_ablation, run_benchmark
+from echo_augment.evaluation.filling import load_weights
 from echo_augment.evaluation.sweep import run_all
 
 EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[2] / "training_recipes/conf/experiment").glob("*"))
@@ -119,6 +120,10 @@ def test_every_experiment_composes(name):
         assert len(found) >= 2
         keys = {cache_digest(OmegaConf.to_container(dose, resolve=True)) for dose in found.values()}
         assert len(keys) == (1 if cfg.ablation.key.startswith("arm.") else len(found))
+    elif name.startswith("evidence"):
+        assert {"real", "classical", "synthetic", "oracle"} <= set(cfg.arm) and len(cfg.seeds) >= 5
+        assert round(cfg.data.n * cfg.data.splits[0]) - cfg.labels[0] >= 500
+        assert cfg.task == ("segmentation" if "segmentation" in name else "ef")
     else:
         assert [str(labels) for labels in cfg.labels] == ["1/16", "1/8", "1/4"]
         assert [row.mae["1/16"] for row in cfg.published] == [6.04, 5.77]

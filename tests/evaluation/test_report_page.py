@@ -7,14 +7,12 @@ import subprocess
 from html import escape
 from pathlib import Path
 
-import numpy as np
 import pytest
+from report_fakes import simulated, whole
 
-from echo_augment.evaluation.multiplicity import correct
 from echo_augment.evaluation.pages import Picture, Section, Words, html, markdown, write_pages
 from echo_augment.evaluation.plots import plot_arms, plot_bland_altman, plot_dose, plot_labels, plot_scatter
 from echo_augment.evaluation.report import heading
-from echo_augment.evaluation.summary import summarise
 from echo_augment.evaluation.tables import (
     Table,
     arm_table,
@@ -28,7 +26,6 @@ from echo_augment.evaluation.tables import (
 from echo_augment.evaluation.verdict import fraction_words, verdict
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARMS = {"real": 0.0, "classical": -0.5, "pseudo_label": -0.8, "synthetic": -1.5, "synthetic+pseudo_label": -1.8}
 LOOK = """
 <body style="margin:0"><iframe id="f" style="border:0;width:{width}px;height:900px" srcdoc="{page}"></iframe><script>
 document.getElementById("f").onload = () => {{
@@ -42,27 +39,10 @@ document.getElementById("f").onload = () => {{
 </script></body>"""
 
 
-def simulated(labelled: int, gain: float) -> tuple:
-    rng = np.random.default_rng(labelled)
-    true = rng.normal(55, 12, 80)
-    size = 8 + rng.normal(0, 2, 80)
-    sign = rng.choice([-1, 1], 80)
-    found = {arm: true + sign * (size + gain * shift) + rng.normal(0, 2, (3, 80)) for arm, shift in ARMS.items()}
-    figures = {"labelled_hearts": labelled, "label_fraction": labelled / 200}
-    return true, found, {**figures, **summarise(true, found, resamples=299)}
-
-
 @pytest.fixture(scope="module")
 def report() -> tuple:
     true, found, first = simulated(16, 1.0)
-    levels = [first, simulated(64, 0.05)[2]]
-    correct(levels)
-    config = {"data": {"root": "/data/phantoms of ours"}, "model": {"name": "tiny"}, "labels": [16, 64]}
-    config |= {"seeds": [0, 1, 2], "arm": dict.fromkeys(ARMS), "clips": 100, "seed": 0, "out": "runs/x"}
-    config |= {"generator": {"weights": "bundled"}}
-    figures = {**first, "fractions": levels, "level": 0.95, "data": "phantom", "seeds": [0, 1, 2], "config": config}
-    figures |= {"hearts": {"train": 200, "validation": 16, "test": 80}, "steps": 400, "batch_size": 16, "clips": []}
-    figures |= {"fingerprint": "abc", "versions": {"python": "3.12"}, "job": "benchmark", "notes": [], "skipped": []}
+    figures = whole([first, simulated(64, 0.05)[2]])
     figures["published"] = [{"name": "a paper | of ours", "mae": {"16": 6.04}}]
     return true, found, {**figures, "verdict": verdict(figures)}
 

@@ -9,6 +9,7 @@ import pytest
 from benchmark_fakes import load
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
+from report_fakes import hearts
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import load_phantoms, write_phantoms
@@ -125,22 +126,6 @@ def test_a_segmenter_that_a_held_out_heart_trained_draws_no_masks(done, root, tm
     table.write_text("\n".join(lines))
     with pytest.raises(EchoAugmentError, match=f"{name}.* a TEST video trained the segmenter"):
         masked(OracleGenerator.of(bad), segmenter, bad)
-
-
-def hearts(shift: float, seeds: int = 3, count: int = 40) -> dict[int, dict[str, dict]]:
-    """Dice of hearts that differ, around 0.85 + ``shift``."""
-    base = np.random.default_rng(0).normal(0.85, 0.05, count)
-    runs = {}
-    for seed in range(seeds):
-        dice = base + shift + np.random.default_rng([1, seed]).normal(0, 0.01, count)
-        runs[seed] = {
-            f"h{k}": {
-                **{"dice": d, "dice_ed": d, "dice_es": d, "hd95": 4.0, "hd95_ed": 4.0, "hd95_es": 4.0},
-                **{"pixels": [90, 200, 45, 100], "ef": 50.0, "ef_masks": 50 + 100 * shift if k else None},
-            }
-            for k, d in enumerate(dice)
-        }
-    return runs
 
 
 @pytest.mark.parametrize(("shift", "words"), [(0.03, "helped"), (-0.03, "harmed"), (0.0, "no difference")])

@@ -1,0 +1,65 @@
+"""The task ``ef``: regression of the ejection fraction, judged by the mean absolute error."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.training_recipes.ef_parts import usable_hearts
+from echo_augment.training_recipes.ef_run import EfRun
+from echo_augment.training_recipes.fill_cache import Generator
+from echo_augment.training_recipes.oracle import OracleGenerator
+
+from .design import Design, Subset
+from .report import write_html
+from .summary import summarise, tabulate
+from .tasks import Results, by_arm
+from .verdict import gain_sentence, verdict
+
+
+class EfTask:
+    """See `echo_augment.evaluation.tasks.Task`."""
+
+    run, prefix = EfRun, ""
+
+    def hearts(self, root: Path) -> list[str]:
+        """TRAIN hearts with an EF whose video can be read."""
+        return list(usable_hearts(root, "train"))
+
+    def check(self, design: Design) -> None:
+        """Every arm can learn EF."""
+
+    def needs_teachers(self, design: Design) -> bool:
+        """Clips bring their EF along."""
+        return False
+
+    def oracle(self, root: Path) -> Generator:
+        """Exact counterfactuals."""
+        return OracleGenerator.of(root)
+
+    def dress(self, bare: Generator, design: Design, subset: Subset, teacher: Path | None) -> Generator:
+        """Nothing more is needed."""
+        return bare
+
+    def gates(
+        self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
+    ) -> Sequence[AnyGate]:
+        """The image gate."""
+        return [image_gate]
+
+    def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+        """See `echo_augment.evaluation.summary.summarise`."""
+        _, true, predicted = tabulate(by_arm(results))
+        return summarise(true, predicted, **settings)
+
+    def verdict(self, report: Mapping[str, Any]) -> str:
+        """Whether ``synthetic`` helped, and how much of the oracle's gain it brought."""
+        return " ".join(filter(None, [verdict(report), gain_sentence(report)]))
+
+    def write(
+        self, design: Design, report: Mapping[str, Any], caches: Mapping[Subset, Mapping[str, str]], results: Results
+    ) -> None:
+        """See `echo_augment.evaluation.report.write_html`."""
+        write_html(
+            design.out, report, design.root, {str(subset[1]): caches[subset] for subset in design.at(0)}, results
+        )

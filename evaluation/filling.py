@@ -1,0 +1,113 @@
+"""The caches that a benchmark's arms take their clips from, filled when their number of labels comes up."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.fill_cache import Generator
+from echo_augment.training_recipes.ranks import best_device
+from echo_augment.training_recipes.reporting import plain
+
+from .caches import fill_subset
+from .design import Design, Settings, Subset
+from .tasks import Task
+
+Load = Callable[..., Generator]
+
+
+class Caches:
+    """Fills caches; each generator is loaded once, when it is needed first.
+
+    Args:
+        design: of the benchmark.
+        task: its task.
+        folder: of the caches.
+        load: makes the generator; None for `echo_augment.augmentor.mcdm.generate.load_generator`.
+
+    Attributes:
+        fills: summaries of the fills so far.
+        fingerprint: of the generator of synthetic clips; empty where there is none.
+    """
+
+    def __init__(self, design: Design, task: Task, folder: Path, load: Load | None) -> None:
+        self.design, self.task, self.folder, self._load = design, task, folder, load
+        self.fills: list[dict[str, Any]] = []
+        self.fingerprint = ""
+        self._generators: dict[str, Generator] = {}
+
+    def fill(self, place: int, teachers: Mapping[Subset, Path]) -> dict[Subset, dict[str, str]]:
+        """Fill the caches of one number of labels.
+
+        Args:
+            place: in the list of label counts.
+            teachers: folder of the arm ``real``'s training, where the task needs it for synthetic clips.
+
+        Returns:
+            Folders by kind for each subset.
+        """
+        ready = {kind: str(folder) for kind, folder in self.design.settings["caches"].items()}
+        found = {subset: dict(ready) for subset in self.design.at(place)}
+        for kind in self.design.kinds():
+            for subset, folders in found.items():
+                teacher = teachers.get(subset) if kind == "synthetic" else None
+                folders[kind] = str(self._fill_one(kind, subset, teacher))
+        return found
+
+    def _fill_one(self, kind: str, subset: Subset, teacher: Path | None) -> Path:
+        design, settings, (place, seed) = self.design, self.design.settings, subset
+        labels, labelled, looks = settings["labels"][place], design.subsets[subset], design.looks[subset]
+        folder = self.folder / f"{self.task.prefix}{kind}-labels-{str(labels).replace('/', '_')}-seed{seed}"
+        bare = self._generator(kind)
+        seen = "all TRAIN looks" if looks is None else f"looks of {len(looks)} hearts"
+        print(f"{kind} clips for seed {seed}: {len(labelled)} labelled motions, {seen}")
+        summary = fill_subset(
+            folder,
+            self.task.dress(bare, design, subset, teacher),
+            labelled,
+            clips=settings["clips"],
+            seed=seed,
+            batch=settings["generator"]["batch"],
+            looks=looks,
+            gates=self.task.gates(bare, design, subset, teacher, folder),
+        )
+        about = {"kind": kind, "labels": labels, "seed": seed, "skipped": bare.skipped}
+        self.fills.append(plain({**about, **summary}))
+        return folder
+
+    def _generator(self, kind: str) -> Generator:
+        if kind not in self._generators:
+            design = self.design
+            self._generators[kind] = (
+                self.task.oracle(design.root)
+                if kind == "oracle"
+                else load_weights(design.settings, design.root, design.donors, self._load)
+            )
+            if kind == "synthetic":
+                self.fingerprint = self._generators[kind].fingerprint
+        return self._generators[kind]
+
+
+def load_weights(settings: Settings, root: Path, motion_donors: list[str], load: Load | None) -> Generator:
+    """The generator of the arm ``synthetic``.
+
+    Raises:
+        EchoAugmentError: there is none, or as `echo_augment.augmentor.mcdm.generate.load_generator`.
+    """
+    from echo_augment.augmentor.mcdm.generate import load_generator
+
+    if settings["generator"]["weights"] is None:
+        raise EchoAugmentError(
+            "this benchmark needs a generator trained on the data set's own TRAIN split, and generator.weights is null",
+            f"Run echo-augment train-generator data=echonet data.root={root} out=FOLDER, then give "
+            "generator.weights=FOLDER/generator",
+        )
+    return (load or load_generator)(
+        settings["generator"]["weights"],
+        root,
+        device=best_device(settings["device"]),
+        steps=settings["generator"]["steps"],
+        seed=settings["seed"],
+        motion_donors=motion_donors,
+        on_error="skip",
+    )

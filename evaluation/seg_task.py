@@ -1,0 +1,84 @@
+"""The task ``segmentation``: LV masks, judged by Dice.
+
+Synthetic clips get their masks from a segmenter that was trained on the labelled hearts of the same run (the arm
+``real``), and only clips whose masks the donors do not contradict are kept: see `echo_augment.augmentor.mcdm.masks`.
+The oracle's clips carry their exact masks.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.training_recipes.fill_cache import Generator
+from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.ranks import best_device
+from echo_augment.training_recipes.seg_parts import traced_hearts, traced_masks
+from echo_augment.training_recipes.seg_run import SegmentationRun
+from echo_augment.training_recipes.seg_teacher import load_segmenter
+
+from .design import Design, Subset
+from .seg_report import verdict, write_report_pages
+from .seg_summary import summarise_hearts
+from .tasks import Results, by_arm
+
+OURS = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("pseudo_label", "mean_teacher"))
+
+
+class SegmentationTask:
+    """See `echo_augment.evaluation.tasks.Task`."""
+
+    run, prefix = SegmentationRun, "masked-"
+
+    def hearts(self, root: Path) -> list[str]:
+        """TRAIN hearts with tracings of ED and ES."""
+        return list(traced_hearts(root, "train"))
+
+    def check(self, design: Design) -> None:
+        """Raises EchoAugmentError for an arm whose unlabelled clips get an EF, and no mask."""
+        for name, spec in design.arms.items():
+            if spec.get("teacher") is not None or spec.get("_target_") in OURS:
+                raise EchoAugmentError(
+                    f"the arm {name} learns EF from unlabelled clips; task=segmentation has no such arm",
+                    "Use real, classical, synthetic, oracle or full",
+                )
+
+    def needs_teachers(self, design: Design) -> bool:
+        """The segmenter draws the masks of synthetic clips."""
+        return "synthetic" in design.kinds()
+
+    def oracle(self, root: Path) -> Generator:
+        """Exact counterfactuals with their masks."""
+        return OracleGenerator.of(root, masks=True)
+
+    def dress(self, bare: Generator, design: Design, subset: Subset, teacher: Path | None) -> Generator:
+        """A segmenter draws the masks where they are not exact."""
+        if teacher is None:
+            return bare
+        # Tracings of labelled hearts only: those of the others this run must not know.
+        segmenter = load_segmenter(teacher, device=best_device(design.settings["device"]))
+        return WithMasks(bare, segmenter, traced_masks(design.root, design.subsets[subset]))
+
+    def gates(
+        self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
+    ) -> Sequence[AnyGate]:
+        """The image gate, and agreement of the masks with both donors."""
+        return [image_gate, MaskGate(float(design.settings["masks_at_least"]))]
+
+    def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+        """See `echo_augment.evaluation.seg_summary.summarise_hearts`."""
+        return summarise_hearts(by_arm(results), **settings)
+
+    def verdict(self, report: Mapping[str, Any]) -> str:
+        """Whether ``synthetic`` helped."""
+        return verdict(report)
+
+    def write(
+        self, design: Design, report: Mapping[str, Any], caches: Mapping[Subset, Mapping[str, str]], results: Results
+    ) -> None:
+        """See `echo_augment.evaluation.seg_report.write_report_pages`."""
+        first = design.at(0)[0]
+        overlays = {arm: design.folder(first, arm) / "overlay.png" for arm in design.arms}
+        write_report_pages(design.out, report, caches[first], overlays)
