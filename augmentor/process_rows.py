@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from echo_augment.cache.processes import alive
+
 
 class ProcessRows:
     """Hands each process a row number of its own, so that shared tables can be written without a lock.
@@ -52,14 +54,3 @@ class ProcessRows:
         self._owners = owners if shared else torch.zeros_like(owners).share_memory_()
         self._view = self._owners.numpy()
         self._row, self._pid = -1, -1
-
-
-def alive(pid: int) -> bool:
-    """Whether a process of this number is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,10 +1,10 @@
 """What a killed writer leaves behind."""
 
-import os
 import socket
 from pathlib import Path
 
 from .manifest import SHARDS
+from .processes import alive
 from .shard_writer import TEMPORARY
 
 
@@ -12,15 +12,5 @@ def clear_leavings(folder: Path) -> None:
     """Remove unsealed files of processes of this machine that are dead."""
     for path in (Path(folder) / SHARDS).glob(f".clips-*{TEMPORARY}"):
         host, _, rest = path.name.removeprefix(".clips-").rpartition("-")[0].rpartition("-")
-        if host == socket.gethostname() and rest.isdigit() and not _alive(int(rest)):
+        if host == socket.gethostname() and rest.isdigit() and not alive(int(rest)):
             path.unlink(missing_ok=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -18,7 +18,7 @@ import live_fakes
 from echo_fakes import FakeEcho, make_clip
 
 from echo_augment.augmentor import InMemoryClips, LiveClips, MixedClips, SyntheticAugment
-from echo_augment.augmentor.process_rows import alive
+from echo_augment.cache.processes import alive
 
 KILLS = 100
 SMALL = {"slots": 8, "shape": (16, 16, 16), "start_method": "fork", "nice": 0}
