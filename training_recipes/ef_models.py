@@ -9,6 +9,8 @@ from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .seeded import make_seeded
+
 EF_MEAN = 55.6  # echonet's start value of the last bias: about the mean EF of EchoNet-Dynamic, in percent
 EF_SCALE = 12.0  # about its standard deviation: lets the tiny net's last layer start at unit scale
 
@@ -93,9 +95,4 @@ def make_model(name: str, settings: dict[str, object], seed: int) -> nn.Module:
     Raises:
         EchoAugmentError: there is no such model.
     """
-    kinds = {"tiny": TinyEF, "r2plus1d_18": R2Plus1DEF}
-    if name not in kinds:
-        raise EchoAugmentError(f"there is no EF model {name!r}", f"There are: {', '.join(kinds)}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return kinds[name](**settings)
+    return make_seeded({"tiny": TinyEF, "r2plus1d_18": R2Plus1DEF}, "EF", name, settings, seed)

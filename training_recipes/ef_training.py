@@ -1,7 +1,6 @@
 """One training of an EF regressor: labelled hearts, an arm, a model, selection on VAL, TEST once."""
 
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +8,15 @@ import numpy as np
 import torch
 from safetensors.torch import save_model
 from torch import Tensor, nn
-from torch.utils.data import Subset
 
-from echo_augment.cache.files import write_json
-
-from .arms import TrainingSet, make_arm, no_teacher, source_of
+from .arms import TrainingSet, make_arm, no_teacher
 from .decoded import DecodedEcho
 from .ef_learners import make_learner
 from .ef_models import make_model
-from .ef_parts import (
-    Array,
-    channel_scale,
-    cpu_threads,
-    make_accelerator,
-    predict,
-    r2,
-    train_batches,
-    true_ef,
-    use_bf16,
-    video_facts,
-)
-from .ef_run import RESULT, SETTINGS, EfRun, finished
+from .ef_parts import Array, channel_scale, make_accelerator, predict, r2, true_ef, use_bf16, video_facts
+from .ef_run import EfRun
 from .ef_teacher import load_net
-from .fit import fit
-from .optimisers import make_optimizer, make_scheduler
-from .reporting import plain
-from .subsets import choose_labelled, choose_validation, count_labels
+from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures
 
 
 def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str, Any]:
@@ -52,16 +34,7 @@ def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str,
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    out = Path(out)
-    done = finished(run, out)
-    if done is not None:
-        return done
-    write_json(out / SETTINGS, {"key": run.key(), **plain(asdict(run))})
-    with cpu_threads(run.trainer.get("threads")):
-        result = plain({"key": run.key(), **_train(run, out, progress)})
-    write_json(out / RESULT, result)
-    (out / "fit.ckpt").unlink(missing_ok=True)
-    return result
+    return train_once(run, out, lambda folder: _train(run, folder, progress))
 
 
 def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
@@ -80,17 +53,7 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     memory = float(recipe["memory_mb"])
     train = DecodedEcho(split="train", pad=recipe["pad"], seed=run.seed, memory_mb=memory, **reader)
     val = DecodedEcho(split="val", clips="all", memory_mb=memory, **reader)
-    labels = run.spec.get("labels") or run.labels
-    names = [row.name for row in train.rows]
-    order = choose_labelled(names, len(names), run.seed)
-    known = count_labels(labels, len(names))
-    labelled, unlabelled = order[:known], order[known:][: run.unlabelled]
-    share = count_labels(run.labels, len(names)) / len(names)
-    judges = choose_validation([row.name for row in val.rows], share, run.val_at_least, run.seed)
-
-    place = {name: index for index, name in enumerate(names)}
-    caches = {kind: Path(folder) for kind, folder in run.caches.items()}
-    real = Subset(train, [place[name] for name in labelled])
+    hearts = choose_hearts(run, train.rows, val.rows)
     bf16 = use_bf16(str(recipe["precision"]), device)
 
     def teach(name: str, windows: int) -> Array:
@@ -98,25 +61,20 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
             return no_teacher(name, windows)
         whole = DecodedEcho(split="train", clips="all", **reader)
         teacher = load_net(run.teachers[name]).to(device)
-        return predict(teacher, whole, [place[heart] for heart in unlabelled], windows, device, bf16)
+        return predict(teacher, whole, [hearts.places[heart] for heart in hearts.unlabelled], windows, device, bf16)
 
     given = TrainingSet(
-        real=real,
-        labelled=tuple(labelled),
-        caches=caches,
+        real=hearts.of(train, hearts.labelled),
+        labelled=tuple(hearts.labelled),
+        caches={kind: Path(folder) for kind, folder in run.caches.items()},
         seed=run.seed,
-        unlabelled=Subset(train, [place[name] for name in unlabelled]),
+        unlabelled=hearts.of(train, hearts.unlabelled),
         teach=teach,
     )
     dataset = make_arm(run.spec)(given)
-
+    pace = Pace.of(recipe, len(dataset))
     net = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
-    batch_size = min(int(recipe["batch_size"]), len(dataset))
-    per_epoch = len(dataset) // batch_size
-    steps = int(recipe["steps"] or recipe["epochs"] * per_epoch)
-    learner = make_learner(run.spec, net, steps)
-    trained = [parameter for parameter in learner.module.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(trained, recipe["optimizer"])
+    learner = make_learner(run.spec, net, pace.steps)
 
     def loss_fn(module: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
         clips, ef = batch
@@ -124,30 +82,12 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
             predicted = module(clips)
         return learner.loss(predicted.float(), ef.float())
 
-    judged = [index for index, row in enumerate(val.rows) if row.name in set(judges)]
-
     def validate(module: nn.Module) -> dict[str, float]:
-        error = predict(module, val, judged, recipe["val_clips"], device, bf16) - true_ef(val, judged)
-        return {"mae": float(np.abs(error).mean())}
+        predicted = predict(module, val, hearts.judged, recipe["val_clips"], device, bf16)
+        return {"mae": float(np.abs(predicted - true_ef(val, hearts.judged)).mean())}
 
-    fitted = fit(
-        learner.module,
-        train_batches(dataset, batch_size, run.seed, int(recipe["workers"])),
-        loss_fn,
-        steps=steps,
-        optimizer=optimizer,
-        scheduler=make_scheduler(optimizer, recipe["schedule"], steps, per_epoch),
-        out=out,
-        name="fit",
-        seed=run.seed,
-        accelerator=accelerator,
-        clip_norm=float(recipe["clip_norm"]),
-        validate=validate,
-        validate_every=int(recipe["validate_every"] or per_epoch),
-        select="mae",
-        save_every=max(20, min(100, steps // 4)),
-        progress=progress,
-    )
+    how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}
+    fitted = fit_by_recipe(run, learner.module, dataset, loss_fn, pace=pace, validate=validate, select="mae", **how)
     test = DecodedEcho(split="test", clips="all", **reader)
     everyone = list(range(len(test)))
     model = learner.net
@@ -155,27 +95,12 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     true = true_ef(test, everyone)
     save_model(model, str(out / "model.safetensors"))
     error = np.abs(predicted - true)
-    notes = [note] if (note := getattr(model, "note", "")) else []
     return {
-        "arm": run.arm,
-        "seed": run.seed,
+        **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
         "reader": {**window, **scale, **video_facts(train.rows)},
-        "labelled": labelled,
-        "labelled_hearts": len(labelled),
-        "unlabelled_hearts": len(unlabelled),
-        "train_hearts": len(names),
-        "validation_hearts": len(judges),
-        "steps": steps,
-        "batch_size": batch_size,
-        "best_step": fitted.best_step,
-        "seconds": fitted.seconds,
-        "history": fitted.history,
-        "clips": len(source_of(dataset) or ()),
-        "fingerprint": str(getattr(source_of(dataset), "fingerprint", "")),
+        "unlabelled_hearts": len(hearts.unlabelled),
         "test": {"mae": error.mean(), "rmse": math.sqrt(np.square(error).mean()), "r2": r2(true, predicted)},
         "predictions": {
             row.name: [float(one), float(other)] for row, one, other in zip(test.rows, true, predicted, strict=True)
         },
-        "notes": notes,
-        "skipped": [list(item) for part in (train, val, test) for item in part.skipped],
     }

@@ -10,6 +10,8 @@ from torchvision.models.segmentation import deeplabv3_resnet50
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .seeded import make_seeded
+
 
 class SmallUNet(nn.Module):
     """A U-Net (Ronneberger et al., MICCAI 2015) on frames halved in size.
@@ -91,9 +93,4 @@ def make_segmentation_model(name: str, settings: dict[str, object], seed: int) -
     Raises:
         EchoAugmentError: there is no such model.
     """
-    kinds = {"unet": SmallUNet, "deeplabv3_resnet50": DeepLabV3}
-    if name not in kinds:
-        raise EchoAugmentError(f"there is no segmentation model {name!r}", f"There are: {', '.join(kinds)}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return kinds[name](**settings)
+    return make_seeded({"unet": SmallUNet, "deeplabv3_resnet50": DeepLabV3}, "segmentation", name, settings, seed)

@@ -1,30 +1,17 @@
 """The job ``train-ef``: train one EF regressor with one arm."""
 
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoNetDynamic, content_hash, probe_video
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON
-from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 
 from .ef_run import EfRun
 from .ef_training import train_ef
-from .reporting import write_report
-
-
-def one_arm(arms: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The only arm of a configuration.
-
-    Raises:
-        EchoAugmentError: there are none or several.
-    """
-    if len(arms) != 1:
-        raise EchoAugmentError(f"this job trains one arm, got {', '.join(arms) or 'none'}", "Give arm=NAME")
-    return next(iter(arms.items()))
+from .train_job import report_run, run_of
 
 
 def training_hashes(root: str) -> dict[str, list[str]]:
@@ -41,34 +28,12 @@ def run(cfg: DictConfig) -> None:
 
     ``out`` can then be the teacher of ``fill-cache``.
     """
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    arm, spec = one_arm(plain["arm"])
-    settings = EfRun(
-        root=str(plain["data"]["root"]),
-        arm=arm,
-        spec=spec,
-        labels=plain["labels"],
-        seed=plain["seed"],
-        model=plain["model"],
-        trainer=plain["trainer"],
-        val_at_least=plain["val_at_least"],
-        caches={kind: str(folder) for kind, folder in plain["caches"].items()},
-        device=plain["device"],
-        unlabelled=plain["unlabelled"],
-        teachers={name: str(folder) for name, folder in plain["teachers"].items()},
-    )
-    result = train_ef(settings, Path(cfg.out))
-    if not (Path(cfg.out) / TRAINED_ON).exists():
-        write_json(Path(cfg.out) / TRAINED_ON, training_hashes(settings.root))
-    figures = {
-        "task": "ef",
-        "data": plain["data"]["name"],
-        "label_fraction": result["labelled_hearts"] / result["train_hearts"],
-        "seeds": [settings.seed],
-        **{name: value for name, value in result.items() if name not in ("key", "seed")},
-    }
-    path = write_report(cfg.out, "train-ef", cfg, figures)
+    settings, out = run_of(EfRun, cfg), Path(cfg.out)
+    result = train_ef(settings, out)
+    if not (out / TRAINED_ON).exists():
+        write_json(out / TRAINED_ON, training_hashes(settings.root))
+    path = report_run(cfg, "ef", settings, result)
     print(
-        f"TEST MAE {result['test']['mae']:.2f} EF points with {result['labelled_hearts']} labelled hearts, arm {arm}; "
-        f"see {path}"
+        f"TEST MAE {result['test']['mae']:.2f} EF points with {result['labelled_hearts']} labelled hearts, arm "
+        f"{settings.arm}; see {path}"
     )

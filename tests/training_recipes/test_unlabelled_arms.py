@@ -16,13 +16,13 @@ from torch.utils.data import Dataset
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.sweep import run_all, waves
-from echo_augment.training_recipes import ef_training
+from echo_augment.training_recipes import ef_training, training
 from echo_augment.training_recipes.arms import TrainingSet, make_arm, mean_teacher, pseudo_label
 from echo_augment.training_recipes.ef_learners import MeanTeacher, Supervised, make_learner
 from echo_augment.training_recipes.ef_run import EfRun, finished
 from echo_augment.training_recipes.ef_teacher import load_net
 from echo_augment.training_recipes.ef_training import train_ef
-from echo_augment.training_recipes.train_ef import one_arm
+from echo_augment.training_recipes.train_job import one_arm
 from echo_augment.training_recipes.unlabelled import WithUnlabelled
 
 TRAINER = {
@@ -198,7 +198,7 @@ def test_a_killed_mean_teacher_goes_on_to_the_same_net(root, tmp_path):
     class Killed(RuntimeError):
         pass
 
-    predict, fit = ef_training.predict, ef_training.fit
+    predict, fit = ef_training.predict, training.fit
 
     def dies(*arguments):
         if saved:
@@ -207,7 +207,7 @@ def test_a_killed_mean_teacher_goes_on_to_the_same_net(root, tmp_path):
         return predict(*arguments)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(ef_training, "fit", lambda *given, **settings: fit(*given, **{**settings, "save_every": 1}))
+        patch.setattr(training, "fit", lambda *given, **settings: fit(*given, **{**settings, "save_every": 1}))
         patch.setattr(ef_training, "predict", dies)
         train_ef(run, tmp_path / "killed", progress=False)
     assert torch.load(tmp_path / "killed" / "fit.ckpt", weights_only=True)["result"]["steps"] == 3
