@@ -5,10 +5,10 @@ import platform
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from echo_augment.augmentor import LiveClips
 from echo_augment.augmentor.devices import best_device
@@ -21,6 +21,16 @@ from .rows import PASS, SHORT, Table
 from .text import machine_line, markdown, summary, terminal
 
 TABLES = ("store", "loader", "live", "fill", "generator")
+QUICK: dict[str, Any] = {
+    "store": {"rounds": 5},
+    "loader": {"rounds": 5, "epochs": 1, "samples": 8},
+    "live": {"blocks": 2},
+    "fill": {"rounds": 1, "clips": 8, "wait": 0.01, "written": 2},
+    "batch": 1,
+    "rounds": 1,
+    "reference": False,
+}
+"""What ``quick`` measures with, instead of the configuration's own numbers: a few repetitions."""
 
 
 def run(cfg: DictConfig) -> None:
@@ -31,6 +41,7 @@ def run(cfg: DictConfig) -> None:
     """
     chosen, out = choose_tables(cfg.tables), Path(cfg.out)
     out.mkdir(parents=True, exist_ok=True)
+    sizes = cast(DictConfig, OmegaConf.merge(cfg, QUICK)) if cfg.quick else cfg
     facts = machine()
     print(machine_line(facts))
     with tempfile.TemporaryDirectory(prefix=".speed-", dir=out) as work:
@@ -38,7 +49,7 @@ def run(cfg: DictConfig) -> None:
         print(f"measured on {material.words}")
         tables = []
         for name in chosen:
-            tables.append(measure(name, cfg, material))
+            tables.append(measure(name, sizes, material))
             print(f"\n{terminal(tables[-1])}", flush=True)
     rows = [row for table in tables for row in table.rows]
     with atomic_path(out / "speed.md") as temporary:
@@ -56,48 +67,30 @@ def run(cfg: DictConfig) -> None:
 
 
 def measure(name: str, cfg: DictConfig, material: Material) -> Table:
-    """Measure one table; ``quick`` takes few repetitions. What a table needs is imported for it alone."""
-    quick, device = bool(cfg.quick), torch.device(best_device(cfg.device))
+    """Measure one table. What a table needs is imported for it alone."""
+    device = torch.device(best_device(cfg.device))
     if name == "store":
         from .store import store_table
 
-        return store_table(material, rounds=5 if quick else cfg.store.rounds)
+        return store_table(material, **cfg.store)
     if name == "loader":
         from .loader import loader_table
 
-        return loader_table(
-            material,
-            rounds=5 if quick else cfg.loader.rounds,
-            epochs=1 if quick else cfg.loader.epochs,
-            samples=8 if quick else cfg.loader.samples,
-            workers=cores() if cfg.loader.workers is None else cfg.loader.workers,
-        )
+        workers = cores() if cfg.loader.workers is None else cfg.loader.workers
+        return loader_table(material, **{**cfg.loader, "workers": workers})
     if name == "live":
         from .live import live_table
 
         source = LiveClips(cfg.generator, material.root, device=str(device), steps=cfg.steps)
-        return live_table(material, source, blocks=2 if quick else cfg.live.blocks, device=device)
+        return live_table(material, source, **cfg.live, device=device)
     if name == "fill":
         from .fill import fill_table
 
-        return fill_table(
-            material,
-            rounds=1 if quick else cfg.fill.rounds,
-            clips=8 if quick else cfg.fill.clips,
-            wait=0.01 if quick else cfg.fill.wait,
-            written=2 if quick else cfg.fill.written,
-        )
+        return fill_table(material, **cfg.fill)
     from .generator import generator_table
 
-    return generator_table(
-        material,
-        generator=cfg.generator,
-        steps=cfg.steps,
-        batch=1 if quick else cfg.batch,
-        rounds=1 if quick else cfg.rounds,
-        slow=cfg.reference and not quick,
-        device=device,
-    )
+    sizes = {"steps": cfg.steps, "batch": cfg.batch, "rounds": cfg.rounds}
+    return generator_table(material, generator=cfg.generator, slow=cfg.reference, device=device, **sizes)
 
 
 def choose_tables(wanted: str | Sequence[str] | ListConfig) -> list[str]:
