@@ -67,7 +67,8 @@ class SyntheticAugment(Dataset[Any]):
         adapter: ``(clip, rng) -> sample``; None works it out from ``base``.
         fps: frame rate of ``base``'s videos in 1/s; None takes the median of its ``FPS`` column, or 50.
         ef: EF in percent of every base item, ``(len(base),)``; needed for EF bins where ``base`` does not know it.
-        weights: append a float32 weight to each sample: the clip's label confidence, 1 for a real item. Multiply the
+        weights: append a float32 weight to each sample: the clip's label confidence, 1 for a real item (and for a clip
+            with its donor's label; ``fill-cache label.policy=teacher`` or ``consensus`` gives others). Multiply the
             per-item loss with it. Tuples grow by one, dicts get the key ``"weight"``.
         provenance: append a dict (``synthetic``, ``clip_id``, ``motion_donor``, ``appearance_donor``, ``confidence``),
             after the weight; dicts get the key ``"provenance"``.

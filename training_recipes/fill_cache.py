@@ -16,6 +16,7 @@ from .dataset import dataset_root
 from .fill_report import report_fill
 from .gates.make import make_gates
 from .gates.settings import read_settings
+from .label_fill import labelled, read_label
 from .ranks import best_device, find_ranks, meet
 from .seg_fill import masked
 
@@ -113,7 +114,8 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     from echo_augment.augmentor.mcdm.generate import load_generator
 
     ranks = find_ranks(os.environ, cfg.rank, cfg.world)
-    read_settings(cfg.gates)  # a mistake there is said before anything is loaded
+    read_settings(cfg.gates)  # mistakes are said before anything is loaded
+    label = read_label(cfg.label, cfg.gates.label)
     root, device = dataset_root(cfg.data), best_device(cfg.device, ranks.local)
     generator = (load or load_generator)(
         cfg.generator, root, device=device, steps=cfg.steps, seed=cfg.seed, on_error="skip"
@@ -122,6 +124,7 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     if cfg.masks.segmenter is not None:
         mask_gates = [MaskGate(float(cfg.masks.at_least))]
         generator = masked(generator, cfg.masks.segmenter, root, device=device)
+    generator = labelled(generator, label, root, device=device)  # last: masks are held against the donor's EF
     judges = make_gates(
         cfg.gates,
         generator,

@@ -1,6 +1,6 @@
 """What a fill reports: of this process's share, and of the whole plan where several processes fill a cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from echo_augment.cache import ClipStore, FillSummary, Plan
 from echo_augment.cache.fill import PLAN
 from echo_augment.cache.rejections import Rejections, count_reasons
 
+from .label_fill import label_figures, label_words
 from .ranks import Ranks, meet
 from .reporting import write_report
 
@@ -53,18 +54,30 @@ def report_fill(
     skipped = f"; {len(figures['skipped'])} donors skipped" if figures["skipped"] else ""
     figures = {**figures, "rank": ranks.rank, "world": ranks.world}
     if ranks.world == 1:
-        return f"{summary}{skipped}; report: {write_report(folder, job, cfg, figures | spread(folder) | shared())}"
+        whole = figures | stored(folder) | shared()
+        return f"{summary}{skipped}{words(whole)}; report: {write_report(folder, job, cfg, whole)}"
     line = f"rank {ranks.rank} of {ranks.world}: {summary}{skipped}"
     path = write_report(folder / f"rank-{ranks.rank}-of-{ranks.world}", job, cfg, figures)
     if ranks.rank == 0:
         meet(ranks)
         whole = whole_plan(folder, ranks.world)
-        path = write_report(folder, job, cfg, {**figures, "fill": whole, **spread(folder), **shared()})
-        line += f"; all ranks so far: {whole['sealed']} of {whole['wanted']}"
+        figures |= {"fill": whole, **stored(folder), **shared()}
+        path = write_report(folder, job, cfg, figures)
+        line += f"; all ranks so far: {whole['sealed']} of {whole['wanted']}{words(figures)}"
     return f"{line}; report: {path}"
 
 
-def spread(folder: Path) -> dict[str, Any]:
-    """Figure ``ef``: how the EF of a cache's clips, in percent, are spread; nothing for an empty cache."""
-    efs = ClipStore(folder).ef
-    return {"ef": {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}} if len(efs) else {}
+def stored(folder: Path) -> dict[str, Any]:
+    """Figures ``ef``, how the EF of a cache's clips in percent are spread, and ``label``; none of an empty one."""
+    store = ClipStore(folder)
+    efs = store.ef
+    if not len(efs):
+        return {}
+    spread = {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}
+    return {"ef": spread, "label": label_figures(store.tables())}
+
+
+def words(figures: Mapping[str, Any]) -> str:
+    """What the last line says of the labels; empty with the donors' own."""
+    text = label_words(figures.get("label", {}))
+    return f"; {text}" if text else ""

@@ -8,7 +8,7 @@ from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.mcdm.masks import WithMasks
 from echo_augment.cache.errors import EchoAugmentError
 
-from .gates.make import readable
+from .gates.hearts import held_out_videos
 from .seg_parts import traced_masks
 from .seg_teacher import load_segmenter
 
@@ -34,6 +34,5 @@ def masked(generator: Any, folder: str | Path, root: Path, *, device: str = "cpu
             f"segmenter {folder}: there is no {TRAINED_ON} that says which videos trained it",
             "Run echo-augment train-segmentation again, into another folder",
         )
-    held_out = readable([row for row in read_table(root).rows if row.split in ("VAL", "TEST")])
-    refuse_trained_on(folder, held_out, what="segmenter")
+    refuse_trained_on(folder, held_out_videos(read_table(root)), what="segmenter")
     return WithMasks(generator, segmenter, traced_masks(root, segmenter.labelled))

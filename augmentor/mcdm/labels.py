@@ -10,7 +10,7 @@ Policies:
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
+
+from .wrapped import Wrapped
 
 POLICIES = ("donor", "teacher", "consensus")
 Teacher = Callable[[Sequence[EchoClip]], npt.NDArray[np.float64]]
@@ -118,10 +120,11 @@ class LabelPolicy:
         """The clips, which come with the motion donor's EF, with EF and confidence by this policy.
 
         A confidence that a clip has already is multiplied; ``donor_ef`` and ``teacher_ef`` stand in its provenance.
+        The teacher reads one clip at a time, so that a clip's label does not depend on its neighbours in a batch.
         """
         if self.policy == "donor" or self.teacher is None or not clips:
             return list(clips)
-        return [self._label(clip, float(read)) for clip, read in zip(clips, self.teacher(clips), strict=True)]
+        return [self._label(clip, float(self.teacher([clip])[0])) for clip in clips]
 
     def _label(self, clip: EchoClip, read: float) -> EchoClip:
         ef, confidence = decide(self.policy, clip.ef, read, self.tolerance)
@@ -132,7 +135,7 @@ class LabelPolicy:
         return replace(clip, ef=ef, confidence=clip.confidence * confidence, provenance=source)
 
 
-class WithLabels:
+class WithLabels(Wrapped):
     """A generator whose clips a policy labels: a callable for `echo_augment.cache.fill`, like the one it wraps.
 
     Args:
@@ -141,14 +144,9 @@ class WithLabels:
     """
 
     def __init__(self, generator: Any, policy: LabelPolicy) -> None:
-        self.generator, self.policy = generator, policy
-        suffix = f"+labels-{policy.fingerprint}" if policy.fingerprint else ""
-        self.fingerprint = f"{generator.fingerprint}{suffix}"
-        self.sampler: str = generator.sampler
-        self.skipped: Sequence[Mapping[str, Any]] = generator.skipped
-        self.motion_donors: Mapping[str, float] = generator.motion_donors
-        self.appearance_donors: Sequence[str] = generator.appearance_donors
+        super().__init__(generator, f"+labels-{policy.fingerprint}" if policy.fingerprint else "")
+        self.policy = policy
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """The clips of some plan lines, in their order."""
-        return self.policy(self.generator(lines))
+        return [self.dress(clip) for clip in self.policy(self.generator(lines))]

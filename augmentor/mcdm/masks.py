@@ -12,6 +12,7 @@ import numpy.typing as npt
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
 
 from .mask_measures import Masks, dice, mask_ef
+from .wrapped import Wrapped
 
 EF_TOLERANCE = 15.0  # EF points: an EF from masks that is so far from the donor's halves the trust (0.61)
 
@@ -87,21 +88,22 @@ def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = Non
         tracing: of the appearance donor at ED, ``(h, w)``, or None.
 
     Returns:
-        The clip with ``masks``; ``mask_ef``, ``mask_dice`` (None without tracing) and ``segmenter`` stand in
-        ``provenance.extra``.
+        The clip with ``masks``; ``mask_ef``, ``mask_dice`` (None without tracing), ``mask_confidence`` and
+        ``segmenter`` stand in ``provenance.extra``.
     """
     masks = segmenter(clip.frames)
     found = trust(clip, masks, tracing, ef_bias=segmenter.ef_bias)
+    confidence = min(1.0, max(0.0, found.confidence))
     source = clip.provenance
     if source is not None:
         notes: dict[str, Any] = {
             "mask_ef": _number(found.ef),
             "mask_dice": _number(found.tracing_dice),
+            "mask_confidence": confidence,
             "segmenter": segmenter.fingerprint,
         }
         source = replace(source, extra={**source.extra, **notes})
-    confidence = clip.confidence * min(1.0, max(0.0, found.confidence))
-    return replace(clip, masks=masks, confidence=confidence, provenance=source)
+    return replace(clip, masks=masks, confidence=clip.confidence * confidence, provenance=source)
 
 
 def _number(value: float) -> float | None:
@@ -111,8 +113,10 @@ def _number(value: float) -> float | None:
 class MaskGate:
     """A gate of `echo_augment.cache.fill` that rejects clips whose masks their donors contradict.
 
+    What a label policy thinks of the clip's EF is not its business (`with_masks` keeps ``mask_confidence`` apart).
+
     Args:
-        at_least: lowest confidence of a clip with masks, in [0, 1].
+        at_least: lowest confidence of a clip's masks, in [0, 1].
 
     Raises:
         EchoAugmentError: ``at_least`` is out of its range.
@@ -125,16 +129,17 @@ class MaskGate:
 
     def __call__(self, line: PlanLine, clip: EchoClip) -> str | None:
         """None, or why the clip is rejected."""
-        if clip.masks is None or clip.confidence >= self.at_least:
-            return None
         extra = {} if clip.provenance is None else clip.provenance.extra
+        confidence = float(extra.get("mask_confidence", clip.confidence))
+        if clip.masks is None or confidence >= self.at_least:
+            return None
         return (
-            f"masks: confidence {clip.confidence:.2f} is below {self.at_least:g} (EF from masks "
+            f"masks: confidence {confidence:.2f} is below {self.at_least:g} (EF from masks "
             f"{extra.get('mask_ef')}, label {clip.ef:.1f}; Dice with the donor's tracing {extra.get('mask_dice')})"
         )
 
 
-class WithMasks:
+class WithMasks(Wrapped):
     """A generator whose clips carry LV masks: a callable for `echo_augment.cache.fill`, like the one it wraps.
 
     Args:
@@ -144,29 +149,12 @@ class WithMasks:
     """
 
     def __init__(self, generator: Any, segmenter: Segmenter, tracings: Mapping[str, Masks] | None = None) -> None:
-        self.generator, self.segmenter, self.tracings = generator, segmenter, tracings or {}
-        self.fingerprint = f"{generator.fingerprint}+masks-{segmenter.fingerprint}"
-        self.sampler: str = generator.sampler
-        self.skipped: Sequence[Mapping[str, Any]] = generator.skipped
-        self.motion_donors: Mapping[str, float] = generator.motion_donors
-        self.appearance_donors: Sequence[str] = generator.appearance_donors
-
-    def __getattr__(self, name: str) -> Any:
-        """What else the wrapped generator has, for gates: its ``pipeline``, ``frames``, ``fps``, .."""
-        if name == "generator":  # not there yet, while being unpickled
-            raise AttributeError(name)
-        return getattr(self.generator, name)
+        super().__init__(generator, f"+masks-{segmenter.fingerprint}")
+        self.segmenter, self.tracings = segmenter, tracings or {}
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """The clips of some plan lines, in their order."""
         pairs = zip(lines, self.generator(lines), strict=True)
         return [
-            self._dress(with_masks(clip, self.segmenter, self.tracings.get(one.appearance_donor)))
-            for one, clip in pairs
+            self.dress(with_masks(clip, self.segmenter, self.tracings.get(one.appearance_donor))) for one, clip in pairs
         ]
-
-    def _dress(self, clip: EchoClip) -> EchoClip:
-        """The clip under this generator's own fingerprint: its masks are part of what it is."""
-        if clip.provenance is None:
-            return clip
-        return replace(clip, provenance=replace(clip.provenance, fingerprint=self.fingerprint))

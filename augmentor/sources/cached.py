@@ -19,6 +19,10 @@ class CachedClips:
     change an open source. Of a clip no more is read than is asked for: an adapter that takes every second frame and no
     masks pays for these frames only.
 
+    ``source[i]`` is the stored `echo_augment.cache.EchoClip`: besides ``ef`` it has the ``confidence`` in that label, 0
+    to 1, which ``SyntheticAugment(.., weights=True)`` hands to the loss, and in ``provenance`` the ``label_policy``,
+    with ``donor_ef`` and ``teacher_ef`` in ``extra`` where a teacher read the clip.
+
     Args:
         folder: of the cache, as ``echo-augment fill-cache`` writes it.
 

@@ -1,15 +1,28 @@
-"""Real hearts in the form of a generated clip, to hold a gate's limits against."""
+"""Real hearts that a fill looks at: held-out ones to be kept out, and others in the form of a generated clip."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from echo_augment.augmentor.data import VideoInfo, open_video
+from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, probe_video
 from echo_augment.augmentor.mcdm.hearts import resample_indices
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache.errors import EchoAugmentError
+
+
+def held_out_videos(table: EchoTable) -> list[VideoInfo]:
+    """The VAL and TEST videos of a data set that open: a file that does not open cannot have trained anything."""
+    found = []
+    for row in table.rows:
+        if row.split not in ("VAL", "TEST"):
+            continue
+        with suppress(EchoAugmentError):
+            probe_video(row.path)
+            found.append(row)
+    return found
 
 
 def heart_clips(

@@ -19,7 +19,7 @@ NO_HEARTS = "Give gates.label.tolerance=NUMBER (EF points), or a data set with l
 
 
 class LabelGate:
-    """Rejects clips whose label, the motion donor's EF, is further than a tolerance from what is read from them.
+    """Rejects clips whose label is further than a tolerance from the EF that is read from them.
 
     It can only catch errors larger than the reader's own: the tolerance should not lie below what the reader shows on
     real hearts that it never saw (:func:`set_tolerance`).

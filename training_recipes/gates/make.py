@@ -1,15 +1,16 @@
 """The gates of one fill, made from the configuration: limits set on VAL, readings kept, figures for the report."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from echo_augment.augmentor.data import EchoTable, VideoInfo, probe_video, read_table
+from echo_augment.augmentor.data import EchoTable, read_table
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
 from echo_augment.cache.rejections import read_reasons
 
+from .hearts import held_out_videos
 from .label import LabelGate, Read, read_masks, set_tolerance
 from .privacy import Looks, PrivacyGate, look_by, set_threshold
 from .readings import Readings, label_figures, privacy_figures
@@ -114,8 +115,7 @@ class _Maker:
         }
         self.teacher: Teacher | None = None
         if settings.label and settings.label.teacher is not None:
-            held_out = readable([row for row in table.rows if row.split in ("VAL", "TEST")])
-            self.teacher = Teacher.load(settings.label.teacher, device=device, held_out=held_out)
+            self.teacher = Teacher.load(settings.label.teacher, device=device, held_out=held_out_videos(table))
         self.train: Looks | None = None
         if settings.privacy:
             reid = getattr(getattr(generator, "pipeline", None), "reid", None)
@@ -178,15 +178,3 @@ class _Maker:
                 )
             )
         return found
-
-
-def readable(rows: Sequence[VideoInfo]) -> list[VideoInfo]:
-    """Rows whose video opens."""
-    found = []
-    for row in rows:
-        try:
-            probe_video(row.path)
-        except EchoAugmentError:
-            continue  # a file that does not open cannot have trained anything
-        found.append(row)
-    return found

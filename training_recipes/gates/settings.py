@@ -70,7 +70,7 @@ def _label(label: Mapping[str, Any]) -> LabelSettings | None:
     by, teacher = label["by"], label["teacher"]
     if by not in READERS:
         raise EchoAugmentError(f"gates.label.by must be one of {', '.join(READERS)}, got {by!r}")
-    tolerance = _number("gates.label.tolerance", label["tolerance"])
+    tolerance = read_number("gates.label.tolerance", label["tolerance"])
     if tolerance is not None and not 0 < tolerance <= 100:
         raise EchoAugmentError(f"gates.label.tolerance must be in (0, 100] EF points, got {tolerance:g}")
     quantile = _quantile("gates.label.quantile", label["quantile"])
@@ -99,7 +99,7 @@ def _privacy(privacy: Mapping[str, Any]) -> PrivacySettings | None:
     against = privacy["against"]
     if against is not None and against not in AGAINST:
         raise EchoAugmentError(f"gates.privacy.against must be one of {', '.join(AGAINST)} or null, got {against!r}")
-    threshold = _number("gates.privacy.threshold", privacy["threshold"])
+    threshold = read_number("gates.privacy.threshold", privacy["threshold"])
     if threshold is not None and not -1 <= threshold <= 1:
         raise EchoAugmentError(f"gates.privacy.threshold must be in [-1, 1], got {threshold:g}")
     quantile = _quantile("gates.privacy.quantile", privacy["quantile"])
@@ -112,7 +112,12 @@ def _privacy(privacy: Mapping[str, Any]) -> PrivacySettings | None:
     return PrivacySettings(against, threshold, quantile)
 
 
-def _number(name: str, value: Any) -> float | None:
+def read_number(name: str, value: Any) -> float | None:
+    """A number of the configuration, or None.
+
+    Raises:
+        EchoAugmentError: it is neither.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -121,7 +126,7 @@ def _number(name: str, value: Any) -> float | None:
 
 
 def _quantile(name: str, value: Any) -> float:
-    number = _number(name, value)
+    number = read_number(name, value)
     if number is None or not 0 < number <= 1:
         raise EchoAugmentError(f"{name} must be in (0, 1], got {value!r}")
     return number

@@ -41,8 +41,16 @@ def test_what_cannot_be_read_or_lies_outside_is_handled():
 
 
 def test_a_policy_labels_clips_and_says_how():
-    policy = LabelPolicy("consensus", teacher=lambda clips: np.array([54.0, 80.0, np.nan]), tolerance=8)
-    first, second, third = policy([clip(50.0, confidence=0.5), clip(60.0), clip(70.0)])
+    reads = {"one": 54.0, "two": 80.0, "three": np.nan}
+    asked = []
+
+    def teacher(clips):
+        asked.append(len(clips))
+        return np.array([reads[one.clip_id] for one in clips])
+
+    policy = LabelPolicy("consensus", teacher=teacher, tolerance=8)
+    first, second, third = policy([clip(50.0, "one", confidence=0.5), clip(60.0, "two"), clip(70.0, "three")])
+    assert asked == [1, 1, 1], "a label must not depend on what else is in the batch"
     assert first.ef == 52 and first.confidence == pytest.approx(0.5 * np.exp(-0.125))
     assert first.provenance.label_policy == "consensus(8)"
     assert first.provenance.extra == {"x": 1, "donor_ef": 50.0, "teacher_ef": 54.0}
@@ -67,6 +75,7 @@ def test_a_wrapped_generator_gives_its_clips_relabelled():
     wrapped = WithLabels(Generator(), LabelPolicy("teacher", teacher=lambda clips: np.full(len(clips), 45.0)))
     made = wrapped(["p", "q"])
     assert [(one.clip_id, one.ef) for one in made] == [("p", 45.0), ("q", 45.0)]
+    assert all(one.provenance.fingerprint == wrapped.fingerprint != "f" for one in made)
     assert wrapped.motion_donors == {"a": 50.0} and wrapped.sampler == "ddim-8"
 
 

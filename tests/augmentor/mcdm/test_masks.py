@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom
+from echo_augment.augmentor.mcdm.labels import LabelPolicy
 from echo_augment.augmentor.mcdm.mask_measures import dice, disc_volume, largest_piece, long_axis, mask_ef
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks, trust, with_masks
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, Provenance, fill, make_plan
@@ -159,3 +160,13 @@ def test_a_gate_s_threshold_is_a_share():
         MaskGate(1.5)
     line = PlanLine("c", "motion", "look", 1)
     assert MaskGate(1.0)(line, clip()) is None, "a clip without masks is not this gate's business"
+
+
+def test_the_mask_gate_looks_at_masks_not_at_what_a_label_policy_trusts():
+    masks, line = beat(0.8), PlanLine("c", "motion", "look", 1)
+    good = with_masks(clip(ef=100 * (1 - 0.8**3)), Drawn(masks), masks[0])
+    bad = with_masks(clip(ef=5.0), Drawn(masks), masks[0])
+    unsure = LabelPolicy("consensus", teacher=lambda clips: np.full(len(clips), 5.0))([good])[0]
+    assert unsure.confidence == 0 and unsure.provenance.extra["mask_confidence"] > 0.9
+    assert MaskGate(0.5)(line, unsure) is None
+    assert MaskGate(0.5)(line, bad).startswith("masks: confidence")
