@@ -1,0 +1,27 @@
+"""Phantoms and a teacher for tests of what fills a cache."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fill_fakes import READER, Brightness
+
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.augmentor.mcdm.generate import TRAINED_ON
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 12, frames=40, workers=1, splits=(0.5, 0.25, 0.25))
+
+
+@pytest.fixture
+def teacher(monkeypatch, tmp_path):
+    """A teacher's folder whose net reads brightness."""
+    folder = tmp_path / "teacher"
+    folder.mkdir()
+    (folder / "result.json").write_text(json.dumps({"reader": {**READER, "size": [112, 112]}}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / TRAINED_ON).write_text(json.dumps({"first": [], "content": []}))
+    monkeypatch.setattr("echo_augment.training_recipes.gates.teacher.load_net", lambda folder: Brightness())
+    return folder
