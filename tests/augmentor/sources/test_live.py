@@ -19,9 +19,9 @@ import live_fakes
 from echo_fakes import FakeEcho, make_clip
 
 from echo_augment.augmentor import CachedClips, InMemoryClips, LiveClips, MixedClips, SyntheticAugment
-from echo_augment.cache.processes import alive
 from echo_augment.augmentor.sources.ring import ClipRing
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.processes import alive
 
 SHAPE = (16, 16, 16)
 FORK = torch.multiprocessing.get_context("fork")

@@ -18,7 +18,6 @@ from mcdm.conftest import untrained  # noqa: F401  a fixture
 from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.cache.processes import alive
 from echo_augment.augmentor.sources.generator_process import Status, _clips
 from echo_augment.augmentor.sources.lines import Pairing
 from echo_augment.augmentor.sources.recipe import (
@@ -31,6 +30,7 @@ from echo_augment.augmentor.sources.recipe import (
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import image_gate
+from echo_augment.cache.processes import alive
 
 
 @pytest.fixture(scope="module")
