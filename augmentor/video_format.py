@@ -1,6 +1,8 @@
 """How a training set cuts, resamples and normalises its videos: the window is decided first, then applied."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import cv2
@@ -93,7 +95,7 @@ class VideoFormat:
         if self.clips == "all":
             starts = np.arange(max(seen, length * self.period) - (length - 1) * self.period) * (clip.fps / self.fps)
         else:
-            last = max(int(np.floor(frames - 1 - (length - 1) * step + EPS)), 0)
+            last = max(math.floor(frames - 1 - (length - 1) * step + EPS), 0)
             starts = rng.integers(0, last + 1, self.clips).astype(np.float64)
         times = starts[:, None] + np.arange(length) * step
         y, x = rng.integers(0, 2 * self.pad, 2) if self.pad else (0, 0)
@@ -112,12 +114,15 @@ class VideoFormat:
         """``video`` of a ``window`` drawn by ``rng``."""
         return self.video(clip, self.window(clip, rng))
 
+    @cached_property
+    def _scales(self) -> tuple[list[float], list[float]]:
+        return _by_channel(self.mean, self.channels), _by_channel(self.std, self.channels)
+
     def normalise(
         self, grey: npt.NDArray[np.uint8 | np.float32], inside: npt.NDArray[np.bool_] | None = None
     ) -> npt.NDArray[np.float32]:
         """Grey levels ``(L, H, W)``, 0 to 255, to normalised ``(C, L, H, W)``; frames not ``inside`` become 0."""
-        mean = np.broadcast_to(np.asarray(self.mean, np.float32).reshape(-1), self.channels)
-        std = np.broadcast_to(np.asarray(self.std, np.float32).reshape(-1), self.channels)
+        mean, std = self._scales
         video = np.empty((self.channels, *grey.shape), np.float32)
         for channel in range(self.channels):
             if channel and mean[channel] == mean[0] and std[channel] == std[0]:
@@ -141,10 +146,10 @@ class VideoFormat:
 
     def _sample(self, clip: EchoClip, times: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8 | np.float32]:
         last = clip.n_frames - 1
-        times = np.clip(times, 0, last)
-        low = np.floor(times + EPS).astype(np.int64)
+        times = times.clip(0, last)
+        low = (times + EPS).astype(np.int64)
         weight = (times - low).astype(np.float32)
-        if np.all(np.abs(weight) < EPS):
+        if np.abs(weight).max() < EPS:
             return self.resize(clip.take(low))
         weight = weight[:, None, None]
         length = len(low)
@@ -172,3 +177,9 @@ class VideoFormat:
         there = (..., slice(max(-top, 0), height + min(-top, 0)), slice(max(-left, 0), width + min(-left, 0)))
         result[here] = video[there]
         return result
+
+
+def _by_channel(value: Any, channels: int) -> list[float]:
+    """One number, or one a channel, as one a channel, rounded to float32."""
+    values: list[float] = np.asarray(value, np.float32).reshape(-1).tolist()
+    return values * channels if len(values) == 1 else np.broadcast_to(values, channels).tolist()

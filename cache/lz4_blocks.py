@@ -6,7 +6,7 @@ compressed. Blocks do not depend on one another.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import lz4.block
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 _HEAD = struct.Struct(">QI")
 _LENGTH = struct.Struct(">I")
 MIN_BLOCK = 4096
+_decompress = lz4.block.decompress
 
 
 def block_bytes(item: int) -> int:
@@ -47,29 +48,35 @@ def decode(
     numbers = range(size // item) if wanted is None else np.asarray(wanted).tolist()
     last = (max(numbers) + 1) * item if wanted is not None and numbers and block % item == 0 else size
     places = _places(stored, -(-last // block))
+    parts: Iterable[bytes | memoryview]
     if block == item:
-        parts = [_block(stored, places[number], item) for number in numbers]
+        parts = (_block(stored, places[number], item) for number in numbers)
     elif block % item == 0:
         each = block // item
         blocks = {k: _block(stored, places[k], min(block, size - k * block)) for k in {n // each for n in numbers}}
         cuts = ((blocks[n // each], n % each * item) for n in numbers)
-        parts = [part[at : at + item] for part, at in cuts]
+        parts = (part[at : at + item] for part, at in cuts)
     else:
         whole = memoryview(b"".join(_block(stored, x, min(block, size - k * block)) for k, x in enumerate(places)))
-        parts = [whole[n * item : (n + 1) * item] for n in numbers]
-    return np.frombuffer(bytearray().join(parts), np.uint8).reshape(-1, item)
+        parts = (whole[n * item : (n + 1) * item] for n in numbers)
+    items = np.empty(len(numbers) * item, np.uint8)
+    view = items.data
+    for at, part in zip(range(0, len(items), item), parts, strict=True):
+        view[at : at + item] = part  # at once, while the processor's cache still holds it
+    return items.reshape(-1, item)
 
 
 def _places(stored: memoryview, count: int) -> list[tuple[int, int]]:
     """``(begin, end)`` of the first ``count`` blocks."""
     places: list[tuple[int, int]] = []
-    at, end, length_at = _HEAD.size, len(stored) - 4, _LENGTH.unpack_from
-    for _ in range(count):
-        if at > end:
-            raise ValueError(f"ends before block {len(places)}")
-        begin = at + 4
-        at = begin + length_at(stored, at)[0]
-        places.append((begin, at))
+    at, length_at = _HEAD.size, _LENGTH.unpack_from
+    try:
+        for _ in range(count):
+            begin = at + 4
+            at = begin + length_at(stored, at)[0]
+            places.append((begin, at))
+    except struct.error:
+        raise ValueError(f"ends before block {len(places)}") from None
     if at > len(stored):
         raise ValueError(f"claims blocks of {at} bytes, has {len(stored)}")
     return places
@@ -81,7 +88,7 @@ def _block(stored: memoryview, place: tuple[int, int], size: int) -> bytes | mem
     if end - begin == size:
         return source
     try:
-        data = lz4.block.decompress(source, uncompressed_size=size)
+        data: bytes = _decompress(source, uncompressed_size=size)
     except lz4.block.LZ4BlockError as error:
         raise ValueError(f"does not decode: {error}") from error
     if len(data) != size:

@@ -25,6 +25,7 @@ NUMBERS = {
     "masks_crc": "<u4",
     "row_crc": "<u4",
 }
+LABELS = ("fps", "ef", "ed_frame", "es_frame", "confidence")
 TEXTS = ("id", "motion_donor", "appearance_donor", "sampler", "preset", "fingerprint", "label_policy", "extra")
 MAX_TEXT = 4096
 Row = dict[str, Any]
@@ -91,9 +92,13 @@ def to_table(rows: Sequence[Row]) -> npt.NDArray[np.void]:
 
 def row_crcs(table: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
     """CRC-32 ``(N,)`` of each row with its ``row_crc`` taken as zero."""
-    blank = table.copy()
-    blank["row_crc"] = 0
-    return np.array([crc32(row.tobytes()) for row in blank], np.uint32)
+    return np.array([row_crc(row.tobytes(), table.dtype) for row in table], np.uint32)
+
+
+def row_crc(row: bytes, dtype: np.dtype[Any]) -> int:
+    """CRC-32 of one row as it lies in the file, with its ``row_crc`` taken as zero."""
+    at = dtype.fields["row_crc"][1] if dtype.fields else 0
+    return crc32(row[:at] + bytes(4) + row[at + 4 :])
 
 
 def is_table(dtype: np.dtype[Any]) -> bool:
@@ -116,20 +121,17 @@ def to_clip(row: np.void, frames: Any, masks: Any, kind: type[EchoClip] = EchoCl
     Raises:
         EchoAugmentError: a label out of its range.
     """
-    text = {key: bytes(row[key]).decode() for key in TEXTS}
+    values = dict(zip(row.dtype.names or (), row.item(), strict=True))
+    text = {key: values[key].decode() for key in TEXTS}
     source = None
-    if row["synthetic"]:
+    if values["synthetic"]:
         extra = json.loads(text["extra"]) if text["extra"] else {}
         fields = {key: text[key] for key in TEXTS[1:-1]}
-        source = Provenance(seed=int(row["seed"]), extra=extra, **fields)
+        source = Provenance(seed=values["seed"], extra=extra, **fields)
     return kind(
         clip_id=text["id"],
         frames=frames,
-        fps=float(row["fps"]),
-        ef=float(row["ef"]),
-        ed_frame=int(row["ed_frame"]),
-        es_frame=int(row["es_frame"]),
-        confidence=float(row["confidence"]),
+        **{key: values[key] for key in LABELS},
         masks=masks,
         provenance=source,
     )

@@ -13,7 +13,7 @@ from .errors import EchoAugmentError
 from .files import read_at
 from .preamble import check_file, damaged
 from .record import EchoClip
-from .rows import is_table, row_crcs, to_clip
+from .rows import is_table, row_crc, to_clip
 from .stored import StoredClip, Unread
 
 
@@ -90,10 +90,10 @@ class ShardReader:
 
     def _row(self, row: int) -> np.void:
         """The labels of one clip, after their checksum was found right."""
-        rows = self._rows(row, 1)
-        if row_crcs(rows)[0] != rows["row_crc"][0]:
+        labels = self._rows(row, 1)[0]
+        if row_crc(labels.tobytes(), self._type) != labels["row_crc"]:
             raise damaged(self.path, f"the labels in row {row} do not match their checksum")
-        return rows[0]
+        return labels
 
     def frames(self, row: int, wanted: Wanted | None = None) -> npt.NDArray[np.uint8]:
         """Frames ``(T, H, W)`` of one clip, or those at the indices ``wanted``, after its checksum was found right.
@@ -104,10 +104,7 @@ class ShardReader:
         """
         count = self.count(row)
         if wanted is not None:
-            outside = (wanted < -count) | (wanted >= count)
-            if outside.any():
-                raise IndexError(f"frame {wanted[outside][0]} of a clip of {count}")
-            wanted = np.where(wanted < 0, wanted + count, wanted)
+            wanted = _counted(wanted, count)
         elif count < self.preamble.shape[0]:
             wanted = np.arange(count)
         return self._read(self._frames, row, int(self._frames_crc[row]), wanted)
@@ -184,6 +181,16 @@ class ShardReader:
         file = getattr(self, "_file", None)
         if file is not None:
             file.close()
+
+
+def _counted(wanted: Wanted, count: int) -> Wanted:
+    """Indices as a list of ``count`` takes them, negative ones counted from its end."""
+    if not len(wanted) or (wanted.min() >= 0 and wanted.max() < count):
+        return wanted
+    outside = (wanted < -count) | (wanted >= count)
+    if outside.any():
+        raise IndexError(f"frame {wanted[outside][0]} of a clip of {count}")
+    return np.where(wanted < 0, wanted + count, wanted)
 
 
 def gone(path: Path) -> EchoAugmentError:

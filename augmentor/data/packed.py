@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,33 +13,7 @@ from echo_augment.cache.real import is_real
 
 from .records import VideoInfo
 from .selection import Selection, Skipped
-
-Frames = npt.NDArray[np.uint8]
-CHANNELS = ("red", "green", "blue")
-
-
-def tint_tables(luma: Frames, rgb: Frames) -> dict[str, Frames] | None:
-    """How the colours of a grey video follow from its grey levels.
-
-    The colour planes of EchoNet's files are constant but not quite neutral, so red and blue differ from the grey level
-    by up to 2 of 255, always alike for the same level. These three tables of 256 values are all there is to them.
-
-    Args:
-        luma: ``(T, H, W)``.
-        rgb: ``(T, H, W, 3)``, the same frames in colour.
-
-    Returns:
-        The tables by channel, without those that change nothing; None where a colour is no function of the grey level.
-    """
-    tables = {}
-    for place, name in enumerate(CHANNELS):
-        table = np.arange(256, dtype=np.uint8)
-        table[luma] = rgb[..., place]
-        if not np.array_equal(table[luma], rgb[..., place]):
-            return None
-        if (table != np.arange(256)).any():
-            tables[name] = table
-    return tables
+from .tint import CHANNELS, Frames, Tint
 
 
 class PackedVideo:
@@ -57,8 +30,8 @@ class PackedVideo:
         self.shape, self.fps = store.size_of(index), clip.fps
         extra: dict[str, Any] = clip.provenance.extra if clip.provenance else {}
         self.file_bytes, self.content = int(extra["bytes"]), str(extra["content"])
-        tables = (extra.get(name) for name in CHANNELS)
-        self._tables = [None if table is None else np.frombuffer(bytes.fromhex(table), np.uint8) for table in tables]
+        there = [name for name in CHANNELS if name in extra]
+        self._tint = Tint({name: np.frombuffer(bytes.fromhex(extra[name]), np.uint8) for name in there})
 
     def __len__(self) -> int:
         return self._count
@@ -70,16 +43,7 @@ class PackedVideo:
             EchoAugmentError: the clip is damaged; names shard, clip and remedy.
         """
         grey = self._store.read_frames(self._index, wanted)
-        if not rgb:
-            return grey
-        flat = grey.reshape(-1, grey.shape[-1])
-        planes = np.empty((3, *flat.shape), np.uint8)
-        for plane, table in zip(planes, self._tables, strict=True):
-            if table is None:
-                plane[:] = flat
-            else:
-                cv2.LUT(flat, table, plane)
-        return np.moveaxis(planes.reshape(3, *grey.shape), 0, -1)
+        return self._tint(grey) if rgb else grey
 
 
 class PackedVideos:

@@ -16,11 +16,12 @@ from echo_augment.cache.manifest import list_shards, open_manifest
 from echo_augment.cache.real import REAL
 from echo_augment.cache.stopping import SafeStop
 
-from .packed import PackedVideos, tint_tables
+from .packed import PackedVideos
 from .probe import frames_hash
 from .records import VideoInfo
 from .selection import OnError, Skipped
 from .table import read_table
+from .tint import tint_tables
 from .video import read_video
 
 ROUND_FRAMES = 64  # EchoNet's videos have 28 to 1,002 frames: 16 lengths of shards instead of hundreds

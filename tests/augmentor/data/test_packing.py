@@ -8,7 +8,6 @@ import pytest
 
 from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import EchoNetDynamic, content_hash, packing, read_table, read_video, video
-from echo_augment.augmentor.data.packed import tint_tables
 from echo_augment.augmentor.data.packing import REAL, pack, packed_hashes
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance, StoreWriter, info, verify
 from echo_augment.cache.export import export_echonet
@@ -172,14 +171,3 @@ def test_a_colour_video_cannot_be_packed(maker, tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "read_video", tinted)
     result = pack(maker(), tmp_path / "packed")
     assert [name for name, reason in result.skipped if "is a colour video" in reason] == ["A"] and result.packed == 2
-
-
-def test_tints():
-    luma = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    rgb = np.stack([luma, luma, luma], axis=-1)
-    assert tint_tables(luma, rgb) == {}
-    rgb[..., 0] //= 2
-    assert list(tint_tables(luma, rgb)) == ["red"]
-    two = np.concatenate([luma, luma])
-    rgb = np.concatenate([rgb, rgb + np.uint8(1)])
-    assert tint_tables(two, rgb) is None
