@@ -9,7 +9,9 @@ from typing import Any
 
 from .care import verify_shard
 from .errors import EchoAugmentError
-from .files import sync_folder
+from .files import sync_folder, write_json
+from .fill import PLAN
+from .gate_file import GATES, read_gates
 from .lock import hold
 from .manifest import SHARDS, open_manifest
 from .shard_reader import ShardReader
@@ -32,7 +34,8 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> int:
         Number of clips that were added.
 
     Raises:
-        EchoAugmentError: another fingerprint, a damaged shard, no such folder, or a fill is going on in ``out``.
+        EchoAugmentError: another fingerprint, other gates, a damaged shard, no such folder, or a fill is going on in
+            ``out``.
     """
     stores = [ClipStore(source) for source in sources]
     out = Path(out)
@@ -44,6 +47,7 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> int:
         if len(set(prints.values())) > 1:
             listed = ", ".join(f"{name}: {value!r}" for name, value in prints.items())
             raise EchoAugmentError(f"caches of different generators cannot be merged ({listed})", "Keep them apart")
+        _agree_on_gates([store.folder for store in stores if len(store)], out, started=bool(target.shards))
         there = {bytes(value).decode() for value in target.table["id"]}
         before = len(there)
         for store in stores:
@@ -51,6 +55,19 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> int:
                 _take(store.folder / SHARDS / name, out, there)
         open_manifest(out)
     return len(there) - before
+
+
+def _agree_on_gates(sources: Sequence[Path], out: Path, *, started: bool) -> None:
+    """Refuse clips that passed other gates than the rest, and leave the gates of all of them in ``out``."""
+    told = [("the merged cache", out)] if started or (out / PLAN).exists() else []
+    files = {name: read_gates(folder) for name, folder in [*told, *((str(folder), folder) for folder in sources)]}
+    found = list(files.values())
+    if any(one.gates != found[0].gates for one in found):
+        listed = ", ".join(f"{name}: {one.gates}" for name, one in files.items())
+        raise EchoAugmentError(f"caches filled with different gates cannot be merged ({listed})", "Keep them apart")
+    known = next((one for one in found if one.limits is not None), None)
+    if known is not None and not (told and (out / GATES).exists()):
+        write_json(out / GATES, known._asdict())
 
 
 def _take(path: Path, out: Path, there: set[str]) -> None:

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from echo_augment.cache import (
     verify,
 )
 from echo_augment.cache.export import LIST
+from echo_augment.cache.gate_file import GATES, IMAGE_ONLY
 from echo_augment.cache.lock import FolderLock, lock_path
 from echo_augment.cache.manifest import SHARDS
 from echo_augment.cache.tracing import trace_mask
@@ -68,6 +70,25 @@ def test_caches_of_different_generators_are_not_merged(tmp_path):
     with pytest.raises(EchoAugmentError, match=r"different generators.*fake-1.*other"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
     assert len(ClipStore(tmp_path / "out")) == 0
+
+
+def test_caches_of_different_gates_are_not_merged(tmp_path):
+    strict = {"gates": {"image": True, "label": {"by": "masks"}, "privacy": None}, "limits": {"label": 6.5}}
+    folders = [write(tmp_path / name, [clip]) for name, clip in zip("abc", CLIPS, strict=False)]
+    for folder in folders[:2]:
+        (folder / GATES).write_text(json.dumps(strict))
+    out = tmp_path / "out"
+    with pytest.raises(EchoAugmentError, match=r"different gates.*b: .*masks.*c: .*'label': None.*Keep them apart"):
+        merge(folders, out)
+    assert len(ClipStore(out)) == 0 and not (out / GATES).exists()
+    assert merge(folders[:2], out) == 2 and json.loads((out / GATES).read_text()) == strict
+    with pytest.raises(EchoAugmentError, match=r"different gates.*the merged cache: .*masks"):
+        merge(folders[2:], out)
+    (folders[2] / GATES).write_text(json.dumps({"gates": IMAGE_ONLY, "limits": {}}))
+    assert merge([write(tmp_path / "d", [CLIPS[3]]), folders[2]], tmp_path / "plain") == 2, "no file: the image gate"
+    (folders[0] / GATES).write_text("{")
+    with pytest.raises(EchoAugmentError, match=r"gates\.json is damaged"):
+        merge(folders[:1], out)
 
 
 def test_a_damaged_source_is_not_merged(tmp_path):

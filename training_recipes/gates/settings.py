@@ -1,6 +1,5 @@
 """What the gates of a fill are told: read from the configuration, checked, and held to on every restart."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -10,10 +9,10 @@ from typing import Any
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 from echo_augment.cache.fill import PLAN
+from echo_augment.cache.gate_file import GATES, read_gates
+from echo_augment.cache.gate_file import IMAGE_ONLY as IMAGE_ONLY
 
-GATES = "gates.json"
 READERS, AGAINST = ("teacher", "masks"), ("others", "all")
-IMAGE_ONLY: dict[str, Any] = {"image": True, "label": None, "privacy": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +146,7 @@ def agree(folder: Path, wanted: dict[str, Any], calibrate: Callable[[], dict[str
         EchoAugmentError: the cache is being filled with other gates, or its ``gates.json`` is damaged.
     """
     path, started = folder / GATES, (folder / PLAN).exists()
-    theirs, limits = IMAGE_ONLY, None  # a cache without the file was filled by a job with the image gate alone
-    if path.exists():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            theirs, limits = dict(found["gates"]), dict(found["limits"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise EchoAugmentError(
-                f"{path} is damaged ({error})", "Delete it if the folder has no clips yet, or fill another folder"
-            ) from error
+    theirs, limits = read_gates(folder)
     if started and theirs != wanted:
         raise EchoAugmentError(
             f"cache {folder} is being filled with the gates {theirs}, now they are {wanted}",

@@ -1,0 +1,40 @@
+"""Which gates the clips of a cache passed: its ``gates.json``, written by the job that fills it."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import EchoAugmentError
+
+GATES = "gates.json"
+IMAGE_ONLY: dict[str, Any] = {"image": True, "label": None, "privacy": None}
+
+
+class GateFile(NamedTuple):
+    """What the file says.
+
+    Attributes:
+        gates: settings and fingerprints of the gates, plain JSON.
+        limits: the numbers that follow from them; None where there is no file.
+    """
+
+    gates: dict[str, Any]
+    limits: dict[str, Any] | None
+
+
+def read_gates(folder: Path) -> GateFile:
+    """The gates of a cache; without the file, those of a job that knew the image gate alone.
+
+    Raises:
+        EchoAugmentError: the file is damaged.
+    """
+    path = Path(folder) / GATES
+    if not path.exists():
+        return GateFile(IMAGE_ONLY, None)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return GateFile(dict(found["gates"]), dict(found["limits"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EchoAugmentError(
+            f"{path} is damaged ({error})", "Delete it if the folder has no clips yet, or fill another folder"
+        ) from error
