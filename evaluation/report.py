@@ -1,6 +1,6 @@
 """``report.html`` and ``report.md``: for a reader who wants the answer first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +74,7 @@ def write_html(
     folder = next((kinds["synthetic"] for kinds in caches.values() if "synthetic" in kinds), None)
     if folder is not None:
         sections.append(clip_section(out, root, Path(folder)))
-    again = [Words("Run it again:"), Words(command(report), "code")]
-    sections.append(Section("What was run", [run_table(report), *again]))
-    if report["notes"] or report["skipped"]:
-        lines = [*report["notes"], *(f"{name}: left out, {reason}" for name, reason in report["skipped"])]
-        sections.append(Section("Notes", [Words("\n".join(lines), "list")]))
-    return write_pages(out, sections)[0]
+    return write_pages(out, [*sections, *closing(report)])[0]
 
 
 def clip_section(out: Path, root: Path, folder: Path) -> Section:
@@ -115,20 +110,36 @@ SHEET_CAPTION = "First two real TRAIN clips, then synthetic ones. Also in contac
 def heading(report: Mapping[str, Any]) -> Section:
     """Title, verdict and what the data are."""
     contrast = report["contrasts"].get("synthetic-real")
-    answer = decide(contrast["mae"], report["level"]) if contrast else "unknown"
-    hearts = report["hearts"]
-    if report["data"] == "phantom":
-        caveat = CAVEATS["phantom"]
-    else:
-        caveat = CAVEATS["few" if hearts["test"] < FEW_HEARTS else "real"].format(**hearts)
-    plural = "heart" if hearts["test"] == 1 else "hearts"
-    sub = (
-        f"EF regression with {report['labelled_hearts']} labelled hearts of {hearts['train']}, "
-        f"{len(report['seeds'])} seeds, {hearts['test']} TEST {plural}"
-    )
-    parts = [Words(sub, "sub"), Words(report["verdict"], f"verdict {answer.replace(' ', '-')}")]
-    if words := plain_words(report):
-        parts.append(Words(words))
+    parts = [Words(words)] if (words := plain_words(report)) else []
     if lines := fraction_words(report):
         parts.append(Words("\n".join(lines), "list"))
-    return Section("Does the augmentation help?", [*parts, Words(caveat, "caveat")])
+    return opening(report, "EF regression", decide(contrast["mae"], report["level"]) if contrast else "unknown", parts)
+
+
+def opening(report: Mapping[str, Any], task: str, answer: str, more: Sequence[Words] = ()) -> Section:
+    """The first section of a report: how large it was, the verdict, and what the data are.
+
+    Args:
+        report: what ``report.json`` holds.
+        task: in words.
+        answer: as `decide` has it.
+        more: what stands between verdict and caveat.
+    """
+    hearts = report["hearts"]
+    kind = "phantom" if report["data"] == "phantom" else "few" if hearts["test"] < FEW_HEARTS else "real"
+    sub = (
+        f"{task} with {report['labelled_hearts']} labelled hearts of {hearts['train']}, {len(report['seeds'])} seeds, "
+        f"{hearts['test']} TEST {'heart' if hearts['test'] == 1 else 'hearts'}"
+    )
+    parts = [Words(sub, "sub"), Words(report["verdict"], f"verdict {answer.replace(' ', '-')}"), *more]
+    return Section("Does the augmentation help?", [*parts, Words(CAVEATS[kind].format(**hearts), "caveat")])
+
+
+def closing(report: Mapping[str, Any]) -> list[Section]:
+    """The last sections of a report: what was run, how to run it again, and notes where there are any."""
+    again = [Words("Run it again:"), Words(command(report), "code")]
+    sections = [Section("What was run", [run_table(report), *again])]
+    if report["notes"] or report["skipped"]:
+        lines = [*report["notes"], *(f"{name}: left out, {reason}" for name, reason in report["skipped"])]
+        sections.append(Section("Notes", [Words("\n".join(lines), "list")]))
+    return sections

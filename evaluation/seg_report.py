@@ -10,17 +10,18 @@ import numpy as np
 from echo_augment.cache import ClipStore
 from echo_augment.training_recipes.seg_overlay import PREDICTED, draw_contours
 
-from .pages import Picture, Section, Words, write_pages
+from .pages import Picture, Section, write_pages
 from .plots import plot_arms, plot_labels
-from .report import CAVEATS, FEW_HEARTS
-from .tables import Table, command, interval, number, p_words, run_table
-from .verdict import NAMES, decide
+from .report import LABELS_CAPTION, closing, opening
+from .tables import Difference, Table, interval, number
+from .tables import contrast_table as difference_table
+from .verdict import Figure, decide, gain_sentence
+from .verdict import verdict as verdict_on
 
 AXIS = "Dice on TEST; right is better"
 ARMS_CAPTION = (
     "Diamond: mean over seeds of the mean over hearts; bar: its interval over hearts and seeds; dots: single seeds."
 )
-LABELS_CAPTION = "Mean over seeds with intervals; points are moved apart sideways so that they can be told apart."
 OVERLAY_CAPTION = (
     "TEST hearts from the worst to the best of the first seed at ED and ES: traced contour green, predicted red. Arm: "
 )
@@ -40,30 +41,19 @@ def answer(contrast: Mapping[str, Any], level: float = 0.95) -> str:
     return decide({**contrast, "ci": None if ends is None else (-ends[1], -ends[0])}, level)
 
 
-def verdict(report: Mapping[str, Any], arm: str = "synthetic") -> str:
-    """What a report's figures say about ``arm`` against ``real``, in plain words."""
-    contrast = report["contrasts"].get(f"{arm}-real")
-    if contrast is None:
-        return f"There is no comparison of {arm} with real: one of these arms was not trained."
-    dice = contrast["dice"]
-    before, after = (report["arms"][name]["dice"]["mean"] for name in ("real", arm))
-    name = NAMES.get(arm, f"The arm {arm}")
-    means = f"mean Dice {before:.3f} without, {after:.3f} with"
-    found = answer(dice, float(report.get("level", 0.95)))
-    if found == "unknown":
-        return f"Whether {name[0].lower() + name[1:]} helped cannot be said: {dice['reason']} ({means})."
-    percent = round(100 * float(report.get("level", 0.95)))
+def _tell_dice(name: str, found: str, dice: Mapping[str, Any], percent: int, _: float, means: str) -> str:
     words = f"{dice['diff']:+.3f} ({percent} % interval {dice['ci'][0]:+.3f} to {dice['ci'][1]:+.3f}; {means})."
     if found == "no difference":
-        text = f"{name} made no difference to the masks that could be shown: Dice {words}"
-        if dice.get("detectable"):
-            text += f" A true difference of {dice['detectable']:.3f} would have been found with 80 % power."
-    else:
-        text = f"{name} {found}: Dice {words}"
-    gain = report["recovered_gain"]
-    if gain is not None:
-        text += f" It brought {100 * gain:.0f} % of what exact counterfactuals (the oracle) bring on the same data."
-    return text
+        return f"{name} made no difference to the masks that could be shown: Dice {words}"
+    return f"{name} {found}: Dice {words}"
+
+
+DICE = Figure("dice", "mean Dice {before:.3f} without, {after:.3f} with", "{size:.3f}", answer, _tell_dice)
+
+
+def verdict(report: Mapping[str, Any], arm: str = "synthetic") -> str:
+    """What a report's figures say about ``arm`` against ``real``, and of the oracle's gain, in plain words."""
+    return " ".join(filter(None, [verdict_on(report, arm, DICE), gain_sentence(report)]))
 
 
 def arm_table(report: Mapping[str, Any]) -> Table:
@@ -90,25 +80,16 @@ def arm_table(report: Mapping[str, Any]) -> Table:
     return Table(header, rows, [NOTES, *(f"No interval: {reason}." for reason in reasons)])
 
 
+def _dice_words(cell: Mapping[str, Any], level: float) -> str:
+    found = answer(cell, level)
+    words = {"helped": "higher Dice", "harmed": "lower Dice", "unknown": "cannot be said"}
+    return words.get(found, f"{found} shown")
+
+
 def contrast_table(report: Mapping[str, Any]) -> Table:
     """Differences of Dice between arms, paired by heart and seed."""
-    rows = []
-    several = len(report.get("fractions") or []) > 1
-    words = {"helped": "higher Dice", "harmed": "lower Dice", "unknown": "cannot be said"}
-    for name, contrast in report["contrasts"].items():
-        dice = contrast["dice"]
-        first, second = name.split("-", 1)
-        row = [f"{first} against {second}", number(dice["diff"], "+.3f"), interval(dice["ci"], "+.3f")]
-        row += [p_words(dice["p"]), *([p_words(dice.get("p_holm"))] if several else [])]
-        found = answer(dice, report["level"])
-        rows.append([*row, number(dice["detectable"], ".3f"), words.get(found, f"{found} shown")])
-    percent = f"{100 * report['level']:.0f} % interval"
-    header = ["difference of", "Dice", percent, "p", *(["p (Holm)"] if several else []), "detectable", "answer"]
-    note = (
-        "Positive: the first arm's masks are better. Intervals: BCa bootstrap over hearts, paired by heart and seed, "
-        "widened for few seeds. Detectable: the true difference that this design would find with 80 % power."
-    )
-    return Table(header, rows, [note])
+    good = "Positive: the first arm's masks are better."
+    return difference_table(report, Difference("dice", "difference of", "Dice", ".3f", good, _dice_words))
 
 
 def masked_clips(folder: Path, count: int = 6) -> bytes:
@@ -158,24 +139,10 @@ def write_report_pages(
     if "synthetic" in caches:
         clips = Picture("clips", masked_clips(Path(caches["synthetic"])), CLIPS_CAPTION, wide=True)
         sections.append(Section("Masks of synthetic clips", [clips]))
-    again = [Words("Run it again:"), Words(command(report), "code")]
-    sections.append(Section("What was run", [run_table(report), *again]))
-    if report["notes"] or report["skipped"]:
-        lines = [*report["notes"], *(f"{name}: left out, {reason}" for name, reason in report["skipped"])]
-        sections.append(Section("Notes", [Words("\n".join(lines), "list")]))
-    return write_pages(out, sections)[0]
+    return write_pages(out, [*sections, *closing(report)])[0]
 
 
 def heading(report: Mapping[str, Any]) -> Section:
     """Title, verdict and what the data are."""
     contrast = report["contrasts"].get("synthetic-real")
-    found = answer(contrast["dice"], report["level"]) if contrast else "unknown"
-    hearts = report["hearts"]
-    kind = "phantom" if report["data"] == "phantom" else "few" if hearts["test"] < FEW_HEARTS else "real"
-    plural = "heart" if hearts["test"] == 1 else "hearts"
-    sub = (
-        f"LV segmentation with {report['labelled_hearts']} labelled hearts of {hearts['train']}, "
-        f"{len(report['seeds'])} seeds, {hearts['test']} TEST {plural}"
-    )
-    parts = [Words(sub, "sub"), Words(report["verdict"], f"verdict {found.replace(' ', '-')}")]
-    return Section("Does the augmentation help?", [*parts, Words(CAVEATS[kind].format(**hearts), "caveat")])
+    return opening(report, "LV segmentation", answer(contrast["dice"], report["level"]) if contrast else "unknown")

@@ -1,7 +1,7 @@
 """The report's tables: what is in them; how they look is `echo_augment.evaluation.pages`'s."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,25 +61,51 @@ def arm_table(report: Mapping[str, Any]) -> Table:
     return Table(["arm", "MAE", percent, "single seeds", "RMSE", "R²"], rows, notes)
 
 
-def contrast_table(report: Mapping[str, Any]) -> Table:
-    """Differences of MAE between arms, paired by heart and seed."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a table tells differences of a figure.
+
+    Attributes:
+        metric: the figure's name in the report.
+        title: of the column with the arms.
+        unit: of the column with the difference.
+        form: of the numbers, without a sign.
+        good: which sign is good.
+        answer: the answer from a contrast and a level.
+    """
+
+    metric: str
+    title: str
+    unit: str
+    form: str
+    good: str
+    answer: Callable[[Mapping[str, Any], float], str]
+
+
+EF_ERROR = Difference(
+    "mae", "difference of MAE", "EF points", ".2f", "Negative: the first arm's error is smaller.", answer_words
+)
+
+
+def contrast_table(report: Mapping[str, Any], told: Difference = EF_ERROR) -> Table:
+    """Differences of a figure between arms, paired by heart and seed."""
     rows = []
-    several = len(report.get("fractions") or []) > 1
+    several, signed = len(report.get("fractions") or []) > 1, "+" + told.form
     for name, contrast in report["contrasts"].items():
-        mae = contrast["mae"]
+        cell = contrast[told.metric]
         first, second = name.split("-", 1)
-        row = [f"{first} against {second}", number(mae["diff"], "+.2f"), interval(mae["ci"], "+.2f"), p_words(mae["p"])]
-        row += [p_words(mae.get("p_holm"))] if several else []
-        rows.append([*row, number(mae["detectable"]), answer_words(mae, report["level"])])
+        row = [f"{first} against {second}", number(cell["diff"], signed), interval(cell["ci"], signed)]
+        row += [p_words(cell["p"]), *([p_words(cell.get("p_holm"))] if several else [])]
+        rows.append([*row, number(cell["detectable"], told.form), told.answer(cell, report["level"])])
     percent = f"{100 * report['level']:.0f} % interval"
-    header = ["difference of MAE", "EF points", percent, "p", *(["p (Holm)"] if several else []), "detectable"]
+    header = [told.title, told.unit, percent, "p", *(["p (Holm)"] if several else []), "detectable", "answer"]
     notes = [
-        "Negative: the first arm's error is smaller. Intervals: BCa bootstrap over hearts, paired by heart and seed, "
+        f"{told.good} Intervals: BCa bootstrap over hearts, paired by heart and seed, "
         "widened for few seeds. Detectable: the true difference that this design would find with 80 % power."
     ]
     if several:
         notes.append("p (Holm): corrected over the numbers of labels; the answer takes it into account.")
-    return Table([*header, "answer"], rows, notes)
+    return Table(header, rows, notes)
 
 
 def p_words(p: float | None) -> str:

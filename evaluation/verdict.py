@@ -1,6 +1,7 @@
 """The answer in a sentence: it helped, it harmed, or no difference could be shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 NAMES = {"synthetic": "Synthetic augmentation", "classical": "Classical augmentation", "oracle": "The oracle"}
@@ -62,31 +63,31 @@ def fraction_words(report: Mapping[str, Any], arm: str = "synthetic") -> list[st
     return lines
 
 
-def verdict(report: Mapping[str, Any], arm: str = "synthetic") -> str:
-    """What a report's figures say about ``arm`` against ``real``, in plain words.
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure that a verdict is about.
 
-    Args:
-        report: with ``arms`` and ``contrasts`` as in ``report.json``.
-        arm: the arm in question.
+    Attributes:
+        metric: its name in the report.
+        means: the sentence part on both arms, with ``{before}`` and ``{after}``.
+        detectable: how a detectable difference is told, with ``{size}``.
+        decide: the answer from a contrast and a level.
+        tell: the sentence from the arm's name, the answer, the contrast, the percent of the interval, the mean of
+            `real` and the means in words.
     """
-    contrast = report["contrasts"].get(f"{arm}-real")
-    if contrast is None:
-        return f"There is no comparison of {arm} with real: one of these arms was not trained."
-    mae = contrast["mae"]
-    before, after = (report["arms"][name]["mae"]["mean"] for name in ("real", arm))
-    name = NAMES.get(arm, f"The arm {arm}")
-    means = f"mean absolute EF error {before:.2f} points without, {after:.2f} with"
-    answer = decide(mae, float(report.get("level", 0.95)))
-    if answer == "unknown":
-        return f"Whether {name[0].lower() + name[1:]} helped cannot be said: {mae['reason']} ({means})."
-    percent = round(100 * float(report.get("level", 0.95)))
+
+    metric: str
+    means: str
+    detectable: str
+    decide: Callable[[Mapping[str, Any], float], str]
+    tell: Callable[[str, str, Mapping[str, Any], int, float, str], str]
+
+
+def _tell_error(name: str, answer: str, mae: Mapping[str, Any], percent: int, before: float, means: str) -> str:
     low, high = mae["ci"]
     if answer == "no difference":
         text = f"{name} made no difference that could be shown: it changed the error by {mae['diff']:+.2f} EF points"
-        text += f" ({percent} % interval {low:+.2f} to {high:+.2f}; {means})."
-        if mae.get("detectable"):
-            text += f" A true difference of {mae['detectable']:.1f} points would have been found with 80 % power."
-        return text
+        return text + f" ({percent} % interval {low:+.2f} to {high:+.2f}; {means})."
     verb, size, ends = (
         ("lowered", -mae["diff"], (-high, -low)) if answer == "helped" else ("raised", mae["diff"], (low, high))
     )
@@ -97,9 +98,42 @@ def verdict(report: Mapping[str, Any], arm: str = "synthetic") -> str:
     )
 
 
+EF_ERROR = Figure(
+    "mae",
+    "mean absolute EF error {before:.2f} points without, {after:.2f} with",
+    "{size:.1f} points",
+    decide,
+    _tell_error,
+)
+
+
+def verdict(report: Mapping[str, Any], arm: str = "synthetic", figure: Figure = EF_ERROR) -> str:
+    """What a report's figures say about ``arm`` against ``real``, in plain words.
+
+    Args:
+        report: with ``arms`` and ``contrasts`` as in ``report.json``.
+        arm: the arm in question.
+        figure: what it is judged by.
+    """
+    contrast = report["contrasts"].get(f"{arm}-real")
+    if contrast is None:
+        return f"There is no comparison of {arm} with real: one of these arms was not trained."
+    level, cell = float(report.get("level", 0.95)), contrast[figure.metric]
+    before, after = (report["arms"][name][figure.metric]["mean"] for name in ("real", arm))
+    name, means = NAMES.get(arm, f"The arm {arm}"), figure.means.format(before=before, after=after)
+    answer = figure.decide(cell, level)
+    if answer == "unknown":
+        return f"Whether {name[0].lower() + name[1:]} helped cannot be said: {cell['reason']} ({means})."
+    text = figure.tell(name, answer, cell, round(100 * level), before, means)
+    if answer == "no difference" and cell.get("detectable"):
+        size = figure.detectable.format(size=cell["detectable"])
+        text += f" A true difference of {size} would have been found with 80 % power."
+    return text
+
+
 def gain_sentence(report: Mapping[str, Any]) -> str:
     """How much of the oracle's gain the generator brought; empty where that cannot be said."""
-    gain = report["recovered_gain"]
+    gain = report.get("recovered_gain")
     if gain is None:
         return ""
     return f"It brought {100 * gain:.0f} % of what exact counterfactuals (the oracle) bring on the same data."
