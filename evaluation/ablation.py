@@ -17,7 +17,7 @@ from .plots import plot_dose
 from .tables import MISSING, Table, command, interval, number, p_words
 from .verdict import answer_words
 
-CACHE = ("data", "seed", "clips", "generator", "unlabelled")  # settings that decide what is in a cache
+CACHE = ("data", "seed", "clips", "generator", "unlabelled", "label_gate")  # settings that decide what is in a cache
 
 
 def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
@@ -31,7 +31,7 @@ def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
         EchoAugmentError: no key or fewer than two different values.
     """
     key, values = cfg.ablation.get("key"), list(cfg.ablation.get("values") or [])
-    names = [re.sub(r"[^A-Za-z0-9.+-]+", "_", str(value)) for value in values]
+    names = [re.sub(r"[^A-Za-z0-9.+-]+", "_", "null" if value is None else str(value)) for value in values]
     if not key or len(set(names)) < 2 or len(set(names)) != len(names):
         raise EchoAugmentError(
             f"an ablation needs a key and at least two different values, got key={key!r} values={values!r}",
@@ -52,7 +52,7 @@ def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
 
 def cache_digest(settings: Mapping[str, Any]) -> str:
     """A name for the caches of a benchmark: equal where the settings that decide their clips are equal."""
-    text = json.dumps(plain({name: settings[name] for name in CACHE}), sort_keys=True)
+    text = json.dumps(plain({name: settings.get(name) for name in CACHE}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

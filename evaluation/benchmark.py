@@ -20,6 +20,7 @@ from .ef_task import EfTask
 from .filling import Caches, Load
 from .machine import machine
 from .multiplicity import correct
+from .own_generator import own_generator
 from .seg_task import SegmentationTask
 from .sweep import count_workers, run_all
 from .tasks import Results, Task
@@ -59,6 +60,8 @@ def run_ablation(cfg: DictConfig, load: Load | None = None) -> dict[str, Any]:
     """
     out, key = Path(cfg.out), str(cfg.ablation.key)
     root = str(dataset_root(cfg.data))
+    if cfg.generator.weights is None:
+        cfg.generator.weights = str(own_generator(OmegaConf.to_container(cfg, resolve=True), Path(root), out))  # type: ignore[arg-type]
     reports: dict[str, dict[str, Any]] = {}
     for name, dose in doses(cfg, root).items():
         print(f"{key} = {name}")

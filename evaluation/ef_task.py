@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import AnyGate
 from echo_augment.training_recipes.ef_parts import usable_hearts
 from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.fill_cache import Generator
@@ -14,24 +14,27 @@ from .design import Design, Subset
 from .report import write_html
 from .summary import summarise, tabulate
 from .tasks import Results, by_arm
+from .teacher_gate import check_label_gate, ef_gates
 from .verdict import gain_sentence, verdict
 
 
 class EfTask:
     """See `echo_augment.evaluation.tasks.Task`."""
 
-    run, prefix = EfRun, ""
+    run: type[EfRun] = EfRun
+    prefix = ""
 
     def hearts(self, root: Path) -> list[str]:
         """TRAIN hearts with an EF whose video can be read."""
         return list(usable_hearts(root, "train"))
 
     def check(self, design: Design) -> None:
-        """Every arm can learn EF."""
+        """Every arm can learn EF; raises EchoAugmentError for a ``label_gate`` that is none."""
+        check_label_gate(design.settings.get("label_gate"))
 
     def needs_teachers(self, design: Design) -> bool:
-        """Clips bring their EF along."""
-        return False
+        """Clips bring their EF along; the label gate asks a net whether they show it."""
+        return design.settings.get("label_gate") is not None and "synthetic" in design.kinds()
 
     def oracle(self, root: Path) -> Generator:
         """Exact counterfactuals."""
@@ -44,8 +47,8 @@ class EfTask:
     def gates(
         self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
     ) -> Sequence[AnyGate]:
-        """The image gate."""
-        return [image_gate]
+        """See `echo_augment.evaluation.teacher_gate.ef_gates`."""
+        return ef_gates(bare, design, subset, teacher, folder)
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
         """See `echo_augment.evaluation.summary.summarise`."""

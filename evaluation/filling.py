@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.fill_cache import Generator
 from echo_augment.training_recipes.ranks import best_device
 from echo_augment.training_recipes.reporting import plain
 
 from .caches import fill_subset
 from .design import Design, Settings, Subset
+from .own_generator import own_generator
 from .tasks import Task
 
 Load = Callable[..., Generator]
@@ -89,21 +89,16 @@ class Caches:
 
 
 def load_weights(settings: Settings, root: Path, motion_donors: list[str], load: Load | None) -> Generator:
-    """The generator of the arm ``synthetic``.
+    """The generator of the arm ``synthetic``; with ``generator.weights: null`` one of the data set's own is trained.
 
     Raises:
-        EchoAugmentError: there is none, or as `echo_augment.augmentor.mcdm.generate.load_generator`.
+        EchoAugmentError: as `echo_augment.augmentor.mcdm.generate.load_generator` and `own_generator`.
     """
     from echo_augment.augmentor.mcdm.generate import load_generator
 
-    if settings["generator"]["weights"] is None:
-        raise EchoAugmentError(
-            "this benchmark needs a generator trained on the data set's own TRAIN split, and generator.weights is null",
-            f"Run echo-augment train-generator data=echonet data.root={root} out=FOLDER, then give "
-            "generator.weights=FOLDER/generator",
-        )
+    weights = settings["generator"]["weights"]
     return (load or load_generator)(
-        settings["generator"]["weights"],
+        str(own_generator(settings, root, Path(settings["out"]))) if weights is None else weights,
         root,
         device=best_device(settings["device"]),
         steps=settings["generator"]["steps"],

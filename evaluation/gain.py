@@ -45,6 +45,8 @@ def recovered(
 
     if refused(whole) <= 0:
         return {"gain": gain, "ci": None, "reason": "it is not sure that the oracle itself gains anything"}
+    if refused(brought - gain * whole) >= 0:  # every heart and seed says the same
+        return {"gain": gain, "ci": (gain, gain)}
 
     def end(side: float) -> float:
         far = side

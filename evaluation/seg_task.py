@@ -12,6 +12,7 @@ from typing import Any
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.fill_cache import Generator
 from echo_augment.training_recipes.oracle import OracleGenerator
 from echo_augment.training_recipes.ranks import best_device
@@ -30,14 +31,17 @@ OURS = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("pseudo_l
 class SegmentationTask:
     """See `echo_augment.evaluation.tasks.Task`."""
 
-    run, prefix = SegmentationRun, "masked-"
+    run: type[EfRun] = SegmentationRun
+    prefix = "masked-"
 
     def hearts(self, root: Path) -> list[str]:
         """TRAIN hearts with tracings of ED and ES."""
         return list(traced_hearts(root, "train"))
 
     def check(self, design: Design) -> None:
-        """Raises EchoAugmentError for an arm whose unlabelled clips get an EF, and no mask."""
+        """Raises EchoAugmentError for an arm whose unlabelled clips get an EF, and no mask; and for a label gate."""
+        if design.settings.get("label_gate") is not None:
+            raise EchoAugmentError("label_gate is for task=ef: it reads the EF of clips", "Use masks_at_least=")
         for name, spec in design.arms.items():
             if spec.get("teacher") is not None or spec.get("_target_") in OURS:
                 raise EchoAugmentError(

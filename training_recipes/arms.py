@@ -22,6 +22,7 @@ from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugme
 from echo_augment.cache.errors import EchoAugmentError
 
 from .chosen import ClipsOfMotionDonors
+from .renewed import RenewedClips
 from .unlabelled import WithUnlabelled
 
 CLIP_KINDS = ("synthetic", "oracle")
@@ -85,6 +86,9 @@ def synthetic(
     classical_p: float = 0.0,
     most: int | None = None,
     label: str = "donor",
+    fresh: float = 0.0,
+    stock: int | None = None,
+    reuse: float = 4.0,
 ) -> Any:
     """Real clips, of which a share is replaced by clips of a cache, through `SyntheticAugment`.
 
@@ -97,18 +101,25 @@ def synthetic(
         classical_p: share of all items, real and synthetic, that `ClassicalAugment` transforms on top.
         most: clips of the cache to use at most; None for all that the run may know.
         label: ``donor``, or ``shuffled`` for the control whose labels say nothing.
+        fresh: share of synthetic items whose clip comes fresh instead of from the ``stock``; see `RenewedClips`.
+        stock: clips of the cache that are served again and again, the first ones; None for all. The others come fresh.
+        reuse: items that get the same fresh clip, on average.
 
     Raises:
-        EchoAugmentError: no such cache was given.
+        EchoAugmentError: no such cache was given, or a fresh share without a ``stock``.
     """
     if clips not in given.caches:
         raise EchoAugmentError(
             f"the arm needs a cache of {clips} clips and there is none",
             f"Fill one (echo-augment fill-cache) and give caches.{clips}=FOLDER, or run echo-augment benchmark",
         )
-    source = ClipsOfMotionDonors(
+    source: Any = ClipsOfMotionDonors(
         CachedClips(given.caches[clips]), given.labelled, most=most, label=label, seed=given.seed
     )
+    if stock is not None:
+        source = RenewedClips(source, fresh=fresh, stock=stock, reuse=reuse, items=len(given.real), p=p)
+    elif fresh:
+        raise EchoAugmentError(f"fresh={fresh} needs a stock of clips that are not fresh", "Give arm.synthetic.stock")
     mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed)
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
 

@@ -15,6 +15,7 @@ class StandIn:
     """Gives the motion donor's own frames: enough to run the chain."""
 
     fingerprint, sampler, skipped = "stand-in", "copy", ()
+    frames, fps, height = 8, 12.5, 112
 
     def __init__(self, root, motion_donors) -> None:
         rows = {row.name: row for row in read_table(root).split("train")}

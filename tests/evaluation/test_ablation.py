@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
-from echo_augment.evaluation import sweep
+from echo_augment.evaluation import filling, own_generator, sweep, teacher_gate
 from echo_augment.evaluation.ablation import cache_digest, doses
 from echo_augment.evaluation.benchmark import run_ablation, run_benchmark
 from echo_augment.evaluation.filling import load_weights
@@ -130,10 +130,66 @@ def test_every_experiment_composes(name):
         assert {"real", "pseudo_label", "mean_teacher", "synthetic"} <= set(cfg.arm)
 
 
-def test_the_published_protocol_wants_the_data_set_s_own_generator(root):
-    cfg = configure("benchmark", "experiment=echonet_label_scarce", "model=tiny", "out=y", f"data.root={root}")
-    with pytest.raises(EchoAugmentError, match=r"generator\.weights is null"):
-        load_weights(OmegaConf.to_container(cfg, resolve=True), root, [], None)
+def test_the_label_gate_judges_every_clip_and_a_cache_keeps_to_it(root, tmp_path, monkeypatch):
+    asked = []
+
+    def tolerant(read, rows, *, quantile, **form):
+        asked.append(([row.split for row in rows], quantile, form))
+        return {"tolerance": 1000.0}
+
+    monkeypatch.setattr(teacher_gate, "set_tolerance", tolerant)
+    chosen = [f"out={tmp_path}", f"data.root={root}", "labels=[3]", "seeds=[0]", "trainer.steps=2"]
+    gated = configure("benchmark", *chosen, "arm=[real,synthetic]", "label_gate=0.9")
+    assert run_benchmark(gated, "benchmark", load)["clips"][0]["sealed"] == 4
+    assert asked == [(["VAL"], 0.9, {"frames": 8, "rate": 12.5, "size": 112})]
+    cache = tmp_path / "caches" / "synthetic-labels-3-seed0"
+    judged = [json.loads(line) for line in (cache / "readings-0-of-1.jsonl").read_text().splitlines()]
+    assert len(judged) == 4 and all({"read_ef", "label_ef"} <= set(one) for one in judged)
+    key = json.loads((tmp_path / "runs" / "labels-3" / "real-seed0" / "result.json").read_text())["key"]
+    assert json.loads((cache / "gates.json").read_text())["gates"]["label"]["teacher"] == key
+    gated.label_gate = None
+    with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
+        run_benchmark(gated, "benchmark", load)
+
+
+@pytest.mark.parametrize("wrong", [0, 1.5, "often", True])
+def test_a_label_gate_is_a_quantile(wrong):
+    with pytest.raises(EchoAugmentError, match="label_gate must be null or a quantile"):
+        teacher_gate.check_label_gate(wrong)
+
+
+def scarce(root: Path, out: Path) -> dict:
+    chosen = ["experiment=echonet_label_scarce", "model=tiny", f"out={out}", f"data.root={root}"]
+    return OmegaConf.to_container(configure("benchmark", *chosen), resolve=True)
+
+
+def test_the_published_protocol_trains_the_data_set_s_own_generator_where_none_is_given(root, tmp_path, monkeypatch):
+    cfg = configure(
+        "benchmark", "experiment=echonet_label_scarce", "model=tiny", f"out={tmp_path}", f"data.root={root}"
+    )
+    settings, asked = OmegaConf.to_container(cfg, resolve=True), []
+    job = own_generator.configure(settings, root, tmp_path / "generator")
+    assert (job.preset.name, job.data.root, job.out) == ("base", str(root), str(tmp_path / "generator"))
+    assert (job.seed, job.device) == (settings["seed"], settings["device"])
+    monkeypatch.setattr(
+        filling, "own_generator", lambda *given: asked.append(given) or tmp_path / "generator/generator"
+    )
+    load_weights(settings, root, [], lambda weights, *_, **__: asked.append(weights))
+    assert asked == [(settings, root, tmp_path), str(tmp_path / "generator/generator")]
+
+
+@pytest.mark.slow
+def test_a_benchmark_s_own_generator_is_trained_and_found_done(root, tmp_path, capfd):
+    cfg = configure(
+        "benchmark", "experiment=echonet_label_scarce", "model=tiny", f"out={tmp_path}", f"data.root={root}"
+    )
+    settings = OmegaConf.to_container(cfg, resolve=True)
+    short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "denoiser")]
+    short += ["preset.codec.hearts=4", "preset.reid.hearts=4", "preset.mafe.batch=4", "preset.denoiser.batch=2"]
+    settings["generator"]["train"] = ["preset=tiny", "precision=no", *short]
+    assert (own_generator.own_generator(settings, root, tmp_path) / "training_hearts.json").is_file()
+    own_generator.own_generator(settings, root, tmp_path)
+    assert capfd.readouterr().out.count("done before") == 6
 
 
 def test_the_dry_run_refuses_a_test_heart_under_another_name_among_the_donors(root, tmp_path):

@@ -13,9 +13,8 @@ from hydra import compose, initialize_config_module
 from PIL import Image
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
-from echo_augment.evaluation import demo
+from echo_augment.evaluation import demo, sweep
 from echo_augment.evaluation.benchmark import run_benchmark
 from echo_augment.evaluation.sweep import count_workers, steps_done
 from echo_augment.training_recipes.subsets import choose_labelled
@@ -23,11 +22,6 @@ from echo_augment.training_recipes.subsets import choose_labelled
 MINI = Path(__file__).parents[3] / "shared" / "echonet-mini"
 KEYS = {"job", "task", "data", "label_fraction", "seeds", "arms", "contrasts", "recovered_gain", "steps", "fingerprint"}
 KEYS |= {"versions", "config", "skipped"}
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 18, frames=36, workers=1, splits=(0.4, 0.1, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +112,28 @@ def test_a_rerun_trains_only_what_is_missing_and_gives_the_same_figures(done, tm
     assert kept.stat().st_mtime_ns == before
     assert second["arms"] == report["arms"]
     assert second["contrasts"] == report["contrasts"]
+
+
+def test_one_number_of_labels_has_its_report_before_the_next_begins(root, tmp_path, monkeypatch):
+    cfg = configure("benchmark", f"out={tmp_path}", f"data.root={root}", "labels=[2,3]", "arm=[real]", "seeds=[0]")
+    train = sweep.train_ef
+
+    def dies(run, *given, **more):
+        if run.labels == 3:
+            raise KeyboardInterrupt
+        return train(run, *given, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sweep, "train_ef", dies)
+        run_benchmark(cfg, "benchmark", load)
+    left = json.loads((tmp_path / "report.json").read_text())
+    assert (left["labelled_hearts"], left["trainings"]["count"]) == (2, 1)
+    assert "labels=[3] are still to come" in left["notes"][-1]
+    assert "still to come" in (tmp_path / "report.md").read_text()
+    report = run_benchmark(cfg, "benchmark", load)
+    assert [level["labelled_hearts"] for level in report["fractions"]] == [2, 3]
+    assert (report["notes"], report["trainings"]["count"]) == ([], 2)
+    assert report["arms"] == left["arms"]
 
 
 def test_a_folder_of_another_benchmark_is_refused(done):

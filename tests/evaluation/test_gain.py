@@ -39,3 +39,8 @@ def test_without_a_sure_gain_of_the_oracle_there_is_no_interval():
     unsure = recovered(tables(0.5, 0.05, 3.0, seed=1), "synthetic", "real")
     assert unsure is None or (unsure["ci"] is None and "not sure" in unsure["reason"])
     assert recovered(tables(0.5, 3.0, 0.1, hearts=4), "synthetic", "real")["ci"] is None
+
+
+def test_where_all_say_the_same_the_interval_is_a_point():
+    found = recovered(tables(0.5, 3.0, 0.0), "synthetic", "real")
+    assert found["ci"] == (found["gain"], found["gain"]) and found["gain"] == pytest.approx(0.5)

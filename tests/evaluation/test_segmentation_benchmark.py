@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from omegaconf import DictConfig
 from report_fakes import hearts
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.data.phantom import load_phantoms, write_phantoms
+from echo_augment.augmentor.data.phantom import load_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation.benchmark import run as run_job
 from echo_augment.evaluation.benchmark import run_benchmark
@@ -30,11 +29,6 @@ SMALL += ["resamples=199", "val_at_least=1", "labels=[3]", "masks_at_least=0"]
 def configure(*overrides: str) -> DictConfig:
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         return compose("benchmark", [*SMALL, *overrides])
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 18, frames=36, workers=1, splits=(0.4, 0.1, 0.5))
 
 
 @pytest.fixture(scope="module")

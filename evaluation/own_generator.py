@@ -1,0 +1,49 @@
+"""A generator of a data set's own, trained by a benchmark that is given none."""
+
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, open_dict
+
+from echo_augment.training_recipes import train_generator
+
+FOLDER = "generator"
+
+
+def configure(settings: Mapping[str, Any], root: Path, out: Path) -> DictConfig:
+    """The configuration of ``train-generator`` on the TRAIN split of a data set.
+
+    Args:
+        settings: of the benchmark: ``seed``, ``device`` and ``generator.train``, what else one would type.
+        root: the data set's folder.
+        out: of the training.
+    """
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("train-generator", ["data=echonet", *settings["generator"].get("train", [])])
+    with open_dict(cfg):
+        cfg.out, cfg.data.root = str(out), str(root)
+        cfg.seed, cfg.device = settings["seed"], settings["device"]
+    return cfg
+
+
+def own_generator(settings: Mapping[str, Any], root: Path, out: Path) -> Path:
+    """Train a generator in ``<out>/generator`` or go on with it; stages that are done are skipped.
+
+    In a process of its own: accelerate's state is one for a process, and the GPU's memory is free again afterwards.
+
+    Returns:
+        The folder of its weights.
+
+    Raises:
+        EchoAugmentError: as the job ``train-generator``, for instance that other settings trained what is there.
+    """
+    folder = out / FOLDER
+    cfg = configure(settings, root, folder)
+    print(f"the generator, trained on the TRAIN split of {root}, in {folder}")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(train_generator.run, cfg).result()
+    return folder / "generator"

@@ -1,0 +1,67 @@
+"""The label gate of a benchmark: a clip is kept where the net of the arm ``real`` reads its label from it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.training_recipes.ef_run import RESULT
+from echo_augment.training_recipes.ef_teacher import load_net
+from echo_augment.training_recipes.gates.label import LabelGate, set_tolerance
+from echo_augment.training_recipes.gates.readings import Readings
+from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
+from echo_augment.training_recipes.gates.teacher import Teacher
+from echo_augment.training_recipes.ranks import best_device
+from echo_augment.training_recipes.subsets import choose_validation
+
+from .design import Design, Subset
+
+
+def check_label_gate(value: Any) -> None:
+    """Refuse a ``label_gate`` that is no quantile.
+
+    Raises:
+        EchoAugmentError: it is neither null nor in (0, 1].
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1):
+        raise EchoAugmentError(f"label_gate must be null or a quantile in (0, 1], got {value!r}")
+
+
+def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, folder: Path) -> list[AnyGate]:
+    """The image gate and, where ``label_gate`` is set, the label gate.
+
+    The teacher knows the run's labelled hearts only, and its tolerance is set on the VAL hearts that the run selects
+    its weights by: a quantile of its absolute errors there. So no gate brings labels in by the back door.
+
+    Args:
+        bare: the generator, with the form of its clips.
+        design: of the benchmark.
+        subset: whose clips are judged.
+        teacher: folder of the training of the arm ``real`` of this subset; None for no label gate.
+        folder: of the cache, which keeps to the gates it was begun with.
+
+    Raises:
+        EchoAugmentError: the cache was begun with other gates.
+    """
+    quantile = design.settings.get("label_gate")
+    folder.mkdir(parents=True, exist_ok=True)
+    if quantile is None or teacher is None:
+        agree(folder, IMAGE_ONLY, dict)
+        return [image_gate]
+    result = json.loads((teacher / RESULT).read_text(encoding="utf-8"))
+    device = best_device(design.settings["device"])
+    reader = Teacher(load_net(teacher), result["reader"], device=device, fingerprint=result["key"])
+
+    def calibrate() -> dict[str, Any]:
+        rows = EchoNetDynamic(design.root, "val", "EF", require_tracings=False, on_error="skip").rows
+        hearts = {row.name: row for row in rows}
+        share = len(design.subsets[subset]) / len(design.hearts)
+        judges = choose_validation(list(hearts), share, design.settings["val_at_least"], subset[1])
+        form: dict[str, Any] = {"frames": int(bare.frames), "rate": float(bare.fps), "size": int(bare.height)}
+        return {"label": set_tolerance(reader, [hearts[name] for name in judges], **form, quantile=float(quantile))}
+
+    label = {"by": "teacher", "teacher": reader.fingerprint, "tolerance": None, "quantile": float(quantile)}
+    tolerance = agree(folder, {**IMAGE_ONLY, "label": label}, calibrate)["label"]["tolerance"]
+    return [image_gate, LabelGate(reader, reader="teacher", tolerance=tolerance, readings=Readings(folder))]
