@@ -86,10 +86,12 @@ class Chunks:
             whole = self._shaped(self._inflate(stored, row))
         except (OSError, RuntimeError, ValueError, zlib.error) as error:
             raise damaged(self.path, f"{self._what(clip)}: {error}") from error
-        return whole if wanted is None else whole[wanted]
+        if wanted is not None:
+            return whole[wanted]
+        return whole if whole.flags.writeable else whole.copy()
 
     def _inflate(self, stored: bytes, row: int) -> npt.NDArray[np.uint8]:
-        """The whole chunk; never more than its size is allocated."""
+        """The whole chunk, perhaps not writeable; never more than its size is allocated."""
         if self.compression == "zstd":
             if self._zstd is None or self._zstd[0] != os.getpid():  # HDF5 handles do not survive a fork
                 self._zstd = os.getpid(), h5py.File(self.path, "r", locking=False, rdcc_nbytes=0)
@@ -98,7 +100,7 @@ class Chunks:
             stored = zlib.decompressobj().decompress(stored, self._size + 1)
         if len(stored) != self._size:
             raise ValueError(f"decodes to {len(stored)} bytes, not {self._size}")
-        return np.frombuffer(bytearray(stored), np.uint8)
+        return np.frombuffer(stored, np.uint8)
 
     def _what(self, clip: Callable[[], str]) -> str:
         return f"clip {clip()!r} ({self.name})"
