@@ -95,7 +95,8 @@ def phase_text(phase: Mapping[str, Any]) -> str:
     lines = ["## ED and ES frames found without labels, in frames at 50 fps"]
     for what, found in phase.items():
         cells = [
-            f"{name.upper()} median {found[name]['median']:.1f}, 90 % {found[name]['p90']:.1f}, "
+            f"{name.upper()} median {found[name]['median']:.1f} (quartiles {found[name]['quartiles'][0]:.1f} to "
+            f"{found[name]['quartiles'][1]:.1f}), 90 % {found[name]['p90']:.1f}, "
             f"{100 * found[name]['within_3']:.0f} % within 3"
             for name in ("ed", "es")
         ]

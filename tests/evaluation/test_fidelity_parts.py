@@ -1,6 +1,7 @@
 """The parts of the fidelity report on cases with a known answer: label errors, tempo, phase, distances, coverage."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from PIL import Image
 from echo_augment.augmentor.data.phantom import render, sample_phantom
 from echo_augment.augmentor.data.phantom.geometry import lv_volumes
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.beats import beat_period, fold, phantom_phase_error, phase_figures, rate_error, shown_tempo
+from echo_augment.evaluation import beats
+from echo_augment.evaluation.beats import phantom_phase_error, phase_figures, rate_error, shown_tempo
 from echo_augment.evaluation.coverage import copying, recall
 from echo_augment.evaluation.curve import curve_text, fewest_steps
 from echo_augment.evaluation.fidelity_plots import write_curve_plot, write_label_plot
+from echo_augment.evaluation.fidelity_text import phase_text
 from echo_augment.evaluation.frechet import frechet, load_extractor
 from echo_augment.evaluation.overlap import mask_overlap
 from echo_augment.evaluation.pairs import heart_of
@@ -65,11 +68,19 @@ def test_rate_errors_are_beats_a_minute():
     assert figures["mae"] == pytest.approx(5) and figures["bias"] == pytest.approx(5) and figures["within_10"] == 0.5
 
 
-def test_any_beat_counts_and_half_a_beat_is_the_worst():
-    assert fold(0.1, 0.8) == pytest.approx(0.1) and fold(0.9, 0.8) == pytest.approx(0.1)
-    assert abs(fold(0.4, 0.8)) == pytest.approx(0.4) and fold(-1.55, 0.8) == pytest.approx(0.05)
-    curve = np.cos(2 * np.pi * np.arange(60) / 25 / 0.88) + 0.01 * np.arange(60)
-    assert beat_period(curve, 25) == pytest.approx(0.88, abs=0.04)
+def test_the_nearest_found_beat_counts_for_traced_frames(monkeypatch):
+    """One beat is traced: the beats found at 0.4 and 1.2 s are 2 frames at 50 fps before and 8 after those traced."""
+    row = SimpleNamespace(name="X", path="X.avi", fps=50.0)
+    table = SimpleNamespace(rows=[row], tracings={"X": {52: None, 22: None}})  # ES first, ED last
+    found = SimpleNamespace(ed_frames=(10, 30), es_frames=(16, 40))
+    monkeypatch.setattr(beats, "read_table", lambda root: table)
+    monkeypatch.setattr(beats, "read_video", lambda path: (np.zeros((100, 112, 112), np.uint8), 50.0))
+    monkeypatch.setattr(beats, "find_phase", lambda frames, fps: found)
+    figures = beats.traced_phase_errors("folder", rate=12.5, size=112, limit=5)
+    (video,) = figures["videos"]
+    assert video == {"name": "X", "ed": pytest.approx(2), "es": pytest.approx(20)}
+    assert figures["ed"]["within_3"] == 1 and figures["es"]["within_3"] == 0
+    assert "ED median 2.0 (quartiles 2.0 to 2.0), 90 % 2.0, 100 % within 3" in phase_text({"traced": figures})
 
 
 def test_phases_of_phantoms_are_found_within_three_frames():
