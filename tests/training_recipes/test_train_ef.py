@@ -27,6 +27,7 @@ from echo_augment.training_recipes.fill_cache import fill_from
 from echo_augment.training_recipes.optimisers import make_optimizer, make_scheduler
 from echo_augment.training_recipes.oracle import OracleGenerator
 from echo_augment.training_recipes.subsets import choose_labelled, choose_validation, count_labels
+from echo_augment.training_recipes.train_job import one_arm
 from echo_augment.training_recipes.unlabelled import WithUnlabelled
 
 TRAINER = {
@@ -212,7 +213,7 @@ def test_echonet_s_recipe_is_to_the_letter():
 def test_every_arm_file_makes_a_dataset(name, root, cache):
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("train-ef", [f"arm={name}", "data.root=x", "out=y"])
-    arm, spec = job.one_arm(OmegaConf.to_container(cfg.arm))
+    arm, spec = one_arm(OmegaConf.to_container(cfg.arm))
     assert arm == name
     base = DecodedEcho(root, length=6, period=4)
     given = TrainingSet(
@@ -341,4 +342,4 @@ def test_the_job_writes_its_report(root, tmp_path, capsys):
 
 def test_the_job_wants_one_arm():
     with pytest.raises(EchoAugmentError, match="real, oracle"):
-        job.one_arm({"real": {}, "oracle": {}})
+        one_arm({"real": {}, "oracle": {}})
