@@ -158,7 +158,7 @@ def what_limits(ef: Report | None) -> list[str]:
     level = level_of(ef, FEW)
     room, left = _contrast(level, "oracle-real", "mae"), _contrast(level, "synthetic-oracle", "mae")
     if room is None or left is None:
-        return ["The arms real, synthetic and oracle were not all trained: it cannot be told."]
+        return [f"At {FEW} labelled hearts real, synthetic and oracle were not all measured: it cannot be told."]
     found = []
     if decide(room) != "helped":
         found.append(
