@@ -58,7 +58,8 @@ def run(cfg: DictConfig) -> None:
         seed=cfg.seed,
     )
     pairs = draw_pairs(pipeline, cfg.pairs, cfg.seed)
-    sampling = {"steps": cfg.steps, "sampler": cfg.sampler, "seed": cfg.seed}
+    steps = int(pipeline.config["steps"]) if cfg.steps is None else cfg.steps
+    sampling = {"steps": steps, "sampler": cfg.sampler, "seed": cfg.seed}
     made, plain, seconds = generate(pipeline, pairs.references, pairs.codes, **sampling)
     clips = {**pairs.clips, "generated": made, "plain": plain}
     read = {row: read_ef(reader, torch.from_numpy(clips[row])) for row in ROWS}
@@ -68,7 +69,7 @@ def run(cfg: DictConfig) -> None:
         "rows": {row: row_figures(row, clips, read[row], pairs) for row in ROWS},
         "reid_nearest": recognised(pipeline, made, pairs.references),
         "seconds_per_clip": seconds,
-        "sampler": f"{cfg.sampler}-{cfg.steps}",
+        "sampler": f"{cfg.sampler}-{steps}",
         "data": "phantoms",
         "label": label_figures(read, pairs),
         "heart_rate": heart_rates(clips, pairs, rate),

@@ -42,7 +42,7 @@ class ClipGenerator:
         pipeline: on its device already.
         donors: TRAIN videos by name; those with an EF can give motion.
         motion_donors: names that may give motion and label; by default all with an EF and a long enough video.
-        steps: of the sampler.
+        steps: of the sampler; None: the pipeline's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
         batch: clips denoised together; fewer are filled up, so that rounding does not depend on it.
         weights: hash of the pipeline's weights.
@@ -64,12 +64,13 @@ class ClipGenerator:
         donors: dict[str, VideoInfo],
         *,
         motion_donors: Sequence[str] | None = None,
-        steps: int = 8,
+        steps: int | None = None,
         sampler: str = "ddim",
         batch: int = 8,
         weights: str = "",
         skipped: Sequence[dict[str, str]] = (),
     ) -> None:
+        steps = int(pipeline.config["steps"]) if steps is None else steps
         if steps < 1:
             raise EchoAugmentError(f"steps must be at least 1, got {steps}")
         self.pipeline, self._rows, self._batch = pipeline, donors, batch
@@ -197,7 +198,7 @@ def load_generator(
     root: str | Path,
     *,
     device: str = "cpu",
-    steps: int = 8,
+    steps: int | None = None,
     sampler: str = "ddim",
     seed: int = 0,
     motion_donors: Sequence[str] | None = None,
@@ -210,7 +211,7 @@ def load_generator(
         generator: folder of a trained pipeline, Hub id, or ``"bundled"``.
         root: dataset folder in EchoNet-Dynamic's layout.
         device: for the pipeline.
-        steps: of the sampler.
+        steps: of the sampler; None: the pipeline's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
         seed: unused by the generator itself; a plan line carries its own.
         motion_donors: names that may give motion and label; by default every labelled TRAIN video.

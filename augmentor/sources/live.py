@@ -55,7 +55,7 @@ class LiveClips:
             or a dict of `VideoInfo` by name. For a factory the lines of a plan; when all are done they come again with
             other seeds.
         device: of the generator: ``"auto"`` (the best there is), ``"cpu"``, ``"cuda:0"``. A factory sees to its own.
-        steps: of the sampler.
+        steps: of the sampler; None: the generator's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
         motion_donors: names of donors that give motion and label; None takes every labelled one.
         seed: of the plans.
@@ -89,7 +89,7 @@ class LiveClips:
         donors: Any,
         *,
         device: str = "auto",
-        steps: int = 8,
+        steps: int | None = None,
         sampler: Literal["ddim", "dpm"] = "ddim",
         motion_donors: Sequence[str] | None = None,
         seed: int = 0,

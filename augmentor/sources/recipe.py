@@ -34,7 +34,7 @@ class GeneratorRecipe:
         root: the dataset folder that ``rows`` are all the TRAIN videos of, or None.
         tables: dataset folders whose VAL and TEST videos must not be among ``rows``, whatever their names there.
         device: of the generator; ``"auto"`` takes the best.
-        steps: of the sampler.
+        steps: of the sampler; None: the generator's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
         batch: clips generated together.
         motion_donors: names that give motion and label; None takes every labelled video.
@@ -45,7 +45,7 @@ class GeneratorRecipe:
     root: str | Path | None
     tables: Sequence[str | Path]
     device: str = "auto"
-    steps: int = 8
+    steps: int | None = None
     sampler: str = "ddim"
     batch: int = 4
     motion_donors: Sequence[str] | None = None

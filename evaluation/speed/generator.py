@@ -59,14 +59,14 @@ def long_enough(pipeline: MCDMPipeline, row: VideoInfo) -> bool:
 
 
 def generator_table(
-    material: Material, *, generator: str, steps: int, batch: int, rounds: int, slow: bool, device: torch.device
+    material: Material, *, generator: str, steps: int | None, batch: int, rounds: int, slow: bool, device: torch.device
 ) -> Table:
     """Time the sampler at several steps, the reference's, the decoder, and the reading of a donor.
 
     Args:
         material: the hearts.
         generator: of `MCDMPipeline.load`.
-        steps: DDIM steps that the targets are for, as ``fill-cache`` takes them.
+        steps: DDIM steps that the targets are for; None: the generator's own number, as ``fill-cache`` takes it.
         batch: clips a call.
         rounds: repetitions.
         slow: time the reference's sampler too.
@@ -74,6 +74,7 @@ def generator_table(
     """
     pipeline = MCDMPipeline.load(generator).to(device)
     pipeline.set_progress_bar_config(disable=True)
+    steps = int(pipeline.config["steps"]) if steps is None else steps
     table = EchoNetDynamic(material.root, "train", "EF", **SAMPLE).rows
     donors = [row for row in table if row.name in material.names and long_enough(pipeline, row)]
     hearts = [read_heart(pipeline, donors[place % len(donors)]) for place in range(batch)]

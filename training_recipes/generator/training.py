@@ -108,6 +108,7 @@ class GeneratorTraining:
             code_mean=tuple(float(value) for value in windows.mean),
             code_std=tuple(float(value) for value in windows.std),
             preset=preset.name,
+            steps=preset.sampler_steps,
         )
 
     def _save(self, net: Any, name: str) -> None:
