@@ -22,7 +22,7 @@ import numpy as np
 from .checksum import crc32
 from .errors import EchoAugmentError
 from .files import sync_folder
-from .lz4_blocks import block_bytes
+from .lz4_blocks import block_bytes, encode
 from .places import chunk_places
 from .preamble import MAX_CLIP_BYTES, MAX_CLIPS, SIZE, Preamble, find_gaps, read_gaps
 from .record import EchoClip
@@ -75,8 +75,10 @@ class ShardWriter:
         # comes.
         options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "rdcc_nbytes": 0}
         self._file = h5py.File(self._buffer, "w", **options)
+        self._block: int | None = None
         if compression == "lz4":  # blocks of a frame each, so that a reader may leave frames out
-            self._filters = dict(hdf5plugin.LZ4(nbytes=block_bytes(int(np.prod(shape[1:])))))
+            self._block = block_bytes(int(np.prod(shape[1:])))
+            self._filters = dict(hdf5plugin.LZ4(nbytes=self._block))
         self._frames = self._dataset("frames", shape)
         self._masks: h5py.Dataset | None = None
 
@@ -100,14 +102,25 @@ class ShardWriter:
             raise EchoAugmentError(f"clip {clip.clip_id!r} of {clip.frames.shape} does not fit a shard of {self.shape}")
         to_row(clip, 0, 0)  # refuses what cannot be stored before anything is written
         self._check_room(clip)
-        frames_crc = _append(self._frames, len(self), _padded(clip.frames, self.shape))
+        frames_crc = self._append(self._frames, _padded(clip.frames, self.shape))
         masks_crc = 0
         if clip.masks is not None:
             packed = np.packbits(_padded(clip.masks, self.shape).reshape(-1))
             if self._masks is None:
                 self._masks = self._dataset("masks", packed.shape)
-            masks_crc = _append(self._masks, len(self), packed)
+            masks_crc = self._append(self._masks, packed)
         self._rows.append(to_row(clip, frames_crc, masks_crc))
+
+    def _append(self, data: h5py.Dataset, values: np.ndarray) -> int:
+        """Write the next row and return the CRC-32 of its bytes as stored, after compression."""
+        place = (len(self),) + (0,) * values.ndim
+        data.resize(len(self) + 1, axis=0)
+        if self._block is None:
+            data[len(self)] = values
+            return crc32(data.id.read_direct_chunk(place)[1])
+        stored = encode(values.tobytes(), self._block)
+        data.id.write_direct_chunk(place, stored)
+        return crc32(stored)
 
     def seal(self) -> Path:
         """Write the table, checksum, sync, and rename into place. The name follows from the content.
@@ -183,10 +196,3 @@ def _padded(array: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     padded = np.zeros(shape, array.dtype)
     padded[: len(array)] = array
     return padded
-
-
-def _append(data: h5py.Dataset, k: int, values: np.ndarray) -> int:
-    """Write row ``k`` and return the CRC-32 of its bytes as stored, after compression."""
-    data.resize(k + 1, axis=0)
-    data[k] = values
-    return crc32(data.id.read_direct_chunk((k,) + (0,) * values.ndim)[1])

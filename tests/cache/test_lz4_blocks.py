@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_augment.cache.checksum import crc32
-from echo_augment.cache.lz4_blocks import MIN_BLOCK, block_bytes, decode
+from echo_augment.cache.lz4_blocks import MIN_BLOCK, WORTH, block_bytes, decode, encode
 
 
 def chunk(values, nbytes):
@@ -34,6 +34,33 @@ def test_it_decodes_what_the_filter_wrote(data):
     assert np.array_equal(whole, values) and whole.flags.writeable
     wanted = data.draw(st.lists(st.integers(0, count - 1), max_size=12))
     assert np.array_equal(decode(stored, values.size, item, wanted), values[np.array(wanted, np.int64)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_filter_reads_what_it_encodes(data):
+    count, item = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 700))
+    levels = data.draw(st.sampled_from([1, 3, 20, 256]))
+    values = np.random.default_rng(count * item).integers(0, levels, (count, item), dtype=np.uint8)
+    nbytes = data.draw(st.sampled_from([item, 2 * item, item + 1, block_bytes(item)]))
+    stored = encode(values.tobytes(), nbytes)
+    with h5py.File(io.BytesIO(), "w") as file:
+        there = file.create_dataset("x", values.shape, "u1", chunks=values.shape, **hdf5plugin.LZ4(nbytes=nbytes))
+        there.id.write_direct_chunk((0, 0), stored)
+        assert np.array_equal(there[()], values)
+    assert np.array_equal(decode(memoryview(stored), values.size, item), values)
+
+
+def test_a_block_is_compressed_only_where_that_saves_a_third():
+    rng = np.random.default_rng(0)
+    flat, noise = bytes(5000), rng.integers(0, 256, 5000, dtype=np.uint8).tobytes()
+    half = noise[:4500] + bytes(500)  # LZ4 saves a tenth
+    assert len(encode(flat, 5000)) < 100
+    for block in (noise, half):
+        stored = encode(block, 5000)
+        assert stored[16:] == block and len(stored) == 16 + 5000
+    mixed = encode(flat + half, 5000)
+    assert mixed.endswith(half) and len(mixed) < 5000 * (1 + WORTH)
 
 
 @settings(max_examples=300, deadline=None)
