@@ -66,7 +66,9 @@ def decode(
     last = (max(numbers) + 1) * item if wanted is not None and numbers and block % item == 0 else size
     places = _places(stored, -(-last // block))
     parts: Iterable[bytes | memoryview]
-    if block == item:
+    if wanted is None:
+        parts = (_block(stored, place, min(block, size - k * block)) for k, place in enumerate(places))
+    elif block == item:
         parts = (_block(stored, places[number], item) for number in numbers)
     elif block % item == 0:
         each = block // item
@@ -77,9 +79,9 @@ def decode(
         whole = memoryview(b"".join(_block(stored, x, min(block, size - k * block)) for k, x in enumerate(places)))
         parts = (whole[n * item : (n + 1) * item] for n in numbers)
     items = np.empty(len(numbers) * item, np.uint8)
-    view = items.data
-    for at, part in zip(range(0, len(items), item), parts, strict=True):
-        view[at : at + item] = part  # at once, while the processor's cache still holds it
+    view, step = items.data, block if wanted is None else item
+    for at, part in zip(range(0, len(items), step), parts, strict=True):
+        view[at : at + step] = part  # at once, while the processor's cache still holds it
     return items.reshape(-1, item)
 
 
