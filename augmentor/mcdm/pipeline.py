@@ -41,8 +41,8 @@ class MCDMPipeline(DiffusionPipeline):
     """Generates clips of *this* heart's look beating with *that* heart's motion.
 
     A latent video diffusion model conditioned on motion features and a reference frame (MCDM, arXiv 2512.09418),
-    saved and
-    loaded like any diffusers pipeline: ``save_pretrained``, ``from_pretrained`` of a folder or Hub id, ``push_to_hub``.
+    saved and loaded like any diffusers pipeline: ``save_pretrained``, ``from_pretrained`` of a folder or Hub id,
+    ``push_to_hub``.
 
     Args:
         vae: the codec; any diffusers ``AutoencoderKL`` that shrinks by 8.
@@ -158,18 +158,19 @@ class MCDMPipeline(DiffusionPipeline):
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
 
         Raises:
-            EchoAugmentError: shapes that do not fit, fewer than F frames, or a sampler there is not.
+            EchoAugmentError: shapes that do not fit, fewer than F frames, no step, or a sampler there is not.
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, window = len(reference_frames), int(self.config["frames"])
         vector = self.config["code"] == "vector"
         length = frames if frames is not None else window if vector or motion.ndim != 3 else motion.shape[1]
         device = self._execution_device
-        self._check(reference_frames, motion, sampler, length)
+        steps = int(self.config["steps"]) if num_inference_steps is None else num_inference_steps
+        self._check(reference_frames, motion, sampler, length, steps)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
         scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
-        scheduler.set_timesteps(num_inference_steps or self.config["steps"], device=device)
+        scheduler.set_timesteps(steps, device=device)
         shape = (batch, length, *reference.shape[1:])
         latents = _noise(shape, generator) * scheduler.init_noise_sigma
         latents = latents.to(device, self.denoiser.dtype)
@@ -198,7 +199,7 @@ class MCDMPipeline(DiffusionPipeline):
         self.maybe_free_model_hooks()
         return MCDMOutput(clips=clips) if return_dict else (clips,)
 
-    def _check(self, reference_frames: Tensor, motion: Tensor, sampler: str, length: int) -> None:
+    def _check(self, reference_frames: Tensor, motion: Tensor, sampler: str, length: int, steps: int) -> None:
         size, window = int(self.config["size"]), int(self.config["frames"])
         if reference_frames.dtype != torch.uint8 or reference_frames.shape[1:] != (size, size):
             raise EchoAugmentError(
@@ -210,6 +211,8 @@ class MCDMPipeline(DiffusionPipeline):
             raise EchoAugmentError(f"motion must be (B, {codes}, D) with B as the frames', got {tuple(motion.shape)}")
         if length < window:
             raise EchoAugmentError(f"a clip has at least the {window} frames that trained the denoiser, got {length}")
+        if steps < 1:
+            raise EchoAugmentError(f"num_inference_steps must be at least 1, got {steps}")
         if sampler not in SAMPLERS:
             raise EchoAugmentError(f"there is no sampler {sampler!r}; there are: {', '.join(SAMPLERS)}")
 

@@ -98,6 +98,8 @@ def test_wrong_shapes_are_named(untrained):
         untrained(good[0][:, :64, :64], good[1])
     with pytest.raises(EchoAugmentError, match=r"motion must be \(B, 16, D\)"):
         untrained(good[0], good[1][:, :8])
+    with pytest.raises(EchoAugmentError, match="num_inference_steps must be at least 1, got 0"):
+        untrained(*good, num_inference_steps=0)
     with pytest.raises(EchoAugmentError, match="no sampler 'euler'"):
         untrained(*good, sampler="euler")
 
