@@ -134,8 +134,8 @@ class MaskGate:
         if clip.masks is None or confidence >= self.at_least:
             return None
         return (
-            f"masks: confidence {confidence:.2f} is below {self.at_least:g} (EF from masks "
-            f"{extra.get('mask_ef')}, label {clip.ef:.1f}; Dice with the donor's tracing {extra.get('mask_dice')})"
+            f"masks: confidence {confidence:.2f} is below {self.at_least:g} (EF from masks {extra.get('mask_ef')}, "
+            f"the donor's {extra.get('donor_ef', clip.ef):.1f}; Dice with the donor's tracing {extra.get('mask_dice')})"
         )
 
 
