@@ -11,6 +11,7 @@ from echo_augment.cache.files import write_json
 from echo_augment.cache.fill import PLAN
 from echo_augment.cache.gate_file import GATES, read_gates
 from echo_augment.cache.gate_file import IMAGE_ONLY as IMAGE_ONLY
+from echo_augment.cache.manifest import list_shards
 
 READERS, AGAINST = ("teacher", "masks"), ("others", "all")
 
@@ -145,7 +146,7 @@ def agree(folder: Path, wanted: dict[str, Any], calibrate: Callable[[], dict[str
     Raises:
         EchoAugmentError: the cache is being filled with other gates, or its ``gates.json`` is damaged.
     """
-    path, started = folder / GATES, (folder / PLAN).exists()
+    path, started = folder / GATES, (folder / PLAN).exists() or bool(list_shards(folder))  # merged clips have no plan
     theirs, limits = read_gates(folder)
     if started and theirs != wanted:
         raise EchoAugmentError(

@@ -62,6 +62,16 @@ def test_a_cache_keeps_to_the_gates_it_was_begun_with(tmp_path):
         agree(tmp_path, strict, calibrate)
 
 
+def test_merged_clips_keep_to_their_gates_without_a_plan(tmp_path):
+    gates = {**IMAGE_ONLY, "label": {"by": "masks"}}
+    agree(tmp_path, gates, dict)
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / f"clips-{0:020x}.h5").touch()
+    assert agree(tmp_path, gates, dict) == {}
+    with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
+        agree(tmp_path, IMAGE_ONLY, dict)
+
+
 def test_a_cache_keeps_to_its_mask_gate_as_well(tmp_path):
     def gates(**others):
         return make_gates(config().gates, None, tmp_path, tmp_path, device="cpu", others=others)
