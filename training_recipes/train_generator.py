@@ -41,8 +41,9 @@ def run(cfg: DictConfig) -> None:
     codec = None if options.codec is None else load_codec(options.codec)
     preset = ablate(cfg.preset, options.losses)
     rows = training_rows(cfg)
+    plain: dict[str, Any] = OmegaConf.to_container(preset, resolve=True)  # type: ignore[assignment]
     settings: dict[str, Any] = {
-        "preset": OmegaConf.to_container(preset, resolve=True),
+        "preset": {key: value for key, value in plain.items() if key != "sampler_steps"},  # that decides no weights
         "seed": cfg.seed,
         "videos": hashlib.sha256("\n".join(row.name for row in rows).encode()).hexdigest()[:16],
         **options.settings(),

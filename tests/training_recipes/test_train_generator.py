@@ -87,6 +87,7 @@ def test_other_settings_are_refused(trained, root):
 def test_the_settings_of_a_plain_run_are_preset_seed_and_videos(trained):
     settings = json.loads((trained / "stages.json").read_text())["settings"]
     assert set(settings) == {"preset", "seed", "videos"}
+    assert "sampler_steps" not in settings["preset"], "another number of steps trains nothing anew"
 
 
 def test_a_codec_from_elsewhere_is_taken_and_told(tmp_path, root, trained):
