@@ -24,8 +24,8 @@ class StoreWriter:
 
     Args:
         folder: of the cache; made where it is missing.
-        compression: ``lz4`` (default), ``zstd`` (a fifth smaller, half as fast), ``gzip`` or ``none`` (read without
-            plugin).
+        compression: ``lz4`` (default), ``zstd`` (a fifth to a third smaller, half as fast), ``gzip`` or ``none``
+            (read without plugin).
         shard_clips: clips in a shard at most; a shard is also sealed at 128 MiB.
         seal_seconds: a shard is sealed when its first clip is that old, so that a kill loses no more than that.
         round_frames: clips go to shards whose length is the next multiple of this.
