@@ -55,6 +55,7 @@ class TrainingSet:
             where the recipe has no use for them.
         teach: ``(arm, windows)`` to the EF in percent that the trained net of another arm reads from every one of
             ``unlabelled``, the mean over so many windows of each video.
+        all_known: ``labelled`` are all usable hearts of TRAIN.
     """
 
     real: Any
@@ -63,6 +64,7 @@ class TrainingSet:
     seed: int
     unlabelled: Any = None
     teach: Teach = no_teacher
+    all_known: bool = False
 
 
 Arm = Callable[[TrainingSet], Any]
@@ -114,7 +116,12 @@ def synthetic(
             f"Fill one (echo-augment fill-cache) and give caches.{clips}=FOLDER, or run echo-augment benchmark",
         )
     source: Any = ClipsOfMotionDonors(
-        CachedClips(given.caches[clips]), given.labelled, most=most, label=label, seed=given.seed
+        CachedClips(given.caches[clips]),
+        given.labelled,
+        most=most,
+        label=label,
+        seed=given.seed,
+        all_known=given.all_known,
     )
     if stock is not None:
         source = RenewedClips(source, fresh=fresh, stock=stock, reuse=reuse, items=len(given.real), p=p)

@@ -17,7 +17,9 @@ class ClipsOfMotionDonors:
     """The clips of a cache whose motion donor is one of some hearts, as a source for `SyntheticAugment`.
 
     The motion donor gives a clip its label, so a run with few labels must not see clips of other motion donors: they
-    would bring labels in by the back door. Appearance donors give no label and may be any TRAIN hearts.
+    would bring labels in by the back door. So would clips whose EF a teacher had a hand in (``label.policy`` of
+    ``fill-cache``), since it may have learned from any TRAIN heart. Appearance donors give no label and may be any TRAIN
+    hearts. Clips without any confidence in their label are left out.
 
     Args:
         source: the cache.
@@ -26,9 +28,11 @@ class ClipsOfMotionDonors:
         label: ``donor``, the EF that the clip came with, or ``shuffled``, that of another one of these clips: the
             control that shows what labels are worth.
         seed: of the shuffling.
+        all_known: the run knows the labels of all TRAIN hearts, so that a teacher's labels tell it nothing new.
 
     Raises:
-        EchoAugmentError: no clip is left, or there is no such ``label``.
+        EchoAugmentError: no clip is left, there is no such ``label``, or a teacher's labels in a run that does not know
+            all of them.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class ClipsOfMotionDonors:
         most: int | None = None,
         label: str = "donor",
         seed: int = 0,
+        all_known: bool = False,
     ) -> None:
         if label not in ("donor", "shuffled"):
             raise EchoAugmentError(f"label must be donor or shuffled, got {label!r}")
@@ -47,13 +52,23 @@ class ClipsOfMotionDonors:
         self.source, wanted = source, set(donors)
         owner: dict[str, str] = {}
         looks: dict[str, str] = {}
+        doubtful: set[str] = set()
         for shard in source.store.shards:
             reader = ShardReader(source.store.folder / SHARDS / shard)
-            columns = [[bytes(value).decode() for value in reader.table[name]] for name in COLUMNS]
+            table = reader.table
+            columns = [[bytes(value).decode() for value in table[name]] for name in COLUMNS]
             owner |= dict(zip(columns[0], columns[1], strict=True))
             looks |= dict(zip(columns[0], columns[2], strict=True))
+            doubtful |= {name for name, sure in zip(columns[0], table["confidence"], strict=True) if sure == 0}
+            taught = sorted({policy for policy in columns[3] if policy.startswith(TAUGHT)})
             reader.close()
-        places = [k for k, name in enumerate(source.store.ids) if owner[name] in wanted]
+            if taught and not all_known:
+                raise EchoAugmentError(
+                    f"cache {source.store.folder}: its labels are by {', '.join(taught)}, and the teacher may know hearts "
+                    "that this run must not",
+                    "Fill one with label.policy=donor, or train with labels=all",
+                )
+        places = [k for k, name in enumerate(source.store.ids) if owner[name] in wanted and name not in doubtful]
         self.places = np.array(places, np.int64)[:most]
         if not len(self.places):
             raise EchoAugmentError(
@@ -88,4 +103,5 @@ class ClipsOfMotionDonors:
 
 
 SHUFFLE = 104  # tag that keeps this random stream apart
-COLUMNS = ("id", "motion_donor", "appearance_donor")
+COLUMNS = ("id", "motion_donor", "appearance_donor", "label_policy")
+TAUGHT = ("teacher", "consensus")  # how the names of policies begin that ask a teacher

@@ -20,11 +20,15 @@ def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
             ``splits`` (shares of TRAIN, VAL and TEST).
 
     Raises:
-        EchoAugmentError: ``root`` holds a part of another set of phantoms.
+        EchoAugmentError: ``root`` holds a part of another set of phantoms, or phantoms of another look.
     """
     root = Path(data["root"])
+    if data["name"] != "phantom":
+        return root
     # phantoms.json is written last: where it is, the set is whole.
-    if data["name"] == "phantom" and not (root / "phantoms.json").exists():
+    if (root / "phantoms.json").exists():
+        phantom.check_format(root)
+    else:
         more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
         with FolderLock(root / ".writing.lock", PATIENCE):
             phantom.write_phantoms(root, data["n"], seed=data["seed"], **more)

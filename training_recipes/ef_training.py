@@ -68,6 +68,7 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
         labelled=tuple(hearts.labelled),
         caches={kind: Path(folder) for kind, folder in run.caches.items()},
         seed=run.seed,
+        all_known=len(hearts.labelled) == len(hearts.places),
         unlabelled=hearts.of(train, hearts.unlabelled),
         teach=teach,
     )

@@ -55,6 +55,7 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
         labelled=tuple(hearts.labelled),
         caches={kind: Path(folder) for kind, folder in run.caches.items()},
         seed=run.seed,
+        all_known=len(hearts.labelled) == len(hearts.places),
     )
     dataset = make_arm(run.spec)(given)
     pace = Pace.of(recipe, len(dataset))

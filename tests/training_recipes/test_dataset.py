@@ -1,7 +1,10 @@
 """Phantoms are written where there are none, or only a part of them; a whole set is left alone."""
 
+import json
+
 import pytest
 
+from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.dataset import dataset_root
 
 
@@ -27,3 +30,13 @@ def test_phantoms_are_written_until_they_are_whole(tmp_path, calls):
 
 def test_a_real_folder_is_left_alone(tmp_path, calls):
     assert dataset_root({"name": "echonet", "root": tmp_path}) == tmp_path and not calls
+
+
+def test_phantoms_of_another_look_are_refused(tmp_path, calls):
+    (tmp_path / "phantoms.json").touch()
+    (tmp_path / "phantom_settings.json").write_text(
+        json.dumps({"n": 7}), encoding="utf-8"
+    )  # before formats had numbers
+    with pytest.raises(EchoAugmentError, match="format 1"):
+        dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 0})
+    assert not calls

@@ -157,6 +157,21 @@ def claim(root: Path, settings: dict[str, Any]) -> None:
         write_json(path, settings)
 
 
+def check_format(root: Path) -> None:
+    """Refuse a set of phantoms that look otherwise than those of this version.
+
+    Raises:
+        EchoAugmentError: ``root`` holds such a set.
+    """
+    path = root / "phantom_settings.json"
+    found = json.loads(path.read_text(encoding="utf-8")).get("format", 1) if path.exists() else FORMAT
+    if found != FORMAT:
+        raise EchoAugmentError(
+            f"{root}: phantoms of format {found}; this version draws format {FORMAT}, which looks otherwise",
+            "Write them anew in another folder",
+        )
+
+
 @contextmanager
 def mapper(workers: int | None, items: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """A ``map`` over ``workers`` processes (all cores where None), in order; in this process for one or few items."""

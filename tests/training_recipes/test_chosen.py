@@ -1,0 +1,32 @@
+"""Which clips of a cache a run may learn from: none whose label it must not know, none without confidence."""
+
+import numpy as np
+import pytest
+
+from echo_augment.augmentor import CachedClips
+from echo_augment.cache import EchoAugmentError, EchoClip, Provenance, StoreWriter
+from echo_augment.training_recipes.chosen import ClipsOfMotionDonors
+
+
+def fill(folder, policy, confidences):
+    with StoreWriter(folder, fingerprint="made") as writer:
+        for k, confidence in enumerate(confidences):
+            source = Provenance("A", "B", k, fingerprint="made", label_policy=policy)
+            frames = np.full((3, 16, 16), k, np.uint8)
+            writer.add(EchoClip(f"c{k}", frames, 25.0, ef=50.0 + k, confidence=confidence, provenance=source))
+    return CachedClips(folder)
+
+
+@pytest.mark.parametrize("policy", ["teacher(10)", "consensus(10)"])
+def test_a_teacher_s_labels_are_for_runs_that_know_all_labels(tmp_path, policy):
+    source = fill(tmp_path, policy, [1.0, 0.5])
+    with pytest.raises(EchoAugmentError, match=r"label\.policy=donor"):
+        ClipsOfMotionDonors(source, ["A"])
+    assert len(ClipsOfMotionDonors(source, ["A"], all_known=True)) == 2
+
+
+def test_clips_without_confidence_are_left_out(tmp_path):
+    chosen = ClipsOfMotionDonors(fill(tmp_path, "donor", [1.0, 0.0, 0.3]), ["A"])
+    assert chosen.ef.tolist() == [50.0, 52.0]
+    with pytest.raises(EchoAugmentError, match="none of its"):
+        ClipsOfMotionDonors(fill(tmp_path / "none", "donor", [0.0]), ["A"])
