@@ -18,8 +18,8 @@ class ClipsOfMotionDonors:
 
     The motion donor gives a clip its label, so a run with few labels must not see clips of other motion donors: they
     would bring labels in by the back door. So would clips whose EF a teacher had a hand in (``label.policy`` of
-    ``fill-cache``), since it may have learned from any TRAIN heart. Appearance donors give no label and may be any TRAIN
-    hearts. Clips without any confidence in their label are left out.
+    ``fill-cache``), since it may have learned from any TRAIN heart. Appearance donors give no label and may be any
+    TRAIN hearts. Clips without any confidence in their label are left out.
 
     Args:
         source: the cache.
@@ -64,8 +64,8 @@ class ClipsOfMotionDonors:
             reader.close()
             if taught and not all_known:
                 raise EchoAugmentError(
-                    f"cache {source.store.folder}: its labels are by {', '.join(taught)}, and the teacher may know hearts "
-                    "that this run must not",
+                    f"cache {source.store.folder}: its labels are by {', '.join(taught)}, and the teacher may know "
+                    "hearts that this run must not",
                     "Fill one with label.policy=donor, or train with labels=all",
                 )
         places = [k for k, name in enumerate(source.store.ids) if owner[name] in wanted and name not in doubtful]

@@ -34,9 +34,7 @@ def test_a_real_folder_is_left_alone(tmp_path, calls):
 
 def test_phantoms_of_another_look_are_refused(tmp_path, calls):
     (tmp_path / "phantoms.json").touch()
-    (tmp_path / "phantom_settings.json").write_text(
-        json.dumps({"n": 7}), encoding="utf-8"
-    )  # before formats had numbers
+    (tmp_path / "phantom_settings.json").write_text(json.dumps({"n": 7}), encoding="utf-8")  # without a format
     with pytest.raises(EchoAugmentError, match="format 1"):
         dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 0})
     assert not calls
