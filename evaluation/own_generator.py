@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
 
 from echo_augment.training_recipes import train_generator
@@ -22,8 +23,13 @@ def configure(settings: Mapping[str, Any], root: Path, out: Path) -> DictConfig:
         root: the data set's folder.
         out: of the training.
     """
-    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        cfg = compose("train-generator", ["data=echonet", *settings["generator"].get("train", [])])
+    outer = GlobalHydra.instance().hydra  # that of the job which is running; there can be one only at a time
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+            cfg = compose("train-generator", ["data=echonet", *settings["generator"].get("train", [])])
+    finally:
+        GlobalHydra.instance().hydra = outer
     with open_dict(cfg):
         cfg.out, cfg.data.root = str(out), str(root)
         cfg.seed, cfg.device = settings["seed"], settings["device"]
