@@ -32,6 +32,7 @@ class Answer:
         p: of "the difference is zero".
         p_holm: after Holm's correction over the numbers of labels.
         detectable: the true difference that would have been found with 80 % power.
+        reason: why a share has no interval; empty where it has one.
     """
 
     question: str
@@ -42,6 +43,7 @@ class Answer:
     p: float | None = None
     p_holm: float | None = None
     detectable: float | None = None
+    reason: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -91,7 +93,8 @@ def recovers_half(question: str, level: Report | None, base: str) -> Answer:
     if found is None:
         return Answer(question, "not measured")
     ends = None if found["ci"] is None else (found["ci"][0], found["ci"][1])
-    return Answer(question, "yes" if found["gain"] >= HALF else "no", "of the oracle's gain", found["gain"], ends)
+    words, reason = "yes" if found["gain"] >= HALF else "no", found.get("reason", "")
+    return Answer(question, words, "of the oracle's gain", found["gain"], ends, reason=reason)
 
 
 def has_pool(report: Report | None) -> Answer:
@@ -162,8 +165,9 @@ def what_limits(ef: Report | None) -> list[str]:
     found = []
     if decide(room) != "helped":
         found.append(
-            "Exact counterfactuals do not lower the error in a way that could be shown: there is no room that a better "
-            "generator could fill. What limits is how clips are used (their number, their share), not how they look."
+            "That exact counterfactuals lower the error could not be shown "
+            f"({room['diff']:+.2f} EF points, {room['ci'][0]:+.2f} to {room['ci'][1]:+.2f}), and so no room for a "
+            "better generator: with this number and share of clips even perfect ones may bring little."
         )
     if decide(left) == "harmed":
         found.append(

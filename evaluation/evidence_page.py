@@ -12,7 +12,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path, write_json
 
 from . import seg_report
-from .evidence import ACCEPTANCE, HALF, Answer, ask, what_limits
+from .evidence import ACCEPTANCE, HALF, HARM, Answer, ask, what_limits
 from .pages import Section, Words, markdown
 from .tables import Table, arm_table, command, contrast_table, interval, number, p_words, run_table
 
@@ -64,7 +64,9 @@ def document(ef: Mapping[str, Any] | None, masks: Mapping[str, Any] | None) -> l
 AIM = (
     "The questions were asked before the figures were there. Each difference is paired by TEST heart and seed; "
     "intervals are over hearts and seeds. A difference counts as shown where its interval leaves zero out and its p "
-    'after Holm\'s correction over the numbers of labels is small enough, too. "Detectable" is the true difference '
+    "after Holm's correction over the numbers of labels is small enough, too; no harm, where the whole interval is "
+    f"below {HARM} EF points. Whether a share of the oracle's gain is reached, the estimate says. "
+    '"Detectable" is the true difference '
     "that this design would have found with 80 % power."
 )
 
@@ -109,7 +111,7 @@ def sentence(one: Answer) -> str:
     form = _form(one)
     text = f"{one.question} {one.answer.capitalize()}: {one.value:{form}} {one.unit}"
     if one.ci is None:
-        return f"{text}." if one.unit == "hearts" else f"{text}; there is no interval."
+        return f"{text}." if one.unit == "hearts" else f"{text}; there is no interval: {one.reason}."
     text += f" ({interval(one.ci, form)})."
     if one.unit == "of the oracle's gain":
         low, high = one.ci

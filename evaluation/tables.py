@@ -8,6 +8,7 @@ from typing import Any
 from .verdict import answer_words
 
 MISSING = "–"
+OWN = "trained first, on the TRAIN split"
 PUBLISHED = (
     "Published rows are the papers' own figures on EchoNet-Dynamic's TEST split, with other labelled subsets and "
     "training lengths, and are not part of any test."
@@ -169,23 +170,33 @@ def fraction_table(report: Mapping[str, Any]) -> Table:
 
 def run_table(report: Mapping[str, Any]) -> Table:
     """What the figures were made from."""
-    config, hearts = report["config"], report["hearts"]
+    config, hearts, levels = report["config"], report["hearts"], report.get("fractions") or [report]
+    labelled = [f"{one['labelled_hearts']} ({100 * one['label_fraction']:.1f} % of TRAIN)" for one in levels]
+    selected = f"{hearts['validation']} VAL to select by"
+    if len(levels) > 1:
+        selected += f" with {report['labelled_hearts']} labels"
     rows = [
         ["data", f"{report['data']}, {config['data']['root']}"],
-        ["hearts", f"{hearts['train']} TRAIN, {hearts['validation']} VAL to select by, {hearts['test']} TEST"],
-        ["labelled", f"{report['labelled_hearts']} ({100 * report['label_fraction']:.1f} % of TRAIN), drawn by seed"],
+        ["hearts", f"{hearts['train']} TRAIN, {selected}, {hearts['test']} TEST"],
+        ["labelled", f"{', '.join(labelled)}, drawn by seed"],
         ["seeds", ", ".join(map(str, report["seeds"]))],
         ["model", config["model"]["name"]],
         [
             "training",
             f"{report['steps']} steps of {report['batch_size']} clips in every arm, selected on VAL, TEST once",
         ],
-        ["clips", ", ".join(f"{item['sealed']} {item['kind']} (seed {item['seed']})" for item in report["clips"])],
-        ["generator", f"{config['generator']['weights']}, fingerprint {report['fingerprint'] or MISSING}"],
+        ["clips", ", ".join(_clips_words(item, len(levels) > 1) for item in report["clips"])],
+        ["generator", f"{config['generator']['weights'] or OWN}, fingerprint {report['fingerprint'] or MISSING}"],
         ["time", _time_words(report)],
         ["versions", ", ".join(f"{name} {value}" for name, value in report["versions"].items())],
     ]
     return Table(["what", "value"], rows, run=True)
+
+
+def _clips_words(fill: Mapping[str, Any], several: bool) -> str:
+    """What a cache holds, and for which number of labels where there are several."""
+    labels = f"labels {fill['labels']}, " if several else ""
+    return f"{fill['sealed']} {fill['kind']} ({labels}seed {fill['seed']})"
 
 
 def _time_words(report: Mapping[str, Any]) -> str:
