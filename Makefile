@@ -26,6 +26,9 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed
 	$(BIN)/echo-augment demo out=$(OUT)
 
+# With make -j, too: the page needs both benchmarks, and they share the phantoms.
+.NOTPARALLEL:
+
 # Each step alone, too; after anything, the same command goes on. Segmentation first: it is done sooner.
 evidence: evidence-segmentation evidence-ef evidence-page
 
