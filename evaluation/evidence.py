@@ -79,21 +79,25 @@ def is_better(question: str, level: Report | None, pair: str, metric: str, sure:
 
 
 def does_no_harm(question: str, level: Report | None, pair: str) -> Answer:
-    """Is the whole interval of the difference of MAE below `HARM`? ``no`` only where harm of any size is shown."""
+    """Is the whole interval of the difference of MAE below `HARM`? ``no`` only where that much harm is shown."""
     cell = _contrast(level, pair, "mae")
     if cell is None:
         return Answer(question, "not measured")
     low, high = cell["ci"]
-    return _told(question, "yes" if high < HARM else "no" if low > 0 else "not shown", UNITS["mae"], cell)
+    return _told(question, "yes" if high < HARM else "no" if low >= HARM else "not shown", UNITS["mae"], cell)
 
 
 def recovers_half(question: str, level: Report | None, base: str) -> Answer:
-    """Is the share of the oracle's gain at least `HALF`? The estimate answers; its interval says how sure that is."""
+    """Is the share of the oracle's gain at least `HALF`? The estimate answers; its interval says how sure that is.
+
+    Where the oracle itself may gain nothing, there is nothing to have a share of: ``not shown``.
+    """
     found = ((level or {}).get("gains") or {}).get(base)
     if found is None:
         return Answer(question, "not measured")
     ends = None if found["ci"] is None else (found["ci"][0], found["ci"][1])
-    words, reason = "yes" if found["gain"] >= HALF else "no", found.get("reason", "")
+    words = "not shown" if ends is None else "yes" if found["gain"] >= HALF else "no"
+    reason = found.get("reason", "")
     return Answer(question, words, "of the oracle's gain", found["gain"], ends, reason=reason)
 
 

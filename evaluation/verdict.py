@@ -136,4 +136,9 @@ def gain_sentence(report: Mapping[str, Any]) -> str:
     gain = report.get("recovered_gain")
     if gain is None:
         return ""
-    return f"It brought {100 * gain:.0f} % of what exact counterfactuals (the oracle) bring on the same data."
+    text = f"It brought {100 * gain:.0f} % of what exact counterfactuals (the oracle) bring on the same data"
+    found = (report.get("gains") or {}).get("real") or {}
+    if found.get("ci"):
+        low, high = (100 * end for end in found["ci"])
+        return f"{text} ({100 * report['level']:.0f} % interval {low:.0f} to {high:.0f} %)."
+    return f"{text}; there is no interval: {found['reason']}." if found.get("reason") else f"{text}."

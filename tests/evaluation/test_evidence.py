@@ -49,8 +49,10 @@ def test_where_nothing_differs_nothing_is_shown_and_the_detectable_difference_is
 def test_harm_is_judged_by_the_end_of_the_interval():
     report = ef(GOOD, SAME)
     cell = report["fractions"][1]["contrasts"]["synthetic-real"]["mae"]
-    for ends, answer in (((-0.5, 0.29), "yes"), ((-0.5, 0.31), "not shown"), ((0.1, 0.29), "yes"), ((0.1, 0.4), "no")):
-        cell["ci"] = ends
+    for low, high, answer in (
+        (-0.5, 0.29, "yes"), (-0.5, 0.31, "not shown"), (0.1, 0.29, "yes"), (0.1, 0.4, "not shown"), (0.3, 0.9, "no")
+    ):  # fmt: skip
+        cell["ci"] = (low, high)
         assert ask(report, None)[4].answer == answer
 
 
@@ -67,6 +69,8 @@ def test_the_share_of_the_oracle_s_gain_is_told_with_its_interval():
     assert gain.ci[0] < gain.value < gain.ci[1]
     report["fractions"][0]["gains"]["real"] |= {"gain": 0.55, "ci": (0.3, 0.8)}
     assert "below and above a half" in sentence(ask(report, None)[2])
+    report["fractions"][0]["gains"]["real"] = {"gain": 0.9, "ci": None, "reason": "it is not sure"}
+    assert ask(report, None)[2].answer == "not shown"
 
 
 def test_what_was_not_run_is_not_measured():

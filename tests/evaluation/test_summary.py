@@ -55,6 +55,10 @@ def test_recovered_gain():
     assert recovered_gain({"real": 10, "synthetic": 9}) is None
     assert gain_sentence({"recovered_gain": None}) == ""
     assert "50 %" in gain_sentence({"recovered_gain": 0.5})
+    sure = {"recovered_gain": 0.5, "level": 0.95, "gains": {"real": {"gain": 0.5, "ci": (0.2, 0.9)}}}
+    assert "95 % interval 20 to 90 %" in gain_sentence(sure)
+    unsure = {"recovered_gain": 0.5, "level": 0.95, "gains": {"real": {"ci": None, "reason": "it is not sure"}}}
+    assert "no interval: it is not sure" in gain_sentence(unsure)
 
 
 def test_the_report_s_keys():
