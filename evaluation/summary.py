@@ -18,6 +18,7 @@ PAIRS = (  # besides every arm against `real`
     ("synthetic", "pseudo_label"),
     ("synthetic", "mean_teacher"),
     ("synthetic+pseudo_label", "pseudo_label"),
+    ("synthetic+classical", "classical"),
     ("synthetic", "oracle"),
     ("oracle", "classical"),
 )
