@@ -60,10 +60,14 @@ def run_ablation(cfg: DictConfig, load: Load | None = None) -> dict[str, Any]:
     """
     out, key = Path(cfg.out), str(cfg.ablation.key)
     root = str(dataset_root(cfg.data))
-    if cfg.generator.weights is None:
-        cfg.generator.weights = str(own_generator(OmegaConf.to_container(cfg, resolve=True), Path(root), out))  # type: ignore[arg-type]
+    chosen = doses(cfg, root)
+    untrained = [dose for dose in chosen.values() if dose.generator.weights is None]
+    if untrained:  # one generator for all doses
+        weights = str(own_generator(OmegaConf.to_container(cfg, resolve=True), Path(root), out))  # type: ignore[arg-type]
+        for dose in untrained:
+            dose.generator.weights = weights
     reports: dict[str, dict[str, Any]] = {}
-    for name, dose in doses(cfg, root).items():
+    for name, dose in chosen.items():
         print(f"{key} = {name}")
         others = [out / "doses" / before for before in reports]
         dose.out = str(out / "doses" / name)

@@ -30,7 +30,7 @@ class EfTask:
 
     def check(self, design: Design) -> None:
         """Every arm can learn EF; raises EchoAugmentError for a ``label_gate`` that is none."""
-        check_label_gate(design.settings.get("label_gate"))
+        check_label_gate(design.settings.get("label_gate"), design.settings["caches"])
 
     def needs_teachers(self, design: Design) -> bool:
         """Clips bring their EF along; the label gate asks a net whether they show it."""

@@ -1,6 +1,7 @@
 """The label gate of a benchmark: a clip is kept where the net of the arm ``real`` reads its label from it."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,23 @@ from echo_augment.training_recipes.subsets import choose_validation
 from .design import Design, Subset
 
 
-def check_label_gate(value: Any) -> None:
-    """Refuse a ``label_gate`` that is no quantile.
+def check_label_gate(value: Any, ready: Collection[str]) -> None:
+    """Refuse a ``label_gate`` that is no quantile, or that would judge nothing.
+
+    Args:
+        value: of the setting.
+        ready: the kinds of clips whose cache is given and not filled.
 
     Raises:
-        EchoAugmentError: it is neither null nor in (0, 1].
+        EchoAugmentError: it is neither null nor in (0, 1], or the synthetic clips are there already.
     """
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1):
         raise EchoAugmentError(f"label_gate must be null or a quantile in (0, 1], got {value!r}")
+    if value is not None and "synthetic" in ready:
+        raise EchoAugmentError(
+            f"label_gate={value} would judge no clip: caches.synthetic is filled already",
+            "Leave one of the two out; fill-cache has gates of its own",
+        )
 
 
 def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, folder: Path) -> list[AnyGate]:

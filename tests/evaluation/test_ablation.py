@@ -161,7 +161,13 @@ def test_the_evidence_is_as_large_as_it_was_asked_to_be(name):
 @pytest.mark.parametrize("wrong", [0, 1.5, "often", True])
 def test_a_label_gate_is_a_quantile(wrong):
     with pytest.raises(EchoAugmentError, match="label_gate must be null or a quantile"):
-        teacher_gate.check_label_gate(wrong)
+        teacher_gate.check_label_gate(wrong, ())
+
+
+def test_a_label_gate_that_would_judge_no_clip_is_refused():
+    teacher_gate.check_label_gate(None, ["synthetic"])
+    with pytest.raises(EchoAugmentError, match="filled already"):
+        teacher_gate.check_label_gate(0.9, ["synthetic"])
 
 
 def scarce(root: Path, out: Path) -> dict:
