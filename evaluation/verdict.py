@@ -140,5 +140,5 @@ def gain_sentence(report: Mapping[str, Any]) -> str:
     found = (report.get("gains") or {}).get("real") or {}
     if found.get("ci"):
         low, high = (100 * end for end in found["ci"])
-        return f"{text} ({100 * report['level']:.0f} % interval {low:.0f} to {high:.0f} %)."
+        return f"{text} ({100 * report.get('level', 0.95):.0f} % interval {low:.0f} to {high:.0f} %)."
     return f"{text}; there is no interval: {found['reason']}." if found.get("reason") else f"{text}."

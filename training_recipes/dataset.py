@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import phantom
+from echo_augment.augmentor.data.phantom.writing import check_format
 from echo_augment.cache.lock import FolderLock
 
 PATIENCE = 24 * 3600.0  # seconds: processes that start together wait for the one that writes the set
@@ -27,7 +28,7 @@ def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
         return root
     # phantoms.json is written last: where it is, the set is whole.
     if (root / "phantoms.json").exists():
-        phantom.check_format(root)
+        check_format(root)
     else:
         more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
         with FolderLock(root / ".writing.lock", PATIENCE):

@@ -54,7 +54,7 @@ def test_the_job_fills_reports_and_goes_on(config, tmp_path, capsys):
 
     fill_cache.run(config("batch=4", "device=cpu"), load)
     assert called == {
-        "name": "bundled", "root": tmp_path / "data", "device": "cpu", "steps": 8, "seed": 0, "on_error": "skip",
+        "name": "bundled", "root": tmp_path / "data", "device": "cpu", "steps": None, "seed": 0, "on_error": "skip",
     }  # fmt: skip
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert last.startswith("30 of 30 clips") and "1 donors skipped" in last and last.endswith("report.json")

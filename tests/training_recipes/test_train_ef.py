@@ -230,9 +230,14 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
     assert clip.shape == (3, 6, 112, 112)
     assert clip.dtype == np.float32
     assert np.float32(ef) == ef
-    kinds = {"classical": ClassicalAugment, "pseudo_label": WithUnlabelled, "mean_teacher": WithUnlabelled}
+    kinds = {
+        "classical": ClassicalAugment,
+        "synthetic+classical": ClassicalAugment,
+        "pseudo_label": WithUnlabelled,
+        "mean_teacher": WithUnlabelled,
+    }
     mixed = "synthetic" in name or name == "oracle"
-    kind = SyntheticAugment if mixed else kinds.get(name, Subset)
+    kind = kinds.get(name, SyntheticAugment if mixed else Subset)
     assert type(dataset) is kind
     assert (source_of(dataset) is None) == (clips_of(spec) is None)
 

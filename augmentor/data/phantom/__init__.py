@@ -4,7 +4,7 @@ from .appearance import Appearance
 from .motion import Motion
 from .rendering import PhantomClip, VolumeCurve, render, volume_curve
 from .sampling import Phantom, counterfactual, sample_phantom
-from .writing import check_format, load_masks, load_phantoms, write_phantoms
+from .writing import load_masks, load_phantoms, write_phantoms
 
 __all__ = [
     "Appearance",
@@ -12,7 +12,6 @@ __all__ = [
     "Phantom",
     "PhantomClip",
     "VolumeCurve",
-    "check_format",
     "counterfactual",
     "load_masks",
     "load_phantoms",
