@@ -19,7 +19,7 @@ class ClipsOfMotionDonors:
     The motion donor gives a clip its label, so a run with few labels must not see clips of other motion donors: they
     would bring labels in by the back door. So would clips whose EF a teacher had a hand in (``label.policy`` of
     ``fill-cache``), since it may have learned from any TRAIN heart. Appearance donors give no label and may be any
-    TRAIN hearts. Clips without any confidence in their label are left out.
+    TRAIN hearts. Clips in whose label a teacher left no confidence are left out.
 
     Args:
         source: the cache.
@@ -59,8 +59,10 @@ class ClipsOfMotionDonors:
             columns = [[bytes(value).decode() for value in table[name]] for name in COLUMNS]
             owner |= dict(zip(columns[0], columns[1], strict=True))
             looks |= dict(zip(columns[0], columns[2], strict=True))
-            doubtful |= {name for name, sure in zip(columns[0], table["confidence"], strict=True) if sure == 0}
-            taught = sorted({policy for policy in columns[3] if policy.startswith(TAUGHT)})
+            asked = [policy.startswith(TAUGHT) for policy in columns[3]]
+            unsure = table["confidence"] == 0
+            doubtful |= {name for name, one, no in zip(columns[0], asked, unsure, strict=True) if one and no}
+            taught = sorted({policy for policy, one in zip(columns[3], asked, strict=True) if one})
             reader.close()
             if taught and not all_known:
                 raise EchoAugmentError(

@@ -25,8 +25,10 @@ def test_a_teacher_s_labels_are_for_runs_that_know_all_labels(tmp_path, policy):
     assert len(ClipsOfMotionDonors(source, ["A"], all_known=True)) == 2
 
 
-def test_clips_without_confidence_are_left_out(tmp_path):
-    chosen = ClipsOfMotionDonors(fill(tmp_path, "donor", [1.0, 0.0, 0.3]), ["A"])
+def test_clips_whose_label_the_teacher_contradicts_are_left_out(tmp_path):
+    chosen = ClipsOfMotionDonors(fill(tmp_path, "consensus(10)", [1.0, 0.0, 0.3]), ["A"], all_known=True)
     assert chosen.ef.tolist() == [50.0, 52.0]
     with pytest.raises(EchoAugmentError, match="none of its"):
-        ClipsOfMotionDonors(fill(tmp_path / "none", "donor", [0.0]), ["A"])
+        ClipsOfMotionDonors(fill(tmp_path / "none", "teacher(10)", [0.0]), ["A"], all_known=True)
+    masks_alone = ClipsOfMotionDonors(fill(tmp_path / "masks", "donor", [0.0]), ["A"])
+    assert len(masks_alone) == 1, "confidence in masks is the mask gate's business"
