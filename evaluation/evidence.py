@@ -64,7 +64,7 @@ def _contrast(level: Report | None, pair: str, metric: str) -> Mapping[str, Any]
 
 
 def _told(question: str, answer: str, unit: str, cell: Mapping[str, Any]) -> Answer:
-    figures = {name: cell.get(name) for name in ("p", "p_holm", "detectable")}
+    figures: dict[str, Any] = {name: cell.get(name) for name in ("p", "p_holm", "detectable")}
     return Answer(question, answer, unit, cell["diff"], (cell["ci"][0], cell["ci"][1]), **figures)
 
 
