@@ -14,6 +14,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
 from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.fill_cache import Generator
+from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
 from echo_augment.training_recipes.oracle import OracleGenerator
 from echo_augment.training_recipes.ranks import best_device
 from echo_augment.training_recipes.seg_parts import traced_hearts, traced_masks
@@ -68,8 +69,15 @@ class SegmentationTask:
     def gates(
         self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
     ) -> Sequence[AnyGate]:
-        """The image gate, and agreement of the masks with both donors."""
-        return [image_gate, MaskGate(float(design.settings["masks_at_least"]))]
+        """The image gate, and agreement of the masks with both donors; a cache keeps to what it was begun with.
+
+        Raises:
+            EchoAugmentError: the cache was begun with another ``masks_at_least``.
+        """
+        least = float(design.settings["masks_at_least"])
+        folder.mkdir(parents=True, exist_ok=True)
+        agree(folder, {**IMAGE_ONLY, "masks": {"at_least": least}}, dict)
+        return [image_gate, MaskGate(least)]
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
         """See `echo_augment.evaluation.seg_summary.summarise_hearts`."""

@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
-from .arms import TrainingSet, make_arm, no_teacher
+from .arms import make_arm, no_teacher
 from .decoded import DecodedEcho
 from .ef_learners import make_learner
 from .ef_models import make_model
 from .ef_parts import Array, channel_scale, make_accelerator, predict, r2, true_ef, use_bf16, video_facts
 from .ef_run import EfRun
 from .ef_teacher import load_net
-from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures
+from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
 
 
 def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str, Any]:
@@ -63,15 +63,7 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
         teacher = load_net(run.teachers[name]).to(device)
         return predict(teacher, whole, [hearts.places[heart] for heart in hearts.unlabelled], windows, device, bf16)
 
-    given = TrainingSet(
-        real=hearts.of(train, hearts.labelled),
-        labelled=tuple(hearts.labelled),
-        caches={kind: Path(folder) for kind, folder in run.caches.items()},
-        seed=run.seed,
-        all_known=len(hearts.labelled) == len(hearts.places),
-        unlabelled=hearts.of(train, hearts.unlabelled),
-        teach=teach,
-    )
+    given = training_set(run, hearts, train, unlabelled=hearts.of(train, hearts.unlabelled), teach=teach)
     dataset = make_arm(run.spec)(given)
     pace = Pace.of(recipe, len(dataset))
     net = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)

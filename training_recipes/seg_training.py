@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from .arms import TrainingSet, make_arm
+from .arms import make_arm
 from .decoded import DecodedEcho
 from .ef_parts import channel_scale, make_accelerator, use_bf16
 from .seg_measures import measure, scales, summary
@@ -17,7 +17,7 @@ from .seg_overlay import write_overlay
 from .seg_parts import TARGETS, ef_bias, judge, predict_traced, segmentation_loss
 from .seg_run import SegmentationRun
 from .seg_teacher import save_segmenter
-from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures
+from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
 
 SHOWN = 8  # hearts of the overlay picture
 Judgements = dict[str, dict[str, Any]]
@@ -50,14 +50,7 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
     train = DecodedEcho(split="train", seed=run.seed, **reader)
     val = DecodedEcho(split="val", **reader)
     hearts = choose_hearts(run, train.rows, val.rows)
-    given = TrainingSet(
-        real=hearts.of(train, hearts.labelled),
-        labelled=tuple(hearts.labelled),
-        caches={kind: Path(folder) for kind, folder in run.caches.items()},
-        seed=run.seed,
-        all_known=len(hearts.labelled) == len(hearts.places),
-    )
-    dataset = make_arm(run.spec)(given)
+    dataset = make_arm(run.spec)(training_set(run, hearts, train))
     pace = Pace.of(recipe, len(dataset))
     model = make_segmentation_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
     bf16 = use_bf16(str(recipe["precision"]), device)

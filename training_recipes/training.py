@@ -12,7 +12,7 @@ from torch.utils.data import Subset
 from echo_augment.augmentor.data import VideoInfo
 from echo_augment.cache.files import write_json
 
-from .arms import source_of
+from .arms import TrainingSet, source_of
 from .decoded import DecodedEcho
 from .ef_parts import cpu_threads, train_batches
 from .ef_run import RESULT, SETTINGS, EfRun, finished
@@ -63,6 +63,25 @@ def choose_hearts(run: EfRun, train: Sequence[VideoInfo], val: Sequence[VideoInf
         labelled=order[:known],
         unlabelled=order[known:][: run.unlabelled],
         judged=[place for place, row in enumerate(val) if row.name in judges],
+    )
+
+
+def training_set(run: EfRun, hearts: Hearts, train: DecodedEcho, **more: Any) -> TrainingSet:
+    """What the arm of a run may use.
+
+    Args:
+        run: with the caches and the seed.
+        hearts: of the run.
+        train: all usable TRAIN hearts.
+        more: ``unlabelled`` and ``teach``, where the task has a use for them.
+    """
+    return TrainingSet(
+        real=hearts.of(train, hearts.labelled),
+        labelled=tuple(hearts.labelled),
+        caches={kind: Path(folder) for kind, folder in run.caches.items()},
+        seed=run.seed,
+        all_known=len(hearts.labelled) == len(hearts.places),
+        **more,
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+CLIP_CODE = 2  # raise it with every change of code that changes a clip: its pixels, its reference frame, its label
+
 
 def hash_weights(folder: Path) -> str:
     """SHA-256, 16 hex digits, over the weights and configurations of a saved pipeline, whatever their file dates."""
@@ -17,6 +19,7 @@ def hash_weights(folder: Path) -> str:
 
 
 def fingerprint(weights: str, motion_donors: Iterable[str], appearance_donors: Iterable[str], sampler: str) -> str:
-    """16 hex digits over generator weights, donor lists, sampler and the version of this package."""
+    """16 hex digits over generator weights, donor lists, sampler, the version of this package and `CLIP_CODE`."""
     parts = [weights, *sorted(motion_donors), "|", *sorted(appearance_donors), "|", sampler, version("echo-augment")]
+    parts.append(str(CLIP_CODE))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -26,7 +26,7 @@ def answers(ef_report, masks) -> list[str]:
 
 def test_where_all_is_reached_every_answer_is_yes():
     found = ask(ef(GOOD, GOOD), masks_report(0.03))
-    assert [one.answer for one in found] == ["yes"] * len(found)
+    assert len(found) > ACCEPTANCE and {one.answer for one in found} == {"yes"}
     assert summary(found).startswith(f"All {ACCEPTANCE} questions")
     assert "not tried" in summary(found)
 

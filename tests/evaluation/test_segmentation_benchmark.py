@@ -91,6 +91,16 @@ def test_a_rerun_gives_the_same_figures_and_trains_nothing(done, tmp_path):
     assert second["arms"] == report["arms"]
 
 
+def test_caches_of_other_mask_gates_are_not_gone_on_with(done, tmp_path):
+    cfg, out, _ = done
+    again = tmp_path / "again"
+    shutil.copytree(out, again)
+    cfg = cfg.copy()
+    cfg.out, cfg.masks_at_least = str(again), 0.5
+    with pytest.raises(EchoAugmentError, match=r"is being filled with the gates .*'at_least': 0.0.*'at_least': 0.5"):
+        run_benchmark(cfg, "benchmark", load)
+
+
 def test_arms_that_learn_from_read_ef_are_refused(root, tmp_path):
     for arm in ("pseudo_label", "mean_teacher"):
         with pytest.raises(EchoAugmentError, match=f"{arm} learns EF"):

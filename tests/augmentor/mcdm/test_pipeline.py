@@ -138,11 +138,14 @@ def test_bundled_weights_load_and_carry_their_card():
     assert len(hashes["content"]) == len(hashes["first"]) > 0
 
 
-def test_fingerprint_follows_weights_donors_and_sampler(tmp_path):
+def test_fingerprint_follows_weights_donors_sampler_and_code(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("{}")
     first = hash_weights(tmp_path)
     (tmp_path / "config.json").write_text("{ }")
     assert hash_weights(tmp_path) != first
     base = fingerprint("w", ["a", "b"], ["c"], "ddim-8")
+    with monkeypatch.context() as other:
+        other.setattr("echo_augment.augmentor.mcdm.fingerprint.CLIP_CODE", -1)
+        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8") != base, "other code makes other clips"
     assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8")
     assert len({base, fingerprint("w", ["a"], ["b", "c"], "ddim-8"), fingerprint("w", ["a", "b"], ["c"], "dpm-8")}) == 3
