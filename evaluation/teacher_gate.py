@@ -1,6 +1,5 @@
 """The label gate of a benchmark: a clip is kept where the net of the arm ``real`` reads its label from it."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
-from echo_augment.training_recipes.ef_run import RESULT
-from echo_augment.training_recipes.ef_teacher import load_net
 from echo_augment.training_recipes.gates.label import LabelGate, set_tolerance
 from echo_augment.training_recipes.gates.readings import Readings
 from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
@@ -60,9 +57,7 @@ def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, fo
     if quantile is None or teacher is None:
         agree(folder, IMAGE_ONLY, dict)
         return [image_gate]
-    result = json.loads((teacher / RESULT).read_text(encoding="utf-8"))
-    device = best_device(design.settings["device"])
-    reader = Teacher(load_net(teacher), result["reader"], device=device, fingerprint=result["key"])
+    reader = Teacher.of_run(teacher, device=best_device(design.settings["device"]))
 
     def calibrate() -> dict[str, Any]:
         rows = EchoNetDynamic(design.root, "val", "EF", require_tracings=False, on_error="skip").rows

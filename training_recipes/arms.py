@@ -12,13 +12,14 @@ An arm of your own is a file of your own: ``--config-dir FOLDER`` with ``FOLDER/
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from hydra.utils import instantiate
 
 from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugment
+from echo_augment.augmentor.mcdm.labels import POLICIES, LabelPolicy, Teacher
 from echo_augment.cache.errors import EchoAugmentError
 
 from .chosen import ClipsOfMotionDonors
@@ -28,9 +29,10 @@ from .unlabelled import WithUnlabelled
 CLIP_KINDS = ("synthetic", "oracle")
 NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]
+Reader = Callable[[str], Teacher]
 
 
-def no_teacher(name: str, _: int) -> npt.NDArray[np.float64]:
+def no_teacher(name: str, *_: int) -> NoReturn:
     """What a training without teachers does where an arm asks for one.
 
     Raises:
@@ -55,6 +57,7 @@ class TrainingSet:
             where the recipe has no use for them.
         teach: ``(arm, windows)`` to the EF in percent that the trained net of another arm reads from every one of
             ``unlabelled``, the mean over so many windows of each video.
+        reader: name of another arm to its trained net, as a reader of clips.
         all_known: ``labelled`` are all usable hearts of TRAIN.
     """
 
@@ -64,6 +67,7 @@ class TrainingSet:
     seed: int
     unlabelled: Any = None
     teach: Teach = no_teacher
+    reader: Reader = no_teacher
     all_known: bool = False
 
 
@@ -88,6 +92,8 @@ def synthetic(
     classical_p: float = 0.0,
     most: int | None = None,
     label: str = "donor",
+    teacher: str = "real",
+    tolerance: float = 10.0,
     fresh: float = 0.0,
     stock: int | None = None,
     reuse: float = 4.0,
@@ -102,13 +108,18 @@ def synthetic(
         p: share of synthetic items in every epoch.
         classical_p: share of all items, real and synthetic, that `ClassicalAugment` transforms on top.
         most: clips of the cache to use at most; None for all that the run may know.
-        label: ``donor``, or ``shuffled`` for the control whose labels say nothing.
+        label: ``donor``; ``teacher`` or ``consensus``, by `echo_augment.augmentor.mcdm.labels`; or ``shuffled`` for the
+            control whose labels say nothing.
+        teacher: name of the arm whose net of the same labels and seed reads the clips; say it in the arm's
+            configuration where ``label`` needs one.
+        tolerance: of ``teacher`` and ``consensus``, in EF points.
         fresh: share of synthetic items whose clip comes fresh instead of from the ``stock``; see `RenewedClips`.
         stock: clips of the cache that are served again and again, the first ones; None for all. The others come fresh.
         reuse: items that get the same fresh clip, on average.
 
     Raises:
-        EchoAugmentError: no such cache was given, or a fresh share without a ``stock``.
+        EchoAugmentError: no such cache was given, there is no such ``label`` or its teacher, or a fresh share without a
+            ``stock``.
     """
     if clips not in given.caches:
         raise EchoAugmentError(
@@ -119,8 +130,8 @@ def synthetic(
         CachedClips(given.caches[clips]),
         given.labelled,
         most=most,
-        label=label,
-        seed=given.seed,
+        shuffle=given.seed if label == "shuffled" else None,
+        policy=_policy(label, given.reader, teacher, tolerance),
         all_known=given.all_known,
     )
     if stock is not None:
@@ -129,6 +140,14 @@ def synthetic(
         raise EchoAugmentError(f"fresh={fresh} needs a stock of clips that are not fresh", "Give arm.synthetic.stock")
     mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed)
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
+
+
+def _policy(label: str, reader: Reader, teacher: str, tolerance: float) -> LabelPolicy | None:
+    if label in ("donor", "shuffled"):
+        return None
+    if label not in POLICIES:
+        raise EchoAugmentError(f"label must be one of {', '.join(POLICIES)} or shuffled, got {label!r}")
+    return LabelPolicy(label, teacher=reader(teacher), tolerance=tolerance)
 
 
 def count_unlabelled(given: TrainingSet) -> int:

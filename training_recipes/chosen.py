@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor import CachedClips
+from echo_augment.augmentor.mcdm.labels import LabelPolicy
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.manifest import SHARDS
@@ -25,14 +26,14 @@ class ClipsOfMotionDonors:
         source: the cache.
         donors: names of the hearts whose labels are known.
         most: clips to use at most, the first ones; None for all.
-        label: ``donor``, the EF that the clip came with, or ``shuffled``, that of another one of these clips: the
-            control that shows what labels are worth.
-        seed: of the shuffling.
+        shuffle: seed by which every clip gets the EF of another one of these clips: the control that shows what labels
+            are worth. None: each keeps its own.
+        policy: labels the clips anew, with a teacher that knows no more labels than the run does; those in which it
+            leaves no confidence are left out. None: they keep the labels they came with.
         all_known: the run knows the labels of all TRAIN hearts, so that a teacher's labels tell it nothing new.
 
     Raises:
-        EchoAugmentError: no clip is left, there is no such ``label``, or a teacher's labels in a run that does not know
-            all of them.
+        EchoAugmentError: no clip is left, or a teacher's labels in a run that does not know all of them.
     """
 
     def __init__(
@@ -41,12 +42,10 @@ class ClipsOfMotionDonors:
         donors: Collection[str],
         *,
         most: int | None = None,
-        label: str = "donor",
-        seed: int = 0,
+        shuffle: int | None = None,
+        policy: LabelPolicy | None = None,
         all_known: bool = False,
     ) -> None:
-        if label not in ("donor", "shuffled"):
-            raise EchoAugmentError(f"label must be donor or shuffled, got {label!r}")
         if most is not None and most < 1:
             raise EchoAugmentError(f"most must be at least 1, got {most}")
         self.source, wanted = source, set(donors)
@@ -79,11 +78,19 @@ class ClipsOfMotionDonors:
                 "Fill a cache from the labelled hearts, or use the labels and seed that it was filled for",
             )
         kept = [source.store.ids[int(place)] for place in self.places]
-        order = np.arange(len(self.places))
-        if label == "shuffled":
-            order = np.random.default_rng([SHUFFLE, seed]).permutation(len(order))
-        self._shuffled = label == "shuffled"
-        self._ef = source.ef[self.places[order]]
+        self._ef = source.ef[self.places]
+        self._relabelled = shuffle is not None or policy is not None
+        if policy is not None:
+            read = [label for place in self.places for label in policy([source[int(place)]])]
+            sure = np.array([clip.confidence > 0 for clip in read])
+            if not sure.any():
+                raise EchoAugmentError(
+                    f"cache {source.store.folder}: the label policy {policy.name} has no confidence in any clip",
+                    "Give a larger tolerance",
+                )
+            self.places, self._ef = self.places[sure], np.array([clip.ef for clip in read])[sure]
+        if shuffle is not None:
+            self._ef = self._ef[np.random.default_rng([SHUFFLE, shuffle]).permutation(len(self._ef))]
         self.donors = frozenset({owner[name] for name in kept} | {looks[name] for name in kept} - {""})
 
     @property
@@ -101,7 +108,7 @@ class ClipsOfMotionDonors:
 
     def __getitem__(self, index: int) -> EchoClip:
         clip = self.source[int(self.places[index])]
-        return replace(clip, ef=float(self._ef[index])) if self._shuffled else clip
+        return replace(clip, ef=float(self._ef[index])) if self._relabelled else clip
 
 
 SHUFFLE = 104  # tag that keeps this random stream apart

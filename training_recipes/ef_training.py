@@ -16,6 +16,7 @@ from .ef_models import make_model
 from .ef_parts import Array, channel_scale, make_accelerator, predict, r2, true_ef, use_bf16, video_facts
 from .ef_run import EfRun
 from .ef_teacher import load_net
+from .gates.teacher import Teacher
 from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
 
 
@@ -56,14 +57,19 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     hearts = choose_hearts(run, train.rows, val.rows)
     bf16 = use_bf16(str(recipe["precision"]), device)
 
+    def folder_of(name: str) -> str:
+        return run.teachers[name] if name in run.teachers else no_teacher(name)
+
     def teach(name: str, windows: int) -> Array:
-        if name not in run.teachers:
-            return no_teacher(name, windows)
+        teacher = load_net(folder_of(name)).to(device)
         whole = DecodedEcho(split="train", clips="all", **reader)
-        teacher = load_net(run.teachers[name]).to(device)
         return predict(teacher, whole, [hearts.places[heart] for heart in hearts.unlabelled], windows, device, bf16)
 
-    given = training_set(run, hearts, train, unlabelled=hearts.of(train, hearts.unlabelled), teach=teach)
+    def read_clips(name: str) -> Teacher:
+        return Teacher.of_run(folder_of(name), device=str(device))
+
+    unlabelled = hearts.of(train, hearts.unlabelled)
+    given = training_set(run, hearts, train, unlabelled=unlabelled, teach=teach, reader=read_clips)
     dataset = make_arm(run.spec)(given)
     pace = Pace.of(recipe, len(dataset))
     net = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)

@@ -73,7 +73,7 @@ def training_set(run: EfRun, hearts: Hearts, train: DecodedEcho, **more: Any) ->
         run: with the caches and the seed.
         hearts: of the run.
         train: all usable TRAIN hearts.
-        more: ``unlabelled`` and ``teach``, where the task has a use for them.
+        more: ``unlabelled``, ``teach`` and ``reader``, where the task has a use for them.
     """
     return TrainingSet(
         real=hearts.of(train, hearts.labelled),

@@ -17,7 +17,7 @@ from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.phantom import counterfactual, load_phantoms, write_phantoms
 from echo_augment.cache import EchoAugmentError, PlanLine
 from echo_augment.training_recipes import train_ef as job
-from echo_augment.training_recipes.arms import TrainingSet, clips_of, make_arm, source_of
+from echo_augment.training_recipes.arms import TrainingSet, clips_of, make_arm, no_teacher, source_of
 from echo_augment.training_recipes.decoded import DecodedEcho
 from echo_augment.training_recipes.ef_models import R2Plus1DEF, make_model
 from echo_augment.training_recipes.ef_parts import channel_scale, predict, train_batches
@@ -267,6 +267,40 @@ def test_fewer_clips_and_the_control_with_shuffled_labels(root, cache):
     for wrong in ({"most": 0}, {"label": "best"}):
         with pytest.raises(EchoAugmentError, match=str(*wrong.values())):
             make_arm({**ORACLE, **wrong})(given)
+
+
+def test_clips_can_be_labelled_by_what_another_arm_s_net_reads(root, cache):
+    base = DecodedEcho(root, length=6, period=4)
+    labelled = tuple(row.name for row in base.rows[:4])
+    asked = []
+
+    def reader(name):
+        asked.append(name)
+        return lambda clips: np.array([clip.ef + (3 if clip.ef > 50 else 30) for clip in clips])
+
+    given = TrainingSet(real=Subset(base, [0]), labelled=labelled, caches={"oracle": cache}, seed=0, reader=reader)
+    whole = source_of(make_arm(ORACLE)(given))
+    taught = source_of(make_arm({**ORACLE, "label": "teacher", "teacher": "mine"})(given))
+    raised = np.minimum(whole.ef + np.where(whole.ef > 50, 3, 30), 100)
+    assert taught.ef.tolist() == pytest.approx(raised.tolist())
+    assert taught[0].ef == pytest.approx(raised[0])
+    agreed = source_of(make_arm({**ORACLE, "label": "consensus"})(given))
+    assert agreed.ef.tolist() == pytest.approx([ef + 1.5 for ef in whole.ef if ef > 50])
+    assert 0 < len(agreed) < len(whole), "clips without agreement are left out"
+    assert asked == ["mine", "real"]
+    with pytest.raises(EchoAugmentError, match="no confidence in any clip"):
+        make_arm({**ORACLE, "label": "consensus", "tolerance": 0.1})(given)
+    with pytest.raises(EchoAugmentError, match="learns from the net of the arm real"):
+        make_arm({**ORACLE, "label": "teacher"})(replace(given, reader=no_teacher))
+
+
+def test_a_training_with_a_teacher_s_labels_reads_them_from_the_clips(root, cache, trained, tmp_path):
+    run, teacher, _ = trained
+    again = replace(run, arm="taught", spec={**ORACLE, "label": "teacher", "teacher": "oracle"})
+    result = train_ef(replace(again, teachers={"oracle": str(teacher)}), tmp_path / "taught", progress=False)
+    assert result["test"]["mae"] > 0
+    with pytest.raises(EchoAugmentError, match=r"teachers\.oracle=FOLDER"):
+        train_ef(again, tmp_path / "none", progress=False)
 
 
 def test_an_arm_without_its_cache_says_which(root):

@@ -88,6 +88,12 @@ class Teacher:
         except (KeyError, TypeError, ValueError) as error:
             raise EchoAugmentError(f"teacher {folder}: {RESULT} is damaged ({error})", "Train it again") from error
 
+    @classmethod
+    def of_run(cls, folder: str | Path, *, device: str = "cpu") -> "Teacher":
+        """The net of another training of the same benchmark, whose hearts are known to its design."""
+        result = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
+        return cls(load_net(folder), result["reader"], device=device, fingerprint=result["key"])
+
     def __call__(self, clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
         """EF in percent of each clip ``(len(clips),)``: the mean over its windows.
 
