@@ -22,32 +22,21 @@ class FlowTeacher:
         return np.ascontiguousarray(flow.transpose(2, 0, 1))
 
 
-def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5, where: npt.NDArray[Any] | None = None) -> Array:
+def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5) -> Array:
     """Pooling weights ``(cells * cells, H * W)`` of a frame ``(H, W)``: soft grid cells times brightness.
 
     Bright tissue moves visibly and dark blood does not, hence the brightness. The cells overlap (Gaussian windows),
     so the pooled motion does not jump where an edge crosses a cell's border. Rows sum to 1.
-
-    Args:
-        frame: uint8.
-        cells: along each side.
-        where: ``(2, H * W)``, y then x: where each pixel lies, as shares of height and width; None: where it is.
     """
-    if where is None:
-        where = pixel_places(*frame.shape)
+    height, width = frame.shape
     centres = (np.arange(cells) + 0.5) / cells
     sigma = 0.5 / cells
-    ys, xs = (np.exp(-0.5 * (along[None] - centres[:, None]) ** 2 / sigma**2) for along in where)
-    windows = (ys[:, None] * xs[None]).reshape(cells * cells, -1)
+    ys = np.exp(-0.5 * ((np.arange(height)[None] + 0.5) / height - centres[:, None]) ** 2 / sigma**2)
+    xs = np.exp(-0.5 * ((np.arange(width)[None] + 0.5) / width - centres[:, None]) ** 2 / sigma**2)
+    windows = np.einsum("ih,jw->ijhw", ys, xs).reshape(cells * cells, -1)
     bright = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 1.5).reshape(-1) + 2.0
     weights = windows * bright
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-
-
-def pixel_places(height: int, width: int) -> npt.NDArray[np.float64]:
-    """Pixel centres ``(2, height * width)``, y then x, as shares of height and width."""
-    ys, xs = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
-    return np.stack([ys.ravel(), xs.ravel()])
 
 
 def pool_flow(flow: Array, weights: Array) -> Array:

@@ -20,10 +20,11 @@ def pooled(flow: Codes, reference: npt.NDArray[np.uint8]) -> Codes:
     return pool_flow(flow, grid_weights(reference, CELLS))
 
 
-def mafe_flows(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
-    """MAFE's flow from the ED frame to every frame on the heart's grid, ``(G, 2, H, W)`` pixels.
+def mafe_codes(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
+    """MAFE's code of every frame on the heart's grid, ``(G, 50)``: its flow from the ED frame, pooled.
 
-    It is read from the same features as the paper's motion vector.
+    The flow is read from the same features as the paper's motion vector; pooled on a 5 x 5 grid it says how much each
+    region moved and little of what the region looks like.
     """
     device = mafe.device
     reference = torch.from_numpy(np.array(heart.reference))[None, None].to(device).float() / 255
@@ -34,31 +35,13 @@ def mafe_flows(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
             second = part.to(device).float() / 255
             flow = mafe.flow(reference.expand(len(second), -1, -1, -1), second)
             flows.append(flow.float().cpu())
-    return torch.cat(flows).numpy()
+    return pooled(torch.cat(flows).numpy(), heart.reference)
 
 
-def teacher_flows(heart: Heart) -> Codes:
-    """The flow teacher's, likewise; nothing learned."""
+def flow_codes(heart: Heart) -> Codes:
+    """The flow teacher's code of every frame on the heart's grid, ``(G, 50)``; nothing learned."""
     teacher = FlowTeacher()
-    return np.stack([teacher(heart.reference, heart.frames[i]) for i in heart.grid])
-
-
-def frame_codes(mafe: MAFE, kind: str, heart: Heart) -> Codes:
-    """The code of every frame on the heart's grid, ``(G, 50)``: its flow from the ED frame, pooled.
-
-    Pooled on a 5 x 5 grid, flow says how much each region moved and little of what the region looks like.
-
-    Args:
-        mafe: makes the flow where ``kind`` is ``"mafe"``.
-        kind: ``"mafe"`` or ``"flow"``, the teacher's.
-        heart: the motion donor.
-    """
-    return pooled(frame_flows(mafe, kind, heart), heart.reference)
-
-
-def frame_flows(mafe: MAFE, kind: str, heart: Heart) -> Codes:
-    """The flows that :func:`frame_codes` pools."""
-    return mafe_flows(mafe, heart) if kind == "mafe" else teacher_flows(heart)
+    return pooled(np.stack([teacher(heart.reference, heart.frames[i]) for i in heart.grid]), heart.reference)
 
 
 def vector_code(mafe: MAFE, heart: Heart) -> Codes:

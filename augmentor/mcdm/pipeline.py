@@ -18,7 +18,7 @@ from .denoiser import MotionDenoiser
 from .detail import carry_details
 from .hearts import Heart
 from .mafe import MAFE
-from .motion import frame_codes, vector_code
+from .motion import Codes, flow_codes, mafe_codes, vector_code
 from .reid import ReIDEncoder
 from .windows import predict_windows
 
@@ -120,7 +120,10 @@ class MCDMPipeline(DiffusionPipeline):
         """Normalised codes of a heart's motion: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
         refuse_device_in_worker(self.device, "MCDMPipeline")
         kind = self.config["code"]
-        codes = vector_code(self.mafe, heart) if kind == "vector" else frame_codes(self.mafe, kind, heart)
+        if kind == "mafe":
+            codes: Codes = mafe_codes(self.mafe, heart)
+        else:
+            codes = flow_codes(heart) if kind == "flow" else vector_code(self.mafe, heart)
         mean, std = (torch.tensor(self.config[key]) for key in ("code_mean", "code_std"))
         return (torch.from_numpy(codes) - mean) / std
 

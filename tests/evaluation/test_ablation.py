@@ -196,7 +196,7 @@ def test_a_benchmark_s_own_generator_is_trained_and_found_done(root, tmp_path, c
         "benchmark", "experiment=echonet_label_scarce", "model=tiny", f"out={tmp_path}", f"data.root={root}"
     )
     settings = OmegaConf.to_container(cfg, resolve=True)
-    short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "denoiser", "transport")]
+    short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "denoiser")]
     short += ["preset.codec.hearts=4", "preset.reid.hearts=4", "preset.mafe.batch=4", "preset.denoiser.batch=2"]
     settings["generator"]["train"] = ["preset=tiny", "precision=no", *short]
     assert (own_generator.own_generator(settings, root, tmp_path) / "training_hearts.json").is_file()

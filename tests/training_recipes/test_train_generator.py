@@ -22,7 +22,6 @@ SHORT = [
     "preset.mafe.batch=4",
     "preset.denoiser.steps=2",
     "preset.denoiser.batch=2",
-    "preset.transport.steps=2",
     "preset.codec.hearts=4",
     "precision=no",
     "device=cpu",
@@ -56,7 +55,7 @@ def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     assert pipeline.config["preset"] == "tiny" and len(pipeline.config["code_mean"]) == 50
     assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
     report = json.loads((trained / "report.json").read_text())
-    assert list(report["stages"]) == ["codec", "reid", "pseudo", "mafe", "inputs", "denoiser", "transport"]
+    assert list(report["stages"]) == ["codec", "reid", "pseudo", "mafe", "inputs", "denoiser"]
     assert report["fingerprint"] and report["versions"]["torch"]
     assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
 
@@ -76,7 +75,7 @@ def test_a_second_run_skips_what_is_done(trained, root, capsys):
     before = json.loads((trained / "report.json").read_text())["fingerprint"]
     run(compose_job(trained, root))
     printed = capsys.readouterr().out
-    assert printed.count("done before") == 7
+    assert printed.count("done before") == 6
     assert json.loads((trained / "report.json").read_text())["fingerprint"] == before
 
 

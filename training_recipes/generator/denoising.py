@@ -13,13 +13,10 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.codec import encode
 from echo_augment.augmentor.mcdm.mafe import MAFE
-from echo_augment.augmentor.mcdm.motion import frame_flows, pad_to, pooled, vector_code
+from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, pad_to, vector_code
 from echo_augment.cache.files import atomic_path
 
 from .prepared import Prepared
-from .warps import draw_warp, warped_codes
-
-WARPS = 8  # copies of every heart whose motion codes are kept
 
 
 def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
@@ -33,22 +30,16 @@ def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
         target.flush()
 
 
-def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path, *, seed: int = 0) -> None:
-    """Motion codes on every heart's grid, one heart after the other, float32; ``kind`` is a preset's.
-
-    ``(1, hearts, D)`` with ``kind="vector"``, else ``(1 + WARPS, sum of G, D)``: the hearts' own, and those of copies
-    that lie elsewhere.
-    """
+def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
+    """Motion codes on every heart's grid, one after the other: ``(sum of G, D)`` float32; ``kind`` is a preset's."""
     parts: list[npt.NDArray[np.float32]] = []
-    for index, heart in enumerate(tqdm(data.hearts, desc="motion codes", unit="heart")):
+    for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
         if kind == "vector":
-            parts.append(vector_code(mafe, heart)[None])
-            continue
-        flows, rng = frame_flows(mafe, kind, heart), np.random.default_rng([seed, index])
-        copies = [warped_codes(flows, heart.reference, draw_warp(rng)) for _ in range(WARPS)]
-        parts.append(np.stack([pooled(flows, heart.reference), *copies]))
+            parts.append(vector_code(mafe, heart))
+        else:
+            parts.append(mafe_codes(mafe, heart) if kind == "mafe" else flow_codes(heart))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(parts, axis=1), allow_pickle=False)
+        np.save(file, np.concatenate(parts), allow_pickle=False)
 
 
 class Windows:
@@ -68,9 +59,9 @@ class Windows:
         raw = np.load(codes, allow_pickle=False)
         counts = [1 if vector else len(heart.grid) for heart in data.hearts]
         ends = np.cumsum(counts)
-        trained = raw[0, : ends[len(data.training) - 1]]
+        trained = raw[: ends[len(data.training) - 1]]
         self.mean, self.std = trained.mean(0), trained.std(0) + 1e-6
-        codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1], axis=1)
+        codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
         self.scale = self._scale()
 
@@ -88,14 +79,11 @@ class Windows:
         reference = self.latents[start + heart.ed].astype(np.float32)
         return reference, self.latents[start + heart.grid].astype(np.float32) - reference
 
-    def window(self, index: int, at: int, copy: int = 0) -> dict[str, Tensor]:
-        """The window of heart ``index`` that begins at grid position ``at``; short hearts are padded and masked.
-
-        The motion is the heart's own, or of its ``copy`` that lies elsewhere.
-        """
+    def window(self, index: int, at: int) -> dict[str, Tensor]:
+        """The window of heart ``index`` that begins at grid position ``at``; short hearts are padded and masked."""
         reference, relative = self._latents(index)
         part = torch.from_numpy(relative[at : at + self.frames] / self.scale)
-        codes = self.codes[index][copy]
+        codes = self.codes[index]
         there = torch.arange(self.frames) < len(part)
         if not self.vector:
             codes, _ = pad_to(codes[at : at + self.frames], self.frames)
@@ -104,19 +92,14 @@ class Windows:
             part = torch.cat([part, torch.zeros(missing, *part.shape[1:])])
         return {"latents": part, "reference": torch.from_numpy(reference), "motion": codes, "there": there}
 
-    def draw(
-        self, rng: np.random.Generator, count: int, *, watched: bool = False, warped: bool = False
-    ) -> dict[str, Tensor]:
-        """``count`` windows of random hearts at random phases, stacked; of the watched hearts, and with the motion
-        codes of copies that lie elsewhere, where asked."""
+    def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
+        """``count`` windows of random hearts at random phases, stacked; of the watched hearts where asked."""
         first = len(self.data.training) if watched else 0
         last = len(self.data.hearts) if watched else len(self.data.training)
         windows = []
         for index in rng.integers(first, last, count):
             room = max(0, len(self.data.hearts[index].grid) - self.frames)
-            at = int(rng.integers(room + 1))
-            copy = int(rng.integers(1, len(self.codes[index]))) if warped else 0
-            windows.append(self.window(int(index), at, copy))
+            windows.append(self.window(int(index), int(rng.integers(room + 1))))
         return {key: torch.stack([window[key] for window in windows]) for key in windows[0]}
 
 

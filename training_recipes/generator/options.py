@@ -17,9 +17,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "mafe": ("reid", "pseudo"),
     "inputs": ("codec", "reid", "pseudo", "mafe"),
     "denoiser": ("codec", "reid", "pseudo", "mafe", "inputs"),
-    "transport": ("codec", "reid", "pseudo", "mafe", "inputs", "denoiser"),
 }
-LAST = "transport"
 LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 
 
@@ -45,7 +43,7 @@ class Options:
 
     codec: str | None = None
     losses: str | None = None
-    only: str = LAST
+    only: str = "denoiser"
     log: tuple[str, ...] = ()
     accumulate: int = 1
     checkpointing: bool = False
@@ -74,7 +72,7 @@ def read_options(cfg: DictConfig) -> Options:
     return Options(
         codec=None if cfg.get("codec") is None else str(cfg.codec),
         losses=None if cfg.get("losses") is None else str(cfg.losses),
-        only=str(cfg.get("only") or LAST),
+        only=str(cfg.get("only") or "denoiser"),
         log=(log,) if isinstance(log, str) else tuple(str(name) for name in log),
         accumulate=int(cfg.get("accumulate") or 1),
         checkpointing=bool(cfg.get("checkpointing") or False),

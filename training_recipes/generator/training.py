@@ -1,5 +1,4 @@
-"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, denoiser,
-transport."""
+"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, denoiser."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,6 @@ from .stages import (
     CODEC,
     PAIRS,
     REID,
-    TRANSPORT,
     WINDOWS,
     codec_loss,
     frame_batch,
@@ -81,14 +79,12 @@ class GeneratorTraining:
             "mafe": self._train_mafe,
             "inputs": self._make_inputs,
             "denoiser": self._train_denoiser,
-            "transport": self._train_transport,
         }
         loads: dict[str, Callable[[], None]] = {
             "codec": self._load_codec,
             "reid": self._load_reid,
             "mafe": self._load_mafe,
-            "denoiser": lambda: self._load_denoiser("denoiser"),
-            "transport": lambda: self._load_denoiser("transport"),
+            "denoiser": self._load_denoiser,
         }
         for name in self.options.stages:
             self.stages.run(name, works[name])
@@ -190,7 +186,7 @@ class GeneratorTraining:
     def _make_inputs(self) -> Figures:
         if self.accelerator.is_main_process:
             write_latents(self.data, self.nets.codec, self.out / "latents.npy")
-            write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy", seed=self._common["seed"])
+            write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy")
         return {"frames": self.data.total}
 
     def _windows(self) -> Windows:
@@ -206,31 +202,21 @@ class GeneratorTraining:
         return self._read_windows
 
     def _train_denoiser(self) -> Figures:
-        self.nets.denoiser.register_to_config(motion_scale=self._windows().scale)
-        return self._denoise(self.preset.denoiser, "denoiser", WINDOWS, warped=False)
-
-    def _train_transport(self) -> Figures:
-        """Go on with motion codes of copies that lie elsewhere: see `echo_augment.training_recipes.generator.warps`."""
-        if self.preset.transport is None:
-            self._save(self.nets.denoiser, "transport")
-            return {"steps": 0}
-        return self._denoise(self.preset.transport, "transport", TRANSPORT, warped=True)
-
-    def _denoise(self, settings: DictConfig, name: str, stream: int, *, warped: bool) -> Figures:
-        of, windows, denoiser = self.preset.denoiser, self._windows(), self.nets.denoiser
+        settings, windows, denoiser = self.preset.denoiser, self._windows(), self.nets.denoiser
+        denoiser.register_to_config(motion_scale=windows.scale)
         if self.options.checkpointing:
             denoiser.enable_gradient_checkpointing()
         result = train(
             denoiser,
-            lambda rng: windows.draw(rng, of.batch, warped=warped),
-            denoising_loss(of.noise_offset, of.drop),
+            lambda rng: windows.draw(rng, settings.batch),
+            denoising_loss(settings.noise_offset, settings.drop),
             settings,
-            name=name,
-            stream=stream,
+            name="denoiser",
+            stream=WINDOWS,
             **self._common,
         )
-        self._save(denoiser, name)
+        self._save(denoiser, "denoiser")
         return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}
 
-    def _load_denoiser(self, name: str) -> None:
-        self.nets.denoiser = MotionDenoiser.from_pretrained(self.out / name).to(self.device).eval()
+    def _load_denoiser(self) -> None:
+        self.nets.denoiser = MotionDenoiser.from_pretrained(self.out / "denoiser").to(self.device).eval()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from echo_augment.augmentor.mcdm.flow import FlowTeacher, grid_weights, pool_flow
 from echo_augment.augmentor.mcdm.hearts import make_heart, resample_indices
 from echo_augment.augmentor.mcdm.labels import donor_label
-from echo_augment.augmentor.mcdm.motion import pad_to, pooled, room, stretch, teacher_flows
+from echo_augment.augmentor.mcdm.motion import flow_codes, pad_to, room, stretch
 from echo_augment.cache import EchoAugmentError
 
 
@@ -46,14 +46,14 @@ def test_pooling_is_a_weighted_mean():
     weights = grid_weights(np.full((112, 112), 50, np.uint8))
     np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-4)
     flow = np.stack([np.full((112, 112), 2.0), np.full((112, 112), -1.0)]).astype(np.float32)
-    codes = pool_flow(flow[None], weights)
-    assert codes.shape == (1, 50)
-    np.testing.assert_allclose(codes[0], [2] * 25 + [-1] * 25, rtol=1e-4)
+    pooled = pool_flow(flow[None], weights)
+    assert pooled.shape == (1, 50)
+    np.testing.assert_allclose(pooled[0], [2] * 25 + [-1] * 25, rtol=1e-4)
 
 
 def test_codes_are_zero_at_ed_and_large_at_es(hearts):
     for heart in hearts:
-        codes = np.abs(pooled(teacher_flows(heart), heart.reference)).mean(1)
+        codes = np.abs(flow_codes(heart)).mean(1)
         assert codes[list(heart.grid).index(heart.ed)] < 0.05 < codes.max()
 
 

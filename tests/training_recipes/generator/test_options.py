@@ -16,7 +16,7 @@ def test_absent_options_leave_the_runs_settings_alone():
     for cfg in ({}, {"codec": None, "losses": None, "only": None, "log": None, "accumulate": None}):
         options = read_options(OmegaConf.create(cfg))
         assert options == Options() and options.settings() == {} and command_line(options) == ""
-    assert options.stages == ("codec", "reid", "pseudo", "mafe", "inputs", "denoiser", "transport")
+    assert options.stages == ("codec", "reid", "pseudo", "mafe", "inputs", "denoiser")
     assert ablate(PRESET, None) is PRESET
 
 
