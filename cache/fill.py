@@ -198,8 +198,8 @@ class _Fill:
 
     def _estimate(self, clips: Sequence[EchoClip], seconds: float, say: Callable[[str], None]) -> None:
         """Say what the rest will take, from the first batch; the size is an upper bound, before compression."""
-        missing = len(self.plan.lines) - self.before
-        left, refused = missing - self.made, len(self.rejections.reasons) - self.refused_before
+        left = len(self.plan.lines) - self.before - self.made
+        refused = len(self.rejections.reasons) - self.refused_before
         passing = self.made / (self.made + refused)
         raw = sum(clip.frames.nbytes + (clip.frames.size // 8 if clip.masks is not None else 0) for clip in clips)
         size = left * raw / len(clips)
@@ -207,7 +207,7 @@ class _Fill:
         over = self.sealed | self.rejections.reasons.keys()
         untried = sum(line.clip_id not in over for line in self.plan.lines + self.plan.reserve)
         say(
-            f"{self.before} of {len(self.plan.lines)} clips are there; the other {missing} take about "
+            f"{self.before + self.made} of {len(self.plan.lines)} clips are there; the other {left} take about "
             f"{_minutes(left / passing * seconds)} and at most {size / 1e6:,.1f} MB ({free / 1e6:,.0f} MB are free)"
             + ("; the disk may be too small" if size > free else "")
             + (

@@ -18,6 +18,7 @@ from .tables import MISSING, Table, command, interval, number, p_words
 from .verdict import answer_words
 
 CACHE = ("data", "seed", "clips", "generator", "unlabelled", "label_gate")  # settings that decide what is in a cache
+GATED = ("model", "trainer", "val_at_least")  # and, through the net that gates it, these
 
 
 def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
@@ -35,7 +36,7 @@ def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
     if not key or len(set(names)) < 2 or len(set(names)) != len(names):
         raise EchoAugmentError(
             f"an ablation needs a key and at least two different values, got key={key!r} values={values!r}",
-            "For instance ablation.key=arm.synthetic.p ablation.values=[0.25,0.5,0.75]",
+            "For instance ablation={key:arm.synthetic.p,values:[0.25,0.5,0.75]}",
         )
     found = {}
     for name, value in zip(names, values, strict=True):
@@ -52,7 +53,8 @@ def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
 
 def cache_digest(settings: Mapping[str, Any]) -> str:
     """A name for the caches of a benchmark: equal where the settings that decide their clips are equal."""
-    text = json.dumps(plain({name: settings.get(name) for name in CACHE}), sort_keys=True)
+    names = CACHE if settings.get("label_gate") is None else CACHE + GATED
+    text = json.dumps(plain({name: settings.get(name) for name in names}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

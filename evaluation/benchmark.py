@@ -1,6 +1,7 @@
 """The job ``benchmark``: arms x label fractions x seeds, statistics and report."""
 
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.dataset import dataset_root
+from echo_augment.training_recipes.ranks import AUTO, find_ranks
 from echo_augment.training_recipes.reporting import write_report
 
 from .ablation import ablation_figures, cache_digest, doses, write_ablation
@@ -32,11 +34,17 @@ REAL = {"_target_": "echo_augment.training_recipes.arms.real"}
 def run(cfg: DictConfig) -> None:
     """Train every arm with every number of labels and seed, compare, and write the report: JSON, HTML and Markdown."""
     if cfg.ablation is not None:
+        if cfg.rank != AUTO:
+            raise EchoAugmentError(f"an ablation is one process's work, got rank={cfg.rank}", "Leave rank= out")
         if cfg.task != "ef":
             raise EchoAugmentError(
                 f"an ablation needs task=ef, got task={cfg.task}", "Run one benchmark for each value"
             )
         run_ablation(cfg)
+        return
+    ranks = find_ranks(os.environ, cfg.rank, cfg.world)
+    if ranks.world > 1:
+        run_share(cfg, (ranks.rank, ranks.world))
         return
     report = run_benchmark(cfg, "benchmark")
     print(report["verdict"])
@@ -107,14 +115,8 @@ def run_benchmark(
         EchoAugmentError: bad settings or data, a leak, or ``out`` holds another benchmark's trainings.
     """
     started = time.monotonic()
-    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    check_settings(settings, list(TASKS))
-    task = TASKS[settings["task"]]()
-    root = dataset_root(settings["data"])
-    table = read_table(root)
-    refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
-    design = Design.of(settings, root, task.hearts(root))
-    task.check(design)
+    task, design = _open(cfg, (0, 1))
+    settings = design.settings
     stock = Caches(design, task, cache_root or design.out / "caches", load)
     caches: dict[Subset, dict[str, str]] = {}
     results: dict[Path, dict[str, Any]] = {}
@@ -133,6 +135,51 @@ def run_benchmark(
         report = json.loads(path.read_text(encoding="utf-8"))
         task.write(design, report, caches, results)
     return report
+
+
+def run_share(cfg: DictConfig, share: tuple[int, int], load: Load | None = None) -> int:
+    """One process's share of a benchmark: fills and trainings of its seeds, no report.
+
+    The same benchmark alone then finds them done and writes the report.
+
+    Args:
+        cfg: composed from ``conf/benchmark.yaml``.
+        share: rank of this process and how many there are.
+        load: as for `run_benchmark`.
+
+    Returns:
+        How many trainings this process has seen done.
+
+    Raises:
+        EchoAugmentError: as `run_benchmark`; or the generator is not trained yet, which is one process's work.
+    """
+    task, design = _open(cfg, share)
+    if design.settings["generator"]["weights"] is None and "synthetic" in design.kinds():
+        raise EchoAugmentError(
+            "generator.weights=null: the generator cannot be trained by several processes that share a benchmark",
+            "Train it first (echo-augment train-generator) and give generator.weights=FOLDER/generator",
+        )
+    stock = Caches(design, task, design.out / "caches", load)
+    done = sum(len(_run_level(task, design, stock, place, ())[1]) for place in range(len(design.settings["labels"])))
+    rank, world = share
+    print(
+        f"rank {rank} of {world}: its {done} trainings are done; when all ranks are, the same command without rank and "
+        "world writes the report"
+    )
+    return done
+
+
+def _open(cfg: DictConfig, share: tuple[int, int]) -> tuple[Task, Design]:
+    """The task and the design of a benchmark, checked; phantoms are written where there are none."""
+    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    check_settings(settings, list(TASKS))
+    task = TASKS[settings["task"]]()
+    root = dataset_root(settings["data"])
+    table = read_table(root)
+    refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
+    design = Design.of(settings, root, task.hearts(root), share)
+    task.check(design)
+    return task, design
 
 
 def _run_level(

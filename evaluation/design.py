@@ -31,7 +31,14 @@ def check_settings(settings: Settings, tasks: Sequence[str]) -> None:
 
 
 def choose_arms(arms: Settings, root: Path) -> tuple[list[str], dict[str, Any]]:
-    """The arms that can be trained on this data, and what to say about the others."""
+    """The arms that can be trained on this data, and what to say about the others.
+
+    Raises:
+        EchoAugmentError: an arm's name has a ``-``, which joins two names in ``contrasts``.
+    """
+    for name in arms:
+        if "-" in name:
+            raise EchoAugmentError(f"an arm is called {name!r}: names of arms have no '-'", "Take '_' or '+'")
     phantoms = (root / "phantoms.json").exists()
     kept = {name: spec for name, spec in arms.items() if phantoms or clips_of(spec) != "oracle"}
     dropped = [name for name in arms if name not in kept]
@@ -63,6 +70,7 @@ class Design:
         notes: what to say about arms that were left out.
         subsets: names of the labelled hearts for each number of labels and seed.
         looks: names of the hearts that may give looks; None for all.
+        share: rank of this process and how many there are: each does the seeds of its turn, whole.
     """
 
     settings: Settings
@@ -72,9 +80,10 @@ class Design:
     notes: list[str]
     subsets: Mapping[Subset, list[str]]
     looks: Mapping[Subset, list[str] | None]
+    share: tuple[int, int] = (0, 1)
 
     @classmethod
-    def of(cls, settings: Settings, root: Path, hearts: Sequence[str]) -> "Design":
+    def of(cls, settings: Settings, root: Path, hearts: Sequence[str], share: tuple[int, int] = (0, 1)) -> "Design":
         """The design that a configuration asks for.
 
         Raises:
@@ -88,7 +97,7 @@ class Design:
         }
         looks = choose_looks(hearts, subsets, settings["unlabelled"])
         shared: dict[str, Any] = {"settings": settings, "root": root, "hearts": hearts}
-        return cls(**shared, arms=arms, notes=notes, subsets=subsets, looks=looks)
+        return cls(**shared, arms=arms, notes=notes, subsets=subsets, looks=looks, share=share)
 
     @property
     def out(self) -> Path:
@@ -105,8 +114,9 @@ class Design:
         return sorted({kind for spec in self.arms.values() if (kind := clips_of(spec))} - set(self.settings["caches"]))
 
     def at(self, place: int) -> list[Subset]:
-        """The subsets of one number of labels, one for each seed."""
-        return [subset for subset in self.subsets if subset[0] == place]
+        """This process's subsets of one number of labels: one for each seed, in turn."""
+        rank, world = self.share
+        return [subset for subset in self.subsets if subset[0] == place][rank::world]
 
     def folder(self, subset: Subset, arm: str) -> Path:
         """Where a training is kept."""

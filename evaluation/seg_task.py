@@ -76,7 +76,7 @@ class SegmentationTask:
         """
         least = float(design.settings["masks_at_least"])
         folder.mkdir(parents=True, exist_ok=True)
-        agree(folder, {**IMAGE_ONLY, "masks": {"at_least": least}}, dict)
+        agree(folder, {**IMAGE_ONLY, "masks": least}, dict)
         return [image_gate, MaskGate(least)]
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:

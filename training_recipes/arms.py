@@ -27,6 +27,7 @@ from .renewed import RenewedClips
 from .unlabelled import WithUnlabelled
 
 CLIP_KINDS = ("synthetic", "oracle")
+TEACHER = "real"  # the arm whose net teaches where an arm names none
 NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]
 Reader = Callable[[str], Teacher]
@@ -40,7 +41,7 @@ def no_teacher(name: str, *_: int) -> NoReturn:
     """
     raise EchoAugmentError(
         f"the arm learns from the net of the arm {name}, and there is none",
-        f"Add {name} to arm=[..] of the benchmark, or give train-ef teachers.{name}=FOLDER of its training",
+        f"Add {name} to arm=[..] of the benchmark, or give train-ef +teachers.{name}=FOLDER of its training",
     )
 
 
@@ -92,7 +93,7 @@ def synthetic(
     classical_p: float = 0.0,
     most: int | None = None,
     label: str = "donor",
-    teacher: str = "real",
+    teacher: str = TEACHER,
     tolerance: float = 10.0,
     fresh: float = 0.0,
     stock: int | None = None,
@@ -110,9 +111,9 @@ def synthetic(
         most: clips of the cache to use at most; None for all that the run may know.
         label: ``donor``; ``teacher`` or ``consensus``, by `echo_augment.augmentor.mcdm.labels`; or ``shuffled`` for the
             control whose labels say nothing.
-        teacher: name of the arm whose net of the same labels and seed reads the clips; say it in the arm's
-            configuration where ``label`` needs one.
-        tolerance: of ``teacher`` and ``consensus``, in EF points.
+        teacher: name of the arm whose net of the same labels and seed reads the clips, where ``label`` needs one.
+        tolerance: difference in EF points beyond which ``consensus`` leaves a clip out; the confidence of both policies
+            is 0.61 there.
         fresh: share of synthetic items whose clip comes fresh instead of from the ``stock``; see `RenewedClips`.
         stock: clips of the cache that are served again and again, the first ones; None for all. The others come fresh.
         reuse: items that get the same fresh clip, on average.
@@ -124,30 +125,32 @@ def synthetic(
     if clips not in given.caches:
         raise EchoAugmentError(
             f"the arm needs a cache of {clips} clips and there is none",
-            f"Fill one (echo-augment fill-cache) and give caches.{clips}=FOLDER, or run echo-augment benchmark",
+            f"Fill one (echo-augment fill-cache) and give +caches.{clips}=FOLDER, or run echo-augment benchmark",
         )
     source: Any = ClipsOfMotionDonors(
         CachedClips(given.caches[clips]),
         given.labelled,
         most=most,
         shuffle=given.seed if label == "shuffled" else None,
-        policy=_policy(label, given.reader, teacher, tolerance),
+        policy=_policy(label, given, teacher, tolerance),
         all_known=given.all_known,
     )
     if stock is not None:
         source = RenewedClips(source, fresh=fresh, stock=stock, reuse=reuse, items=len(given.real), p=p)
     elif fresh:
-        raise EchoAugmentError(f"fresh={fresh} needs a stock of clips that are not fresh", "Give arm.synthetic.stock")
+        raise EchoAugmentError(
+            f"fresh={fresh} needs a stock of clips that are not fresh", "Give +arm.synthetic.stock=NUMBER"
+        )
     mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed)
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
 
 
-def _policy(label: str, reader: Reader, teacher: str, tolerance: float) -> LabelPolicy | None:
+def _policy(label: str, given: TrainingSet, teacher: str, tolerance: float) -> LabelPolicy | None:
     if label in ("donor", "shuffled"):
         return None
     if label not in POLICIES:
         raise EchoAugmentError(f"label must be one of {', '.join(POLICIES)} or shuffled, got {label!r}")
-    return LabelPolicy(label, teacher=reader(teacher), tolerance=tolerance)
+    return LabelPolicy(label, teacher=given.reader(teacher), tolerance=tolerance)
 
 
 def count_unlabelled(given: TrainingSet) -> int:
@@ -232,7 +235,7 @@ def clips_of(spec: Mapping[str, Any]) -> str | None:
 
 def teacher_of(spec: Mapping[str, Any]) -> str | None:
     """The arm whose trained net an arm learns from; None where it needs none."""
-    teacher = spec.get("teacher")
+    teacher = spec.get("teacher", TEACHER if spec.get("label") in POLICIES[1:] else None)
     return None if teacher is None else str(teacher)
 
 

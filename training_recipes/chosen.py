@@ -79,16 +79,17 @@ class ClipsOfMotionDonors:
             )
         kept = [source.store.ids[int(place)] for place in self.places]
         self._ef = source.ef[self.places]
-        self._relabelled = shuffle is not None or policy is not None
+        self._confidence: npt.NDArray[np.float64] | None = None
+        self._label = "shuffled" if shuffle is not None else "" if policy is None else policy.name
         if policy is not None:
-            read = [label for place in self.places for label in policy([source[int(place)]])]
-            sure = np.array([clip.confidence > 0 for clip in read])
+            read = np.array([_label(policy, source[int(place)]) for place in self.places])
+            sure = read[:, 1] > 0
             if not sure.any():
                 raise EchoAugmentError(
                     f"cache {source.store.folder}: the label policy {policy.name} has no confidence in any clip",
                     "Give a larger tolerance",
                 )
-            self.places, self._ef = self.places[sure], np.array([clip.ef for clip in read])[sure]
+            self.places, self._ef, self._confidence = self.places[sure], read[sure, 0], read[sure, 1]
         if shuffle is not None:
             self._ef = self._ef[np.random.default_rng([SHUFFLE, shuffle]).permutation(len(self._ef))]
         self.donors = frozenset({owner[name] for name in kept} | {looks[name] for name in kept} - {""})
@@ -108,7 +109,17 @@ class ClipsOfMotionDonors:
 
     def __getitem__(self, index: int) -> EchoClip:
         clip = self.source[int(self.places[index])]
-        return replace(clip, ef=float(self._ef[index])) if self._relabelled else clip
+        if not self._label:
+            return clip
+        source = None if clip.provenance is None else replace(clip.provenance, label_policy=self._label)
+        confidence = clip.confidence if self._confidence is None else float(self._confidence[index])
+        return replace(clip, ef=float(self._ef[index]), confidence=confidence, provenance=source)
+
+
+def _label(policy: LabelPolicy, clip: EchoClip) -> tuple[float, float]:
+    """EF and confidence; the clip's frames are let go."""
+    labelled = policy([clip])[0]
+    return labelled.ef, labelled.confidence
 
 
 SHUFFLE = 104  # tag that keeps this random stream apart

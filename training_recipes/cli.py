@@ -33,7 +33,7 @@ SUMMARIES = {
     "phantom": "write a phantom data set in EchoNet-Dynamic's layout, or compare phantoms with real clips",
     "train-generator": "train MCDM from a dataset folder, in resumable stages",
     "fill-cache": "fill a cache of synthetic clips offline, resumable",
-    "cache": "action=info, verify, repair, merge, export or preview",
+    "cache": "action=info, verify, repair, merge, export, preview or pack",
     "train-ef": "train an EF regressor, with or without augmentation",
     "train-segmentation": "train an LV segmenter, with or without augmentation; it can draw masks for fill-cache",
     "benchmark": "arms x label fractions x seeds, with statistics and a report",

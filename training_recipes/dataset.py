@@ -1,5 +1,6 @@
 """The data set of a job: a folder that is there, or phantoms that the job writes first."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,17 @@ from echo_augment.augmentor.data.phantom.writing import check_format
 from echo_augment.cache.lock import FolderLock
 
 PATIENCE = 24 * 3600.0  # seconds: processes that start together wait for the one that writes the set
+
+
+def _say_others(root: Path, data: DictConfig | Mapping[str, Any]) -> None:
+    """Say where the phantoms that are there are not those that ``data`` would have written."""
+    path = root / "phantom_settings.json"
+    if not path.exists():
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if other := [name for name in ("n", "seed") if data.get(name) is not None and data[name] != found.get(name)]:
+        asked, there = (", ".join(f"{name}={of.get(name)}" for name in other) for of in (data, found))
+        print(f"{root} holds phantoms already, written with {there}: they are used, whatever data says ({asked})")
 
 
 def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
@@ -29,6 +41,7 @@ def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
     # phantoms.json is written last: where it is, the set is whole.
     if (root / "phantoms.json").exists():
         check_format(root)
+        _say_others(root, data)
     else:
         more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
         with FolderLock(root / ".writing.lock", PATIENCE):

@@ -1,6 +1,7 @@
 """The net of a finished EF training, as the teacher that reads EF from unlabelled clips."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -38,3 +39,23 @@ def load_net(folder: str | Path) -> nn.Module:
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise EchoAugmentError(f"{folder}: is no teacher that can be read ({error})", "Train it anew") from error
     return net.eval()
+
+
+def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
+    """Refuse a teacher that knows labels which the run it teaches must not know.
+
+    Args:
+        folder: of the teacher's training.
+        labelled: names of the hearts whose labels the run knows.
+
+    Raises:
+        EchoAugmentError: naming a heart.
+    """
+    known = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))["labelled"]
+    more = sorted(set(known) - set(labelled))
+    if more:
+        raise EchoAugmentError(
+            f"teacher {folder}: it learned the EF of {more[0]} and of {len(more) - 1} more hearts, which this run must "
+            "not know",
+            "Train it with the labels and the seed of this run",
+        )

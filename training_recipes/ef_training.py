@@ -15,7 +15,7 @@ from .ef_learners import make_learner
 from .ef_models import make_model
 from .ef_parts import Array, channel_scale, make_accelerator, predict, r2, true_ef, use_bf16, video_facts
 from .ef_run import EfRun
-from .ef_teacher import load_net
+from .ef_teacher import check_teacher, load_net
 from .gates.teacher import Teacher
 from .training import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
 
@@ -58,7 +58,9 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     bf16 = use_bf16(str(recipe["precision"]), device)
 
     def folder_of(name: str) -> str:
-        return run.teachers[name] if name in run.teachers else no_teacher(name)
+        folder = run.teachers[name] if name in run.teachers else no_teacher(name)
+        check_teacher(folder, hearts.labelled)
+        return folder
 
     def teach(name: str, windows: int) -> Array:
         teacher = load_net(folder_of(name)).to(device)

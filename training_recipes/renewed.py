@@ -41,7 +41,7 @@ class RenewedClips:
         if not 1 <= stock <= len(source) - (fresh > 0):
             raise EchoAugmentError(
                 f"stock must be at least 1 and leave clips to come fresh, got {stock} of {len(source)} clips",
-                "Fill more clips (clips=NUMBER), or take a smaller arm.synthetic.stock",
+                "Fill more clips (clips=NUMBER), or take a smaller stock of the arm",
             )
         self.source, self.fresh, self.stock = source, fresh, stock
         self._items, self._pace = items, p * fresh / reuse  # fresh clips an item, on average

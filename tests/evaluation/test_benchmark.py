@@ -15,7 +15,9 @@ from PIL import Image
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation import demo, sweep
-from echo_augment.evaluation.benchmark import run_benchmark
+from echo_augment.evaluation.benchmark import run as run_job
+from echo_augment.evaluation.benchmark import run_benchmark, run_share
+from echo_augment.evaluation.design import choose_arms
 from echo_augment.evaluation.sweep import count_workers, steps_done
 from echo_augment.training_recipes.subsets import choose_labelled
 
@@ -215,3 +217,34 @@ def test_side_by_side_gives_the_figures_of_one_after_the_other(done, root, tmp_p
     for name in ("real-seed0", "real-seed1", "oracle-seed0", "synthetic-seed0"):
         shutil.copytree(out / "runs" / "labels-3" / name, tmp_path / "runs" / "labels-3" / name)
     assert run_benchmark(cfg, "benchmark", load)["arms"] == report["arms"]
+
+
+def test_processes_that_share_a_benchmark_leave_nothing_to_train(done, tmp_path, capsys):
+    """Also the same sweep twice, from nothing: clips and figures are those of one process."""
+    cfg, out, report = done
+    cfg = cfg.copy()
+    cfg.out = str(tmp_path)
+    assert [run_share(cfg, (rank, 3), load) for rank in (1, 0, 2)] == [3, 3, 0], "two seeds, three arms"
+    assert "rank 1 of 3: its 3 trainings are done" in capsys.readouterr().out
+    assert not (tmp_path / "report.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/result.json")}
+    again = run_benchmark(cfg, "benchmark", load)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/result.json")} == before
+    assert len(before) == 6
+    assert (again["arms"], again["contrasts"]) == (report["arms"], report["contrasts"])
+    for folder in sorted((out / "caches").iterdir()):
+        ours, theirs = (list(ClipStore(root / "caches" / folder.name)) for root in (tmp_path, out))
+        assert all(np.array_equal(one.frames, other.frames) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_what_cannot_be_shared_is_refused(done, tmp_path):
+    cfg, _, _ = done
+    cfg = cfg.copy()
+    cfg.out, cfg.generator.weights = str(tmp_path), None
+    with pytest.raises(EchoAugmentError, match=r"generator\.weights=null.*Train it first"):
+        run_share(cfg, (0, 2), load)
+    cfg.rank, cfg.ablation = 0, {"key": "clips", "values": [2, 4]}
+    with pytest.raises(EchoAugmentError, match="one process's work, got rank=0"):
+        run_job(cfg)
+    with pytest.raises(EchoAugmentError, match=r"'my-arm'.*no '-'"):
+        choose_arms({"my-arm": {}}, tmp_path)

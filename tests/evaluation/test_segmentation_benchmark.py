@@ -97,7 +97,7 @@ def test_caches_of_other_mask_gates_are_not_gone_on_with(done, tmp_path):
     shutil.copytree(out, again)
     cfg = cfg.copy()
     cfg.out, cfg.masks_at_least = str(again), 0.5
-    with pytest.raises(EchoAugmentError, match=r"is being filled with the gates .*'at_least': 0.0.*'at_least': 0.5"):
+    with pytest.raises(EchoAugmentError, match=r"is being filled with the gates .*'masks': 0.0.*'masks': 0.5"):
         run_benchmark(cfg, "benchmark", load)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from echo_augment.augmentor.data.phantom.writing import FORMAT
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.dataset import dataset_root
 
@@ -38,3 +39,12 @@ def test_phantoms_of_another_look_are_refused(tmp_path, calls):
     with pytest.raises(EchoAugmentError, match="format 1"):
         dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 0})
     assert not calls
+
+
+def test_phantoms_that_are_there_are_used_and_told_where_they_are_others(tmp_path, calls, capsys):
+    (tmp_path / "phantoms.json").touch()
+    (tmp_path / "phantom_settings.json").write_text(json.dumps({"n": 7, "seed": 6, "format": FORMAT}))
+    dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 7})
+    assert "written with seed=6: they are used, whatever data says (seed=7)" in capsys.readouterr().out
+    dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 6})
+    assert capsys.readouterr().out == "" and calls == []

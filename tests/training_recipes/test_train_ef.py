@@ -284,6 +284,7 @@ def test_clips_can_be_labelled_by_what_another_arm_s_net_reads(root, cache):
     raised = np.minimum(whole.ef + np.where(whole.ef > 50, 3, 30), 100)
     assert taught.ef.tolist() == pytest.approx(raised.tolist())
     assert taught[0].ef == pytest.approx(raised[0])
+    assert taught[0].provenance.label_policy == "teacher(10)" and 0 < taught[0].confidence < 1
     agreed = source_of(make_arm({**ORACLE, "label": "consensus"})(given))
     assert agreed.ef.tolist() == pytest.approx([ef + 1.5 for ef in whole.ef if ef > 50])
     assert 0 < len(agreed) < len(whole), "clips without agreement are left out"

@@ -17,7 +17,7 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.sweep import run_all, waves
 from echo_augment.training_recipes import ef_training, training
-from echo_augment.training_recipes.arms import TrainingSet, make_arm, mean_teacher, pseudo_label
+from echo_augment.training_recipes.arms import TrainingSet, make_arm, mean_teacher, pseudo_label, teacher_of
 from echo_augment.training_recipes.ef_learners import MeanTeacher, Supervised, make_learner
 from echo_augment.training_recipes.ef_run import EfRun, finished
 from echo_augment.training_recipes.ef_teacher import load_net
@@ -243,6 +243,14 @@ def test_teachers_are_trained_before_their_students(root, tmp_path):
     loop = replace(runs[student], teachers={"real": str(student)})
     with pytest.raises(EchoAugmentError, match="teach each other"):
         waves({student: loop})
+
+
+def test_a_teacher_that_knows_more_labels_than_its_student_may_is_refused(root, teacher, tmp_path):
+    teachers = {"real": str(teacher)}  # of 4 labelled hearts
+    with pytest.raises(EchoAugmentError, match=r"it learned the EF of .* which this run must not know"):
+        train_ef(replace(make_run(root, "pseudo_label", teachers=teachers), labels=3), tmp_path, progress=False)
+    taught = {**arm("synthetic"), "label": "teacher"}
+    assert teacher_of(taught) == "real" and teacher_of(arm("synthetic")) is None
 
 
 @pytest.mark.parametrize("missing", ["result.json", "settings.json", "model.safetensors"])

@@ -75,12 +75,7 @@ class Teacher:
                 "Run the same echo-augment train-ef command again: it adds the file",
             )
         refuse_trained_on(folder, held_out, what="teacher")
-        reader = json.loads((folder / RESULT).read_text(encoding="utf-8")).get("reader")
-        if reader is None:
-            raise EchoAugmentError(
-                f"teacher {folder}: its {RESULT} does not say how clips were normalised",
-                "It was trained by an earlier version: train it again, into another folder",
-            )
+        reader = _reader(folder, json.loads((folder / RESULT).read_text(encoding="utf-8")))
         text = json.dumps(reader, sort_keys=True).encode()
         digest = hashlib.sha256((folder / WEIGHTS).read_bytes() + text).hexdigest()[:16]
         try:
@@ -91,8 +86,8 @@ class Teacher:
     @classmethod
     def of_run(cls, folder: str | Path, *, device: str = "cpu") -> "Teacher":
         """The net of another training of the same benchmark, whose hearts are known to its design."""
-        result = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
-        return cls(load_net(folder), result["reader"], device=device, fingerprint=result["key"])
+        net, result = load_net(folder), json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
+        return cls(net, _reader(Path(folder), result), device=device, fingerprint=result["key"])
 
     def __call__(self, clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
         """EF in percent of each clip ``(len(clips),)``: the mean over its windows.
@@ -123,3 +118,13 @@ class Teacher:
         last = max(int(np.floor(room - 1 + 2 * EPS)), 0)
         starts = np.unique(np.linspace(0, last, min(WINDOWS, last + 1)).round())
         return form.video(clip, Window(starts[:, None] + np.arange(length) * step, None, 0))
+
+
+def _reader(folder: Path, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    if result.get("reader") is None:
+        raise EchoAugmentError(
+            f"teacher {folder}: its {RESULT} does not say how clips were normalised",
+            "It was trained by an earlier version: train it again, into another folder",
+        )
+    reader: Mapping[str, Any] = result["reader"]
+    return reader
