@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 EVIDENCE ?= runs/evidence
 
-.PHONY: demo evidence evidence-ef evidence-segmentation evidence-page test lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page test lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
-	@echo "make evidence  the settled question on phantoms, for hours: two benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
+	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
 	@echo "make test    install, then the test suite"
 	@echo "make lint    ruff, format and rules"
 	@echo "make types   mypy on the package as installed"
@@ -26,17 +26,20 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed
 	$(BIN)/echo-augment demo out=$(OUT)
 
-# With make -j, too: the page needs both benchmarks, and they share the phantoms.
+# With make -j, too: the page needs all three benchmarks, and they share the phantoms.
 .NOTPARALLEL:
 
 # Each step alone, too; after anything, the same command goes on. Segmentation first: it is done sooner.
-evidence: evidence-segmentation evidence-ef evidence-page
+evidence: evidence-segmentation evidence-ef evidence-harm evidence-page
 
 evidence-segmentation: $(VENV)/.installed
 	$(BIN)/echo-augment benchmark experiment=evidence_segmentation data.root=$(EVIDENCE)/phantom out=$(EVIDENCE)/segmentation
 
 evidence-ef: $(VENV)/.installed
 	$(BIN)/echo-augment benchmark experiment=evidence data.root=$(EVIDENCE)/phantom out=$(EVIDENCE)/ef
+
+evidence-harm: $(VENV)/.installed
+	$(BIN)/echo-augment benchmark experiment=evidence_harm data.root=$(EVIDENCE)/phantom out=$(EVIDENCE)/harm
 
 evidence-page: $(VENV)/.installed
 	$(BIN)/python -m echo_augment.evaluation.evidence_page $(EVIDENCE) docs

@@ -1,8 +1,8 @@
-"""The settled question: what the reports of two benchmarks say to the questions that were asked before they ran.
+"""The settled question: what the reports of benchmarks say to the questions that were asked before they ran.
 
-``python -m echo_augment.evaluation.evidence_page FOLDER DOCS`` reads ``FOLDER/ef/report.json`` and
-``FOLDER/segmentation/report.json`` and writes ``evidence-phantom.md`` and ``evidence-phantom.json`` into DOCS. Here
-are the questions and how figures answer them; how the answers are told is `echo_augment.evaluation.evidence_page`.
+``python -m echo_augment.evaluation.evidence_page FOLDER DOCS`` reads ``report.json`` in ``ef``, ``harm`` and
+``segmentation`` of FOLDER and writes ``evidence-phantom.md`` and ``evidence-phantom.json`` into DOCS. Here are the
+questions and how figures answer them; how the answers are told is `echo_augment.evaluation.evidence_page`.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """The settled question as a document: every sentence follows from the figures of the reports."""
 
+import copy
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,12 @@ from echo_augment.cache.files import atomic_path, write_json
 
 from . import seg_report
 from .evidence import ACCEPTANCE, HALF, HARM, Answer, ask, what_limits
+from .multiplicity import correct
 from .pages import Section, Words, markdown
 from .tables import Table, arm_table, command, contrast_table, interval, number, p_words, run_table
 
 NAME = "evidence-phantom"
-FOLDERS = {"ef": "ef", "segmentation": "segmentation"}
+FOLDERS = ("ef", "harm", "segmentation")
 LIMITS = (
     "Phantoms only; nothing here was run on real hearts. What helps on procedural hearts need not help on patients.\n"
     "The generator was trained on phantoms of the same kind, though not on these: real hearts may differ more from "
@@ -28,13 +30,29 @@ LIMITS = (
 )
 
 
-def document(ef: Mapping[str, Any] | None, masks: Mapping[str, Any] | None) -> list[Section]:
+Report = Mapping[str, Any]
+
+
+def joined(few: Report | None, more: Report | None) -> Report | None:
+    """One report of both EF benchmarks, the one of few labels and the one that asks for harm, if both are there.
+
+    Holm's correction is over the numbers of labels of both.
+    """
+    if few is None or more is None:
+        return few or more
+    levels = [copy.deepcopy(dict(level)) for report in (few, more) for level in report.get("fractions") or [report]]
+    correct(levels)
+    return {**few, "fractions": levels}
+
+
+def document(found: Mapping[str, Report], earlier: Sequence[str] = ()) -> list[Section]:
     """The sections of the document.
 
     Args:
-        ef: ``report.json`` of the EF benchmark; None where it was not run.
-        masks: that of the segmentation benchmark.
+        found: ``report.json`` of the benchmarks that were run, by folder.
+        earlier: names of the documents of earlier runs, beside this one.
     """
+    ef, masks = joined(found.get("ef"), found.get("harm")), found.get("segmentation")
     answers = ask(ef, masks)
     sections = [
         Section("Does synthetic augmentation help? Phantoms", [Words(summary(answers), "verdict"), Words(AIM)]),
@@ -52,22 +70,25 @@ def document(ef: Mapping[str, Any] | None, masks: Mapping[str, Any] | None) -> l
             whole = {**report, **level}
             sections.append(Section(f"{_task(report)}, {level['labelled_hearts']} labelled hearts", [arms(whole)]))
             sections.append(Section("Differences between these arms", [contrasts(whole)]))
-    for report in filter(None, (ef, masks)):
+    for report in found.values():
         parts: list[Any] = [run_table(report), Words("Run it again, with all others: make evidence. This one alone:")]
         parts += [Words(command(report), "code"), Words(OmegaConf.to_yaml(report["config"]).rstrip(), "yaml")]
         if report["notes"]:
             parts.append(Words("\n".join(report["notes"]), "list"))
-        sections.append(Section(f"What was run: {_task(report)}", parts))
+        labels = ", ".join(str(count) for count in report["config"]["labels"])
+        sections.append(Section(f"What was run: {_task(report)}, labels {labels}", parts))
+    if earlier:
+        told = "\n".join(f"[{name}]({name}), on other hearts" for name in earlier)
+        sections.append(Section("Earlier runs", [Words(told, "list")]))
     return [*sections, Section("Limits", [Words(LIMITS, "list")])]
 
 
 AIM = (
-    "The questions were asked before the figures were there. Each difference is paired by TEST heart and seed; "
-    "intervals are over hearts and seeds. A difference counts as shown where its interval leaves zero out and its p "
-    "after Holm's correction over the numbers of labels is small enough, too; no harm, where the whole interval is "
+    "The questions were asked before the figures of this run were there. Each difference is paired by TEST heart and "
+    "seed; intervals are over hearts and seeds. A difference counts as shown where its interval leaves zero out and its "
+    "p after Holm's correction over the numbers of labels is small enough, too; no harm, where the whole interval is "
     f"below {HARM} EF points. Whether a share of the oracle's gain is reached, the estimate says. "
-    '"Detectable" is the true difference '
-    "that this design would have found with 80 % power."
+    '"Detectable" is the true difference that this design would have found with 80 % power.'
 )
 
 
@@ -126,17 +147,17 @@ def write(folder: Path, docs: Path) -> Path:
     """Write the document and its JSON, and return the document's path.
 
     Args:
-        folder: with ``ef/report.json`` and ``segmentation/report.json``, or one of them.
+        folder: with ``ef/report.json``, ``harm/report.json`` and ``segmentation/report.json``, or some of them.
         docs: where they go; made where it is missing.
 
     Raises:
-        EchoAugmentError: there is none of the two reports.
+        EchoAugmentError: there is none of these reports.
     """
-    paths = {name: folder / part / "report.json" for name, part in FOLDERS.items()}
+    paths = {name: folder / name / "report.json" for name in FOLDERS}
     found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
     if not found:
-        raise EchoAugmentError(f"{folder}: has neither ef/report.json nor segmentation/report.json", "make evidence")
-    ef, masks = found.get("ef"), found.get("segmentation")
+        raise EchoAugmentError(f"{folder}: has no report.json in {', '.join(FOLDERS)}", "make evidence")
+    ef, masks = joined(found.get("ef"), found.get("harm")), found.get("segmentation")
     docs.mkdir(parents=True, exist_ok=True)
     answers = ask(ef, masks)
     told = {"summary": summary(answers), "acceptance": [one.plain() for one in answers[:ACCEPTANCE]]}
@@ -144,7 +165,8 @@ def write(folder: Path, docs: Path) -> Path:
     write_json(docs / f"{NAME}.json", {**told, "reports": found})
     page = docs / f"{NAME}.md"
     with atomic_path(page) as temporary:
-        temporary.write_text(markdown(document(ef, masks)), encoding="utf-8")
+        earlier = sorted(path.name for path in docs.glob(f"{NAME}-*.md"))
+        temporary.write_text(markdown(document(found, earlier)), encoding="utf-8")
     return page
 
 

@@ -30,11 +30,13 @@ def correct(levels: Sequence[Mapping[str, Any]]) -> None:
     """Add ``p_holm`` to every contrast, corrected over the numbers of labels, and ``tests``: over how many.
 
     Args:
-        levels: what `echo_augment.evaluation.summary.summarise` found for each number of labels; changed in place.
+        levels: what `echo_augment.evaluation.summary.summarise` found for each number of labels; changed in place. They
+            need not have the same arms.
     """
-    for pair in levels[0]["contrasts"]:
-        for metric in levels[0]["contrasts"][pair]:
-            cells = [level["contrasts"][pair][metric] for level in levels]
+    for pair in dict.fromkeys(pair for level in levels for pair in level["contrasts"]):
+        there = [level["contrasts"][pair] for level in levels if pair in level["contrasts"]]
+        for metric in there[0]:
+            cells = [contrast[metric] for contrast in there]
             tested = [cell for cell in cells if cell["p"] is not None]
             for cell, p in zip(tested, holm([cell["p"] for cell in tested]), strict=True):
                 cell.update(p_holm=p, tests=len(tested))

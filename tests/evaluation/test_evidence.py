@@ -7,7 +7,7 @@ from report_fakes import masks_report, simulated, whole
 
 from echo_augment.evaluation import evidence_page
 from echo_augment.evaluation.evidence import ACCEPTANCE, ask, level_of, what_limits
-from echo_augment.evaluation.evidence_page import document, sentence, summary, write
+from echo_augment.evaluation.evidence_page import document, joined, sentence, summary, write
 from echo_augment.evaluation.pages import markdown
 
 GOOD = {"real": 0.0, "classical": -0.5, "pseudo_label": -0.8, "synthetic": -2.5, "synthetic+pseudo_label": -3.0}
@@ -18,6 +18,10 @@ SAME = dict.fromkeys(GOOD, 0.0) | {"oracle": -3.0}
 
 def ef(few: dict, more: dict, train: int = 570) -> dict:
     return whole([simulated(16, 1.0, few, train)[2], simulated(64, 1.0, more, train)[2]], train=train)
+
+
+def alone(labels: int, shifts: dict) -> dict:
+    return whole([simulated(labels, 1.0, shifts, 570)[2]], train=570)
 
 
 def answers(ef_report, masks) -> list[str]:
@@ -93,7 +97,10 @@ def test_what_limits_follows_from_the_oracle():
 
 def test_the_document_has_answers_arms_configuration_and_limits(tmp_path):
     runs, docs = tmp_path / "runs", tmp_path / "docs"
-    for name, report in (("ef", ef(GOOD, SAME)), ("segmentation", masks_report(0.03))):
+    docs.mkdir()
+    (docs / "evidence-phantom-first.md").touch()
+    few, more = alone(16, GOOD), alone(64, {name: SAME[name] for name in ("real", "classical", "synthetic")})
+    for name, report in (("ef", few), ("harm", more), ("segmentation", masks_report(0.03))):
         (runs / name).mkdir(parents=True)
         (runs / name / "report.json").write_text(json.dumps(report))
     text = write(runs, docs).read_text()
@@ -105,12 +112,28 @@ def test_the_document_has_answers_arms_configuration_and_limits(tmp_path):
     assert "```yaml\ndata:\n  root: /data/phantoms of ours" in text
     assert "nothing here was run on real hearts" in text
     kept = json.loads((docs / "evidence-phantom.json").read_text())
-    assert [one["answer"] for one in kept["acceptance"]] == answers(ef(GOOD, SAME), masks_report(0.03))
-    assert set(kept["reports"]) == {"ef", "segmentation"}
+    assert [one["answer"] for one in kept["acceptance"]] == answers(joined(few, more), masks_report(0.03))
+    assert set(kept["reports"]) == {"ef", "harm", "segmentation"}
+    assert "[evidence-phantom-first.md](evidence-phantom-first.md)" in text
+
+
+def test_both_benchmarks_of_ef_are_one_family_of_tests():
+    few, more = alone(16, GOOD), alone(64, {name: GOOD[name] for name in ("real", "classical", "synthetic")})
+    both = joined(few, more)
+    cells = [level_of(both, labels)["contrasts"]["synthetic-classical"]["mae"] for labels in (16, 64)]
+    assert [cell["tests"] for cell in cells] == [2, 2]
+    assert max(cell["p_holm"] for cell in cells) == max(cell["p"] for cell in cells)
+    assert min(cell["p_holm"] for cell in cells) == pytest.approx(
+        min(2 * min(cell["p"] for cell in cells), cells[1]["p_holm"])
+    )
+    assert level_of(both, 16)["contrasts"]["oracle-real"]["mae"]["tests"] == 1
+    assert few["contrasts"]["synthetic-classical"]["mae"].get("tests") != 2, "the reports stay as they are"
+    assert answers(both, None)[4:6] == ["yes", "yes"]
+    assert joined(few, None) is few and joined(None, more) is more
 
 
 def test_one_report_alone_and_none(tmp_path, capsys):
-    assert "Not measured" in markdown(document(None, masks_report(0.03)))
+    assert "Not measured" in markdown(document({"segmentation": masks_report(0.03)}))
     assert evidence_page.main([str(tmp_path), str(tmp_path)]) == 1
     assert "make evidence" in capsys.readouterr().err
     assert evidence_page.main([]) == 2
