@@ -199,6 +199,8 @@ class _Fill:
     def _estimate(self, clips: Sequence[EchoClip], seconds: float, say: Callable[[str], None]) -> None:
         """Say what the rest will take, from the first batch; the size is an upper bound, before compression."""
         left = len(self.plan.lines) - self.before - self.made
+        if left == 0:
+            return
         refused = len(self.rejections.reasons) - self.refused_before
         passing = self.made / (self.made + refused)
         raw = sum(clip.frames.nbytes + (clip.frames.size // 8 if clip.masks is not None else 0) for clip in clips)

@@ -1,6 +1,7 @@
 """The command ``echo-augment JOB key=value ...``: finds the job, lets Hydra compose its configuration, runs it."""
 
 import logging
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -69,6 +70,9 @@ def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
     In a sweep ``out`` is each run's own folder, so that runs never write over each other; but in one over ``rank`` the
     runs fill ``out`` together.
     """
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        # Inside hydra/launcher=joblib: what a job starts in its turn does not know joblib's own start method.
+        multiprocessing.set_start_method("spawn", force=True)
     hydra_config = HydraConfig.get()
     multirun = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
     if multirun and not is_share(hydra_config.overrides.task):
@@ -93,6 +97,11 @@ def run_named(name: str, config: DictConfig) -> None:
     run_job(find_jobs()[name].load(), config)
 
 
+def sweep_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``-m`` in front: Hydra takes no settings after it where there are some before it."""
+    return sorted(arguments, key=lambda one: one not in ("-m", "--multirun"))
+
+
 def main() -> None:
     """Entry point of the ``echo-augment`` command."""
     arguments = sys.argv[1:]
@@ -107,7 +116,7 @@ def main() -> None:
         print(f"error: no job {name!r}; there are: {', '.join(find_jobs())}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
     logging.getLogger("hydra").setLevel(logging.WARNING)
-    sys.argv = [f"{Path(sys.argv[0]).name} {name}", *arguments[1:]]
+    sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(arguments[1:])]
 
     def task(config: DictConfig) -> None:
         run_named(name, config)

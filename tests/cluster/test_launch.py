@@ -1,4 +1,4 @@
-"""``accelerate launch`` of a fill with the bundled generator, in two processes on CPUs."""
+"""Two processes on CPUs: a fill under ``accelerate launch``, a benchmark under Hydra's joblib launcher."""
 
 import json
 import os
@@ -35,3 +35,20 @@ def test_two_launched_processes_fill_the_plan_exactly_once(tmp_path):
     whole = json.loads((out / "report.json").read_text())
     assert whole["fill"] == {"wanted": N, "sealed": N, "complete": True, "rejected": {}} and whole["world"] == 2
     assert Path(last.rpartition("report: ")[2]) == out / "report.json"
+
+
+@pytest.mark.slow
+def test_two_joblib_workers_share_a_benchmark(tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra joblib is not installed")
+    data, out = write_phantoms(tmp_path / "data", 24, frames=80, workers=1), tmp_path / "benchmark"
+    command = [sys.executable, "-m", "echo_augment.training_recipes", "benchmark", f"data.root={data}", f"out={out}"]
+    command += ["labels=[4]", "seeds=[0,1]", "arm=[real,synthetic]", f"clips={N}", "val_at_least=2", "resamples=199"]
+    command += [f"trainer.{name}" for name in ("steps=4", "validate_every=2", "stats_clips=2", "test_clips=1")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    shared = [*command, "-m", "hydra/launcher=joblib", "rank=0,1", "world=2"]
+    result = subprocess.run(shared, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert len(list(out.glob("runs/labels-4/*/result.json"))) == 4 and not (out / "report.json").exists()
+    alone = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert alone.returncode == 0 and "4 of 4 trainings are done already" in alone.stdout, alone.stderr
+    assert json.loads((out / "report.json").read_text())["seeds"] == [0, 1]

@@ -1,7 +1,7 @@
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.cli import is_share
+from echo_augment.training_recipes.cli import is_share, sweep_first
 from echo_augment.training_recipes.ranks import Ranks, choose_device, find_ranks
 
 TORCHRUN = {
@@ -92,3 +92,8 @@ def test_each_process_has_its_own_gpu(name, local, cuda, mps, expected):
 def test_a_sweep_over_ranks_shares_a_folder():
     assert is_share(["rank=3", "world=4"]) and is_share(["n=5", "+rank=0"])
     assert not is_share(["seed=1"]) and not is_share(["world=1", "ranking=3"])
+
+
+def test_settings_may_stand_on_both_sides_of_the_flag_of_a_sweep():
+    assert sweep_first(["n=5", "-m", "rank=0,1", "--help"]) == ["-m", "n=5", "rank=0,1", "--help"]
+    assert sweep_first(["n=5", "rank=0"]) == ["n=5", "rank=0"]
