@@ -31,7 +31,7 @@ def check_label_gate(value: Any, ready: Collection[str]) -> None:
         raise EchoAugmentError(f"label_gate must be null or a quantile in (0, 1], got {value!r}")
     if value is not None and "synthetic" in ready:
         raise EchoAugmentError(
-            f"label_gate={value} would judge no clip: caches.synthetic is filled already",
+            f"label_gate={value} would judge no clip: +caches.synthetic is filled already",
             "Leave one of the two out; fill-cache has gates of its own",
         )
 

@@ -112,7 +112,8 @@ def test_the_document_has_answers_arms_configuration_and_limits(tmp_path):
     assert "```yaml\ndata:\n  root: /data/phantoms of ours" in text
     assert "nothing here was run on real hearts" in text
     kept = json.loads((docs / "evidence-phantom.json").read_text())
-    assert [one["answer"] for one in kept["acceptance"]] == answers(joined(few, more), masks_report(0.03))
+    found = [one["answer"] for one in kept["acceptance"]]
+    assert found == ["yes"] * 4 + ["not shown"] * 2 + ["yes"], "few labels from one report, harm from the other, masks"
     assert set(kept["reports"]) == {"ef", "harm", "segmentation"}
     assert "[evidence-phantom-first.md](evidence-phantom-first.md)" in text
 
