@@ -16,6 +16,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .allocator import keep_freed_memory
+
 GROUP = "echo_augment.jobs"
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -116,6 +118,7 @@ def main() -> None:
         print(f"error: no job {name!r}; there are: {', '.join(find_jobs())}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
     logging.getLogger("hydra").setLevel(logging.WARNING)
+    keep_freed_memory()
     sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(arguments[1:])]
 
     def task(config: DictConfig) -> None:

@@ -20,7 +20,7 @@ from .dataset import dataset_root
 from .fit_log import check_trackers
 from .generator.card import write_card
 from .generator.ledger import Stages
-from .generator.options import Options, ablate, read_options
+from .generator.options import Options, ablate, check_stages, read_options
 from .generator.prepared import Prepared, prepare
 from .generator.training import GeneratorTraining
 from .reporting import write_report
@@ -40,6 +40,7 @@ def run(cfg: DictConfig) -> None:
     check_trackers(options.log)
     codec = None if options.codec is None else load_codec(options.codec)
     preset = ablate(cfg.preset, options.losses)
+    check_stages(preset, options)
     rows = training_rows(cfg)
     plain: dict[str, Any] = OmegaConf.to_container(preset, resolve=True)  # type: ignore[assignment]
     settings: dict[str, Any] = {

@@ -7,8 +7,18 @@ if TYPE_CHECKING:
     from .hearts import Heart, make_heart
     from .mafe import MAFE
     from .pipeline import MCDMOutput, MCDMPipeline
+    from .transport import MotionTransport
 
-__all__ = ["MAFE", "ClipGenerator", "Heart", "MCDMOutput", "MCDMPipeline", "load_generator", "make_heart"]
+__all__ = [
+    "MAFE",
+    "ClipGenerator",
+    "Heart",
+    "MCDMOutput",
+    "MCDMPipeline",
+    "MotionTransport",
+    "load_generator",
+    "make_heart",
+]
 _HOMES = {
     "ClipGenerator": "generate",
     "load_generator": "generate",
@@ -17,6 +27,7 @@ _HOMES = {
     "MAFE": "mafe",
     "MCDMOutput": "pipeline",
     "MCDMPipeline": "pipeline",
+    "MotionTransport": "transport",
 }
 
 

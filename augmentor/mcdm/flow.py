@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+SHRINK = 4  # fields that are kept are a quarter of the frame's side; flow is smooth
 
 
 class FlowTeacher:
@@ -20,6 +21,12 @@ class FlowTeacher:
         """Flow from ``first`` to ``second``, both ``(H, W)`` uint8: ``(2, H, W)`` float32 in pixels, x then y."""
         flow = self._dis.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
         return np.ascontiguousarray(flow.transpose(2, 0, 1))
+
+
+def shrink_flow(flow: Array) -> Array:
+    """Flow ``(..., 2, H, W)`` averaged over 4 x 4 squares: ``(..., 2, H / 4, W / 4)``, in pixels of the full frame."""
+    *rest, height, width = flow.shape
+    return flow.reshape(*rest, height // SHRINK, SHRINK, width // SHRINK, SHRINK).mean((-3, -1))
 
 
 def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5) -> Array:

@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .flow import FlowTeacher, grid_weights, pool_flow
+from .flow import FlowTeacher, grid_weights, pool_flow, shrink_flow
 from .hearts import Heart
 from .mafe import MAFE
+from .transport import MotionTransport, small
 
 CELLS = 5
 CODE_SIZE = 2 * CELLS * CELLS
@@ -20,28 +21,45 @@ def pooled(flow: Codes, reference: npt.NDArray[np.uint8]) -> Codes:
     return pool_flow(flow, grid_weights(reference, CELLS))
 
 
-def mafe_codes(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
+def mafe_flows(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
+    """MAFE's flow from the ED frame to every frame on the heart's grid: ``(G, 2, H, W)``, in pixels."""
+    reference = torch.from_numpy(np.array(heart.reference))[None, None].to(mafe.device).float() / 255
+    frames = torch.from_numpy(heart.frames[heart.grid])[:, None]
+    flows = []
+    with torch.no_grad():
+        for part in frames.split(batch):
+            second = part.to(mafe.device).float() / 255
+            flows.append(mafe.flow(reference.expand(len(second), -1, -1, -1), second).float().cpu())
+    return torch.cat(flows).numpy()
+
+
+def mafe_codes(mafe: MAFE, heart: Heart) -> Codes:
     """MAFE's code of every frame on the heart's grid, ``(G, 50)``: its flow from the ED frame, pooled.
 
     The flow is read from the same features as the paper's motion vector; pooled on a 5 x 5 grid it says how much each
     region moved and little of what the region looks like.
     """
-    device = mafe.device
-    reference = torch.from_numpy(np.array(heart.reference))[None, None].to(device).float() / 255
-    frames = torch.from_numpy(heart.frames[heart.grid])[:, None]
-    flows = []
+    return pooled(mafe_flows(mafe, heart), heart.reference)
+
+
+def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart) -> Codes:
+    """The code of every frame on the heart's grid, ``(G, D)``: its flow through the transport's bottleneck."""
+    full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else teacher_flows(heart)
+    flows = torch.from_numpy(shrink_flow(full)).to(transport.device, transport.dtype)
+    look = small(torch.from_numpy(np.array(heart.reference))[None]).to(flows)
     with torch.no_grad():
-        for part in frames.split(batch):
-            second = part.to(device).float() / 255
-            flow = mafe.flow(reference.expand(len(second), -1, -1, -1), second)
-            flows.append(flow.float().cpu())
-    return pooled(torch.cat(flows).numpy(), heart.reference)
+        return transport.encode(flows, look.expand(len(flows), -1, -1, -1)).float().cpu().numpy()
+
+
+def teacher_flows(heart: Heart) -> Codes:
+    """The flow teacher's flow from the ED frame to every frame on the heart's grid: ``(G, 2, H, W)``, in pixels."""
+    teacher, reference = FlowTeacher(), heart.reference
+    return np.stack([teacher(reference, heart.frames[i]) for i in heart.grid])
 
 
 def flow_codes(heart: Heart) -> Codes:
     """The flow teacher's code of every frame on the heart's grid, ``(G, 50)``; nothing learned."""
-    teacher = FlowTeacher()
-    return pooled(np.stack([teacher(heart.reference, heart.frames[i]) for i in heart.grid]), heart.reference)
+    return pooled(teacher_flows(heart), heart.reference)
 
 
 def vector_code(mafe: MAFE, heart: Heart) -> Codes:

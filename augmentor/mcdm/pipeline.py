@@ -18,8 +18,9 @@ from .denoiser import MotionDenoiser
 from .detail import carry_details
 from .hearts import Heart
 from .mafe import MAFE
-from .motion import Codes, flow_codes, mafe_codes, vector_code
+from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
 from .reid import ReIDEncoder
+from .transport import MotionTransport
 from .windows import predict_windows
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
@@ -47,13 +48,14 @@ class MCDMPipeline(DiffusionPipeline):
     Args:
         vae: the codec; any diffusers ``AutoencoderKL`` that shrinks by 8.
         denoiser: predicts v.
-        mafe: gives the motion codes.
+        mafe: gives the motion codes, or the flow that the transport reads them from.
         reid: recognises hearts; for the swap test and the privacy check.
         scheduler: of the diffusion; the sampler is chosen per call.
         frames: of a clip.
         rate: frames per second of a clip.
         size: side of a frame in pixels.
-        code: where the motion codes come from: ``"mafe"``, ``"flow"`` or ``"vector"``.
+        transport: reads motion codes that travel, and moves a look by them; for ``code="transport"``.
+        code: where the motion codes come from: ``"transport"``, ``"mafe"``, ``"flow"`` or ``"vector"``.
         code_mean: subtracted from every code; one number per dimension.
         code_std: divides every code.
         preset: name of the configuration it was trained by.
@@ -61,9 +63,13 @@ class MCDMPipeline(DiffusionPipeline):
             (:func:`~echo_augment.augmentor.mcdm.detail.carry_detail`), which a small codec cannot hold.
         steps: of the sampler where a call names none: as few as carry the motion donor's EF as well as the best number
             does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights).
+
+    Raises:
+        EchoAugmentError: ``code``, ``transport`` and the denoiser's ``hint`` do not belong together.
     """
 
-    model_cpu_offload_seq = "mafe->reid->denoiser->vae"
+    model_cpu_offload_seq = "mafe->reid->transport->denoiser->vae"
+    _optional_components = ["transport"]  # noqa: RUF012  # diffusers reads the list from the class
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class MCDMPipeline(DiffusionPipeline):
         mafe: MAFE,
         reid: ReIDEncoder,
         scheduler: DDIMScheduler,
+        transport: MotionTransport | None = None,
         frames: int = 16,
         rate: float = 12.5,
         size: int = 112,
@@ -83,7 +90,15 @@ class MCDMPipeline(DiffusionPipeline):
         steps: int = 8,
     ) -> None:
         super().__init__()
-        self.register_modules(vae=vae, denoiser=denoiser, mafe=mafe, reid=reid, scheduler=scheduler)
+        if len({code == "transport", transport is not None, bool(denoiser.config["hint"])}) > 1:
+            raise EchoAugmentError(
+                f"code={code!r} with{'' if transport is not None else 'out'} a transport and a denoiser of "
+                f"hint={denoiser.config['hint']} do not belong together",
+                "All three for a motion transport, or none",
+            )
+        self.register_modules(
+            vae=vae, denoiser=denoiser, mafe=mafe, reid=reid, scheduler=scheduler, transport=transport
+        )
         self.register_to_config(
             frames=frames,
             rate=rate,
@@ -120,8 +135,11 @@ class MCDMPipeline(DiffusionPipeline):
         """Normalised codes of a heart's motion: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
         refuse_device_in_worker(self.device, "MCDMPipeline")
         kind = self.config["code"]
-        if kind == "mafe":
-            codes: Codes = mafe_codes(self.mafe, heart)
+        codes: Codes
+        if kind == "transport":
+            codes = transport_codes(self.mafe, self.transport, heart)
+        elif kind == "mafe":
+            codes = mafe_codes(self.mafe, heart)
         else:
             codes = flow_codes(heart) if kind == "flow" else vector_code(self.mafe, heart)
         mean, std = (torch.tensor(self.config[key]) for key in ("code_mean", "code_std"))
@@ -177,15 +195,19 @@ class MCDMPipeline(DiffusionPipeline):
         reference = reference.to(self.denoiser.dtype)
         extra = {"generator": generator} if sampler == "ddpm" else {}
         drop = torch.ones(batch, dtype=torch.bool, device=device)
+        hint = None
+        if self.transport is not None:
+            hint = self.transport.predict(reference, motion) / self.denoiser.config["motion_scale"]
         for step in self.progress_bar(scheduler.timesteps):
             timestep = step.expand(batch)
 
             def predict(noisy: Tensor, where: slice, timestep: Tensor = timestep) -> Tensor:
                 codes = motion if vector else motion[:, where]
-                v = self.denoiser(noisy, timestep, reference, codes)
+                there = None if hint is None else hint[:, where]
+                v = self.denoiser(noisy, timestep, reference, codes, hint=there)
                 if guidance_scale == 1:
                     return v
-                free = self.denoiser(noisy, timestep, reference, codes, drop)
+                free = self.denoiser(noisy, timestep, reference, codes, drop, there)
                 return free + guidance_scale * (v - free)
 
             v = predict_windows(predict, scheduler.scale_model_input(latents, step), window)

@@ -196,12 +196,12 @@ def test_a_benchmark_s_own_generator_is_trained_and_found_done(root, tmp_path, c
         "benchmark", "experiment=echonet_label_scarce", "model=tiny", f"out={tmp_path}", f"data.root={root}"
     )
     settings = OmegaConf.to_container(cfg, resolve=True)
-    short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "denoiser")]
+    short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "transport", "denoiser")]
     short += ["preset.codec.hearts=4", "preset.reid.hearts=4", "preset.mafe.batch=4", "preset.denoiser.batch=2"]
     settings["generator"]["train"] = ["preset=tiny", "precision=no", *short]
     assert (own_generator.own_generator(settings, root, tmp_path) / "training_hearts.json").is_file()
     own_generator.own_generator(settings, root, tmp_path)
-    assert capfd.readouterr().out.count("done before") == 6
+    assert capfd.readouterr().out.count("done before") == 7
 
 
 def test_the_dry_run_refuses_a_test_heart_under_another_name_among_the_donors(root, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
@@ -12,6 +13,7 @@ from echo_augment.augmentor.data import content_hash, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.generator.prepared import prepare
 from echo_augment.training_recipes.train_generator import run
 
 SHORT = [
@@ -20,6 +22,8 @@ SHORT = [
     "preset.reid.hearts=4",
     "preset.mafe.steps=2",
     "preset.mafe.batch=4",
+    "preset.transport.steps=2",
+    "preset.transport.batch=8",
     "preset.denoiser.steps=2",
     "preset.denoiser.batch=2",
     "preset.codec.hearts=4",
@@ -52,10 +56,11 @@ def trained(tmp_path_factory, root):
 
 def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     pipeline = MCDMPipeline.load(str(trained / "generator"))
-    assert pipeline.config["preset"] == "tiny" and len(pipeline.config["code_mean"]) == 50
+    assert pipeline.config["preset"] == "tiny" and len(pipeline.config["code_mean"]) == 8
+    assert pipeline.transport.config["scale"] == pipeline.denoiser.config["motion_scale"]
     assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
     report = json.loads((trained / "report.json").read_text())
-    assert list(report["stages"]) == ["codec", "reid", "pseudo", "mafe", "inputs", "denoiser"]
+    assert list(report["stages"]) == ["codec", "reid", "pseudo", "mafe", "inputs", "transport", "denoiser"]
     assert report["fingerprint"] and report["versions"]["torch"]
     assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
 
@@ -75,7 +80,7 @@ def test_a_second_run_skips_what_is_done(trained, root, capsys):
     before = json.loads((trained / "report.json").read_text())["fingerprint"]
     run(compose_job(trained, root))
     printed = capsys.readouterr().out
-    assert printed.count("done before") == 6
+    assert printed.count("done before") == 7
     assert json.loads((trained / "report.json").read_text())["fingerprint"] == before
 
 
@@ -117,6 +122,24 @@ def test_an_ablation_of_mafe_reports_its_interpolation_and_trains_nothing_else(t
     figures = report["stages"]["mafe"]
     assert 5 < figures["watched_psnr"] < 60 and -1 < figures["watched_ssim"] < 1 and figures["blend_psnr"] > 10
     assert not (tmp_path / "generator").exists()
+
+
+@pytest.mark.parametrize("code", ["mafe", "flow"])
+def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
+    run(compose_job(tmp_path, root, f"preset.code={code}"))
+    pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
+    assert pipeline.transport is None and len(pipeline.config["code_mean"]) == 50
+    assert "transport" not in json.loads((tmp_path / "report.json").read_text())["stages"]
+
+
+@pytest.mark.parametrize("flow", ["mafe", "teacher"])
+def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
+    run(compose_job(tmp_path, root, f"preset.transport.flow={flow}"))
+    pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
+    heart = prepare([], tmp_path / "hearts", rate=12.5, size=112).hearts[0]
+    trained_on = torch.from_numpy(np.load(tmp_path / "codes.npy")[: len(heart.grid)])
+    torch.testing.assert_close(pipeline.encode_motion(heart), trained_on, atol=2e-2, rtol=2e-2)
+    assert trained_on.std() > 1e-3
 
 
 def test_too_few_hearts_are_named(tmp_path):

@@ -19,7 +19,7 @@ tags: [echocardiography, video-generation, data-augmentation]
 
 Generates echocardiogram clips of one heart's look (a reference frame) beating with another heart's motion (codes of a
 motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418),
-with one motion {code}.
+with {code}.
 
 - **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
@@ -43,6 +43,24 @@ PHANTOM_LIMITS = (
     "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality "
     "there is not claimed.\n"
 )
+
+
+CODES = {
+    "vector": "the paper's one motion vector per clip",
+    "mafe": "one motion code per frame, MAFE's flow from the ED frame on a coarse grid",
+    "flow": "one motion code per frame, the flow teacher's flow from the ED frame on a coarse grid",
+}
+
+
+def code_words(preset: DictConfig) -> str:
+    """What the motion codes of a preset are."""
+    if preset.code != "transport":
+        return CODES[preset.code]
+    whose = "MAFE's" if preset.transport.flow == "mafe" else "the flow teacher's"
+    return (
+        f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off {whose}\n"
+        "flow from the ED frame, so that they mean the same in every heart (motion transport)"
+    )
 
 
 def write_card(
@@ -79,7 +97,7 @@ def write_card(
         frames=cfg.preset.frames,
         rate=cfg.preset.rate,
         size=cfg.preset.size,
-        code="vector per clip" if cfg.preset.code == "vector" else "code per frame",
+        code=code_words(cfg.preset),
         data=f"phantoms, set {cfg.data.seed}, n={cfg.data.n}" if phantom else "a folder in EchoNet-Dynamic's layout",
         hearts=len(data.training),
         watched=len(data.watched),

@@ -1,4 +1,4 @@
-"""The denoiser's training: latents and motion codes of every heart, windows of them, and the diffusion loss."""
+"""The denoiser's training: motion codes of every heart, windows of them and of the latents, and the diffusion loss."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,32 +6,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import AutoencoderKL
 from diffusers.schedulers import DDIMScheduler
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from echo_augment.augmentor.mcdm.codec import encode
+from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, pad_to, vector_code
+from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.files import atomic_path
 
+from .latents import Latents
 from .prepared import Prepared
 
 
-def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
-    """Latents of the frames on the hearts' grids in one array ``(frames, C, h, w)`` float16; other rows stay zero."""
-    side = data.hearts[0].frames.shape[1] // 8
-    shape = (data.total, int(codec.config["latent_channels"]), side, side)
-    with atomic_path(path) as temporary:
-        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        for start, heart in zip(data.starts, tqdm(data.hearts, desc="latents", unit="heart"), strict=True):
-            target[start + heart.grid] = encode(codec, torch.from_numpy(heart.frames[heart.grid])).cpu().numpy()
-        target.flush()
-
-
 def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
-    """Motion codes on every heart's grid, one after the other: ``(sum of G, D)`` float32; ``kind`` is a preset's."""
+    """Codes on every heart's grid, one after the other, ``(sum of G, D)`` float32: ``mafe``, ``flow`` or ``vector``."""
     parts: list[npt.NDArray[np.float32]] = []
     for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
         if kind == "vector":
@@ -47,42 +37,28 @@ class Windows:
 
     Args:
         data: the hearts.
-        latents: path of :func:`write_latents`'s array.
-        codes: path of :func:`write_codes`'s array.
+        latents: of their frames.
+        codes: path of an array of codes, one heart after the other.
         frames: of a window, at the generator's rate.
-        vector: the codes are one per heart.
+        kind: of the codes, a preset's: ``vector`` has one a heart, ``transport`` is not normalised once more.
     """
 
-    def __init__(self, data: Prepared, latents: Path, codes: Path, *, frames: int, vector: bool) -> None:
-        self.data, self.frames, self.vector = data, frames, vector
-        self.latents = np.load(latents, allow_pickle=False)
+    def __init__(self, data: Prepared, latents: Latents, codes: Path, *, frames: int, kind: str) -> None:
+        self.data, self.latents, self.frames, self.vector = data, latents, frames, kind == "vector"
         raw = np.load(codes, allow_pickle=False)
-        counts = [1 if vector else len(heart.grid) for heart in data.hearts]
+        counts = [1 if self.vector else len(heart.grid) for heart in data.hearts]
         ends = np.cumsum(counts)
         trained = raw[: ends[len(data.training) - 1]]
         self.mean, self.std = trained.mean(0), trained.std(0) + 1e-6
+        if kind == "transport":  # the transport reads its own codes, as they are
+            self.mean, self.std = np.zeros_like(self.mean), np.ones_like(self.std)
         codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
-        self.scale = self._scale()
-
-    def _scale(self) -> float:
-        """Standard deviation of the latents relative to the ED frame's, over up to 200 training hearts."""
-        parts = []
-        for index in range(min(200, len(self.data.training))):
-            _, relative = self._latents(index)
-            parts.append(np.square(relative).mean())
-        return float(np.sqrt(np.mean(parts)))
-
-    def _latents(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """ED latent, and the latents of the heart's grid relative to it."""
-        heart, start = self.data.hearts[index], self.data.starts[index]
-        reference = self.latents[start + heart.ed].astype(np.float32)
-        return reference, self.latents[start + heart.grid].astype(np.float32) - reference
 
     def window(self, index: int, at: int) -> dict[str, Tensor]:
         """The window of heart ``index`` that begins at grid position ``at``; short hearts are padded and masked."""
-        reference, relative = self._latents(index)
-        part = torch.from_numpy(relative[at : at + self.frames] / self.scale)
+        reference, relative = self.latents.heart(index)
+        part = torch.from_numpy(relative[at : at + self.frames] / self.latents.scale)
         codes = self.codes[index]
         there = torch.arange(self.frames) < len(part)
         if not self.vector:
@@ -109,9 +85,9 @@ def noise_scheduler() -> DDIMScheduler:
     The reference clips at 4; here the latents are relative to the reference frame's, whose tails are longer.
     """
     return DDIMScheduler(
-        num_train_timesteps=1000,
-        beta_start=1e-4,
-        beta_end=0.02,
+        num_train_timesteps=TIMESTEPS,
+        beta_start=BETAS[0],
+        beta_end=BETAS[1],
         beta_schedule="linear",
         prediction_type="v_prediction",
         clip_sample=True,
@@ -120,12 +96,16 @@ def noise_scheduler() -> DDIMScheduler:
     )
 
 
-def denoising_loss(noise_offset: float, drop: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+def denoising_loss(
+    noise_offset: float, drop: float, transport: MotionTransport | None = None, scale: float = 1.0
+) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
     """Mean squared error of v over the frames that exist.
 
     Args:
         noise_offset: noise shared by all pixels of a frame's channel, as a share of its standard deviation.
         drop: share of clips whose motion is withheld.
+        transport: hints at where the latents are; None for a denoiser that takes no hints.
+        scale: unit of the latents; the transport's are in latent units.
     """
     scheduler = noise_scheduler()
 
@@ -136,11 +116,15 @@ def denoising_loss(noise_offset: float, drop: float) -> Callable[[nn.Module, dic
         noise = noise + noise_offset * torch.randn(*clean.shape[:3], 1, 1, device=device)
         # One draw per stratum of the noise levels: the loss of a small batch varies much less.
         strata = (torch.arange(count, device=device) + torch.rand(count, device=device)) / count
-        steps = (strata * 1000).long().clamp(max=999)
+        steps = (strata * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
         noisy = scheduler.add_noise(clean, noise, steps)
         target = scheduler.get_velocity(clean, noise, steps)
         dropped = torch.rand(count, device=device) < drop
-        v = model(noisy, steps, batch["reference"], batch["motion"], dropped)
+        hint = None
+        if transport is not None:
+            with torch.no_grad():
+                hint = transport.predict(batch["reference"], batch["motion"]).float() / scale
+        v = model(noisy, steps, batch["reference"], batch["motion"], dropped, hint)
         error = (v.float() - target).pow(2).mean((2, 3, 4))
         value = (error * there).sum() / there.sum()
         return {"loss": value}

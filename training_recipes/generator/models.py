@@ -7,9 +7,11 @@ from omegaconf import DictConfig
 
 from echo_augment.augmentor.mcdm.codec import build_codec
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
+from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import CODE_SIZE
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
+from echo_augment.augmentor.mcdm.transport import MotionTransport
 
 
 @dataclass(slots=True)
@@ -20,6 +22,7 @@ class Networks:
     reid: ReIDEncoder
     mafe: MAFE
     denoiser: MotionDenoiser
+    transport: MotionTransport | None
 
 
 def build_networks(preset: DictConfig) -> Networks:
@@ -34,18 +37,30 @@ def build_networks(preset: DictConfig) -> Networks:
         preset.size,
         preset.reid.embedding,
     )
-    return Networks(codec, reid, mafe, build_denoiser(preset, mafe))
+    return Networks(codec, reid, mafe, build_denoiser(preset, mafe), build_transport(preset))
 
 
 def build_denoiser(preset: DictConfig, mafe: MAFE) -> MotionDenoiser:
     """The denoiser of a preset; its code size follows from where the codes come from."""
     settings = preset.denoiser
+    sizes = {"vector": 2 * mafe.vector_size}
+    if preset.code == "transport":
+        sizes["transport"] = preset.transport.code_size
     return MotionDenoiser(
         tuple(settings.channels),
         tuple(settings.attention),
         tuple(settings.heads),
         settings.layers,
         motion=settings.motion,
-        code_size=2 * mafe.vector_size if preset.code == "vector" else CODE_SIZE,
+        code_size=sizes.get(preset.code, CODE_SIZE),
         cross_attention_dim=settings.cross_attention_dim,
+        hint=preset.code == "transport",
     )
+
+
+def build_transport(preset: DictConfig) -> MotionTransport | None:
+    """The motion transport of a preset whose codes it makes; None for the others."""
+    if preset.code != "transport":
+        return None
+    settings = preset.transport
+    return MotionTransport(settings.code_size, settings.width, side=preset.size // SHRINK, flow=settings.flow)

@@ -16,7 +16,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "pseudo": ("reid",),
     "mafe": ("reid", "pseudo"),
     "inputs": ("codec", "reid", "pseudo", "mafe"),
-    "denoiser": ("codec", "reid", "pseudo", "mafe", "inputs"),
+    "transport": ("codec", "reid", "pseudo", "mafe", "inputs"),
+    "denoiser": ("codec", "reid", "pseudo", "mafe", "inputs", "transport"),
 }
 LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 
@@ -56,10 +57,9 @@ class Options:
         if self.accumulate < 1:
             raise EchoAugmentError(f"accumulate must be at least 1, got {self.accumulate}")
 
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The stages to run, in their order."""
-        return (*NEEDS[self.only], self.only)
+    def stages(self, code: str) -> tuple[str, ...]:
+        """The stages to run, in their order, for a preset's motion codes."""
+        return tuple(name for name in (*NEEDS[self.only], self.only) if name != "transport" or code == "transport")
 
     def settings(self) -> dict[str, Any]:
         """What of them changes the weights beyond preset and codec, for the run's settings; empty by default."""
@@ -99,6 +99,23 @@ def ablate(preset: DictConfig, losses: str | None) -> DictConfig:
     changed = OmegaConf.merge(preset, {"mafe": {"losses": weights}})
     assert isinstance(changed, DictConfig)
     return changed
+
+
+def check_stages(preset: DictConfig, options: Options) -> None:
+    """Refuse a run that would not do what it is asked for.
+
+    Raises:
+        EchoAugmentError: ``only`` is a stage that the preset's motion codes do not need, or ``losses`` changes a MAFE
+            that they do not read.
+    """
+    if options.only == "transport" != preset.code:
+        raise EchoAugmentError(f"only=transport needs preset.code=transport, got {preset.code!r}")
+    unread = preset.code == "flow" or (preset.code == "transport" and preset.transport.flow == "teacher")
+    if unread and options.losses is not None and options.only != "mafe":
+        raise EchoAugmentError(
+            f"losses={options.losses} changes MAFE, which the motion codes of preset {preset.name} do not read",
+            "Add +only=mafe, or take preset.transport.flow=mafe or preset.code=mafe",
+        )
 
 
 def _choose(key: str, value: str | None, there: list[Any]) -> None:

@@ -3,21 +3,19 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from echo_augment.augmentor.mcdm.flow import FlowTeacher
+from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.hearts import Heart
+from echo_augment.augmentor.mcdm.motion import teacher_flows
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.files import atomic_path
 
 from .prepared import Prepared
-
-SHRINK = 4  # flow fields are kept at a quarter of the side; flow is smooth
 
 
 class PseudoLabels:
@@ -40,13 +38,7 @@ class PseudoLabels:
 
 def heart_flow(heart: Heart) -> npt.NDArray[np.float16]:
     """Flow from the ED frame to every frame on the grid, ``(G, 2, h, w)``, in pixels of the full frame."""
-    teacher, reference = FlowTeacher(), heart.reference
-    size = reference.shape[0] // SHRINK
-    fields = []
-    for index in heart.grid:
-        flow = teacher(reference, heart.frames[index])
-        fields.append([cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in flow])
-    return np.asarray(fields, dtype=np.float16)
+    return shrink_flow(teacher_flows(heart)).astype(np.float16)
 
 
 def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 256) -> None:

@@ -1,4 +1,4 @@
-"""The trained stages of the generator: codec, re-ID, MAFE, denoiser. Each is a model, its batches and its loss."""
+"""The trained stages of the generator: each is a model, its batches and its loss; here codec, re-ID and MAFE."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from ..fit import FitResult, fit
 from .prepared import Prepared
 from .pseudo import PseudoLabels
 
-CODEC, REID, PAIRS, WINDOWS = range(4)  # one random stream a stage
+CODEC, REID, PAIRS, WINDOWS, MOTIONS = range(5)  # one random stream a stage
 
 
 def endless(draw: Callable[[np.random.Generator], Any], seed: int, stream: int) -> Callable[[int], Iterator[Any]]:

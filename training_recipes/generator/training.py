@@ -1,4 +1,5 @@
-"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, denoiser."""
+"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, transport,
+denoiser."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
+from echo_augment.augmentor.mcdm.transport import MotionTransport
 
-from .denoising import Windows, denoising_loss, noise_scheduler, write_codes, write_latents
+from .denoising import Windows, denoising_loss, noise_scheduler, write_codes
+from .latents import Latents, write_latents
 from .ledger import Stages
 from .models import build_networks
 from .options import Options
@@ -23,6 +26,7 @@ from .pseudo import PseudoLabels, write_pseudo
 from .quality import fit_scale, interpolation_quality, nearest_share
 from .stages import (
     CODEC,
+    MOTIONS,
     PAIRS,
     REID,
     WINDOWS,
@@ -33,6 +37,7 @@ from .stages import (
     reid_step,
     train,
 )
+from .transporting import Motions, explained, transport_loss, write_flows, write_transport_codes
 
 Figures = dict[str, Any]
 
@@ -68,7 +73,7 @@ class GeneratorTraining:
             torch.manual_seed(seed)
             self.nets = build_networks(preset)
         self._common: dict[str, Any] = {"seed": seed, "out": out / "checkpoints", "accelerator": accelerator}
-        self._read_windows: Windows | None = None
+        self._read_latents: Latents | None = None
 
     def run(self) -> None:
         """Run the stages that the options ask for."""
@@ -78,15 +83,17 @@ class GeneratorTraining:
             "pseudo": self._make_pseudo,
             "mafe": self._train_mafe,
             "inputs": self._make_inputs,
+            "transport": self._train_transport,
             "denoiser": self._train_denoiser,
         }
         loads: dict[str, Callable[[], None]] = {
             "codec": self._load_codec,
             "reid": self._load_reid,
             "mafe": self._load_mafe,
+            "transport": self._load_transport,
             "denoiser": self._load_denoiser,
         }
-        for name in self.options.stages:
+        for name in self.options.stages(self.preset.code):
             self.stages.run(name, works[name])
             self.accelerator.wait_for_everyone()
             if name in loads:
@@ -101,6 +108,7 @@ class GeneratorTraining:
             nets.mafe,
             nets.reid,
             noise_scheduler(),
+            nets.transport,
             frames=preset.frames,
             rate=preset.rate,
             size=preset.size,
@@ -186,30 +194,54 @@ class GeneratorTraining:
     def _make_inputs(self) -> Figures:
         if self.accelerator.is_main_process:
             write_latents(self.data, self.nets.codec, self.out / "latents.npy")
-            write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy")
+            if self.preset.code == "transport":
+                mafe = self.nets.mafe if self.preset.transport.flow == "mafe" else None
+                write_flows(self.data, mafe, self.out / "flows.npy")
+            else:
+                write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy")
         return {"frames": self.data.total}
 
+    def _latents(self) -> Latents:
+        if self._read_latents is None:
+            self._read_latents = Latents(self.data, self.out / "latents.npy")
+        return self._read_latents
+
+    def _train_transport(self) -> Figures:
+        settings, transport, latents = self.preset.transport, self.nets.transport, self._latents()
+        assert transport is not None
+        transport.register_to_config(scale=latents.scale)
+        motions = Motions(self.data, latents, self.out / "flows.npy")
+        result = train(
+            transport,
+            lambda rng: motions.draw(rng, settings.batch),
+            transport_loss(latents.scale),
+            settings,
+            name="transport",
+            stream=MOTIONS,
+            **self._common,
+        )
+        if self.accelerator.is_main_process:
+            write_transport_codes(transport, motions, self.out / "codes.npy")
+        self._save(transport, "transport")
+        return {"steps": result.steps, "seconds": result.seconds, "explained": explained(transport, motions)}
+
+    def _load_transport(self) -> None:
+        self.nets.transport = MotionTransport.from_pretrained(self.out / "transport").to(self.device).eval()
+
     def _windows(self) -> Windows:
-        if self._read_windows is None:
-            preset = self.preset
-            self._read_windows = Windows(
-                self.data,
-                self.out / "latents.npy",
-                self.out / "codes.npy",
-                frames=preset.frames,
-                vector=preset.code == "vector",
-            )
-        return self._read_windows
+        codes = self.out / "codes.npy"
+        return Windows(self.data, self._latents(), codes, frames=self.preset.frames, kind=self.preset.code)
 
     def _train_denoiser(self) -> Figures:
         settings, windows, denoiser = self.preset.denoiser, self._windows(), self.nets.denoiser
-        denoiser.register_to_config(motion_scale=windows.scale)
+        scale = self._latents().scale
+        denoiser.register_to_config(motion_scale=scale)
         if self.options.checkpointing:
             denoiser.enable_gradient_checkpointing()
         result = train(
             denoiser,
             lambda rng: windows.draw(rng, settings.batch),
-            denoising_loss(settings.noise_offset, settings.drop),
+            denoising_loss(settings.noise_offset, settings.drop, self.nets.transport, scale),
             settings,
             name="denoiser",
             stream=WINDOWS,

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.denoising import denoising_loss
-from echo_augment.training_recipes.generator.options import Options, ablate, command_line, read_options
+from echo_augment.training_recipes.generator.options import Options, ablate, check_stages, command_line, read_options
 
 PRESET = OmegaConf.create({"mafe": {"losses": {"reid": 0.3, "flow": 2.0}, "width": 8}})
 
@@ -16,7 +16,8 @@ def test_absent_options_leave_the_runs_settings_alone():
     for cfg in ({}, {"codec": None, "losses": None, "only": None, "log": None, "accumulate": None}):
         options = read_options(OmegaConf.create(cfg))
         assert options == Options() and options.settings() == {} and command_line(options) == ""
-    assert options.stages == ("codec", "reid", "pseudo", "mafe", "inputs", "denoiser")
+    assert options.stages("mafe") == ("codec", "reid", "pseudo", "mafe", "inputs", "denoiser")
+    assert options.stages("transport") == ("codec", "reid", "pseudo", "mafe", "inputs", "transport", "denoiser")
     assert ablate(PRESET, None) is PRESET
 
 
@@ -31,7 +32,7 @@ def test_an_ablation_zeroes_the_losses_left_out(losses, weights):
 
 
 def test_a_run_for_mafe_needs_no_codec():
-    assert read_options(OmegaConf.create({"only": "mafe"})).stages == ("reid", "pseudo", "mafe")
+    assert read_options(OmegaConf.create({"only": "mafe"})).stages("mafe") == ("reid", "pseudo", "mafe")
 
 
 def test_what_changes_the_weights_is_told():
@@ -55,6 +56,21 @@ def test_what_changes_the_weights_is_told():
 def test_wrong_values_are_named(cfg, message):
     with pytest.raises(EchoAugmentError, match=message):
         read_options(OmegaConf.create(cfg))
+
+
+def test_a_run_that_would_not_do_what_it_is_asked_for_is_refused():
+    def coded(code, flow):
+        return OmegaConf.create({"name": "p", "code": code, "transport": {"flow": flow}})
+
+    with pytest.raises(EchoAugmentError, match=r"only=transport needs preset\.code=transport, got 'mafe'"):
+        check_stages(coded("mafe", "mafe"), Options(only="transport"))
+    for code, flow in (("flow", "mafe"), ("transport", "teacher")):
+        with pytest.raises(EchoAugmentError, match="losses=interp changes MAFE, which the motion codes of preset p"):
+            check_stages(coded(code, flow), Options(losses="interp"))
+        check_stages(coded(code, flow), Options(losses="interp", only="mafe"))
+        check_stages(coded(code, flow), Options())
+    for code, flow in (("mafe", "teacher"), ("transport", "mafe"), ("vector", "teacher")):
+        check_stages(coded(code, flow), Options(losses="interp"))
 
 
 @pytest.mark.parametrize("motion", ["frame", "vector"])

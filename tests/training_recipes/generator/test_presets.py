@@ -49,7 +49,7 @@ def test_base_takes_the_papers_mafe_and_a_code_per_frame():
     settings = preset("base")
     networks = on_meta(settings)
     assert networks.mafe.vector_size == 1536 and networks.denoiser.config["motion"] == "frame"
-    assert networks.denoiser.config["code_size"] == 50
+    assert networks.denoiser.config["code_size"] == networks.transport.config["code_size"] == 16
     assert 20e6 < count(networks.denoiser) < 80e6
 
 
@@ -63,7 +63,8 @@ def test_the_latents_of_a_clip_pass_through(name):
         clip = torch.empty(1, settings.frames, *latents.shape[1:])
         length = 1 if settings.code == "vector" else settings.frames
         codes = torch.empty(1, length, networks.denoiser.config["code_size"])
-        v = networks.denoiser(clip, torch.empty(1, dtype=torch.long), latents[:1], codes)
+        hint = None if networks.transport is None else networks.transport.predict(latents[:1], codes)
+        v = networks.denoiser(clip, torch.empty(1, dtype=torch.long), latents[:1], codes, hint=hint)
     assert latents.shape == (2, 4, 14, 14) and v.shape == clip.shape
 
 

@@ -1,0 +1,156 @@
+"""Motion transport: a motion code that means the same in every heart, and what it makes of a given look."""
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.accelerate_utils import apply_forward_hook
+from torch import Tensor, nn
+
+from echo_augment.cache import EchoAugmentError
+
+from .flow import SHRINK
+
+NOISE = 0.05  # added to codes in training, so that nothing can hide in their last digits
+
+
+class MotionTransport(ModelMixin, ConfigMixin):
+    """Reads motion codes off flow fields, and moves the latent of a look by a code.
+
+    EF is relative: a displacement in pixels is another contraction in a larger heart, so codes in pixels do not travel.
+    Here the code is learned behind a bottleneck: an encoder sees the flow and the ED frame of an *affine copy* of a
+    heart, a predictor sees that code and the latent of the heart itself, and both are trained so that the prediction
+    is the heart's own moving frame. What the copy changed (size, place, tilt, proportions, light) cannot be of use and
+    is not coded; what an affine map leaves alone, and EF is such a thing, is. No labels.
+
+    Args:
+        code_size: numbers in a code.
+        width: channels of the predictor, a multiple of 8; the encoder has half as many.
+        latent_channels: of the codec.
+        side: of a flow field, a quarter of a frame's.
+        scale: standard deviation of the latents relative to the ED frame's.
+        flow: whose flow fields it reads: ``"mafe"``, or the ``"teacher"``'s that MAFE learned from
+            (:class:`~echo_augment.augmentor.mcdm.flow.FlowTeacher`); a small MAFE's are the poorer ones.
+
+    Raises:
+        EchoAugmentError: ``flow`` is neither of the two.
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(
+        self,
+        code_size: int = 8,
+        width: int = 48,
+        latent_channels: int = 4,
+        side: int = 28,
+        scale: float = 1.0,
+        flow: str = "mafe",
+    ) -> None:
+        super().__init__()
+        if flow not in ("mafe", "teacher"):
+            raise EchoAugmentError(f"transport.flow must be 'mafe' or 'teacher', got {flow!r}")
+        inner, last = width // 2, -(-side // 4)
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, inner, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(inner, inner, 3, stride=2, padding=1),
+            nn.GroupNorm(4, inner),
+            nn.SiLU(),
+            nn.Conv2d(inner, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.GroupNorm(4, width),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(width * last * last, 128),
+            nn.SiLU(),
+            nn.Linear(128, code_size),
+        )
+        self.predictor = Predictor(code_size, width, latent_channels)
+
+    @apply_forward_hook
+    def encode(self, flow: Tensor, frames: Tensor) -> Tensor:
+        """Codes ``(B, D)`` of flows ``(B, 2, s, s)`` in pixels of the full frame, from ED frames ``(B, 1, s, s)`` in
+        [0, 1]."""
+        return self.encoder(torch.cat([flow / SHRINK, frames * 2 - 1], dim=1))
+
+    @apply_forward_hook
+    def predict(self, reference: Tensor, codes: Tensor) -> Tensor:
+        """Latents relative to the reference's: ``(B, F, C, h, w)``.
+
+        Args:
+            reference: latents of the reference frames, ``(B, C, h, w)``.
+            codes: ``(B, F, D)``.
+        """
+        frames = codes.shape[1]
+        looks = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
+        moved: Tensor = self.predictor(looks, codes.flatten(0, 1))
+        return moved.unflatten(0, (-1, frames)) * self.config["scale"]
+
+    def forward(self, flow: Tensor, frames: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes ``(B, D)`` of flows and ED frames as :meth:`encode` has them, and what they make of latents
+        ``(B, C, h, w)``: ``(B, C, h, w)``."""
+        codes = self.encode(flow, frames)
+        noisy = codes + NOISE * torch.randn_like(codes) if self.training else codes
+        return codes, self.predict(reference, noisy[:, None])[:, 0]
+
+
+class Predictor(nn.Module):
+    """A small UNet of two levels; a code scales and shifts the features of every block (FiLM, arXiv 1709.07871)."""
+
+    def __init__(self, code_size: int, width: int, latent_channels: int) -> None:
+        super().__init__()
+        inner = 2 * width
+        self.embed = nn.Sequential(nn.Linear(code_size, inner), nn.SiLU(), nn.Linear(inner, inner), nn.SiLU())
+        self.enter = nn.Conv2d(latent_channels + 2, width, 3, padding=1)
+        self.first = Block(width, width, inner)
+        self.down = nn.Conv2d(width, inner, 3, stride=2, padding=1)
+        self.middle = nn.ModuleList([Block(inner, inner, inner), Block(inner, inner, inner)])
+        self.up = nn.Conv2d(inner, width, 3, padding=1)
+        self.last = nn.ModuleList([Block(inner, width, inner), Block(width, width, inner)])
+        self.leave = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, latent_channels, 3, padding=1))
+
+    def forward(self, look: Tensor, code: Tensor) -> Tensor:
+        """Latents ``(B, C, h, w)`` and codes ``(B, D)`` to latents ``(B, C, h, w)``."""
+        embedded = self.embed(code)
+        skip = self.first(self.enter(torch.cat([look, places(look)], dim=1)), embedded)
+        x = self.down(skip)
+        for block in self.middle:
+            x = block(x, embedded)
+        x = torch.cat([self.up(F.interpolate(x, size=skip.shape[-2:])), skip], dim=1)
+        for block in self.last:
+            x = block(x, embedded)
+        return self.leave(x)
+
+
+class Block(nn.Module):
+    """A residual block whose second normalisation is scaled and shifted by the code."""
+
+    def __init__(self, channels: int, out: int, embedding: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.GroupNorm(8, channels), nn.GroupNorm(8, out)
+        self.conv1, self.conv2 = nn.Conv2d(channels, out, 3, padding=1), nn.Conv2d(out, out, 3, padding=1)
+        self.film = nn.Linear(embedding, 2 * out)
+        self.skip = nn.Conv2d(channels, out, 1) if channels != out else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
+        """Features ``(B, C, h, w)`` and embedded codes ``(B, E)`` to ``(B, out, h, w)``."""
+        scale, shift = self.film(embedded)[:, :, None, None].chunk(2, dim=1)
+        hidden = self.norm2(self.conv1(F.silu(self.norm1(x)))) * (1 + scale) + shift
+        return self.skip(x) + self.conv2(F.silu(hidden))
+
+
+def places(images: Tensor) -> Tensor:
+    """Coordinates of every pixel of ``images (B, C, h, w)`` in [-1, 1], x then y: ``(B, 2, h, w)``."""
+    height, width = images.shape[-2:]
+    ys = torch.linspace(-1, 1, height, device=images.device, dtype=images.dtype)
+    xs = torch.linspace(-1, 1, width, device=images.device, dtype=images.dtype)
+    return torch.stack(torch.meshgrid(ys, xs, indexing="ij")).flip(0).expand(len(images), -1, -1, -1)
+
+
+def small(frames: Tensor) -> Tensor:
+    """Frames ``(B, H, W)`` uint8 at the side of a flow field, ``(B, 1, H / 4, W / 4)`` in [0, 1]."""
+    return F.avg_pool2d(frames[:, None].float() / 255, SHRINK)

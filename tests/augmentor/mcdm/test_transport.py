@@ -1,0 +1,166 @@
+"""Motion transport: codes and predictions have their shapes and units, and a hint is what the denoiser makes of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser, noise_level
+from echo_augment.augmentor.mcdm.flow import shrink_flow
+from echo_augment.augmentor.mcdm.motion import transport_codes
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.transport import MotionTransport, places, small
+from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.generator.denoising import noise_scheduler
+
+
+def seed(value):
+    return torch.Generator().manual_seed(value)
+
+
+@pytest.fixture(scope="module")
+def transport():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        made = MotionTransport(6, 16, scale=0.5)
+        torch.nn.init.normal_(made.predictor.last[1].conv2.weight, std=0.1)
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def carried(untrained, transport):
+    with torch.random.fork_rng([]):
+        torch.manual_seed(1)
+        denoiser = MotionDenoiser(
+            (32, 32), (False, True), (2, 2), 1, motion="frame", code_size=6, cross_attention_dim=32, hint=True
+        )
+    parts = {name: getattr(untrained, name) for name in ("vae", "mafe", "reid", "scheduler")}
+    pipeline = MCDMPipeline(denoiser=denoiser, transport=transport, code="transport", **parts)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def test_a_frames_latent_depends_on_its_own_code_alone(transport):
+    reference, codes = torch.randn(2, 4, 14, 14), torch.randn(2, 5, 6)
+    other = codes.clone()
+    other[1, 3] += 1
+    with torch.no_grad():
+        one, two = transport.predict(reference, codes), transport.predict(reference, other)
+    assert one.shape == (2, 5, 4, 14, 14)
+    changed = (one - two).abs().amax((2, 3, 4)) > 1e-6
+    assert changed.nonzero().tolist() == [[1, 3]]
+
+
+def test_predictions_are_in_latent_units(transport):
+    reference, codes = torch.randn(1, 4, 14, 14), torch.randn(1, 2, 6)
+    with torch.no_grad():
+        half = transport.predict(reference, codes)
+        transport.register_to_config(scale=1.0)
+        whole = transport.predict(reference, codes)
+        transport.register_to_config(scale=0.5)
+    torch.testing.assert_close(whole, 2 * half)
+
+
+def test_noise_hides_details_of_a_code_in_training_only(transport):
+    inputs = torch.randn(3, 2, 28, 28), torch.rand(3, 1, 28, 28), torch.randn(3, 4, 14, 14)
+    with torch.no_grad(), torch.random.fork_rng([]):
+        transport.train()
+        first, second = transport(*inputs), transport(*inputs)
+        transport.eval()
+        third, fourth = transport(*inputs), transport(*inputs)
+    torch.testing.assert_close(first[0], second[0])
+    assert not torch.equal(first[1], second[1]) and torch.equal(third[1], fourth[1])
+
+
+def test_codes_of_a_heart_are_read_at_its_ed_frame(untrained, transport, hearts):
+    codes = transport_codes(untrained.mafe, transport, hearts[0])
+    assert codes.shape == (len(hearts[0].grid), 6) and codes.dtype == np.float32 and np.isfinite(codes).all()
+
+
+def test_small_frames_and_flows_are_means():
+    rng = np.random.default_rng(0)
+    frame, flow = rng.integers(0, 256, (1, 16, 24), dtype=np.uint8), rng.normal(size=(2, 16, 24)).astype(np.float32)
+    assert small(torch.from_numpy(frame))[0, 0, 1, 2].item() == pytest.approx(frame[0, 4:8, 8:12].mean() / 255)
+    assert shrink_flow(flow)[1, 1, 2] == pytest.approx(flow[1, 4:8, 8:12].mean(), abs=1e-6)
+
+
+def test_places_name_x_before_y():
+    x, y = places(torch.zeros(3, 4, 5, 7))[2]
+    assert x[0].tolist() == pytest.approx(torch.linspace(-1, 1, 7).tolist()) and (x[0] == x[4]).all()
+    assert y[:, 0].tolist() == pytest.approx(torch.linspace(-1, 1, 5).tolist())
+
+
+def test_noise_level_is_the_schedulers():
+    steps = torch.tensor([0, 1, 500, TIMESTEPS - 1])
+    torch.testing.assert_close(noise_level(steps), (1 - noise_scheduler().alphas_cumprod[steps]).sqrt())
+
+
+def test_an_exact_hint_leaves_the_noise(carried):
+    """A UNet that finds the noise's part alone needs no more: v = alpha * noise - sigma * clean."""
+    denoiser, scheduler = carried.denoiser, noise_scheduler()
+    clean, noise = torch.randn(2, 16, 4, 14, 14), torch.randn(2, 16, 4, 14, 14)
+    steps = torch.tensor([200, 900])
+    share = scheduler.alphas_cumprod[steps].sqrt()[:, None, None, None, None] * noise
+
+    def found(x, *_args, **_kwargs):
+        return (torch.nn.functional.pad(share.flatten(0, 1), (0, x.shape[-1] - 14) * 2).unflatten(0, (2, 16)),)
+
+    forward, denoiser.unet.forward = denoiser.unet.forward, found
+    try:
+        noisy = scheduler.add_noise(clean, noise, steps)
+        v = denoiser(noisy, steps, torch.randn(2, 4, 14, 14), torch.zeros(2, 16, 6), hint=clean)
+        dropped = torch.ones(2, dtype=torch.bool)
+        blind = denoiser(noisy, steps, torch.randn(2, 4, 14, 14), torch.zeros(2, 16, 6), dropped, clean)
+    finally:
+        denoiser.unet.forward = forward
+    torch.testing.assert_close(v, scheduler.get_velocity(clean, noise, steps), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(blind, share, atol=1e-6, rtol=1e-6)
+
+
+def test_the_pipeline_keeps_its_transport(carried, tmp_path, hearts):
+    carried.save_pretrained(tmp_path)
+    loaded = MCDMPipeline.load(str(tmp_path))
+    loaded.set_progress_bar_config(disable=True)
+    codes = carried.encode_motion(hearts[0])
+    torch.testing.assert_close(loaded.encode_motion(hearts[0]), codes)
+    look = torch.from_numpy(hearts[1].reference.copy())[None]
+    for length in (16, 24):
+        clips = [
+            pipeline(look, codes[None, :length], num_inference_steps=2, detail=False, generator=seed(3))[0].int()
+            for pipeline in (carried, loaded)
+        ]
+        assert clips[0].shape == (1, length, 112, 112)
+        assert (clips[0] - clips[1]).abs().max() <= 1, "loaded weights lie elsewhere, where sums may round otherwise"
+    kept, found = carried.transport.state_dict(), loaded.transport.state_dict()
+    assert all(torch.equal(kept[key], found[key]) for key in kept) and loaded.transport.config["scale"] == 0.5
+
+
+def test_guidance_withholds_the_hint_too(carried, hearts):
+    look, codes = torch.from_numpy(hearts[1].reference.copy())[None], carried.encode_motion(hearts[0])[None, :16]
+    run = {"num_inference_steps": 1, "detail": False}
+    still = carried(look, codes, guidance_scale=0.0, generator=seed(3), **run)[0]
+    other = carried(look, codes + 5, guidance_scale=0.0, generator=seed(3), **run)[0]
+    assert torch.equal(still, other), "without motion, the codes have no say"
+    with_motion = [carried(look, codes + add, generator=seed(3), **run)[0] for add in (0, 5)]
+    assert not torch.equal(*with_motion)
+
+
+def test_parts_that_do_not_belong_together_are_refused(carried, untrained, transport):
+    parts = {name: getattr(untrained, name) for name in ("vae", "mafe", "reid", "scheduler")}
+    for denoiser, code, given in (
+        (carried.denoiser, "transport", None),
+        (untrained.denoiser, "mafe", transport),
+        (carried.denoiser, "mafe", transport),
+        (untrained.denoiser, "transport", transport),
+    ):
+        with pytest.raises(EchoAugmentError, match="do not belong together"):
+            MCDMPipeline(denoiser=denoiser, transport=given, code=code, **parts)
+
+
+def test_whose_flow_is_read_decides_the_codes(untrained, transport, hearts):
+    codes = {}
+    for flow in ("teacher", "mafe"):
+        transport.register_to_config(flow=flow)
+        codes[flow] = transport_codes(untrained.mafe, transport, hearts[0])
+    assert np.abs(codes["teacher"] - codes["mafe"]).max() > 1e-3
+    with pytest.raises(EchoAugmentError, match=r"transport\.flow must be 'mafe' or 'teacher', got 'both'"):
+        MotionTransport(flow="both")

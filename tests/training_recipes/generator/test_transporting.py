@@ -1,0 +1,87 @@
+"""The transport's batches: a frame's flow, look and latents are one heart's; watched hearts never train; it learns."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from echo_augment.augmentor.mcdm.transport import MotionTransport
+from echo_augment.training_recipes.generator.copies import Copies
+from echo_augment.training_recipes.generator.latents import Latents
+from echo_augment.training_recipes.generator.prepared import prepare
+from echo_augment.training_recipes.generator.transporting import (
+    Motions,
+    explained,
+    transport_loss,
+    write_transport_codes,
+)
+
+HEARTS, LENGTH = 6, 8
+
+
+@pytest.fixture
+def motions(tmp_path):
+    """Hearts of 8 frames whose brightness, latents and flows tell which heart and frame they are."""
+    frames = np.zeros((HEARTS * LENGTH, 112, 112), np.uint8)
+    latents = np.zeros((HEARTS * LENGTH, 4, 14, 14), np.float16)
+    flows = np.zeros((HEARTS * LENGTH // 2, 2, 28, 28), np.float16)
+    rows = []
+    for heart in range(HEARTS):
+        start = heart * LENGTH
+        frames[start : start + LENGTH] = 20 * (heart + 1)
+        for t in range(0, LENGTH, 2):
+            latents[start + t] = heart + t
+            flows[(start + t) // 2] = heart + t / 16
+        rows.append({"name": f"h{heart}", "start": start, "length": LENGTH, "ed": 0, "es": 4})
+    np.save(tmp_path / "frames.npy", frames)
+    np.save(tmp_path / "latents.npy", latents)
+    np.save(tmp_path / "flows.npy", flows)
+    table = {"hearts": rows, "hashes": {"first": [], "content": []}, "skipped": []}
+    (tmp_path / "hearts.json").write_text(json.dumps(table))
+    data = prepare([], tmp_path, rate=12.5, size=112, monitor=0.34)
+    return Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
+
+
+def still(_rng, count):
+    one = torch.ones(count)
+    return Copies(torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, watched):
+    monkeypatch.setattr("echo_augment.training_recipes.generator.transporting.draw_copies", still)
+    batch = motions.draw(np.random.default_rng(0), 64, watched=watched)
+    heart = (batch["look"][:, 0, 14, 14] * 255 / 20 - 1).round()
+    t = batch["relative"][:, 0, 0, 0]
+    torch.testing.assert_close(batch["reference"][:, 0, 0, 0], heart)
+    torch.testing.assert_close(batch["flow"][:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
+    assert set(heart.int().tolist()) == ({4, 5} if watched else {0, 1, 2, 3}) and set(t.int().tolist()) == {0, 2, 4, 6}
+
+
+def test_codes_are_written_in_the_order_of_the_hearts(motions, tmp_path):
+    transport = MotionTransport(6, 16).eval()
+    write_transport_codes(transport, motions, tmp_path / "codes.npy", batch=5)
+    codes = np.load(tmp_path / "codes.npy")
+    with torch.no_grad():
+        flow = torch.from_numpy(motions.flows[9:10].astype(np.float32))
+        expected = transport.encode(flow, motions.looks[2:3]).numpy()
+    assert codes.shape == (HEARTS * LENGTH // 2, 6)
+    np.testing.assert_allclose(codes[9:10], expected, atol=1e-5)
+
+
+def test_training_explains_what_moves(motions):
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        transport = MotionTransport(6, 16, scale=motions.latents.scale)
+        optimizer = torch.optim.AdamW(transport.parameters(), lr=5e-3)
+        before = explained(transport.eval(), motions, 64)
+        loss_fn, rng = transport_loss(motions.latents.scale), np.random.default_rng(1)
+        for _ in range(60):
+            losses = loss_fn(transport.train(), motions.draw(rng, 32))
+            optimizer.zero_grad()
+            losses["loss"].backward()
+            optimizer.step()
+    after = explained(transport.eval(), motions, 64)
+    assert before < 0.3 and after > 0.5
+    assert losses["error"] < 0.5

@@ -1,0 +1,113 @@
+"""The motion transport's training: frames of hearts from the motion of their affine copies."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from echo_augment.augmentor.mcdm.flow import SHRINK, shrink_flow
+from echo_augment.augmentor.mcdm.mafe import MAFE
+from echo_augment.augmentor.mcdm.motion import mafe_flows
+from echo_augment.augmentor.mcdm.transport import MotionTransport, small
+from echo_augment.cache.files import atomic_path
+
+from .copies import copied, draw_copies
+from .latents import Latents
+from .prepared import Prepared
+from .pseudo import heart_flow
+
+CODE_WEIGHT = 1e-3  # of the codes' mean square in the loss: keeps their size near 1
+
+
+def write_flows(data: Prepared, mafe: MAFE | None, path: Path) -> None:
+    """MAFE's flows on every heart's grid, one after the other: ``(sum of G, 2, H / 4, W / 4)`` float16.
+
+    Without a MAFE, the flow teacher's.
+    """
+    side = data.hearts[0].frames.shape[1] // SHRINK
+    with atomic_path(path) as temporary, ThreadPoolExecutor() as pool:
+        shape = (sum(len(heart.grid) for heart in data.hearts), 2, side, side)
+        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        fields: Iterable[npt.NDArray[Any]]
+        if mafe is None:
+            fields = pool.map(heart_flow, data.hearts)
+        else:
+            fields = (shrink_flow(mafe_flows(mafe, heart)) for heart in data.hearts)
+        start = 0
+        for flows in tqdm(fields, "motion", len(data.hearts), unit="heart"):
+            target[start : start + len(flows)] = flows
+            start += len(flows)
+        target.flush()
+
+
+class Motions:
+    """Single frames of hearts: the flow from the ED frame, the ED frame, its latent and the frame's own.
+
+    Args:
+        data: the hearts.
+        latents: of their frames.
+        flows: path of :func:`write_flows`'s array.
+    """
+
+    def __init__(self, data: Prepared, latents: Latents, flows: Path) -> None:
+        self.data, self.latents = data, latents
+        self.flows = np.load(flows, mmap_mode="r", allow_pickle=False)
+        counts = [len(heart.grid) for heart in data.hearts]
+        self.heart_of = np.repeat(np.arange(len(counts)), counts)
+        self.first = np.cumsum([0, *counts[:-1]])
+        self.looks = small(torch.from_numpy(np.stack([heart.reference for heart in data.hearts])))
+
+    def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
+        """``count`` frames, each beside an affine copy's flow and ED frame; of the watched hearts where asked."""
+        border = self.first[len(self.data.training)]
+        rows = rng.integers(border, len(self.heart_of), count) if watched else rng.integers(0, border, count)
+        hearts = self.heart_of[rows]
+        pairs = [self.latents.frame(int(h), int(row - self.first[h])) for h, row in zip(hearts, rows, strict=True)]
+        flows = torch.from_numpy(self.flows[rows].astype(np.float32))
+        flow, look = copied(flows, self.looks[torch.from_numpy(hearts)], draw_copies(rng, count))
+        reference, relative = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
+        return {"flow": flow, "look": look, "reference": reference, "relative": relative}
+
+
+def transport_loss(scale: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+    """Mean squared error of the predicted latents, as a share of the latents' own mean square."""
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        codes, moved = model(batch["flow"], batch["look"], batch["reference"])
+        error = (moved.float() - batch["relative"]).pow(2).mean() / scale**2
+        return {"loss": error + CODE_WEIGHT * codes.float().pow(2).mean(), "error": error}
+
+    return loss
+
+
+def explained(transport: MotionTransport, motions: Motions, count: int = 512) -> float:
+    """Share of what moves in frames of the watched hearts that is predicted from their copies' codes."""
+    batch = motions.draw(np.random.default_rng(0), count, watched=True)
+    device = transport.device
+    errors = []
+    with torch.no_grad():
+        for at in range(0, count, 64):
+            part = {key: value[at : at + 64].to(device) for key, value in batch.items()}
+            moved = transport(part["flow"], part["look"], part["reference"])[1]
+            errors.append((moved - part["relative"]).cpu())
+    error = torch.cat(errors).pow(2).mean() / batch["relative"].pow(2).mean()
+    return float(1 - error)
+
+
+def write_transport_codes(transport: MotionTransport, motions: Motions, path: Path, *, batch: int = 256) -> None:
+    """Codes on every heart's grid, one after the other: ``(sum of G, D)`` float32."""
+    parts: list[npt.NDArray[np.float32]] = []
+    device = transport.device
+    with torch.no_grad():
+        for at in range(0, len(motions.flows), batch):
+            flow = torch.from_numpy(motions.flows[at : at + batch].astype(np.float32)).to(device)
+            looks = motions.looks[torch.from_numpy(motions.heart_of[at : at + batch])].to(device)
+            parts.append(transport.encode(flow, looks).float().cpu().numpy())
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(parts), allow_pickle=False)
