@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.training_recipes.images import psnr, ssim
@@ -45,6 +46,10 @@ def run(cfg: DictConfig) -> None:
     """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF."""
     out = Path(cfg.out)
     out.mkdir(parents=True, exist_ok=True)
+    for folder in (cfg.training, cfg.data.root):  # what is used late is looked at before minutes of work
+        if folder is not None:
+            read_table(folder)
+    draw = None if cfg.segmenter is None else load_segmenter(cfg.segmenter)
     pipeline = MCDMPipeline.load(cfg.generator).to("cpu" if cfg.device == "auto" else cfg.device)
     pipeline.set_progress_bar_config(disable=True)
     rate = float(pipeline.config["rate"])
@@ -76,8 +81,7 @@ def run(cfg: DictConfig) -> None:
         "phase": {"phantoms": phase_figures(pairs.phase_errors)},
         "frechet": frechet_figures(clips, extractor or reader_features(reader)) | {"extractor": cfg.extractor},
     }
-    if cfg.segmenter is not None:
-        draw = load_segmenter(cfg.segmenter)
+    if draw is not None:
         figures["masks"] = {row: mask_overlap(clips[row], pairs.masks, draw) for row in (*DETAILED, "still")}
     if cfg.data.root is not None:
         size = int(pipeline.config["size"])

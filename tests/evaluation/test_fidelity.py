@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_module
 from PIL import Image
 
+from echo_augment.cache import EchoAugmentError
+from echo_augment.evaluation import fidelity
 from echo_augment.evaluation.contact import write_gif, write_sheet
 from echo_augment.evaluation.swap import adherence
 from echo_augment.training_recipes.images import psnr, ssim
@@ -55,3 +58,13 @@ def test_sheet_and_gif_show_every_pair(tmp_path):
         assert {90, 200} <= set(np.asarray(sheet).ravel().tolist())
     with Image.open(tmp_path / "g.gif") as gif:
         assert gif.size == (2 * 60, 2 * 54) and gif.info["duration"] == 80
+
+
+@pytest.mark.parametrize("key", ["training", "data.root", "segmenter"])
+def test_a_folder_that_is_needed_late_is_looked_at_first(tmp_path, monkeypatch, key):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(fidelity, "train_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", f"{key}={tmp_path / 'empty'}"])
+    with pytest.raises(EchoAugmentError, match=str(tmp_path / "empty")):
+        fidelity.run(cfg)
