@@ -1,4 +1,4 @@
-"""Motion transport: a motion code that means the same in every heart, and what it makes of a given look."""
+"""Motion transport: a motion code meant for any heart, and what it makes of a given look."""
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +20,11 @@ class MotionTransport(ModelMixin, ConfigMixin):
     EF is relative: a displacement in pixels is another contraction in a larger heart, so codes in pixels do not travel.
     Here the code is learned behind a bottleneck: an encoder sees the flow and the ED frame of an *affine copy* of a
     heart, a predictor sees that code and the latent of the heart itself, and both are trained so that the prediction
-    is the heart's own moving frame. What the copy changed (size, place, tilt, proportions, light) cannot be of use and
-    is not coded; what an affine map leaves alone, and EF is such a thing, is. No labels.
+    is the heart's own moving frame. So a code gains nothing from what the copy changed (size, place, tilt, proportions,
+    light) and keeps what an affine map leaves alone, as EF is. No labels. How far that goes, ``echo-augment fidelity``
+    measures; the sector's outline still tells the encoder the copy's size, and some dependence on size remains.
+
+    This project's own; the reference (MCDM, arXiv 2512.09418) has one vector a clip and nothing of the kind.
 
     Args:
         code_size: numbers in a code.
@@ -72,8 +75,8 @@ class MotionTransport(ModelMixin, ConfigMixin):
 
     @apply_forward_hook
     def encode(self, flow: Tensor, frames: Tensor) -> Tensor:
-        """Codes ``(B, D)`` of flows ``(B, 2, s, s)`` in pixels of the full frame, from ED frames ``(B, 1, s, s)`` in
-        [0, 1]."""
+        """Codes ``(B, D)`` of flows ``(B, 2, s, s)`` in pixels of the full frame and ED frames ``(B, 1, s, s)`` in [0, 1];
+        ``s`` is the network's ``side``."""
         return self.encoder(torch.cat([flow / SHRINK, frames * 2 - 1], dim=1))
 
     @apply_forward_hook

@@ -59,7 +59,7 @@ def code_words(preset: DictConfig) -> str:
     whose = "MAFE's" if preset.transport.flow == "mafe" else "the flow teacher's"
     return (
         f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off {whose}\n"
-        "flow from the ED frame, so that they mean the same in every heart (motion transport)"
+        "flow from the ED frame, learned so as to depend little on the heart (motion transport)"
     )
 
 
