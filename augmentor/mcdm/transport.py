@@ -75,8 +75,8 @@ class MotionTransport(ModelMixin, ConfigMixin):
 
     @apply_forward_hook
     def encode(self, flow: Tensor, frames: Tensor) -> Tensor:
-        """Codes ``(B, D)`` of flows ``(B, 2, s, s)`` in pixels of the full frame and ED frames ``(B, 1, s, s)`` in [0, 1];
-        ``s`` is the network's ``side``."""
+        """Codes ``(B, D)`` of flows ``(B, 2, s, s)`` in pixels of the full frame and ED frames ``(B, 1, s, s)`` in
+        [0, 1]; ``s`` is the network's ``side``."""
         return self.encoder(torch.cat([flow / SHRINK, frames * 2 - 1], dim=1))
 
     @apply_forward_hook
