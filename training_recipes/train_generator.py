@@ -20,7 +20,7 @@ from .dataset import dataset_root
 from .fit_log import check_trackers
 from .generator.card import write_card
 from .generator.ledger import Stages
-from .generator.options import Options, ablate, check_stages, read_options
+from .generator.options import FOLDERS, Options, ablate, check_stages, read_options
 from .generator.prepared import Prepared, prepare
 from .generator.training import GeneratorTraining
 from .reporting import write_report
@@ -88,11 +88,11 @@ def finish(
     figures |= {"seeds": [cfg.seed]} | {key: settings[key] for key in ("codec", "accumulate") if key in settings}
     if options.losses is not None:
         figures["losses"] = {"name": options.losses, **settings["preset"]["mafe"]["losses"]}
-    if options.only != "denoiser":
+    if options.only not in FOLDERS:
         write_report(out, "train-generator", cfg, figures)
         print(f"stage {options.only} is done; its figures are in {out / 'report.json'}")
         return
-    generator = out / "generator"
+    generator = out / FOLDERS[options.only]
     # Half precision halves the files; from_pretrained widens them again.
     training.pipeline().to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
     forget_paths(generator)

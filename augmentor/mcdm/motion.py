@@ -43,12 +43,13 @@ def mafe_codes(mafe: MAFE, heart: Heart) -> Codes:
 
 
 def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart) -> Codes:
-    """The code of every frame on the heart's grid, ``(G, D)``: its flow through the transport's bottleneck."""
+    """The code of every frame on the heart's grid, ``(G, D)``: frame and flow through the transport's bottleneck."""
     full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else teacher_flows(heart)
     flows = torch.from_numpy(shrink_flow(full)).to(transport.device, transport.dtype)
-    look = small(torch.from_numpy(np.array(heart.reference))[None]).to(flows)
+    look = small(torch.from_numpy(np.array(heart.reference))[None]).expand(len(flows), -1, -1, -1)
+    frames = torch.cat([look, small(torch.from_numpy(heart.frames[heart.grid]))], dim=1).to(flows)
     with torch.no_grad():
-        return transport.encode(flows, look.expand(len(flows), -1, -1, -1)).float().cpu().numpy()
+        return transport.encode(flows, frames).float().cpu().numpy()
 
 
 def teacher_flows(heart: Heart) -> Codes:

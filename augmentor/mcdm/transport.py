@@ -12,17 +12,19 @@ from echo_augment.cache import EchoAugmentError
 from .flow import SHRINK
 
 NOISE = 0.05  # added to codes in training, so that nothing can hide in their last digits
+CENTRE, RADIUS = (0.5, 0.475), 0.38  # of what the encoder sees of a frame, in shares of its side; x before y
 
 
 class MotionTransport(ModelMixin, ConfigMixin):
     """Reads motion codes off flow fields, and moves the latent of a look by a code.
 
     EF is relative: a displacement in pixels is another contraction in a larger heart, so codes in pixels do not travel.
-    Here the code is learned behind a bottleneck: an encoder sees the flow and the ED frame of an *affine copy* of a
-    heart, a predictor sees that code and the latent of the heart itself, and both are trained so that the prediction
-    is the heart's own moving frame. So a code gains nothing from what the copy changed (size, place, tilt, proportions,
-    light) and keeps what an affine map leaves alone, as EF is. No labels. How far that goes, ``echo-augment fidelity``
-    measures; the sector's outline still tells the encoder the copy's size, and some dependence on size remains.
+    Here the code is learned behind a bottleneck: an encoder sees an *affine copy* of a heart (its flow, ED frame and
+    moved frame), a predictor sees that code and the latent of the heart itself, and both are trained so that the
+    prediction is the heart's own moving frame. So a code gains nothing from what the copy changed (size, place, tilt,
+    proportions, light) and keeps what an affine map leaves alone, as EF is. The encoder looks through a soft disk,
+    elsewhere and of another size for every copy: the sector's outline would tell it the copy's scale. No labels. How
+    far that goes, ``echo-augment fidelity`` measures.
 
     This project's own; the reference (MCDM, arXiv 2512.09418) has one vector a clip and nothing of the kind.
 
@@ -56,7 +58,7 @@ class MotionTransport(ModelMixin, ConfigMixin):
             raise EchoAugmentError(f"transport.flow must be 'mafe' or 'teacher', got {flow!r}")
         inner, last = width // 2, -(-side // 4)
         self.encoder = nn.Sequential(
-            nn.Conv2d(3, inner, 3, padding=1),
+            nn.Conv2d(4, inner, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(inner, inner, 3, stride=2, padding=1),
             nn.GroupNorm(4, inner),
@@ -74,10 +76,17 @@ class MotionTransport(ModelMixin, ConfigMixin):
         self.predictor = Predictor(code_size, width, latent_channels)
 
     @apply_forward_hook
-    def encode(self, flow: Tensor, frames: Tensor) -> Tensor:
-        """Codes ``(B, D)`` of flows ``(B, 2, s, s)`` in pixels of the full frame and ED frames ``(B, 1, s, s)`` in
-        [0, 1]; ``s`` is the network's ``side``."""
-        return self.encoder(torch.cat([flow / SHRINK, frames * 2 - 1], dim=1))
+    def encode(self, flow: Tensor, frames: Tensor, disks: Tensor | None = None) -> Tensor:
+        """Codes ``(B, D)``.
+
+        Args:
+            flow: from the ED frame, ``(B, 2, s, s)`` in pixels of the full frame; ``s`` is the network's ``side``.
+            frames: the ED frame and the moved one, ``(B, 2, s, s)`` in [0, 1].
+            disks: what is seen of them, ``(B, 1, s, s)`` in [0, 1]; by default a disk in the middle.
+        """
+        if disks is None:
+            disks = soft_disk(flow.shape[-1], *CENTRE, RADIUS)[None, None].to(flow)
+        return self.encoder(torch.cat([flow * disks / SHRINK, frames * disks * 2 - 1], dim=1))
 
     @apply_forward_hook
     def predict(self, reference: Tensor, codes: Tensor) -> Tensor:
@@ -92,10 +101,10 @@ class MotionTransport(ModelMixin, ConfigMixin):
         moved: Tensor = self.predictor(looks, codes.flatten(0, 1))
         return moved.unflatten(0, (-1, frames)) * self.config["scale"]
 
-    def forward(self, flow: Tensor, frames: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes ``(B, D)`` of flows and ED frames as :meth:`encode` has them, and what they make of latents
-        ``(B, C, h, w)``: ``(B, C, h, w)``."""
-        codes = self.encode(flow, frames)
+    def forward(self, flow: Tensor, frames: Tensor, disks: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes ``(B, D)`` of what :meth:`encode` takes, and what they make of latents ``(B, C, h, w)``:
+        ``(B, C, h, w)``."""
+        codes = self.encode(flow, frames, disks)
         noisy = codes + NOISE * torch.randn_like(codes) if self.training else codes
         return codes, self.predict(reference, noisy[:, None])[:, 0]
 
@@ -157,3 +166,20 @@ def places(images: Tensor) -> Tensor:
 def small(frames: Tensor) -> Tensor:
     """Frames ``(B, H, W)`` uint8 at the side of a flow field, ``(B, 1, H / 4, W / 4)`` in [0, 1]."""
     return F.avg_pool2d(frames[:, None].float() / 255, SHRINK)
+
+
+def soft_disk(
+    side: int, x: Tensor | float, y: Tensor | float, radius: Tensor | float, longer: Tensor | float = 1.0
+) -> Tensor:
+    """1 inside a disk, 0 outside, half a pixel soft: ``(side, side)``, or one for each of ``(N, 1, 1)`` numbers.
+
+    Args:
+        side: in pixels; the others are shares of it.
+        x: of the centre.
+        y: of the centre.
+        radius: of the disk.
+        longer: its height is so many times, its width one such part of, the disk's.
+    """
+    places = (torch.arange(side) + 0.5) / side
+    dx, dy = (places[None, :] - x) * longer, (places[:, None] - y) / longer
+    return torch.sigmoid((radius - (dx**2 + dy**2).sqrt()) * 2 * side)

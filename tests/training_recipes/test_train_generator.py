@@ -26,6 +26,8 @@ SHORT = [
     "preset.transport.batch=8",
     "preset.denoiser.steps=2",
     "preset.denoiser.batch=2",
+    "preset.student.steps=2",
+    "preset.student.batch=2",
     "preset.codec.hearts=4",
     "precision=no",
     "device=cpu",
@@ -140,6 +142,21 @@ def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
     trained_on = torch.from_numpy(np.load(tmp_path / "codes.npy")[: len(heart.grid)])
     torch.testing.assert_close(pipeline.encode_motion(heart), trained_on, atol=2e-2, rtol=2e-2)
     assert trained_on.std() > 1e-3
+
+
+def test_a_student_is_a_pipeline_beside_its_teachers(trained, root):
+    before = {path: path.read_bytes() for path in (trained / "generator").rglob("*.safetensors")}
+    run(compose_job(trained, root, "+only=student"))
+    student = MCDMPipeline.load(str(trained / "generator-student"))
+    teacher = MCDMPipeline.load(str(trained / "generator"))
+    assert student.config["steps"] == 1
+    moved = [
+        (ours - theirs).abs().max()
+        for ours, theirs in zip(student.denoiser.parameters(), teacher.denoiser.parameters(), strict=True)
+    ]
+    assert max(moved) > 0 and before == {path: path.read_bytes() for path in before}
+    assert "| student | 2 |" in (trained / "generator-student" / "README.md").read_text()
+    assert "+only=student" in (trained / "generator-student" / "README.md").read_text()
 
 
 def test_too_few_hearts_are_named(tmp_path):

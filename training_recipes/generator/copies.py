@@ -10,6 +10,7 @@ from torch import Tensor
 SCALE, STRETCH = 0.35, 0.15  # natural logarithms: lengths by 0.70 to 1.42, one axis against the other up to 1.35
 TURN, SHIFT = 25.0, 0.1  # degrees; share of a side
 LIGHT = 0.35  # natural logarithm of gain and of gamma
+DISK = {"x": (0.4, 0.6), "y": (0.35, 0.6), "radius": (0.3, 0.5), "longer": (0.8, 1.25)}  # shares of a side; a ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,15 @@ class Copies:
         shift: added to them, in shares of half a side, ``(N, 2)``.
         gain: of the brightness, ``(N,)``.
         gamma: of the brightness, ``(N,)``.
+        disks: what the encoder sees of each: arguments of
+            :func:`~echo_augment.augmentor.mcdm.transport.soft_disk` beside the side, ``(N, 1, 1)`` each.
     """
 
     linear: Tensor
     shift: Tensor
     gain: Tensor
     gamma: Tensor
+    disks: dict[str, Tensor]
 
 
 def draw_copies(rng: np.random.Generator, count: int) -> Copies:
@@ -37,7 +41,8 @@ def draw_copies(rng: np.random.Generator, count: int) -> Copies:
     linear = scale * rotations(turn) @ rotations(axis) @ stretch @ rotations(-axis)
     shift = 2 * rng.uniform(-SHIFT, SHIFT, (count, 2))
     light = np.exp(rng.uniform(-LIGHT, LIGHT, (2, count)))
-    return Copies(*(torch.from_numpy(value.astype(np.float32)) for value in (linear, shift, *light)))
+    disks = {key: torch.from_numpy(rng.uniform(*ends, (count, 1, 1))).float() for key, ends in DISK.items()}
+    return Copies(*(torch.from_numpy(value.astype(np.float32)) for value in (linear, shift, *light)), disks)
 
 
 def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
@@ -47,7 +52,7 @@ def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.flo
 
 
 def copied(flow: Tensor, frames: Tensor, copies: Copies) -> tuple[Tensor, Tensor]:
-    """Flows ``(N, 2, s, s)`` and frames ``(N, 1, s, s)`` in [0, 1] as they are in the copies, zero outside.
+    """Flows ``(N, 2, s, s)`` and frames ``(N, C, s, s)`` in [0, 1] as they are in the copies, zero outside.
 
     A displacement goes where its place goes and turns and grows with it: nothing is rendered or estimated anew.
     """

@@ -110,23 +110,36 @@ def denoising_loss(
     scheduler = noise_scheduler()
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        clean, there = batch["latents"], batch["there"]
+        clean = batch["latents"]
         device, count = clean.device, len(clean)
-        noise = torch.randn(clean.shape, device=device)
-        noise = noise + noise_offset * torch.randn(*clean.shape[:3], 1, 1, device=device)
+        noise = draw_noise(clean, noise_offset)
         # One draw per stratum of the noise levels: the loss of a small batch varies much less.
         strata = (torch.arange(count, device=device) + torch.rand(count, device=device)) / count
         steps = (strata * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
         noisy = scheduler.add_noise(clean, noise, steps)
         target = scheduler.get_velocity(clean, noise, steps)
         dropped = torch.rand(count, device=device) < drop
-        hint = None
-        if transport is not None:
-            with torch.no_grad():
-                hint = transport.predict(batch["reference"], batch["motion"]).float() / scale
+        hint = hint_of(transport, batch, scale)
         v = model(noisy, steps, batch["reference"], batch["motion"], dropped, hint)
-        error = (v.float() - target).pow(2).mean((2, 3, 4))
-        value = (error * there).sum() / there.sum()
-        return {"loss": value}
+        return {"loss": frames_mean((v.float() - target).pow(2).mean((2, 3, 4)), batch["there"])}
 
     return loss
+
+
+def draw_noise(clean: Tensor, offset: float) -> Tensor:
+    """Noise for latents ``(B, F, C, h, w)``; a share ``offset`` more of it is the same for all pixels of a channel."""
+    noise = torch.randn(clean.shape, device=clean.device)
+    return noise + offset * torch.randn(*clean.shape[:3], 1, 1, device=clean.device)
+
+
+def hint_of(transport: MotionTransport | None, batch: dict[str, Tensor], scale: float) -> Tensor | None:
+    """Where the transport expects a batch's latents, in units of ``scale``; None without one."""
+    if transport is None:
+        return None
+    with torch.no_grad():
+        return transport.predict(batch["reference"], batch["motion"]).float() / scale
+
+
+def frames_mean(values: Tensor, there: Tensor) -> Tensor:
+    """Mean of ``values (B, F)`` over the frames that exist."""
+    return (values * there).sum() / there.sum()

@@ -18,7 +18,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "inputs": ("codec", "reid", "pseudo", "mafe"),
     "transport": ("codec", "reid", "pseudo", "mafe", "inputs"),
     "denoiser": ("codec", "reid", "pseudo", "mafe", "inputs", "transport"),
+    "student": ("codec", "reid", "pseudo", "mafe", "inputs", "transport", "denoiser"),
 }
+FOLDERS = {"denoiser": "generator", "student": "generator-student"}  # where a finished pipeline goes
 LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 
 
@@ -31,8 +33,8 @@ class Options:
             (:func:`~echo_augment.augmentor.mcdm.foreign_codec.load_codec`).
         losses: of MAFE beside the interpolation's: ``interp`` (none), ``reid``, ``flow`` or ``both``; None leaves the
             preset's weights as they are.
-        only: the stage that the run is for; it and what it needs are run, and no pipeline is written unless it is the
-            last one.
+        only: the stage that the run is for; it and what it needs are run. ``denoiser`` writes the pipeline to
+            ``<out>/generator``, ``student`` one for few steps to ``<out>/generator-student``, the others none.
         log: trackers beside the CSV files: ``tensorboard``, ``wandb``.
         accumulate: batches a step; their gradients are averaged.
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
@@ -86,6 +88,8 @@ def command_line(options: Options) -> str:
         words.append(f"+codec={options.codec if options.codec.startswith(HUB) else 'FOLDER'}")
     if options.losses is not None:
         words.append(f"+losses={options.losses}")
+    if options.only == "student":
+        words.append("+only=student")
     if options.accumulate > 1:
         words.append(f"+accumulate={options.accumulate}")
     return "".join(f" {word}" for word in words)

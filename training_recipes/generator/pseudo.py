@@ -19,17 +19,21 @@ from .prepared import Prepared
 
 
 class PseudoLabels:
-    """Reads ``pseudo.h5`` whole into memory as half precision (about 80 kB a two-second clip)."""
+    """Reads ``pseudo.h5`` whole into memory as half precision (about 80 kB a two-second clip).
+
+    Attributes:
+        flows: of each training heart on its grid, ``(G, 2, h, w)`` float16 (:func:`heart_flow`).
+    """
 
     def __init__(self, path: Path) -> None:
         with h5py.File(path, "r") as file:
             count = len(file["flow"])
-            self._flow = [file["flow"][str(i)][:] for i in range(count)]
+            self.flows = [file["flow"][str(i)][:] for i in range(count)]
             self._embedding = [file["embedding"][str(i)][:] for i in range(count)]
 
     def flow(self, heart: int, at: int) -> npt.NDArray[np.float32]:
         """Flow from the ED frame to grid frame ``at`` in pixels of the full frame, ``(2, h, w)``."""
-        return self._flow[heart][at].astype(np.float32)
+        return self.flows[heart][at].astype(np.float32)
 
     def embedding(self, heart: int) -> npt.NDArray[np.float32]:
         """Re-ID embeddings of all frames of a heart, ``(T, D)``."""

@@ -1,6 +1,7 @@
 """The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, transport,
-denoiser."""
+denoiser, student."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
 from .denoising import Windows, denoising_loss, noise_scheduler, write_codes
+from .distilling import consistency_loss
 from .latents import Latents, write_latents
 from .ledger import Stages
 from .models import build_networks
@@ -29,6 +31,7 @@ from .stages import (
     MOTIONS,
     PAIRS,
     REID,
+    STUDENT,
     WINDOWS,
     codec_loss,
     frame_batch,
@@ -85,13 +88,15 @@ class GeneratorTraining:
             "inputs": self._make_inputs,
             "transport": self._train_transport,
             "denoiser": self._train_denoiser,
+            "student": self._train_student,
         }
         loads: dict[str, Callable[[], None]] = {
             "codec": self._load_codec,
             "reid": self._load_reid,
             "mafe": self._load_mafe,
             "transport": self._load_transport,
-            "denoiser": self._load_denoiser,
+            "denoiser": lambda: self._load_denoiser("denoiser"),
+            "student": lambda: self._load_denoiser("student"),
         }
         for name in self.options.stages(self.preset.code):
             self.stages.run(name, works[name])
@@ -116,7 +121,7 @@ class GeneratorTraining:
             code_mean=tuple(float(value) for value in windows.mean),
             code_std=tuple(float(value) for value in windows.std),
             preset=preset.name,
-            steps=preset.sampler_steps,
+            steps=preset.student.sampler_steps if self.options.only == "student" else preset.sampler_steps,
         )
 
     def _save(self, net: Any, name: str) -> None:
@@ -195,8 +200,10 @@ class GeneratorTraining:
         if self.accelerator.is_main_process:
             write_latents(self.data, self.nets.codec, self.out / "latents.npy")
             if self.preset.code == "transport":
-                mafe = self.nets.mafe if self.preset.transport.flow == "mafe" else None
-                write_flows(self.data, mafe, self.out / "flows.npy")
+                source = (
+                    self.nets.mafe if self.preset.transport.flow == "mafe" else PseudoLabels(self.out / "pseudo.h5")
+                )
+                write_flows(self.data, source, self.out / "flows.npy")
             else:
                 write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy")
         return {"frames": self.data.total}
@@ -250,5 +257,25 @@ class GeneratorTraining:
         self._save(denoiser, "denoiser")
         return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}
 
-    def _load_denoiser(self) -> None:
-        self.nets.denoiser = MotionDenoiser.from_pretrained(self.out / "denoiser").to(self.device).eval()
+    def _train_student(self) -> Figures:
+        settings, windows = self.preset.student, self._windows()
+        teacher, scale = self.nets.denoiser, self._latents().scale
+        student = copy.deepcopy(teacher).requires_grad_(True)
+        if self.options.checkpointing:
+            student.enable_gradient_checkpointing()
+        result = train(
+            student,
+            lambda rng: windows.draw(rng, settings.batch),
+            consistency_loss(
+                teacher, self.nets.transport, scale, grid=settings.grid, noise_offset=self.preset.denoiser.noise_offset
+            ),
+            settings,
+            name="student",
+            stream=STUDENT,
+            **self._common,
+        )
+        self._save(student, "student")
+        return {"steps": result.steps, "seconds": result.seconds, "error": result.losses["error"]}
+
+    def _load_denoiser(self, stage: str) -> None:
+        self.nets.denoiser = MotionDenoiser.from_pretrained(self.out / stage).to(self.device).eval()

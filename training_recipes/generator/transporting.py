@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +15,31 @@ from tqdm import tqdm
 from echo_augment.augmentor.mcdm.flow import SHRINK, shrink_flow
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import mafe_flows
-from echo_augment.augmentor.mcdm.transport import MotionTransport, small
+from echo_augment.augmentor.mcdm.transport import MotionTransport, small, soft_disk
 from echo_augment.cache.files import atomic_path
 
 from .copies import copied, draw_copies
 from .latents import Latents
 from .prepared import Prepared
-from .pseudo import heart_flow
+from .pseudo import PseudoLabels, heart_flow
 
 CODE_WEIGHT = 1e-3  # of the codes' mean square in the loss: keeps their size near 1
 
 
-def write_flows(data: Prepared, mafe: MAFE | None, path: Path) -> None:
-    """MAFE's flows on every heart's grid, one after the other: ``(sum of G, 2, H / 4, W / 4)`` float16.
+def write_flows(data: Prepared, source: MAFE | PseudoLabels, path: Path) -> None:
+    """Flows on every heart's grid, one after the other: ``(sum of G, 2, H / 4, W / 4)`` float16.
 
-    Without a MAFE, the flow teacher's.
+    Of a MAFE; or the flow teacher's, which the pseudo labels hold for the training hearts already.
     """
     side = data.hearts[0].frames.shape[1] // SHRINK
     with atomic_path(path) as temporary, ThreadPoolExecutor() as pool:
         shape = (sum(len(heart.grid) for heart in data.hearts), 2, side, side)
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         fields: Iterable[npt.NDArray[Any]]
-        if mafe is None:
-            fields = pool.map(heart_flow, data.hearts)
+        if isinstance(source, PseudoLabels):
+            fields = chain(source.flows, pool.map(heart_flow, data.watched))
         else:
-            fields = (shrink_flow(mafe_flows(mafe, heart)) for heart in data.hearts)
+            fields = (shrink_flow(mafe_flows(source, heart)) for heart in data.hearts)
         start = 0
         for flows in tqdm(fields, "motion", len(data.hearts), unit="heart"):
             target[start : start + len(flows)] = flows
@@ -47,7 +48,7 @@ def write_flows(data: Prepared, mafe: MAFE | None, path: Path) -> None:
 
 
 class Motions:
-    """Single frames of hearts: the flow from the ED frame, the ED frame, its latent and the frame's own.
+    """Single frames of hearts: the flow from the ED frame, the ED frame and the frame, their latents.
 
     Args:
         data: the hearts.
@@ -63,23 +64,34 @@ class Motions:
         self.first = np.cumsum([0, *counts[:-1]])
         self.looks = small(torch.from_numpy(np.stack([heart.reference for heart in data.hearts])))
 
+    def frames(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """The ED frame and the frame of each row at the side of a flow field, ``(N, 2, s, s)`` in [0, 1]."""
+        hearts = self.heart_of[rows]
+        moved = [
+            self.data.hearts[h].frames[self.data.hearts[h].grid[r - self.first[h]]]
+            for h, r in zip(hearts, rows, strict=True)
+        ]
+        return torch.cat([self.looks[torch.from_numpy(hearts)], small(torch.from_numpy(np.stack(moved)))], dim=1)
+
     def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
-        """``count`` frames, each beside an affine copy's flow and ED frame; of the watched hearts where asked."""
+        """``count`` frames, each beside an affine copy's flow and frames; of the watched hearts where asked."""
         border = self.first[len(self.data.training)]
         rows = rng.integers(border, len(self.heart_of), count) if watched else rng.integers(0, border, count)
         hearts = self.heart_of[rows]
         pairs = [self.latents.frame(int(h), int(row - self.first[h])) for h, row in zip(hearts, rows, strict=True)]
         flows = torch.from_numpy(self.flows[rows].astype(np.float32))
-        flow, look = copied(flows, self.looks[torch.from_numpy(hearts)], draw_copies(rng, count))
+        copies = draw_copies(rng, count)
+        flow, frames = copied(flows, self.frames(rows), copies)
+        disks = soft_disk(flow.shape[-1], **copies.disks)[:, None]
         reference, relative = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
-        return {"flow": flow, "look": look, "reference": reference, "relative": relative}
+        return {"flow": flow, "frames": frames, "disks": disks, "reference": reference, "relative": relative}
 
 
 def transport_loss(scale: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
     """Mean squared error of the predicted latents, as a share of the latents' own mean square."""
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        codes, moved = model(batch["flow"], batch["look"], batch["reference"])
+        codes, moved = model(batch["flow"], batch["frames"], batch["disks"], batch["reference"])
         error = (moved.float() - batch["relative"]).pow(2).mean() / scale**2
         return {"loss": error + CODE_WEIGHT * codes.float().pow(2).mean(), "error": error}
 
@@ -94,7 +106,7 @@ def explained(transport: MotionTransport, motions: Motions, count: int = 512) ->
     with torch.no_grad():
         for at in range(0, count, 64):
             part = {key: value[at : at + 64].to(device) for key, value in batch.items()}
-            moved = transport(part["flow"], part["look"], part["reference"])[1]
+            moved = transport(part["flow"], part["frames"], part["disks"], part["reference"])[1]
             errors.append((moved - part["relative"]).cpu())
     error = torch.cat(errors).pow(2).mean() / batch["relative"].pow(2).mean()
     return float(1 - error)
@@ -107,7 +119,7 @@ def write_transport_codes(transport: MotionTransport, motions: Motions, path: Pa
     with torch.no_grad():
         for at in range(0, len(motions.flows), batch):
             flow = torch.from_numpy(motions.flows[at : at + batch].astype(np.float32)).to(device)
-            looks = motions.looks[torch.from_numpy(motions.heart_of[at : at + batch])].to(device)
-            parts.append(transport.encode(flow, looks).float().cpu().numpy())
+            frames = motions.frames(np.arange(at, at + len(flow))).to(device)
+            parts.append(transport.encode(flow, frames).float().cpu().numpy())
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.concatenate(parts), allow_pickle=False)

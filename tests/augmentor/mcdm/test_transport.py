@@ -8,7 +8,7 @@ from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser, nois
 from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import transport_codes
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
-from echo_augment.augmentor.mcdm.transport import MotionTransport, places, small
+from echo_augment.augmentor.mcdm.transport import CENTRE, RADIUS, MotionTransport, places, small, soft_disk
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.denoising import noise_scheduler
 
@@ -61,7 +61,7 @@ def test_predictions_are_in_latent_units(transport):
 
 
 def test_noise_hides_details_of_a_code_in_training_only(transport):
-    inputs = torch.randn(3, 2, 28, 28), torch.rand(3, 1, 28, 28), torch.randn(3, 4, 14, 14)
+    inputs = torch.randn(3, 2, 28, 28), torch.rand(3, 2, 28, 28), torch.ones(3, 1, 28, 28), torch.randn(3, 4, 14, 14)
     with torch.no_grad(), torch.random.fork_rng([]):
         transport.train()
         first, second = transport(*inputs), transport(*inputs)
@@ -74,6 +74,29 @@ def test_noise_hides_details_of_a_code_in_training_only(transport):
 def test_codes_of_a_heart_are_read_at_its_ed_frame(untrained, transport, hearts):
     codes = transport_codes(untrained.mafe, transport, hearts[0])
     assert codes.shape == (len(hearts[0].grid), 6) and codes.dtype == np.float32 and np.isfinite(codes).all()
+
+
+def test_nothing_outside_the_disk_is_read(transport):
+    flow, frames = torch.randn(2, 2, 28, 28), torch.rand(2, 2, 28, 28)
+    disk = soft_disk(28, *CENTRE, RADIUS)
+    outside = (disk < 1e-4).float()
+    with torch.no_grad():
+        codes = transport.encode(flow, frames)
+        same = transport.encode(flow + 5 * outside, (frames + outside).clamp(0, 1))
+        other = transport.encode(flow, frames, torch.ones(2, 1, 28, 28))
+    torch.testing.assert_close(codes, same, atol=2e-4, rtol=1e-3)
+    assert (codes - other).abs().max() > 1e-3 and outside.mean() > 0.1
+
+
+def test_a_disk_is_where_it_is_asked_to_be():
+    one = soft_disk(40, 0.25, 0.5, 0.2)
+    assert one[20, 10] > 0.99 and one[20, 30] < 0.01 and one[20, 15] > 0.9 and one[20, 19] < 0.1
+    tall = soft_disk(40, 0.5, 0.5, 0.2, 2.0)
+    assert tall[20 + 12, 20] > 0.9 and tall[20, 20 + 6] < 0.1
+    shares = torch.tensor([0.25, 0.5])[:, None, None]
+    several = soft_disk(40, shares, shares, shares / 2)
+    torch.testing.assert_close(several[0], soft_disk(40, 0.25, 0.25, 0.125))
+    assert several.shape == (2, 40, 40)
 
 
 def test_small_frames_and_flows_are_means():

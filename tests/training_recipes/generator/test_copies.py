@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from echo_augment.training_recipes.generator.copies import Copies, copied, draw_copies
+from echo_augment.training_recipes.generator.copies import DISK, Copies, copied, draw_copies
 
 SIDE = 56
 
@@ -23,7 +23,7 @@ def contraction(centre, widths, radius):
 
 def copies(linear, shift=(0.0, 0.0), gain=1.0, gamma=1.0):
     tensors = (np.array([linear]), np.array([shift]), np.array([gain]), np.array([gamma]))
-    return Copies(*(torch.from_numpy(value.astype(np.float32)) for value in tensors))
+    return Copies(*(torch.from_numpy(value.astype(np.float32)) for value in tensors), {})
 
 
 def divergence(flow, at):
@@ -57,7 +57,13 @@ def test_displacements_turn_and_grow_with_the_copy():
     assert middle.tolist() == pytest.approx([0.0, 2.0], abs=1e-5)
 
 
-def test_light_changes_the_frame_alone():
+def test_all_frames_of_a_copy_go_the_same_way():
+    frames = torch.rand(1, 1, SIDE, SIDE).expand(1, 2, SIDE, SIDE)
+    _, seen = copied(torch.zeros(1, 2, SIDE, SIDE), frames, draw_copies(np.random.default_rng(1), 1))
+    assert torch.equal(seen[:, 0], seen[:, 1]) and seen.std() > 0.05
+
+
+def test_light_changes_the_frames_alone():
     flow, frame = torch.randn(1, 2, SIDE, SIDE), torch.full((1, 1, SIDE, SIDE), 0.25)
     moved, seen = copied(flow, frame, copies(np.eye(2), gain=1.2, gamma=0.5))
     assert seen[0, 0, SIDE // 2, SIDE // 2].item() == pytest.approx(0.6, abs=1e-3)
@@ -67,6 +73,8 @@ def test_light_changes_the_frame_alone():
 def test_draws_are_their_seeds_and_stay_in_range():
     one, two = (draw_copies(np.random.default_rng(4), 200) for _ in range(2))
     assert all(torch.equal(getattr(one, key), getattr(two, key)) for key in ("linear", "shift", "gain", "gamma"))
+    assert all(torch.equal(one.disks[key], two.disks[key]) for key in DISK)
+    assert all(low <= one.disks[key].min() and one.disks[key].max() <= high for key, (low, high) in DISK.items())
     sizes = torch.linalg.svdvals(one.linear)
     assert 0.6 <= sizes.min() < 0.7 and 1.4 < sizes.max() <= 1.65
     assert one.linear.det().min() > 0, "no copy is mirrored"

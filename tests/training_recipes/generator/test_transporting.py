@@ -31,6 +31,7 @@ def motions(tmp_path):
         start = heart * LENGTH
         frames[start : start + LENGTH] = 20 * (heart + 1)
         for t in range(0, LENGTH, 2):
+            frames[start + t] += t
             latents[start + t] = heart + t
             flows[(start + t) // 2] = heart + t / 16
         rows.append({"name": f"h{heart}", "start": start, "length": LENGTH, "ed": 0, "es": 4})
@@ -45,15 +46,18 @@ def motions(tmp_path):
 
 def still(_rng, count):
     one = torch.ones(count)
-    return Copies(torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one)
+    disks = {key: torch.full((count, 1, 1), 0.5) for key in ("x", "y", "radius", "longer")}
+    return Copies(torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one, disks)
 
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, watched):
     monkeypatch.setattr("echo_augment.training_recipes.generator.transporting.draw_copies", still)
     batch = motions.draw(np.random.default_rng(0), 64, watched=watched)
-    heart = (batch["look"][:, 0, 14, 14] * 255 / 20 - 1).round()
-    t = batch["relative"][:, 0, 0, 0]
+    ed, moved = (batch["frames"][:, i, 14, 14] * 255 for i in range(2))
+    heart, t = (ed / 20 - 1).round(), batch["relative"][:, 0, 0, 0]
+    torch.testing.assert_close(moved - ed, t, atol=1e-2, rtol=0)
+    assert batch["disks"].shape == (64, 1, 28, 28) and (batch["disks"] > 0.99).any() and (batch["disks"] < 0.01).any()
     torch.testing.assert_close(batch["reference"][:, 0, 0, 0], heart)
     torch.testing.assert_close(batch["flow"][:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
     assert set(heart.int().tolist()) == ({4, 5} if watched else {0, 1, 2, 3}) and set(t.int().tolist()) == {0, 2, 4, 6}
@@ -65,7 +69,8 @@ def test_codes_are_written_in_the_order_of_the_hearts(motions, tmp_path):
     codes = np.load(tmp_path / "codes.npy")
     with torch.no_grad():
         flow = torch.from_numpy(motions.flows[9:10].astype(np.float32))
-        expected = transport.encode(flow, motions.looks[2:3]).numpy()
+        frames = torch.tensor([60.0, 62.0])[None, :, None, None].expand(1, 2, 28, 28) / 255
+        expected = transport.encode(flow, frames).numpy()
     assert codes.shape == (HEARTS * LENGTH // 2, 6)
     np.testing.assert_allclose(codes[9:10], expected, atol=1e-5)
 

@@ -1,0 +1,67 @@
+"""Consistency distillation: nothing to learn where the student already jumps to the path's end, something else."""
+
+import pytest
+import torch
+from torch import nn
+
+from echo_augment.training_recipes.generator.denoising import noise_scheduler
+from echo_augment.training_recipes.generator.distilling import consistency_loss
+
+CLEAN = torch.linspace(-1, 1, 4 * 3 * 2 * 4 * 4).reshape(4, 3, 2, 4, 4)
+
+
+class Knows(nn.Module):
+    """The exact v of a world in which every clip is the batch's, off by ``bias`` in the clean latents."""
+
+    def __init__(self, bias: float = 0.0) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor(bias))
+
+    def forward(self, noisy, steps, reference, motion, drop, hint):
+        kept = noise_scheduler().alphas_cumprod[steps][:, None, None, None, None]
+        clean = CLEAN + self.bias * (1 - kept)
+        return (kept.sqrt() * noisy - clean) / (1 - kept).sqrt()
+
+
+def batch(there=None):
+    return {
+        "latents": CLEAN,
+        "reference": torch.zeros(4, 2, 4, 4),
+        "motion": torch.zeros(4, 3, 5),
+        "there": torch.ones(4, 3, dtype=torch.bool) if there is None else there,
+    }
+
+
+def value(student, teacher, *, grid=8, seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return consistency_loss(teacher, None, 1.0, grid=grid, noise_offset=0.1)(student, batch(**kwargs))
+
+
+def test_a_student_that_knows_the_end_has_nothing_to_learn():
+    assert value(Knows(), Knows())["loss"] < 1e-6
+
+
+@pytest.mark.parametrize("grid", [1, 8, 32])
+def test_one_that_does_not_is_drawn_to_it(grid):
+    student = Knows(0.5)
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.05)
+    first = value(student, Knows(), grid=grid)["error"]
+    for step in range(150):
+        optimizer.zero_grad()
+        value(student, Knows(), grid=grid, seed=step)["loss"].backward()
+        optimizer.step()
+    assert student.bias.abs() < 0.1 and value(student, Knows(), grid=grid)["error"] < first / 4
+
+
+def test_the_target_and_the_teacher_get_no_gradient():
+    student, teacher = Knows(0.5), Knows()
+    value(student, teacher)["loss"].backward()
+    assert teacher.bias.grad is None and student.bias.grad is not None
+
+
+def test_frames_that_are_not_there_count_for_nothing():
+    there = torch.zeros(4, 3, dtype=torch.bool)
+    there[:, 0] = True
+    student = Knows(0.5)
+    whole, part = (value(student, Knows(), **kwargs)["error"].item() for kwargs in ({}, {"there": there}))
+    assert part == pytest.approx(whole, rel=1e-3), "the same error in every frame"
