@@ -13,7 +13,9 @@ from echo_augment.augmentor.data import content_hash, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.generator.latents import Latents
 from echo_augment.training_recipes.generator.prepared import prepare
+from echo_augment.training_recipes.generator.transporting import Motions
 from echo_augment.training_recipes.train_generator import run
 
 SHORT = [
@@ -58,7 +60,7 @@ def trained(tmp_path_factory, root):
 
 def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     pipeline = MCDMPipeline.load(str(trained / "generator"))
-    assert pipeline.config["preset"] == "tiny" and len(pipeline.config["code_mean"]) == 8
+    assert pipeline.config["preset"] == "tiny" and pipeline.config["code_mean"] == [0.0]
     assert pipeline.transport.config["scale"] == pipeline.denoiser.config["motion_scale"]
     assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
     report = json.loads((trained / "report.json").read_text())
@@ -138,8 +140,13 @@ def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
 def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
     run(compose_job(tmp_path, root, f"preset.transport.flow={flow}"))
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
-    heart = prepare([], tmp_path / "hearts", rate=12.5, size=112).hearts[0]
-    trained_on = torch.from_numpy(np.load(tmp_path / "codes.npy")[: len(heart.grid)])
+    data = prepare([], tmp_path / "hearts", rate=12.5, size=112)
+    motions = Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
+    heart = data.hearts[0]
+    count = len(heart.grid)
+    with torch.no_grad():
+        flow = torch.from_numpy(motions.flows[:count].astype(np.float32))
+        trained_on = pipeline.transport.encode(flow, motions.frames(np.arange(count)))
     torch.testing.assert_close(pipeline.encode_motion(heart), trained_on, atol=2e-2, rtol=2e-2)
     assert trained_on.std() > 1e-3
 

@@ -45,6 +45,14 @@ def draw_copies(rng: np.random.Generator, count: int) -> Copies:
     return Copies(*(torch.from_numpy(value.astype(np.float32)) for value in (linear, shift, *light)), disks)
 
 
+def repeated(copies: Copies, count: int) -> Copies:
+    """One copy's changes for ``count`` frames of its heart."""
+    parts = (
+        value.expand(count, *value.shape[1:]) for value in (copies.linear, copies.shift, copies.gain, copies.gamma)
+    )
+    return Copies(*parts, {key: value.expand(count, 1, 1) for key, value in copies.disks.items()})
+
+
 def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
     """Rotation matrices ``(N, 2, 2)`` of angles in radians."""
     cos, sin = np.cos(angles), np.sin(angles)

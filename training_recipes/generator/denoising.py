@@ -18,6 +18,7 @@ from echo_augment.cache.files import atomic_path
 
 from .latents import Latents
 from .prepared import Prepared
+from .transporting import Motions
 
 
 def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
@@ -33,40 +34,45 @@ def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
 
 
 class Windows:
-    """Draws training windows: latents relative to the ED frame's, the ED frame's latent, and the motion codes.
+    """Draws training windows: latents relative to the ED frame's, the ED frame's latent, and the motion.
 
     Args:
         data: the hearts.
         latents: of their frames.
-        codes: path of an array of codes, one heart after the other.
+        motion: path of an array of codes, one heart after the other; or, for codes of a transport, what it reads them
+            from: every window's are those of an affine copy, as in the transport's own training.
         frames: of a window, at the generator's rate.
-        kind: of the codes, a preset's: ``vector`` has one a heart, ``transport`` is not normalised once more.
+        kind: of the codes, a preset's.
     """
 
-    def __init__(self, data: Prepared, latents: Latents, codes: Path, *, frames: int, kind: str) -> None:
+    def __init__(self, data: Prepared, latents: Latents, motion: Path | Motions, *, frames: int, kind: str) -> None:
         self.data, self.latents, self.frames, self.vector = data, latents, frames, kind == "vector"
-        raw = np.load(codes, allow_pickle=False)
+        self.motions = motion if isinstance(motion, Motions) else None
+        self.mean, self.std = np.zeros(1, np.float32), np.ones(1, np.float32)
+        if isinstance(motion, Motions):
+            return  # the transport reads its own codes, as they are
+        raw = np.load(motion, allow_pickle=False)
         counts = [1 if self.vector else len(heart.grid) for heart in data.hearts]
         ends = np.cumsum(counts)
         trained = raw[: ends[len(data.training) - 1]]
         self.mean, self.std = trained.mean(0), trained.std(0) + 1e-6
-        if kind == "transport":  # the transport reads its own codes, as they are
-            self.mean, self.std = np.zeros_like(self.mean), np.ones_like(self.std)
         codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
 
-    def window(self, index: int, at: int) -> dict[str, Tensor]:
+    def window(self, index: int, at: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """The window of heart ``index`` that begins at grid position ``at``; short hearts are padded and masked."""
         reference, relative = self.latents.heart(index)
         part = torch.from_numpy(relative[at : at + self.frames] / self.latents.scale)
-        codes = self.codes[index]
         there = torch.arange(self.frames) < len(part)
-        if not self.vector:
-            codes, _ = pad_to(codes[at : at + self.frames], self.frames)
+        last = len(part) - 1
         missing = self.frames - len(part)
         if missing:
             part = torch.cat([part, torch.zeros(missing, *part.shape[1:])])
-        return {"latents": part, "reference": torch.from_numpy(reference), "motion": codes, "there": there}
+        given = {"latents": part, "reference": torch.from_numpy(reference), "there": there}
+        if self.motions is not None:
+            return given | self.motions.window(rng, index, at + np.arange(self.frames).clip(max=last))
+        codes = self.codes[index]
+        return given | {"motion": codes if self.vector else pad_to(codes[at : at + self.frames], self.frames)[0]}
 
     def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
         """``count`` windows of random hearts at random phases, stacked; of the watched hearts where asked."""
@@ -75,7 +81,7 @@ class Windows:
         windows = []
         for index in rng.integers(first, last, count):
             room = max(0, len(self.data.hearts[index].grid) - self.frames)
-            windows.append(self.window(int(index), int(rng.integers(room + 1))))
+            windows.append(self.window(int(index), int(rng.integers(room + 1)), rng))
         return {key: torch.stack([window[key] for window in windows]) for key in windows[0]}
 
 
@@ -119,8 +125,8 @@ def denoising_loss(
         noisy = scheduler.add_noise(clean, noise, steps)
         target = scheduler.get_velocity(clean, noise, steps)
         dropped = torch.rand(count, device=device) < drop
-        hint = hint_of(transport, batch, scale)
-        v = model(noisy, steps, batch["reference"], batch["motion"], dropped, hint)
+        motion, hint = condition(transport, batch, scale)
+        v = model(noisy, steps, batch["reference"], motion, dropped, hint)
         return {"loss": frames_mean((v.float() - target).pow(2).mean((2, 3, 4)), batch["there"])}
 
     return loss
@@ -132,12 +138,20 @@ def draw_noise(clean: Tensor, offset: float) -> Tensor:
     return noise + offset * torch.randn(*clean.shape[:3], 1, 1, device=clean.device)
 
 
-def hint_of(transport: MotionTransport | None, batch: dict[str, Tensor], scale: float) -> Tensor | None:
-    """Where the transport expects a batch's latents, in units of ``scale``; None without one."""
+def condition(
+    transport: MotionTransport | None, batch: dict[str, Tensor], scale: float
+) -> tuple[Tensor, Tensor | None]:
+    """Motion codes of a batch ``(B, F, D)``, and where the transport expects its latents, in units of ``scale``.
+
+    Without a transport the codes are the batch's own, and there is no such hint.
+    """
     if transport is None:
-        return None
+        return batch["motion"], None
+    count, frames = batch["flow"].shape[:2]
     with torch.no_grad():
-        return transport.predict(batch["reference"], batch["motion"]).float() / scale
+        seen = (batch[key].flatten(0, 1) for key in ("flow", "frames", "disks"))
+        motion = transport.encode(*seen).float().unflatten(0, (count, frames))
+        return motion, transport.predict(batch["reference"], motion).float() / scale
 
 
 def frames_mean(values: Tensor, there: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
-from .denoising import draw_noise, frames_mean, hint_of, noise_scheduler
+from .denoising import condition, draw_noise, frames_mean, noise_scheduler
 
 HUBER = 0.03  # of the pseudo-Huber distance, in standard deviations of the latents
 
@@ -42,11 +42,11 @@ def consistency_loss(
         rung = torch.randint(1, grid + 1, (count,), device=device)
         late = rung * TIMESTEPS // grid - 1
         early = (rung - 1) * TIMESTEPS // grid - 1  # -1 is the path's end
-        hint = hint_of(transport, batch, scale)
+        motion, hint = condition(transport, batch, scale)
 
         def made(network: nn.Module, noisy: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
             """The clean latents that a network sees in noisy ones, and the noise."""
-            v = network(noisy, steps, batch["reference"], batch["motion"], None, hint).float()
+            v = network(noisy, steps, batch["reference"], motion, None, hint).float()
             alpha, sigma = (level[steps][:, None, None, None, None] for level in (alphas, sigmas))
             ends = (alpha * noisy - sigma * v).clamp(-bound, bound)
             return ends, (noisy - alpha * ends) / sigma

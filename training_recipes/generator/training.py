@@ -40,7 +40,7 @@ from .stages import (
     reid_step,
     train,
 )
-from .transporting import Motions, explained, transport_loss, write_flows, write_transport_codes
+from .transporting import Motions, explained, transport_loss, write_flows
 
 Figures = dict[str, Any]
 
@@ -213,11 +213,14 @@ class GeneratorTraining:
             self._read_latents = Latents(self.data, self.out / "latents.npy")
         return self._read_latents
 
+    def _motions(self) -> Motions:
+        return Motions(self.data, self._latents(), self.out / "flows.npy")
+
     def _train_transport(self) -> Figures:
         settings, transport, latents = self.preset.transport, self.nets.transport, self._latents()
         assert transport is not None
         transport.register_to_config(scale=latents.scale)
-        motions = Motions(self.data, latents, self.out / "flows.npy")
+        motions = self._motions()
         result = train(
             transport,
             lambda rng: motions.draw(rng, settings.batch),
@@ -227,8 +230,6 @@ class GeneratorTraining:
             stream=MOTIONS,
             **self._common,
         )
-        if self.accelerator.is_main_process:
-            write_transport_codes(transport, motions, self.out / "codes.npy")
         self._save(transport, "transport")
         return {"steps": result.steps, "seconds": result.seconds, "explained": explained(transport, motions)}
 
@@ -236,8 +237,8 @@ class GeneratorTraining:
         self.nets.transport = MotionTransport.from_pretrained(self.out / "transport").to(self.device).eval()
 
     def _windows(self) -> Windows:
-        codes = self.out / "codes.npy"
-        return Windows(self.data, self._latents(), codes, frames=self.preset.frames, kind=self.preset.code)
+        motion = self._motions() if self.preset.code == "transport" else self.out / "codes.npy"
+        return Windows(self.data, self._latents(), motion, frames=self.preset.frames, kind=self.preset.code)
 
     def _train_denoiser(self) -> Figures:
         settings, windows, denoiser = self.preset.denoiser, self._windows(), self.nets.denoiser

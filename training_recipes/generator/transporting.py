@@ -18,7 +18,7 @@ from echo_augment.augmentor.mcdm.motion import mafe_flows
 from echo_augment.augmentor.mcdm.transport import MotionTransport, small, soft_disk
 from echo_augment.cache.files import atomic_path
 
-from .copies import copied, draw_copies
+from .copies import Copies, copied, draw_copies, repeated
 from .latents import Latents
 from .prepared import Prepared
 from .pseudo import PseudoLabels, heart_flow
@@ -79,12 +79,17 @@ class Motions:
         rows = rng.integers(border, len(self.heart_of), count) if watched else rng.integers(0, border, count)
         hearts = self.heart_of[rows]
         pairs = [self.latents.frame(int(h), int(row - self.first[h])) for h, row in zip(hearts, rows, strict=True)]
-        flows = torch.from_numpy(self.flows[rows].astype(np.float32))
-        copies = draw_copies(rng, count)
-        flow, frames = copied(flows, self.frames(rows), copies)
-        disks = soft_disk(flow.shape[-1], **copies.disks)[:, None]
         reference, relative = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
-        return {"flow": flow, "frames": frames, "disks": disks, "reference": reference, "relative": relative}
+        return self._copies(rows, draw_copies(rng, count)) | {"reference": reference, "relative": relative}
+
+    def window(self, rng: np.random.Generator, heart: int, grid: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+        """Flows, frames and disks of one affine copy of a heart at some grid positions."""
+        return self._copies(self.first[heart] + grid, repeated(draw_copies(rng, 1), len(grid)))
+
+    def _copies(self, rows: npt.NDArray[np.int64], copies: Copies) -> dict[str, Tensor]:
+        flows = torch.from_numpy(self.flows[rows].astype(np.float32))
+        flow, frames = copied(flows, self.frames(rows), copies)
+        return {"flow": flow, "frames": frames, "disks": soft_disk(flow.shape[-1], **copies.disks)[:, None]}
 
 
 def transport_loss(scale: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
@@ -110,16 +115,3 @@ def explained(transport: MotionTransport, motions: Motions, count: int = 512) ->
             errors.append((moved - part["relative"]).cpu())
     error = torch.cat(errors).pow(2).mean() / batch["relative"].pow(2).mean()
     return float(1 - error)
-
-
-def write_transport_codes(transport: MotionTransport, motions: Motions, path: Path, *, batch: int = 256) -> None:
-    """Codes on every heart's grid, one after the other: ``(sum of G, D)`` float32."""
-    parts: list[npt.NDArray[np.float32]] = []
-    device = transport.device
-    with torch.no_grad():
-        for at in range(0, len(motions.flows), batch):
-            flow = torch.from_numpy(motions.flows[at : at + batch].astype(np.float32)).to(device)
-            frames = motions.frames(np.arange(at, at + len(flow))).to(device)
-            parts.append(transport.encode(flow, frames).float().cpu().numpy())
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(parts), allow_pickle=False)

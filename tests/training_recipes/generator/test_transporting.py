@@ -8,14 +8,10 @@ import torch
 
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.training_recipes.generator.copies import Copies
+from echo_augment.training_recipes.generator.denoising import Windows, condition
 from echo_augment.training_recipes.generator.latents import Latents
 from echo_augment.training_recipes.generator.prepared import prepare
-from echo_augment.training_recipes.generator.transporting import (
-    Motions,
-    explained,
-    transport_loss,
-    write_transport_codes,
-)
+from echo_augment.training_recipes.generator.transporting import Motions, explained, transport_loss
 
 HEARTS, LENGTH = 6, 8
 
@@ -63,16 +59,36 @@ def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, 
     assert set(heart.int().tolist()) == ({4, 5} if watched else {0, 1, 2, 3}) and set(t.int().tolist()) == {0, 2, 4, 6}
 
 
-def test_codes_are_written_in_the_order_of_the_hearts(motions, tmp_path):
-    transport = MotionTransport(6, 16).eval()
-    write_transport_codes(transport, motions, tmp_path / "codes.npy", batch=5)
-    codes = np.load(tmp_path / "codes.npy")
+def test_a_window_is_one_copy_of_one_heart(motions):
+    window = motions.window(np.random.default_rng(3), 2, np.array([0, 1, 3, 3]))
+    assert {key: tuple(value.shape) for key, value in window.items()} == {
+        "flow": (4, 2, 28, 28),
+        "frames": (4, 2, 28, 28),
+        "disks": (4, 1, 28, 28),
+    }
+    frames, disks = window["frames"], window["disks"]
+    assert all(torch.equal(frames[0, 0], frames[t, 0]) and torch.equal(disks[0], disks[t]) for t in (1, 2, 3))
+    assert torch.equal(window["flow"][2], window["flow"][3]) and not torch.equal(window["flow"][0], window["flow"][1])
+    other = motions.window(np.random.default_rng(4), 2, np.array([0, 1, 3, 3]))
+    assert not torch.equal(frames, other["frames"])
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_the_denoisers_windows_are_told_the_copies(motions, at):
+    windows = Windows(motions.data, motions.latents, motions, frames=3, kind="transport")
+    drawn = windows.window(1, at, np.random.default_rng(0))
+    missing = max(0, at + 3 - LENGTH // 2)
+    assert drawn["there"].tolist() == [True] * (3 - missing) + [False] * missing and "motion" not in drawn
+    assert torch.equal(drawn["flow"][-1], drawn["flow"][-2]) == (missing > 0), "short hearts stand still at their end"
+    transport = MotionTransport(6, 16, scale=motions.latents.scale).eval()
+    batch = windows.draw(np.random.default_rng(0), 5)
+    codes, hint = condition(transport, batch, motions.latents.scale)
+    assert codes.shape == (5, 3, 6) and hint.shape == batch["latents"].shape
     with torch.no_grad():
-        flow = torch.from_numpy(motions.flows[9:10].astype(np.float32))
-        frames = torch.tensor([60.0, 62.0])[None, :, None, None].expand(1, 2, 28, 28) / 255
-        expected = transport.encode(flow, frames).numpy()
-    assert codes.shape == (HEARTS * LENGTH // 2, 6)
-    np.testing.assert_allclose(codes[9:10], expected, atol=1e-5)
+        one = transport.encode(*(batch[key][4] for key in ("flow", "frames", "disks")))
+        expected = transport.predict(batch["reference"][4:], one[None]) / motions.latents.scale
+    torch.testing.assert_close(codes[4], one)
+    torch.testing.assert_close(hint[4:], expected)
 
 
 def test_training_explains_what_moves(motions):
