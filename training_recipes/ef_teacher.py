@@ -54,8 +54,8 @@ def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
     known = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))["labelled"]
     more = sorted(set(known) - set(labelled))
     if more:
+        others = f" and of {len(more) - 1} more hearts" if len(more) > 1 else ""
         raise EchoAugmentError(
-            f"teacher {folder}: it learned the EF of {more[0]} and of {len(more) - 1} more hearts, which this run must "
-            "not know",
+            f"teacher {folder}: it learned the EF of {more[0]}{others}, which this run must not know",
             "Train it with the labels and the seed of this run",
         )
