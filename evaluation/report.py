@@ -9,6 +9,7 @@ from echo_augment.cache import ClipStore
 from echo_augment.training_recipes.oracle import OracleGenerator
 
 from .frames import beating, comparison, contact_sheet
+from .metrics import Array
 from .pages import Picture, Section, Words, write_pages
 from .plots import plot_arms, plot_bland_altman, plot_labels, plot_scatter
 from .summary import tabulate
@@ -21,6 +22,7 @@ from .tables import (
     range_table,
     run_table,
 )
+from .tasks import Results, first_labels
 from .verdict import decide, fraction_words, plain_words
 
 CAVEATS = {
@@ -40,7 +42,7 @@ def write_html(
     report: Mapping[str, Any],
     root: Path,
     caches: Mapping[str, Mapping[str, str]],
-    results: Mapping[Path, Mapping[str, Any]],
+    results: Results,
 ) -> Path:
     """Write ``report.html``, ``report.md`` with ``figures/``, and ``contact_sheet.png`` where there are clips.
 
@@ -54,27 +56,29 @@ def write_html(
     Returns:
         Path of the page.
     """
-    first: dict[str, dict[int, Any]] = {}
-    for result in results.values():
-        if result["arm"] != "full" and result["labelled_hearts"] != report["labelled_hearts"]:
-            continue
-        first.setdefault(str(result["arm"]), {})[int(result["seed"])] = result["predictions"]
-    _, true, predicted = tabulate(first)
+    _, true, predicted = tabulate(first_labels(results, report))
     arms = Picture("arms", plot_arms(report["arms"]), ARMS_CAPTION)
-    scatter = Picture("scatter", plot_scatter(true, predicted), SCATTER_CAPTION)
-    agreement = Picture("bland_altman", plot_bland_altman(true, predicted), AGREEMENT_CAPTION)
     sections = [heading(report), Section("Every arm", [arms, arm_table(report)])]
     sections.append(Section("The differences", [contrast_table(report)]))
     if report.get("fractions"):
         labels = Picture("labels", plot_labels(report["fractions"]), LABELS_CAPTION)
         sections.append(Section("Error against labels", [labels, fraction_table(report)]))
-    sections.append(Section("Predicted against true EF", [scatter]))
-    sections.append(Section("Agreement (Bland-Altman)", [agreement]))
+    sections += agreement(true, predicted)
     sections.append(Section("Reduced EF, and the scale", [clinical_table(report), range_table(report)]))
     folder = next((kinds["synthetic"] for kinds in caches.values() if "synthetic" in kinds), None)
     if folder is not None:
         sections.append(clip_section(out, root, Path(folder)))
     return write_pages(out, [*sections, *closing(report)])[0]
+
+
+def agreement(true: Array, predicted: Mapping[str, Array], what: str = "EF") -> list[Section]:
+    """Predicted against true EF, and Bland and Altman's plot, for ``(hearts,)`` and, by arm, ``(seeds, hearts)``."""
+    scatter = Picture("scatter", plot_scatter(true, predicted), SCATTER_CAPTION)
+    differences = Picture("bland_altman", plot_bland_altman(true, predicted), AGREEMENT_CAPTION)
+    return [
+        Section(f"Predicted against true {what}", [scatter]),
+        Section("Agreement (Bland-Altman)", [differences]),
+    ]
 
 
 def clip_section(out: Path, root: Path, folder: Path) -> Section:

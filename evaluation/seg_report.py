@@ -12,7 +12,9 @@ from echo_augment.training_recipes.seg_overlay import PREDICTED, draw_contours
 
 from .pages import Picture, Section, write_pages
 from .plots import plot_arms, plot_labels
-from .report import LABELS_CAPTION, closing, opening
+from .report import LABELS_CAPTION, agreement, closing, opening
+from .seg_summary import Hearts, ef_from_masks
+from .summary import tabulate
 from .tables import Difference, Table, interval, number
 from .tables import contrast_table as difference_table
 from .verdict import Figure, decide, gain_sentence
@@ -110,7 +112,7 @@ def masked_clips(folder: Path, count: int = 6) -> bytes:
 
 
 def write_report_pages(
-    out: Path, report: Mapping[str, Any], caches: Mapping[str, str], overlays: Mapping[str, Path]
+    out: Path, report: Mapping[str, Any], caches: Mapping[str, str], overlays: Mapping[str, Path], hearts: Hearts
 ) -> Path:
     """Write ``report.html`` and ``report.md``.
 
@@ -119,6 +121,7 @@ def write_report_pages(
         report: what ``report.json`` holds.
         caches: folder of clips by kind, of the first seed.
         overlays: a picture of TEST hearts by arm, of the first seed.
+        hearts: what was measured, by arm, seed and TEST heart.
 
     Returns:
         Path of the page.
@@ -129,6 +132,10 @@ def write_report_pages(
     if report.get("fractions"):
         plot = plot_labels(report["fractions"], metric="dice", axis="Dice on TEST")
         sections.append(Section("Dice against labels", [Picture("labels", plot, LABELS_CAPTION)]))
+    read = ef_from_masks(hearts)
+    if read is not None:
+        _, true, predicted = tabulate(read)
+        sections += agreement(true, predicted, "EF, from masks")
     looks = [
         Picture(f"overlay_{arm}", path.read_bytes(), OVERLAY_CAPTION + arm, wide=True)
         for arm, path in overlays.items()

@@ -13,6 +13,7 @@ from .statistics import estimate_arm, estimate_difference
 from .summary import contrast, gains, tabulate
 
 Hearts = Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]
+Pairs = dict[str, dict[int, dict[str, tuple[float, float]]]]  # true and found, by arm, seed and heart
 PAIRS = (
     ("synthetic", "classical"),
     ("synthetic", "oracle"),
@@ -65,7 +66,7 @@ def summarise_hearts(hearts: Hearts, **settings: Any) -> dict[str, Any]:
     return {"arms": arms, "contrasts": contrasts, "recovered_gain": gain, "gains": shares}
 
 
-def _columns(hearts: Hearts) -> list[tuple[Metric, dict[str, dict[int, dict[str, tuple[float, float]]]]]]:
+def _columns(hearts: Hearts) -> list[tuple[Metric, Pairs]]:
     """Each metric with ``(true, predicted)`` by arm, seed and heart; those that some heart lacks only where it can."""
     every = [heart for runs in hearts.values() for run in runs.values() for heart in run.values()]
     found = []
@@ -73,19 +74,25 @@ def _columns(hearts: Hearts) -> list[tuple[Metric, dict[str, dict[int, dict[str,
         if all(name in heart for heart in every):
             ideal = 0.0 if metric.smaller_is_better else 1.0
             found.append((metric, _map(hearts, lambda heart, key=name, best=ideal: (best, heart[key]))))
-    known = _with_ef(hearts)
-    if known:
-        kept = {
-            arm: {seed: {name: run[name] for name in known} for seed, run in runs.items()}
-            for arm, runs in hearts.items()
-        }
+    read = ef_from_masks(hearts)
+    if read is not None:
         mae = METRICS["mae"]
-        error = Metric("ef_mae", mae.per_seed, mae.influence, additive=True)
-        found.append((error, _map(kept, lambda heart: (heart["ef"], heart["ef_masks"]))))
+        found.append((Metric("ef_mae", mae.per_seed, mae.influence, additive=True), read))
     return found
 
 
-def _map(hearts: Hearts, pair: Any) -> dict[str, dict[int, dict[str, tuple[float, float]]]]:
+def ef_from_masks(hearts: Hearts) -> Pairs | None:
+    """True EF and that of the masks; of the hearts where both are known in every training, None where there is none."""
+    known = _with_ef(hearts)
+    if not known:
+        return None
+    kept = {
+        arm: {seed: {name: run[name] for name in known} for seed, run in runs.items()} for arm, runs in hearts.items()
+    }
+    return _map(kept, lambda heart: (heart["ef"], heart["ef_masks"]))
+
+
+def _map(hearts: Hearts, pair: Any) -> Pairs:
     return {
         arm: {seed: {name: pair(heart) for name, heart in run.items()} for seed, run in runs.items()}
         for arm, runs in hearts.items()

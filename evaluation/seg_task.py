@@ -24,7 +24,7 @@ from echo_augment.training_recipes.seg_teacher import load_segmenter
 from .design import Design, Subset
 from .seg_report import verdict, write_report_pages
 from .seg_summary import summarise_hearts
-from .tasks import Results, by_arm
+from .tasks import Results, by_arm, first_labels
 
 OURS = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("pseudo_label", "mean_teacher"))
 
@@ -93,4 +93,4 @@ class SegmentationTask:
         """See `echo_augment.evaluation.seg_report.write_report_pages`."""
         first = design.at(0)[0]
         overlays = {arm: design.folder(first, arm) / "overlay.png" for arm in design.arms}
-        write_report_pages(design.out, report, caches[first], overlays)
+        write_report_pages(design.out, report, caches[first], overlays, first_labels(results, report))

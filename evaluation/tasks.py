@@ -62,3 +62,9 @@ def by_arm(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, Any]]:
     for result in results:
         found.setdefault(str(result["arm"]), {})[int(result["seed"])] = result["predictions"]
     return found
+
+
+def first_labels(results: Results, report: Mapping[str, Any]) -> dict[str, dict[int, Any]]:
+    """:func:`by_arm` of the trainings with as many labels as the report's arms, and of `full`."""
+    count = report["labelled_hearts"]
+    return by_arm([one for one in results.values() if one["arm"] == "full" or one["labelled_hearts"] == count])

@@ -8,15 +8,15 @@ import pytest
 from benchmark_fakes import load
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
-from report_fakes import hearts
+from report_fakes import hearts, masks_report
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import load_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation.benchmark import run as run_job
 from echo_augment.evaluation.benchmark import run_benchmark
-from echo_augment.evaluation.seg_report import verdict
-from echo_augment.evaluation.seg_summary import summarise_hearts
+from echo_augment.evaluation.seg_report import verdict, write_report_pages
+from echo_augment.evaluation.seg_summary import ef_from_masks, summarise_hearts
 from echo_augment.training_recipes.oracle import OracleGenerator
 from echo_augment.training_recipes.seg_fill import masked
 from echo_augment.training_recipes.subsets import choose_labelled
@@ -56,7 +56,9 @@ def test_the_report_has_dice_for_every_arm_and_contrast(done, root):
     page = (out / "report.html").read_text()
     assert report["verdict"].split(":")[0] in page
     assert "LV segmentation with 3 labelled hearts" in page
-    assert page.count("data:image/png;base64,") == 5, "arms, three overlays, masked clips"
+    assert ("Predicted against true EF, from masks" in page) == ("ef_mae" in report["arms"]["real"])
+    pictures = 7 if "ef_mae" in report["arms"]["real"] else 5
+    assert page.count("data:image/png;base64,") == pictures, "arms, scatter, agreement, three overlays, masked clips"
 
 
 def test_synthetic_clips_carry_the_teacher_s_masks_and_the_oracle_s_the_true_ones(done, root):
@@ -140,6 +142,22 @@ def test_more_dice_is_better(shift, words):
     assert found["arms"]["synthetic"]["pooled"]["dice"]["mean"] == pytest.approx(0.9)
     assert found["arms"]["synthetic"]["ef_mae"]["mean"] == pytest.approx(abs(100 * shift), abs=1e-6)
     assert words in verdict(found)
+
+
+def test_the_page_shows_the_ef_of_masks_where_it_is_known(tmp_path):
+    arms = {"real": hearts(0), "classical": hearts(0.001), "synthetic": hearts(0.02), "oracle": hearts(0.04)}
+    report = masks_report(0.02)
+    report["verdict"] = verdict(report)
+    write_report_pages(tmp_path, report, {}, {}, arms)
+    page = (tmp_path / "report.html").read_text()
+    assert "Predicted against true EF, from masks" in page and page.count("data:image/png;base64,") == 3
+    unknown = {
+        arm: {seed: {name: {**heart, "ef_masks": None} for name, heart in run.items()} for seed, run in runs.items()}
+        for arm, runs in arms.items()
+    }
+    assert ef_from_masks(unknown) is None and len(ef_from_masks(arms)["real"][0]) == 39, "of one heart it is not"
+    write_report_pages(tmp_path, report, {}, {}, unknown)
+    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 1, "the arms"
 
 
 def test_recovered_gain_is_of_the_oracle_s():

@@ -58,8 +58,8 @@ def code_words(preset: DictConfig) -> str:
         return CODES[preset.code]
     whose = "MAFE's" if preset.transport.flow == "mafe" else "the flow teacher's"
     return (
-        f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off the frame and\n"
-        f"{whose} flow from the ED frame, learned so as to depend little on the heart (motion transport)"
+        f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off\n"
+        f"the frame and {whose} flow from the ED frame, learned so as to depend little on the heart (motion transport)"
     )
 
 
