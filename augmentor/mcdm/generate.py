@@ -71,8 +71,8 @@ class ClipGenerator:
         skipped: Sequence[dict[str, str]] = (),
     ) -> None:
         steps = int(pipeline.config["steps"]) if steps is None else steps
-        if steps < 1:
-            raise EchoAugmentError(f"steps must be at least 1, got {steps}")
+        if steps < pipeline.least_steps:
+            raise EchoAugmentError(f"steps must be at least {pipeline.least_steps}, got {steps}")
         self.pipeline, self._rows, self._batch = pipeline, donors, batch
         self._steps, self._kind = steps, sampler
         self.sampler = f"{sampler}-{steps}"

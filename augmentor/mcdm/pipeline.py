@@ -62,7 +62,8 @@ class MCDMPipeline(DiffusionPipeline):
         detail: whether clips get the reference frame's fine detail
             (:func:`~echo_augment.augmentor.mcdm.detail.carry_detail`), which a small codec cannot hold.
         steps: of the sampler where a call names none: as few as carry the motion donor's EF as well as the best number
-            does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights).
+            does (``echo-augment fidelity curve=[0,1,2,4,8,16]`` finds it for given weights). With 0, which needs a
+            transport, a clip is where the transport moves the look, without any diffusion.
 
     Raises:
         EchoAugmentError: ``code``, ``transport`` and the denoiser's ``hint`` do not belong together.
@@ -131,6 +132,11 @@ class MCDMPipeline(DiffusionPipeline):
                 f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
             ) from error
 
+    @property
+    def least_steps(self) -> int:
+        """0 with a transport, whose prediction is a clip already; else 1."""
+        return 0 if self.transport is not None else 1
+
     def encode_motion(self, heart: Heart) -> Tensor:
         """Normalised codes of a heart's motion: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
         refuse_device_in_worker(self.device, "MCDMPipeline")
@@ -166,7 +172,7 @@ class MCDMPipeline(DiffusionPipeline):
             motion: normalised codes of the motion donors, ``(B, L, D)``, or ``(B, 1, D)`` for a vector
                 (:meth:`encode_motion`, then :func:`~echo_augment.augmentor.mcdm.motion.stretch`). L is the trained
                 number of frames F, or more: then windows of F frames, half of them shared, are denoised together.
-            num_inference_steps: denoising steps; by default the pipeline's own number.
+            num_inference_steps: denoising steps, at least :attr:`least_steps`; by default the pipeline's own number.
             sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
             detail: overrides the pipeline's own setting.
@@ -176,7 +182,7 @@ class MCDMPipeline(DiffusionPipeline):
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
 
         Raises:
-            EchoAugmentError: shapes that do not fit, fewer than F frames, no step, or a sampler there is not.
+            EchoAugmentError: shapes that do not fit, fewer than F frames, too few steps, or a sampler there is not.
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, window = len(reference_frames), int(self.config["frames"])
@@ -188,7 +194,8 @@ class MCDMPipeline(DiffusionPipeline):
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
         scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
-        scheduler.set_timesteps(steps, device=device)
+        if steps:
+            scheduler.set_timesteps(steps, device=device)
         shape = (batch, length, *reference.shape[1:])
         latents = _noise(shape, generator) * scheduler.init_noise_sigma
         latents = latents.to(device, self.denoiser.dtype)
@@ -198,7 +205,9 @@ class MCDMPipeline(DiffusionPipeline):
         hint = None
         if self.transport is not None:
             hint = self.transport.predict(reference, motion) / self.denoiser.config["motion_scale"]
-        for step in self.progress_bar(scheduler.timesteps):
+        if hint is not None and not steps:
+            latents = hint
+        for step in self.progress_bar(scheduler.timesteps if steps else []):
             timestep = step.expand(batch)
 
             def predict(noisy: Tensor, where: slice, timestep: Tensor = timestep) -> Tensor:
@@ -233,8 +242,8 @@ class MCDMPipeline(DiffusionPipeline):
             raise EchoAugmentError(f"motion must be (B, {codes}, D) with B as the frames', got {tuple(motion.shape)}")
         if length < window:
             raise EchoAugmentError(f"a clip has at least the {window} frames that trained the denoiser, got {length}")
-        if steps < 1:
-            raise EchoAugmentError(f"num_inference_steps must be at least 1, got {steps}")
+        if steps < self.least_steps:
+            raise EchoAugmentError(f"num_inference_steps must be at least {self.least_steps}, got {steps}")
         if sampler not in SAMPLERS:
             raise EchoAugmentError(f"there is no sampler {sampler!r}; there are: {', '.join(SAMPLERS)}")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from echo_augment.augmentor.mcdm.codec import decode, encode
 from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser, noise_level
 from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import transport_codes
@@ -155,6 +156,20 @@ def test_the_pipeline_keeps_its_transport(carried, tmp_path, hearts):
         assert (clips[0] - clips[1]).abs().max() <= 1, "loaded weights lie elsewhere, where sums may round otherwise"
     kept, found = carried.transport.state_dict(), loaded.transport.state_dict()
     assert all(torch.equal(kept[key], found[key]) for key in kept) and loaded.transport.config["scale"] == 0.5
+
+
+def test_without_steps_a_clip_is_where_the_transport_moves_the_look(carried, transport, hearts):
+    look, codes = torch.from_numpy(hearts[1].reference.copy())[None], carried.encode_motion(hearts[0])[None, :20]
+    run = {"num_inference_steps": 0, "detail": False}
+    clip, other = (carried(look, codes, generator=seed(k), **run)[0] for k in (1, 2))
+    with torch.no_grad():
+        reference = encode(carried.vae, look)
+        expected = decode(carried.vae, (reference[:, None] + transport.predict(reference, codes))[0])
+    assert clip.shape == (1, 20, 112, 112) and torch.equal(clip, other), "there is no noise in it"
+    assert (clip[0].int() - expected.int()).abs().max() <= 1
+    assert not torch.equal(clip, carried(look, codes, num_inference_steps=1, detail=False, generator=seed(1))[0])
+    with pytest.raises(EchoAugmentError, match="num_inference_steps must be at least 0, got -1"):
+        carried(look, codes, num_inference_steps=-1)
 
 
 def test_guidance_withholds_the_hint_too(carried, hearts):
