@@ -42,15 +42,19 @@ def draw_copies(rng: np.random.Generator, count: int) -> Copies:
     shift = 2 * rng.uniform(-SHIFT, SHIFT, (count, 2))
     light = np.exp(rng.uniform(-LIGHT, LIGHT, (2, count)))
     disks = {key: torch.from_numpy(rng.uniform(*ends, (count, 1, 1))).float() for key, ends in DISK.items()}
-    return Copies(*(torch.from_numpy(value.astype(np.float32)) for value in (linear, shift, *light)), disks)
+    moved, shifted, gain, gamma = (torch.from_numpy(value.astype(np.float32)) for value in (linear, shift, *light))
+    return Copies(moved, shifted, gain, gamma, disks)
 
 
 def repeated(copies: Copies, count: int) -> Copies:
     """One copy's changes for ``count`` frames of its heart."""
-    parts = (
-        value.expand(count, *value.shape[1:]) for value in (copies.linear, copies.shift, copies.gain, copies.gamma)
+    return Copies(
+        copies.linear.expand(count, 2, 2),
+        copies.shift.expand(count, 2),
+        copies.gain.expand(count),
+        copies.gamma.expand(count),
+        {key: value.expand(count, 1, 1) for key, value in copies.disks.items()},
     )
-    return Copies(*parts, {key: value.expand(count, 1, 1) for key, value in copies.disks.items()})
 
 
 def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
