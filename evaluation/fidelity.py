@@ -12,6 +12,7 @@ from torch import nn
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
+from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.images import psnr, ssim
 from echo_augment.training_recipes.reporting import write_report
 from echo_augment.training_recipes.seg_teacher import load_segmenter
@@ -53,6 +54,9 @@ def run(cfg: DictConfig) -> None:
     pipeline = MCDMPipeline.load(cfg.generator).to("cpu" if cfg.device == "auto" else cfg.device)
     pipeline.set_progress_bar_config(disable=True)
     rate = float(pipeline.config["rate"])
+    steps = int(pipeline.config["steps"]) if cfg.steps is None else cfg.steps
+    if min([steps, *(cfg.curve or [])]) < pipeline.least_steps:
+        raise EchoAugmentError(f"steps and curve must be at least {pipeline.least_steps} with this generator")
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
     reader, quality = train_reader(
         Path(cfg.reader.folder or out / "reader"),
@@ -63,7 +67,6 @@ def run(cfg: DictConfig) -> None:
         seed=cfg.seed,
     )
     pairs = draw_pairs(pipeline, cfg.pairs, cfg.seed)
-    steps = int(pipeline.config["steps"]) if cfg.steps is None else cfg.steps
     sampling = {"steps": steps, "sampler": cfg.sampler, "seed": cfg.seed}
     made, plain, seconds = generate(pipeline, pairs.references, pairs.codes, **sampling)
     clips = {**pairs.clips, "generated": made, "plain": plain}

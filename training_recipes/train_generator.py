@@ -83,7 +83,9 @@ def finish(
     cfg: DictConfig, options: Options, training: GeneratorTraining, data: Prepared, settings: dict[str, Any]
 ) -> None:
     """Write the pipeline, its card and the report; of a part of the stages the report alone."""
-    out, done = Path(cfg.out), training.stages.done
+    out = Path(cfg.out)
+    wanted = options.stages(cfg.preset.code)
+    done = {name: figures for name, figures in training.stages.done.items() if name in wanted}
     figures: dict[str, Any] = {"stages": done, "hearts": len(data.training), "skipped": data.skipped}
     figures |= {"seeds": [cfg.seed]} | {key: settings[key] for key in ("codec", "accumulate") if key in settings}
     if options.losses is not None:

@@ -62,8 +62,8 @@ class MCDMPipeline(DiffusionPipeline):
         detail: whether clips get the reference frame's fine detail
             (:func:`~echo_augment.augmentor.mcdm.detail.carry_detail`), which a small codec cannot hold.
         steps: of the sampler where a call names none: as few as carry the motion donor's EF as well as the best number
-            does (``echo-augment fidelity curve=[0,1,2,4,8,16]`` finds it for given weights). With 0, which needs a
-            transport, a clip is where the transport moves the look, without any diffusion.
+            does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights; from 0 with a transport).
+            With 0 a clip is where the transport moves the look, without any diffusion.
 
     Raises:
         EchoAugmentError: ``code``, ``transport`` and the denoiser's ``hint`` do not belong together.
@@ -173,6 +173,7 @@ class MCDMPipeline(DiffusionPipeline):
                 (:meth:`encode_motion`, then :func:`~echo_augment.augmentor.mcdm.motion.stretch`). L is the trained
                 number of frames F, or more: then windows of F frames, half of them shared, are denoised together.
             num_inference_steps: denoising steps, at least :attr:`least_steps`; by default the pipeline's own number.
+                With 0 no noise is drawn, and the sampler has no say.
             sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
             detail: overrides the pipeline's own setting.
@@ -182,7 +183,8 @@ class MCDMPipeline(DiffusionPipeline):
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
 
         Raises:
-            EchoAugmentError: shapes that do not fit, fewer than F frames, too few steps, or a sampler there is not.
+            EchoAugmentError: shapes that do not fit, fewer than F frames, too few steps, guidance without a step, or a
+                sampler there is not.
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, window = len(reference_frames), int(self.config["frames"])
@@ -190,7 +192,7 @@ class MCDMPipeline(DiffusionPipeline):
         length = frames if frames is not None else window if vector or motion.ndim != 3 else motion.shape[1]
         device = self._execution_device
         steps = int(self.config["steps"]) if num_inference_steps is None else num_inference_steps
-        self._check(reference_frames, motion, sampler, length, steps)
+        self._check(reference_frames, motion, sampler, length, steps, guidance_scale)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
         scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
@@ -230,7 +232,9 @@ class MCDMPipeline(DiffusionPipeline):
         self.maybe_free_model_hooks()
         return MCDMOutput(clips=clips) if return_dict else (clips,)
 
-    def _check(self, reference_frames: Tensor, motion: Tensor, sampler: str, length: int, steps: int) -> None:
+    def _check(
+        self, reference_frames: Tensor, motion: Tensor, sampler: str, length: int, steps: int, guidance: float
+    ) -> None:
         size, window = int(self.config["size"]), int(self.config["frames"])
         if reference_frames.dtype != torch.uint8 or reference_frames.shape[1:] != (size, size):
             raise EchoAugmentError(
@@ -244,6 +248,11 @@ class MCDMPipeline(DiffusionPipeline):
             raise EchoAugmentError(f"a clip has at least the {window} frames that trained the denoiser, got {length}")
         if steps < self.least_steps:
             raise EchoAugmentError(f"num_inference_steps must be at least {self.least_steps}, got {steps}")
+        if steps == 0 and guidance != 1:
+            raise EchoAugmentError(
+                f"guidance_scale={guidance} guides denoising, and there is no denoising step",
+                "Take num_inference_steps=1 or more",
+            )
         if sampler not in SAMPLERS:
             raise EchoAugmentError(f"there is no sampler {sampler!r}; there are: {', '.join(SAMPLERS)}")
 

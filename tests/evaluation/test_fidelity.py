@@ -68,3 +68,12 @@ def test_a_folder_that_is_needed_late_is_looked_at_first(tmp_path, monkeypatch, 
         cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", f"{key}={tmp_path / 'empty'}"])
     with pytest.raises(EchoAugmentError, match=str(tmp_path / "empty")):
         fidelity.run(cfg)
+
+
+@pytest.mark.parametrize("setting", ["steps=-1", "curve=[1,-1]"])
+def test_too_few_steps_are_refused_before_anything_is_measured(tmp_path, monkeypatch, setting):
+    monkeypatch.setattr(fidelity, "train_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", setting])
+    with pytest.raises(EchoAugmentError, match="steps and curve must be at least 0 with this generator"):
+        fidelity.run(cfg)

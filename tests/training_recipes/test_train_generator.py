@@ -133,6 +133,9 @@ def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
     run(compose_job(tmp_path, root, f"preset.code={code}"))
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
     assert pipeline.transport is None and len(pipeline.config["code_mean"]) == 50
+    heart = prepare([], tmp_path / "hearts", rate=12.5, size=112).hearts[0]
+    look = torch.from_numpy(heart.reference.copy())[None]
+    assert pipeline(look, pipeline.encode_motion(heart)[None, :16]).clips.shape == (1, 16, 112, 112)
     assert "transport" not in json.loads((tmp_path / "report.json").read_text())["stages"]
 
 
@@ -164,6 +167,9 @@ def test_a_student_is_a_pipeline_beside_its_teachers(trained, root):
     assert max(moved) > 0 and before == {path: path.read_bytes() for path in before}
     assert "| student | 2 |" in (trained / "generator-student" / "README.md").read_text()
     assert "+only=student" in (trained / "generator-student" / "README.md").read_text()
+    run(compose_job(trained, root))
+    assert "student" not in (trained / "generator" / "README.md").read_text()
+    assert "student" not in json.loads((trained / "report.json").read_text())["stages"]
 
 
 def test_too_few_hearts_are_named(tmp_path):

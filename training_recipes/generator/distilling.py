@@ -43,22 +43,26 @@ def consistency_loss(
         late = rung * TIMESTEPS // grid - 1
         early = (rung - 1) * TIMESTEPS // grid - 1  # -1 is the path's end
         motion, hint = condition(transport, batch, scale)
+        none = torch.zeros(
+            count, dtype=torch.bool, device=device
+        )  # keeps every parameter in the graph, as DDP wants it
 
         def made(network: nn.Module, noisy: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
             """The clean latents that a network sees in noisy ones, and the noise."""
-            v = network(noisy, steps, batch["reference"], motion, None, hint).float()
+            v = network(noisy, steps, batch["reference"], motion, none, hint).float()
             alpha, sigma = (level[steps][:, None, None, None, None] for level in (alphas, sigmas))
             ends = (alpha * noisy - sigma * v).clamp(-bound, bound)
             return ends, (noisy - alpha * ends) / sigma
 
         noisy = scheduler.add_noise(clean, noise, late)
+        # First with gradient: some versions of autocast cache weights cast without one for the rest of a step.
+        found, _ = made(model, noisy, late)
         with torch.no_grad():
             ends, left = made(teacher, noisy, late)
             below = early.clamp_min(0)
             alpha, sigma = (level[below][:, None, None, None, None] for level in (alphas, sigmas))
             nearer, _ = made(model, alpha * ends + sigma * left, below)
             target = torch.where(early[:, None, None, None, None] < 0, ends, nearer)
-        found, _ = made(model, noisy, late)
         square = (found - target).pow(2).mean((2, 3, 4))
         value = frames_mean((square + HUBER**2).sqrt() - HUBER, batch["there"])
         return {"loss": value, "error": frames_mean(square.detach(), batch["there"])}

@@ -77,6 +77,7 @@ class GeneratorTraining:
             self.nets = build_networks(preset)
         self._common: dict[str, Any] = {"seed": seed, "out": out / "checkpoints", "accelerator": accelerator}
         self._read_latents: Latents | None = None
+        self._read_motions: Motions | None = None
 
     def run(self) -> None:
         """Run the stages that the options ask for."""
@@ -107,6 +108,7 @@ class GeneratorTraining:
     def pipeline(self) -> MCDMPipeline:
         """The finished pipeline, after :meth:`run` of all stages."""
         preset, windows, nets = self.preset, self._windows(), self.nets
+        sampler_steps = (preset.student if self.options.only == "student" else preset).sampler_steps
         return MCDMPipeline(
             nets.codec,
             nets.denoiser,
@@ -121,7 +123,7 @@ class GeneratorTraining:
             code_mean=tuple(float(value) for value in windows.mean),
             code_std=tuple(float(value) for value in windows.std),
             preset=preset.name,
-            steps=preset.student.sampler_steps if self.options.only == "student" else preset.sampler_steps,
+            steps=max(sampler_steps, 0 if nets.transport is not None else 1),
         )
 
     def _save(self, net: Any, name: str) -> None:
@@ -214,7 +216,9 @@ class GeneratorTraining:
         return self._read_latents
 
     def _motions(self) -> Motions:
-        return Motions(self.data, self._latents(), self.out / "flows.npy")
+        if self._read_motions is None:
+            self._read_motions = Motions(self.data, self._latents(), self.out / "flows.npy")
+        return self._read_motions
 
     def _train_transport(self) -> Figures:
         settings, transport, latents = self.preset.transport, self.nets.transport, self._latents()

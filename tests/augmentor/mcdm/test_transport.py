@@ -170,6 +170,8 @@ def test_without_steps_a_clip_is_where_the_transport_moves_the_look(carried, tra
     assert not torch.equal(clip, carried(look, codes, num_inference_steps=1, detail=False, generator=seed(1))[0])
     with pytest.raises(EchoAugmentError, match="num_inference_steps must be at least 0, got -1"):
         carried(look, codes, num_inference_steps=-1)
+    with pytest.raises(EchoAugmentError, match="guidance_scale=2 guides denoising, and there is no denoising step"):
+        carried(look, codes, num_inference_steps=0, guidance_scale=2)
 
 
 def test_guidance_withholds_the_hint_too(carried, hearts):
