@@ -56,7 +56,10 @@ def run(cfg: DictConfig) -> None:
     rate = float(pipeline.config["rate"])
     steps = int(pipeline.config["steps"]) if cfg.steps is None else cfg.steps
     if min([steps, *(cfg.curve or [])]) < pipeline.least_steps:
-        raise EchoAugmentError(f"steps and curve must be at least {pipeline.least_steps} with this generator")
+        raise EchoAugmentError(
+            f"steps={steps} curve={list(cfg.curve or [])}: generator {cfg.generator} takes {pipeline.least_steps} or more",
+            "0 is for generators with a motion transport",
+        )
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
     reader, quality = train_reader(
         Path(cfg.reader.folder or out / "reader"),

@@ -53,10 +53,39 @@ def test_one_that_does_not_is_drawn_to_it(grid):
     assert student.bias.abs() < 0.1 and value(student, Knows(), grid=grid)["error"] < first / 4
 
 
+class Watched(Knows):
+    """Keeps what it is called with, what it says, and whether gradients are taken."""
+
+    def __init__(self, bias):
+        super().__init__(bias)
+        self.calls = []
+
+    def forward(self, noisy, steps, reference, motion, drop, hint):
+        v = super().forward(noisy, steps, reference, motion, drop, hint)
+        self.calls.append((noisy.detach(), steps, v.detach(), torch.is_grad_enabled()))
+        return v
+
+
 def test_the_target_and_the_teacher_get_no_gradient():
-    student, teacher = Knows(0.5), Knows()
+    student, teacher = Watched(0.5), Watched(0.2)
     value(student, teacher)["loss"].backward()
-    assert teacher.bias.grad is None and student.bias.grad is not None
+    assert [call[3] for call in student.calls] == [True, False] and [call[3] for call in teacher.calls] == [False]
+    assert teacher.bias.grad is None and student.bias.grad.abs() > 0
+
+
+def test_the_target_is_one_ddim_step_of_the_teacher_on():
+    student, teacher = Watched(0.5), Watched(0.2)
+    value(student, teacher, grid=8, seed=3)
+    (noisy, late, _, _), (nearer, early, _, _) = student.calls
+    assert torch.equal(noisy, teacher.calls[0][0]) and torch.equal(late, teacher.calls[0][1])
+    scheduler = noise_scheduler()
+    scheduler.set_timesteps(8)
+    inner = [i for i in range(len(late)) if late[i] > 124]
+    assert inner and all(int(late[i]) in scheduler.timesteps for i in inner)
+    for i in inner:
+        step = scheduler.step(teacher.calls[0][2][i], int(late[i]), noisy[i])
+        torch.testing.assert_close(nearer[i], step.prev_sample, atol=1e-4, rtol=1e-4)
+        assert early[i] == late[i] - 125
 
 
 def test_frames_that_are_not_there_count_for_nothing():
