@@ -57,7 +57,8 @@ def run(cfg: DictConfig) -> None:
     steps = int(pipeline.config["steps"]) if cfg.steps is None else cfg.steps
     if min([steps, *(cfg.curve or [])]) < pipeline.least_steps:
         raise EchoAugmentError(
-            f"steps={steps} curve={list(cfg.curve or [])}: generator {cfg.generator} takes {pipeline.least_steps} or more",
+            f"steps={steps} curve={list(cfg.curve or [])}: generator {cfg.generator} takes {pipeline.least_steps} or "
+            "more",
             "0 is for generators with a motion transport",
         )
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)

@@ -75,5 +75,5 @@ def test_too_few_steps_are_refused_before_anything_is_measured(tmp_path, monkeyp
     monkeypatch.setattr(fidelity, "train_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", setting])
-    with pytest.raises(EchoAugmentError, match="-1.*generator bundled takes 0 or more"):
+    with pytest.raises(EchoAugmentError, match=r"-1.*generator bundled takes 0 or more"):
         fidelity.run(cfg)
