@@ -4,12 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs/demo
 EVIDENCE ?= runs/evidence
+FORMS ?= runs/forms
 
-.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page test lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page motion-forms test lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
 	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
+	@echo "make motion-forms  generators whose motion has other forms, at equal training cost, then docs/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make test    install, then the test suite"
 	@echo "make lint    ruff, format and rules"
 	@echo "make types   mypy on the package as installed"
@@ -43,6 +45,24 @@ evidence-harm: $(VENV)/.installed
 
 evidence-page: $(VENV)/.installed
 	$(BIN)/python -m echo_augment.evaluation.evidence_page $(EVIDENCE) docs
+
+# The forms share codec, re-ID, MAFE and latents; a form without a transport gets its time as steps of the denoiser.
+fidelity = $(BIN)/echo-augment fidelity generator=$(FORMS)/$(1)/generator out=$(FORMS)/$(1)/fidelity reader.folder=$(FORMS)/reader \
+	pairs=200 seed=1 curve=$(2)
+FROM_0 := [0,1,4]
+FROM_1 := [1,4,16]
+other = $(BIN)/echo-augment train-generator preset.code=$(1) $(2) +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
+
+motion-forms: $(VENV)/.installed
+	$(BIN)/echo-augment train-generator out=$(FORMS)/transport
+	$(call other,vector,preset.denoiser.motion=vector preset.denoiser.steps=1500)
+	$(call other,mafe,preset.denoiser.steps=1500)
+	$(call other,flow,preset.denoiser.steps=1500)
+	$(call fidelity,transport,$(FROM_0))
+	$(call fidelity,vector,$(FROM_1))
+	$(call fidelity,mafe,$(FROM_1))
+	$(call fidelity,flow,$(FROM_1))
+	$(BIN)/python -m echo_augment.evaluation.forms_page $(FORMS) docs
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m "not slow" --durations=10

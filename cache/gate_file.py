@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from .errors import EchoAugmentError
 
 GATES = "gates.json"
+KNOWS = "knows"  # names of the hearts whose labels the gates' teachers learned from, where that is known
 IMAGE_ONLY: dict[str, Any] = {"image": True, "label": None, "privacy": None}
 
 
@@ -20,6 +21,11 @@ class GateFile(NamedTuple):
 
     gates: dict[str, Any]
     limits: dict[str, Any] | None
+
+
+def chosen_by_labels(gates: dict[str, Any]) -> bool:
+    """Whether a net that learned from labels had a say in which clips passed: a teacher of EF, or of LV masks."""
+    return bool((gates.get("label") or {}).get("teacher") or gates.get("masks"))
 
 
 def read_gates(folder: Path) -> GateFile:

@@ -10,12 +10,11 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path, write_json
 
 from . import seg_report
 from .evidence import ACCEPTANCE, HALF, HARM, Answer, ask, what_limits
 from .multiplicity import correct
-from .pages import Section, Words, markdown
+from .pages import Section, Words, document_command, write_document
 from .tables import Table, arm_table, command, contrast_table, interval, number, p_words, run_table
 
 NAME = "evidence-phantom"
@@ -158,29 +157,16 @@ def write(folder: Path, docs: Path) -> Path:
     if not found:
         raise EchoAugmentError(f"{folder}: has no report.json in {', '.join(FOLDERS)}", "make evidence")
     ef, masks = joined(found.get("ef"), found.get("harm")), found.get("segmentation")
-    docs.mkdir(parents=True, exist_ok=True)
     answers = ask(ef, masks)
     told = {"summary": summary(answers), "acceptance": [one.plain() for one in answers[:ACCEPTANCE]]}
     told |= {"explains": [one.plain() for one in answers[ACCEPTANCE:]], "limits_it": what_limits(ef)}
-    write_json(docs / f"{NAME}.json", {**told, "reports": found})
-    page = docs / f"{NAME}.md"
-    with atomic_path(page) as temporary:
-        earlier = sorted(path.name for path in docs.glob(f"{NAME}-*.md"))
-        temporary.write_text(markdown(document(found, earlier)), encoding="utf-8")
-    return page
+    earlier = sorted(path.name for path in docs.glob(f"{NAME}-*.md"))
+    return write_document(docs, NAME, document(found, earlier), {**told, "reports": found})
 
 
 def main(arguments: Sequence[str]) -> int:
     """``python -m echo_augment.evaluation.evidence_page FOLDER DOCS``."""
-    if len(arguments) != 2:
-        print("usage: python -m echo_augment.evaluation.evidence_page FOLDER DOCS", file=sys.stderr)
-        return 2
-    try:
-        print(f"see {write(Path(arguments[0]), Path(arguments[1]))} and the JSON beside it")
-    except EchoAugmentError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return document_command("evidence_page", write, arguments)
 
 
 if __name__ == "__main__":

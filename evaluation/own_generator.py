@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
 
+from echo_augment.augmentor.orphans import end_with_parent
 from echo_augment.training_recipes import train_generator
 
 FOLDER = "generator"
@@ -50,6 +51,6 @@ def own_generator(settings: Mapping[str, Any], root: Path, out: Path) -> Path:
     folder = out / FOLDER
     cfg = configure(settings, root, folder)
     print(f"the generator, trained on the TRAIN split of {root}, in {folder}")
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         pool.submit(train_generator.run, cfg).result()
     return folder / "generator"

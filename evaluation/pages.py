@@ -1,13 +1,16 @@
 """A report's sections as one HTML page that stands alone, and as Markdown with its pictures beside it."""
 
 import base64
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.files import atomic_path, write_json
 
 from .tables import Table
 
@@ -60,6 +63,29 @@ def write_pages(out: Path, sections: Sequence[Section]) -> tuple[Path, Path]:
         with atomic_path(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
     return page, text
+
+
+def write_document(docs: Path, name: str, sections: Sequence[Section], data: Mapping[str, Any]) -> Path:
+    """Write ``<name>.md`` without pictures and the figures beside it as ``<name>.json``; return the former's path."""
+    docs.mkdir(parents=True, exist_ok=True)
+    write_json(docs / f"{name}.json", data)
+    page = docs / f"{name}.md"
+    with atomic_path(page) as temporary:
+        temporary.write_text(markdown(sections), encoding="utf-8")
+    return page
+
+
+def document_command(module: str, write: Callable[[Path, Path], Path], arguments: Sequence[str]) -> int:
+    """What ``python -m echo_augment.evaluation.<module> FOLDER DOCS`` does; returns the exit code."""
+    if len(arguments) != 2:
+        print(f"usage: python -m echo_augment.evaluation.{module} FOLDER DOCS", file=sys.stderr)
+        return 2
+    try:
+        print(f"see {write(Path(arguments[0]), Path(arguments[1]))} and the JSON beside it")
+    except EchoAugmentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def html(sections: Sequence[Section]) -> str:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
 from echo_augment.augmentor.mcdm.precision import fast_dtype
+from echo_augment.augmentor.orphans import end_with_parent
 from echo_augment.cache.files import atomic_path
 from echo_augment.training_recipes.ef_models import TinyEF
 from echo_augment.training_recipes.fit import fit
@@ -42,7 +43,7 @@ def whole_beat_ef(seed: int) -> float:
 def render_many(count: int, frames: int, rate: float, first: int, what: str) -> tuple[Tensor, Tensor]:
     """``count`` phantom clips ``(N, T, H, W)`` uint8 and their EF ``(N,)``, rendered by all cores."""
     job = partial(render_one, frames=frames, rate=rate)
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         made = list(
             tqdm(pool.map(job, range(first, first + count), chunksize=16), total=count, desc=what, mininterval=1.0)
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gate_file import KNOWS
 from echo_augment.cache.gates import AnyGate, image_gate
 from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.fill_cache import Generator
@@ -76,7 +77,7 @@ class SegmentationTask:
         """
         least = float(design.settings["masks_at_least"])
         folder.mkdir(parents=True, exist_ok=True)
-        agree(folder, {**IMAGE_ONLY, "masks": least}, dict)
+        agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: sorted(design.subsets[subset])}, dict)
         return [image_gate, MaskGate(least)]
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from echo_augment.augmentor.orphans import end_with_parent
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path
 from echo_augment.training_recipes.arms import teacher_of
@@ -121,7 +122,7 @@ def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: i
             print(f"training {number} of {total}: {out.name}")
             results[out] = train(run, out)
         return results
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         jobs: dict[Future[dict[str, Any]], Path] = {
             pool.submit(train, run, out, progress=False): out for out, run in todo.items()
         }

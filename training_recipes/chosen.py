@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.mcdm.labels import LabelPolicy
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.gate_file import KNOWS, chosen_by_labels, read_gates
 from echo_augment.cache.manifest import SHARDS
 from echo_augment.cache.shard_reader import ShardReader
 
@@ -33,7 +35,8 @@ class ClipsOfMotionDonors:
         all_known: the run knows the labels of all TRAIN hearts, so that a teacher's labels tell it nothing new.
 
     Raises:
-        EchoAugmentError: no clip is left, or a teacher's labels in a run that does not know all of them.
+        EchoAugmentError: no clip is left, or a teacher's labels, or clips that a teacher chose, in a run that does not
+            know all labels.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class ClipsOfMotionDonors:
         if most is not None and most < 1:
             raise EchoAugmentError(f"most must be at least 1, got {most}")
         self.source, wanted = source, set(donors)
+        if not all_known:
+            refuse_gates(source.store.folder, wanted)
         owner: dict[str, str] = {}
         looks: dict[str, str] = {}
         doubtful: set[str] = set()
@@ -114,6 +119,27 @@ class ClipsOfMotionDonors:
         source = None if clip.provenance is None else replace(clip.provenance, label_policy=self._label)
         confidence = clip.confidence if self._confidence is None else float(self._confidence[index])
         return replace(clip, ef=float(self._ef[index]), confidence=confidence, provenance=source)
+
+
+def refuse_gates(folder: Path, known: Collection[str]) -> None:
+    """Refuse a cache whose clips were chosen by a net that may have learned from labels which a run must not know.
+
+    Args:
+        folder: of the cache.
+        known: names of the hearts whose labels the run knows.
+
+    Raises:
+        EchoAugmentError: it was.
+    """
+    gates = read_gates(folder).gates
+    learned = gates.get(KNOWS)
+    if chosen_by_labels(gates) and (learned is None or not set(learned) <= set(known)):
+        raise EchoAugmentError(
+            f"cache {folder}: which clips are in it was decided by a teacher that may know hearts which this run must "
+            "not",
+            "Fill one without gates.label.teacher and masks.segmenter, or train with labels=all; a benchmark's own "
+            "label_gate asks a net that knows no more than the run",
+        )
 
 
 def _label(policy: LabelPolicy, clip: EchoClip) -> tuple[float, float]:

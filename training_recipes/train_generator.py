@@ -51,8 +51,11 @@ def run(cfg: DictConfig) -> None:
         **({} if codec is None else {"codec": codec_hash(codec)}),
     }
     accelerator = open_accelerator(cfg, options, out)
-    stages = Stages(out, settings, writes=accelerator.is_main_process)
-    with accelerator.main_process_first():
+    with accelerator.main_process_first():  # the others then find what it has taken and decoded
+        stages = Stages(out, settings, writes=accelerator.is_main_process)
+        if options.reuse is not None:
+            taken = stages.reuse(Path(options.reuse), options.stages(preset.code))
+            print(f"taken from {options.reuse}: {', '.join(taken) or 'nothing more'}")
         data = prepare(rows, out / "hearts", rate=preset.rate, size=preset.size)
     print(
         f"{len(data.training)} hearts train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"

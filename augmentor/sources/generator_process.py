@@ -1,14 +1,11 @@
 """The process that generates: it fills the ring until it is told to stop, and ends with its parent."""
 
 import itertools
-import multiprocessing as mp
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +15,12 @@ import torch
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, StoreWriter
 from echo_augment.cache.gates import AnyGate, judge
 
+from ..orphans import end_with_parent
 from .lines import Pairing, lines_for
 from .ring import ClipRing
 
 Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]
 STARTING, RUNNING, STOPPED, FAILED = range(4)
-WATCH = 0.5  # seconds between looks at the parent
 PAUSE = 0.01  # seconds between looks at a full ring
 PATIENCE = 64  # lines in a row that give no clip before the process gives up
 
@@ -96,7 +93,7 @@ def run(
     """The process: make the generator, then fill the ring until asked to stop. Sealed clips survive its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, _terminate)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     if nice:
         os.nice(nice)
     try:
@@ -178,14 +175,3 @@ def _fill(clips: Iterator[EchoClip], ring: ClipRing, status: Status, write_to: P
 
 def _terminate(number: int, _: Any) -> None:
     raise SystemExit(128 + number)  # unwinds, so that the open shard is sealed
-
-
-def _end_with_parent() -> None:
-    """End at once when the parent has gone, whatever took it: no process and no memory stays behind."""
-    parent: Any = mp.parent_process()
-    direct = os.getppid() == parent.pid  # not so under forkserver
-    while not wait([parent.sentinel], timeout=WATCH):
-        # Forked DataLoader workers hold the sentinel open for some seconds after their parent.
-        if direct and os.getppid() != parent.pid:
-            break
-    os._exit(1)

@@ -1,5 +1,7 @@
 """Which clips of a cache a run may learn from: none whose label it must not know, none without confidence."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -32,3 +34,28 @@ def test_clips_whose_label_the_teacher_contradicts_are_left_out(tmp_path):
         ClipsOfMotionDonors(fill(tmp_path / "none", "teacher(10)", [0.0]), ["A"], all_known=True)
     masks_alone = ClipsOfMotionDonors(fill(tmp_path / "masks", "donor", [0.0]), ["A"])
     assert len(masks_alone) == 1, "confidence in masks is the mask gate's business"
+
+
+@pytest.mark.parametrize(
+    "gates", [{"label": {"by": "teacher", "teacher": "0123"}}, {"label": None, "masks": 0.8}], ids=["label", "masks"]
+)
+def test_clips_that_a_teacher_chose_are_for_runs_that_know_what_it_knew(tmp_path, gates):
+    source = fill(tmp_path, "donor", [1.0, 0.5])
+
+    def passed(**more):
+        (tmp_path / "gates.json").write_text(json.dumps({"gates": {"image": True, **gates, **more}, "limits": {}}))
+        return source
+
+    with pytest.raises(EchoAugmentError, match=r"decided by a teacher that may know hearts.*gates\.label\.teacher"):
+        ClipsOfMotionDonors(passed(), ["A"])
+    with pytest.raises(EchoAugmentError, match="decided by a teacher"):
+        ClipsOfMotionDonors(passed(knows=["A", "C"]), ["A"])
+    assert len(ClipsOfMotionDonors(passed(knows=["A"]), ["A", "C"])) == 2
+    assert len(ClipsOfMotionDonors(passed(), ["A"], all_known=True)) == 2
+
+
+def test_a_gate_that_learned_from_no_label_is_no_hindrance(tmp_path):
+    source = fill(tmp_path, "donor", [1.0])
+    gates = {"image": True, "label": {"by": "masks", "teacher": None}, "privacy": {"against": "others"}}
+    (tmp_path / "gates.json").write_text(json.dumps({"gates": gates, "limits": {}}))
+    assert len(ClipsOfMotionDonors(source, ["A"])) == 1

@@ -64,7 +64,8 @@ def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     assert pipeline.transport.config["scale"] == pipeline.denoiser.config["motion_scale"]
     assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
     report = json.loads((trained / "report.json").read_text())
-    assert list(report["stages"]) == ["codec", "reid", "pseudo", "mafe", "inputs", "transport", "denoiser"]
+    stages = ["codec", "reid", "pseudo", "mafe", "latents", "motions", "transport", "denoiser"]
+    assert list(report["stages"]) == stages
     assert report["fingerprint"] and report["versions"]["torch"]
     assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
 
@@ -84,12 +85,12 @@ def test_a_second_run_skips_what_is_done(trained, root, capsys):
     before = json.loads((trained / "report.json").read_text())["fingerprint"]
     run(compose_job(trained, root))
     printed = capsys.readouterr().out
-    assert printed.count("done before") == 7
+    assert printed.count("done before") == 8
     assert json.loads((trained / "report.json").read_text())["fingerprint"] == before
 
 
 def test_other_settings_are_refused(trained, root):
-    with pytest.raises(EchoAugmentError, match=r"run with other settings \(preset\)"):
+    with pytest.raises(EchoAugmentError, match=r"run with other settings \(preset.denoiser.channels\)"):
         run(compose_job(trained, root, "preset.denoiser.channels=[32,32,64]"))
 
 
@@ -152,6 +153,40 @@ def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
         trained_on = pipeline.transport.encode(flow, motions.frames(np.arange(count)))
     torch.testing.assert_close(pipeline.encode_motion(heart), trained_on, atol=2e-2, rtol=2e-2)
     assert trained_on.std() > 1e-3
+
+
+def weights_of(out, name):
+    return {path.name: path.read_bytes() for path in (out / name).glob("*.safetensors")}
+
+
+def test_settings_of_stages_to_come_may_change(trained, root, tmp_path):
+    out = tmp_path / "run"
+    run(compose_job(out, root, "+only=codec"))
+    run(compose_job(out, root, "preset.denoiser.steps=3", "preset.transport.steps=1"))
+    report = json.loads((out / "report.json").read_text())
+    assert report["stages"]["denoiser"]["steps"] == 3 and report["stages"]["transport"]["steps"] == 1
+    assert weights_of(out, "mafe") == weights_of(trained, "mafe") != {}
+    with pytest.raises(EchoAugmentError, match=r"other settings \(preset.transport.steps\)"):
+        run(compose_job(out, root, "preset.denoiser.steps=3"))
+
+
+def test_what_another_run_made_with_equal_settings_is_taken(trained, root, tmp_path, capsys):
+    out = tmp_path / "flow"
+    run(compose_job(out, root, "preset.code=flow", f"+reuse={trained}"))
+    assert f"taken from {trained}: hearts, codec, reid, pseudo, mafe, latents\n" in capsys.readouterr().out
+    for name in ("codec", "reid", "mafe"):
+        assert weights_of(out, name) == weights_of(trained, name) != {}
+    alone = tmp_path / "alone"
+    run(compose_job(alone, root, "preset.code=flow"))
+    assert weights_of(out, "denoiser") == weights_of(alone, "denoiser") != weights_of(trained, "denoiser")
+
+
+def test_another_run_that_shares_nothing_is_refused(trained, tmp_path):
+    other = write_phantoms(tmp_path / "other", 10, seed=7, workers=1)
+    with pytest.raises(EchoAugmentError, match=r"reuse=.*made with other settings \(videos\)"):
+        run(compose_job(tmp_path / "out", other, f"+reuse={trained}"))
+    with pytest.raises(EchoAugmentError, match=r"reuse=.*has no stages.json"):
+        run(compose_job(tmp_path / "out", other, f"+reuse={other}"))
 
 
 def test_a_student_is_a_pipeline_beside_its_teachers(trained, root):

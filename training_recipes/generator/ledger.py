@@ -1,13 +1,64 @@
-"""Which stages of a run are done, and what they found."""
+"""Which stages of a run are done, what they found, and which settings decide them."""
 
 import json
+import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
+
+MADE: dict[str, tuple[str, ...]] = {  # what each stage leaves in the run's folder, in the order of the stages
+    "hearts": ("hearts",),  # the decoded videos: no stage of their own, but made once
+    "codec": ("codec",),
+    "reid": ("reid",),
+    "pseudo": ("pseudo.h5",),
+    "mafe": ("mafe",),
+    "latents": ("latents.npy",),
+    "motions": ("flows.npy", "codes.npy"),
+    "transport": ("transport",),
+    "denoiser": ("denoiser",),
+    "student": ("student",),
+}
+ORDER = tuple(MADE)
+FOR_HEARTS = ("rate", "size")  # of a preset
+
+
+def deciding(settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Those of a run's settings that decide what a stage makes: its own and those of the stages before it.
+
+    Args:
+        settings: of the run: ``preset`` and others.
+        stage: one of ``ORDER``.
+
+    Returns:
+        Value by name; a preset's settings as ``preset.<section>.<name>``.
+    """
+    place = ORDER.index(stage)
+    preset, others = settings["preset"], {key: value for key, value in settings.items() if key != "preset"}
+    if stage == "hearts":
+        return {"videos": others["videos"]} | {f"preset.{key}": preset[key] for key in FOR_HEARTS}
+    found = {key: value for key, value in preset.items() if key not in ORDER[place + 1 :]}
+    if place < ORDER.index("motions"):
+        found.pop("code", None)
+    elif stage == "motions":
+        found["transport"] = {"flow": preset["transport"]["flow"]}
+    return others | _flat("preset", found)
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {key: one for part, inner in value.items() for key, one in _flat(f"{name}.{part}", inner).items()}
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any], stage: str) -> list[str]:
+    """Names of the settings in which two runs differ and that decide a stage."""
+    one, two = deciding(before, stage), deciding(now, stage)
+    return sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
 
 
 class Stages:
@@ -15,26 +66,78 @@ class Stages:
 
     Args:
         out: folder of the run.
-        settings: of the whole run; a folder begun with others is refused, so that no result mixes two.
+        settings: of the whole run. Those that decide a stage which was begun may not change, so that no result mixes
+            two; those of later stages may.
         writes: whether this process keeps the file; of several it is one.
 
     Raises:
-        EchoAugmentError: ``out`` holds a run with other settings.
+        EchoAugmentError: ``out`` holds a run with other settings, or a ``stages.json`` that cannot be read.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any], *, writes: bool = True) -> None:
-        self.path = out / "stages.json"
+        self.out, self.path = out, out / "stages.json"
         self.settings, self.writes = settings, writes
         self.done: dict[str, dict[str, Any]] = {}
         if self.path.exists():
-            state = json.loads(self.path.read_text(encoding="utf-8"))
-            before = state["settings"]
-            if before != settings:
-                changed = sorted(key for key in {*settings, *before} if settings.get(key) != before.get(key))
+            before, self.done = _read(self.path)
+            changed = sorted({key for stage in self._begun() for key in differing(before, settings, stage)})
+            if changed:
                 raise EchoAugmentError(
-                    f"{out} holds a run with other settings ({', '.join(changed)})", "Choose another out="
+                    f"{out} holds a run with other settings ({', '.join(changed)})",
+                    f"Choose another out; +reuse={out} takes the stages from it that these settings do not change",
                 )
-            self.done = state["done"]
+        self._keep()
+
+    def _begun(self) -> list[str]:
+        """The stages that are done, or have left something from which they would go on."""
+        return [
+            stage
+            for stage in ORDER
+            if stage in self.done or (self.out / "checkpoints" / f"{stage}.ckpt").exists() or _is_there(self.out, stage)
+        ]
+
+    def _keep(self) -> None:
+        if self.writes:
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_json(self.path, {"settings": self.settings, "done": self.done})
+
+    def reuse(self, other: Path, wanted: Sequence[str]) -> list[str]:
+        """Take from another run what these settings would make just so: the hearts, and stages that are done.
+
+        Args:
+            other: folder of that run; its files are hard-linked where the file system can, else copied.
+            wanted: the stages that this run needs.
+
+        Returns:
+            The stages taken; those that this run has done itself are not.
+
+        Raises:
+            EchoAugmentError: ``other`` is no folder of a run, or nothing in it was made with these settings.
+        """
+        path = other / "stages.json"
+        if not path.is_file():
+            raise EchoAugmentError(f"reuse={other}: has no stages.json", "Give the out= of a train-generator run")
+        before, done = _read(path)
+        taken: list[str] = []
+        for stage in ("hearts", *wanted):
+            changed = differing(before, self.settings, stage)
+            if changed:
+                if not taken and not self._begun():
+                    raise EchoAugmentError(
+                        f"reuse={other}: made with other settings ({', '.join(changed)})", "Leave reuse out"
+                    )
+                break
+            there = stage in done or (stage == "hearts" and _is_there(other, stage))
+            if stage in self._begun() or not there:
+                continue
+            if self.writes:
+                for name in MADE[stage]:
+                    _link(other / name, self.out / name)
+            if stage in done:
+                self.done[stage] = done[stage]
+            taken.append(stage)
+        self._keep()
+        return taken
 
     def run(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The figures of a stage: from the file where it is done, else by doing it."""
@@ -45,7 +148,43 @@ class Stages:
         figures = work()
         figures["seconds"] = round(figures.get("seconds", time.perf_counter() - started), 1)
         self.done[name] = figures
-        if self.writes:
-            write_json(self.path, {"settings": self.settings, "done": self.done})
+        self._keep()
         print(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
         return figures
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Settings and figures of a run."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return state["settings"], state["done"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EchoAugmentError(f"{path}: cannot be read ({error})", "Delete it to begin the run anew") from None
+
+
+def _is_there(out: Path, stage: str) -> bool:
+    """Whether a stage has left its files; of the hearts the table comes last."""
+    names = ("hearts/hearts.json",) if stage == "hearts" else MADE[stage]
+    return any((out / name).exists() for name in names)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Hard-link a file, or all files of a folder; copy where there are no links. It is there whole or not at all."""
+    if not source.exists():
+        return
+    partial = target.with_name(target.name + ".partial")
+    if source.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial, copy_function=_link_file)
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
+        _link_file(source, partial)
+    partial.replace(target)
+
+
+def _link_file(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -37,7 +37,8 @@ def build_networks(preset: DictConfig) -> Networks:
         preset.size,
         preset.reid.embedding,
     )
-    return Networks(codec, reid, mafe, build_denoiser(preset, mafe), build_transport(preset))
+    transport = build_transport(preset)  # in the order of the stages: fresh weights then depend on earlier ones alone
+    return Networks(codec, reid, mafe, build_denoiser(preset, mafe), transport)
 
 
 def build_denoiser(preset: DictConfig, mafe: MAFE) -> MotionDenoiser:

@@ -15,10 +15,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "reid": (),
     "pseudo": ("reid",),
     "mafe": ("reid", "pseudo"),
-    "inputs": ("codec", "reid", "pseudo", "mafe"),
-    "transport": ("codec", "reid", "pseudo", "mafe", "inputs"),
-    "denoiser": ("codec", "reid", "pseudo", "mafe", "inputs", "transport"),
-    "student": ("codec", "reid", "pseudo", "mafe", "inputs", "transport", "denoiser"),
+    "latents": ("codec",),
+    "motions": ("reid", "pseudo", "mafe"),
+    "transport": ("codec", "reid", "pseudo", "mafe", "latents", "motions"),
+    "denoiser": ("codec", "reid", "pseudo", "mafe", "latents", "motions", "transport"),
+    "student": ("codec", "reid", "pseudo", "mafe", "latents", "motions", "transport", "denoiser"),
 }
 FOLDERS = {"denoiser": "generator", "student": "generator-student"}  # where a finished pipeline goes
 LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
@@ -39,6 +40,7 @@ class Options:
         accumulate: batches a step; their gradients are averaged.
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
             with the same result and much less memory.
+        reuse: folder of another run; what that has made with the settings of this one is taken from there.
 
     Raises:
         EchoAugmentError: a value that is none of these.
@@ -50,6 +52,7 @@ class Options:
     log: tuple[str, ...] = ()
     accumulate: int = 1
     checkpointing: bool = False
+    reuse: str | None = None
 
     def __post_init__(self) -> None:
         _choose("losses", self.losses, [None, *LOSSES])
@@ -78,6 +81,7 @@ def read_options(cfg: DictConfig) -> Options:
         log=(log,) if isinstance(log, str) else tuple(str(name) for name in log),
         accumulate=int(cfg.get("accumulate") or 1),
         checkpointing=bool(cfg.get("checkpointing") or False),
+        reuse=None if cfg.get("reuse") is None else str(cfg.reuse),
     )
 
 

@@ -1,5 +1,5 @@
-"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, inputs, transport,
-denoiser, student."""
+"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, latents, motions,
+transport, denoiser, student."""
 
 import copy
 from collections.abc import Callable
@@ -86,7 +86,8 @@ class GeneratorTraining:
             "reid": self._train_reid,
             "pseudo": self._make_pseudo,
             "mafe": self._train_mafe,
-            "inputs": self._make_inputs,
+            "latents": self._make_latents,
+            "motions": self._make_motions,
             "transport": self._train_transport,
             "denoiser": self._train_denoiser,
             "student": self._train_student,
@@ -198,17 +199,21 @@ class GeneratorTraining:
     def _load_mafe(self) -> None:
         self.nets.mafe = MAFE.from_pretrained(self.out / "mafe").to(self.device).eval()
 
-    def _make_inputs(self) -> Figures:
+    def _make_latents(self) -> Figures:
         if self.accelerator.is_main_process:
             write_latents(self.data, self.nets.codec, self.out / "latents.npy")
-            if self.preset.code == "transport":
-                source = (
-                    self.nets.mafe if self.preset.transport.flow == "mafe" else PseudoLabels(self.out / "pseudo.h5")
-                )
-                write_flows(self.data, source, self.out / "flows.npy")
-            else:
-                write_codes(self.data, self.nets.mafe, self.preset.code, self.out / "codes.npy")
         return {"frames": self.data.total}
+
+    def _make_motions(self) -> Figures:
+        preset, mafe = self.preset, self.nets.mafe
+        if not self.accelerator.is_main_process:
+            pass
+        elif preset.code == "transport":
+            source = mafe if preset.transport.flow == "mafe" else PseudoLabels(self.out / "pseudo.h5")
+            write_flows(self.data, source, self.out / "flows.npy")
+        else:
+            write_codes(self.data, mafe, preset.code, self.out / "codes.npy")
+        return {"hearts": len(self.data.hearts)}
 
     def _latents(self) -> Latents:
         if self._read_latents is None:

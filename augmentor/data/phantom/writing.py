@@ -22,6 +22,7 @@ from tqdm import tqdm
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path, write_json
 
+from ...orphans import end_with_parent
 from ..video import write_video
 from .geometry import contour, pose_at, trace
 from .rendering import draw_mask, render, volume_curve
@@ -182,15 +183,16 @@ def mapper(workers: int | None, items: int) -> Iterator[Callable[..., Iterator[A
         yield map
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(count, items), mp_context=context, initializer=one_thread)
+    pool = ProcessPoolExecutor(min(count, items), mp_context=context, initializer=start_worker)
     try:
         yield partial(pool.map, chunksize=max(1, min(8, items // (4 * count))))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def one_thread() -> None:
-    """Keep OpenCV from starting threads of its own in every worker."""
+def start_worker() -> None:
+    """End with the parent, and keep OpenCV from starting threads of its own in every worker."""
+    end_with_parent()
     cv2.setNumThreads(1)
 
 
