@@ -83,9 +83,10 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
             predicted = module(clips)
         return learner.loss(predicted.float(), ef.float())
 
-    def validate(module: nn.Module) -> dict[str, float]:
+    def validate(module: nn.Module) -> dict[str, Any]:
         predicted = predict(module, val, hearts.judged, recipe["val_clips"], device, bf16)
-        return {"mae": float(np.abs(predicted - true_ef(val, hearts.judged)).mean())}
+        errors = np.abs(predicted - true_ef(val, hearts.judged))
+        return {"mae": float(errors.mean()), "mae_each": torch.from_numpy(errors)}
 
     how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}
     fitted = fit_by_recipe(run, learner.module, dataset, loss_fn, pace=pace, validate=validate, select="mae", **how)

@@ -20,10 +20,12 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path
 
 from .fit_log import CsvLog, time_text, track
+from .selection import keep
 
 Batches = Callable[[int], Iterable[Any]]
 LossFn = Callable[[nn.Module, Any], dict[str, Tensor]]
-Validate = Callable[[nn.Module], dict[str, float]]
+Validate = Callable[[nn.Module], dict[str, Any]]
+EACH = "_each"  # behind the name of a figure: the errors that it is the mean of
 EXPLODED = 100.0  # a mean loss so many times that of the start (or 1, where that is less) is a divergence
 TIMED = 10  # steps after which the time left is told
 
@@ -66,6 +68,7 @@ def fit(
     validate: Validate | None = None,
     validate_every: int | None = None,
     select: str | None = None,
+    selection: str = "smallest",
     save_every: int = 200,
     log_every: int = 20,
     progress: bool = True,
@@ -93,7 +96,9 @@ def fit(
         ema_decay: of the exponential moving average of the weights (diffusers' ``EMAModel``), 0 to 1.
         validate: called with the (EMA) model in eval mode every ``validate_every`` steps and at the end.
         validate_every: see ``validate``; by default only at the end.
-        select: key of ``validate``'s result; the weights with its smallest value are kept.
+        select: key of ``validate``'s result, an error by which weights are kept.
+        selection: how: see `echo_augment.training_recipes.selection.keep`. For ``one_se``, ``validate`` returns the
+            errors of which ``select`` is the mean, too: a tensor under ``<select>_each``.
         save_every: steps between checkpoints.
         log_every: steps between log lines.
         progress: show a bar with the time left.
@@ -110,7 +115,7 @@ def fit(
     ema = EMAModel(model.parameters(), decay=ema_decay) if ema_decay else None
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     result = FitResult()
-    best: dict[str, Any] = {"value": float("inf"), "weights": None}
+    best: dict[str, Any] = {"errors": None, "weights": None}
     if checkpoint.exists():
         result, best = _load(checkpoint, model, optimizer, scheduler, ema, accelerator)
     log = CsvLog(out / f"{name}.csv", result.steps, enabled=accelerator.is_main_process)
@@ -172,7 +177,7 @@ def fit(
                     _stop(checkpoint, name, step, what, model, optimizer, scheduler, ema, accelerator)
             due = validate_every is not None and result.steps % validate_every == 0
             if validate is not None and (due or result.steps == steps):
-                _validate(validate, select, model, ema, result, best)
+                _validate(validate, select, selection, model, ema, result, best)
             if accelerator.is_main_process and (result.steps % save_every == 0 or result.steps == steps):
                 _save(checkpoint, model, optimizer, scheduler, ema, result, best)
     _finish(model, ema, best, result)
@@ -194,24 +199,27 @@ def _share(batch: Any, accelerator: Accelerator) -> Any:
 def _validate(
     validate: Validate,
     select: str | None,
+    selection: str,
     model: nn.Module,
     ema: EMAModel | None,
     result: FitResult,
     best: dict[str, Any],
 ) -> None:
-    """Run ``validate`` on the EMA weights (where there are any) and keep the best ones."""
+    """Run ``validate`` on the EMA weights (where there are any), and keep them where the selection says so."""
     model.eval()
     if ema is not None:
         ema.store(model.parameters())
         ema.copy_to(model.parameters())
     with torch.no_grad():
         figures = validate(model)
+    each = {key: figures.pop(key) for key in list(figures) if key.endswith(EACH)}
     result.history.append({"step": float(result.steps), **figures})
-    if select is not None and figures[select] < best["value"]:
-        result.best_step = result.steps
-        best.update(
-            value=float(figures[select]), weights={k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
-        )
+    if select is not None:
+        errors = torch.as_tensor(each.get(select + EACH, [figures[select]]), dtype=torch.float64).cpu()
+        kept, best["errors"] = keep(selection, errors, best["errors"])
+        if kept:
+            result.best_step = result.steps
+            best["weights"] = {k: v.detach().cpu().clone() for k, v in model.state_dict().items()}
     if ema is not None:
         ema.restore(model.parameters())
 

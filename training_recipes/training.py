@@ -123,7 +123,7 @@ def fit_by_recipe(
         loss_fn: see `fit`.
         pace: of this recipe on this data set.
         validate: on VAL.
-        select: its figure by which weights are selected, the lower the better.
+        select: its figure by which weights are selected, the lower the better; how, the recipe says (``selection``).
         out: folder of checkpoint and log.
         accelerator: for the device.
         progress: show a bar.
@@ -146,6 +146,7 @@ def fit_by_recipe(
         validate=validate,
         validate_every=int(recipe["validate_every"] or pace.per_epoch),
         select=select,
+        selection=str(recipe.get("selection") or "smallest"),
         save_every=max(20, min(100, pace.steps // 4)),
         progress=progress,
     )

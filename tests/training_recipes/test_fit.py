@@ -126,6 +126,23 @@ def test_selection_keeps_the_best_weights(tmp_path):
         assert torch.equal(value, seen[1][key])
 
 
+def test_one_se_keeps_the_latest_weights_that_val_cannot_tell_from_the_best(tmp_path):
+    errors = iter([[1.0, 9.0, 5.0], [2.0, 4.0, 3.0], [1.0, 5.5, 3.1], [4.0, 6.0, 5.0]])
+    seen = []
+
+    def validate(model):
+        seen.append({key: value.clone() for key, value in model.state_dict().items()})
+        each = torch.tensor(next(errors))
+        return {"mae": float(each.mean()), "mae_each": each}
+
+    how = {"validate": validate, "validate_every": 10, "select": "mae", "selection": "one_se"}
+    model, result = run(tmp_path, 40, **how)
+    assert result.best_step == 30, "20 is the best, 30 within a standard error of it, 40 is not"
+    assert [set(item) for item in result.history] == [{"step", "mae"}] * 4
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, seen[2][key])
+
+
 def test_global_random_state_is_left_alone(tmp_path):
     torch.manual_seed(5)
     before = torch.get_rng_state()
