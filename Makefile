@@ -35,13 +35,13 @@ demo: $(VENV)/.installed
 evidence: evidence-segmentation evidence-ef evidence-harm evidence-page
 
 evidence-segmentation: $(VENV)/.installed
-	$(BIN)/echo-augment benchmark experiment=evidence_segmentation data.root=$(EVIDENCE)/phantom-8 out=$(EVIDENCE)/segmentation
+	$(BIN)/echo-augment benchmark experiment=evidence_segmentation data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/segmentation
 
 evidence-ef: $(VENV)/.installed
-	$(BIN)/echo-augment benchmark experiment=evidence data.root=$(EVIDENCE)/phantom-8 out=$(EVIDENCE)/ef
+	$(BIN)/echo-augment benchmark experiment=evidence data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/ef
 
 evidence-harm: $(VENV)/.installed
-	$(BIN)/echo-augment benchmark experiment=evidence_harm data.root=$(EVIDENCE)/phantom-8 out=$(EVIDENCE)/harm
+	$(BIN)/echo-augment benchmark experiment=evidence_harm data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/harm
 
 evidence-page: $(VENV)/.installed
 	$(BIN)/python -m echo_augment.evaluation.evidence_page $(EVIDENCE) docs
