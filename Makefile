@@ -51,10 +51,10 @@ fidelity = $(BIN)/echo-augment fidelity generator=$(FORMS)/$(1)/generator out=$(
 	pairs=200 seed=1 curve=$(2)
 FROM_0 := [0,1,4]
 FROM_1 := [1,4,16]
-other = $(BIN)/echo-augment train-generator preset.code=$(1) $(2) +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
+other = $(BIN)/echo-augment train-generator preset.code=$(1) $(2) data.root=$(FORMS)/phantom +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
 
 motion-forms: $(VENV)/.installed
-	$(BIN)/echo-augment train-generator out=$(FORMS)/transport
+	$(BIN)/echo-augment train-generator data.root=$(FORMS)/phantom out=$(FORMS)/transport
 	$(call other,vector,preset.denoiser.motion=vector preset.denoiser.steps=1500)
 	$(call other,mafe,preset.denoiser.steps=1500)
 	$(call other,flow,preset.denoiser.steps=1500)

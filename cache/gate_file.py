@@ -25,7 +25,7 @@ class GateFile(NamedTuple):
 
 def chosen_by_labels(gates: dict[str, Any]) -> bool:
     """Whether a net that learned from labels had a say in which clips passed: a teacher of EF, or of LV masks."""
-    return bool((gates.get("label") or {}).get("teacher") or gates.get("masks"))
+    return (gates.get("label") or {}).get("teacher") is not None or gates.get("masks") is not None
 
 
 def read_gates(folder: Path) -> GateFile:

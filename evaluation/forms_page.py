@@ -19,7 +19,7 @@ FORMS = {
     "transport": "a code a frame, learned behind a bottleneck, and a net that says where it moves the look's latents",
 }
 CEILINGS = {"codec": "codec round trip of the counterfactual", "counterfactual": "exact counterfactual"}
-COST = ("transport", "denoiser")  # the stages in which the forms differ
+COST = ("transport", "denoiser")  # what each form trains for itself
 EQUAL = 0.1  # costs that differ by a smaller share are called equal
 LIMITS = (
     "Phantoms only, and preset `tiny`: with a GPU's days in place of minutes another form may be the better one.\n"
@@ -49,8 +49,8 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
     asked = (
         f"{one['pairs']} pairs of phantoms that nothing was trained on (seed {one['seeds'][0]}), motion of one, look "
         f"of the other. EF is what a net reads from the clips (R2 {one['reader']['r2']:.2f} on phantoms it never saw), "
-        "against the motion donor's EF. Training: seconds of transport and denoiser, the stages in which the forms "
-        "differ; all others are shared."
+        "against the motion donor's EF. Training: seconds of transport and denoiser, which each form trains for "
+        "itself; codec, re-ID and MAFE are shared."
     )
     shown = [_form_row(form, seconds[form], best[form]) for form in FORMS if form in runs]
     header = ["motion", "training, s", "steps", "R2", "MAE", "weight motion / look", "PSNR", "SSIM", "s a clip"]
@@ -71,7 +71,7 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
 
 
 def cost(report: Mapping[str, Any]) -> float:
-    """Seconds of training of the stages in which the forms differ."""
+    """Seconds of training of what each form trains for itself."""
     return float(sum(report["stages"][name]["seconds"] for name in COST if name in report["stages"]))
 
 

@@ -112,7 +112,8 @@ def train_reader(
     unseen, truth = render_many(max(64, clips // 8), frames, rate, SEEDS + 10_000_000, "reader's judges")
     error = read_ef(net, unseen) - truth.numpy()
     spread = float(((truth - truth.mean()) ** 2).mean())
-    figures = {"r2": 1 - float((error**2).mean()) / spread, "mae": float(np.abs(error).mean())}
+    found = {"r2": 1 - float((error**2).mean()) / spread, "mae": float(np.abs(error).mean())}
+    figures = {key: float(np.float32(value)) for key, value in found.items()}  # as a later call reads them
     state = {key: value.contiguous() for key, value in net.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(state | {key: torch.tensor(value) for key, value in figures.items()}, temporary)

@@ -14,6 +14,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gate_file import KNOWS
 from echo_augment.cache.gates import AnyGate, image_gate
 from echo_augment.training_recipes.ef_run import EfRun
+from echo_augment.training_recipes.ef_teacher import known_hearts
 from echo_augment.training_recipes.fill_cache import Generator
 from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
 from echo_augment.training_recipes.oracle import OracleGenerator
@@ -77,7 +78,8 @@ class SegmentationTask:
         """
         least = float(design.settings["masks_at_least"])
         folder.mkdir(parents=True, exist_ok=True)
-        agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: sorted(design.subsets[subset])}, dict)
+        known = [] if teacher is None else sorted(known_hearts(teacher))  # the oracle's masks are nobody's work
+        agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known}, dict)
         return [image_gate, MaskGate(least)]
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:

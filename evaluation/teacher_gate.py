@@ -8,6 +8,7 @@ from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gate_file import KNOWS
 from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.training_recipes.ef_teacher import known_hearts
 from echo_augment.training_recipes.gates.label import LabelGate, set_tolerance
 from echo_augment.training_recipes.gates.readings import Readings
 from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
@@ -69,6 +70,6 @@ def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, fo
         return {"label": set_tolerance(reader, [hearts[name] for name in judges], **form, quantile=float(quantile))}
 
     label = {"by": "teacher", "teacher": reader.fingerprint, "tolerance": None, "quantile": float(quantile)}
-    named = {**IMAGE_ONLY, "label": label, KNOWS: sorted(design.subsets[subset])}
+    named = {**IMAGE_ONLY, "label": label, KNOWS: sorted(known_hearts(teacher))}
     tolerance = agree(folder, named, calibrate)["label"]["tolerance"]
     return [image_gate, LabelGate(reader, reader="teacher", tolerance=tolerance, readings=Readings(folder))]

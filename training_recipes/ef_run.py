@@ -13,6 +13,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .arms import clips_of, teacher_of
 from .reporting import plain
+from .selection import SMALLEST, check_rule
 
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers")
@@ -54,6 +55,7 @@ class EfRun:
     def __post_init__(self) -> None:
         if self.unlabelled is not None and (isinstance(self.unlabelled, bool) or self.unlabelled < 0):
             raise EchoAugmentError(f"unlabelled must be null or a number of hearts >= 0, got {self.unlabelled}")
+        check_rule(str(self.trainer.get("selection") or SMALLEST))
 
     def key(self) -> str:
         """Hash of everything that the figures depend on: settings, the data set's table, the clips of the cache."""
@@ -70,6 +72,8 @@ class EfRun:
             settings["unlabelled"] = None
         # What is as it always was is left out: results of earlier versions stay what they are.
         settings = {name: value for name, value in settings.items() if name not in NEWER or value is not None}
+        if self.trainer.get("selection") == SMALLEST:
+            settings["trainer"] = {name: value for name, value in self.trainer.items() if name != "selection"}
         return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:24]
 
 

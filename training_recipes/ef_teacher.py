@@ -41,6 +41,12 @@ def load_net(folder: str | Path) -> nn.Module:
     return net.eval()
 
 
+def known_hearts(folder: str | Path) -> list[str]:
+    """Names of the TRAIN hearts whose labels the net in the folder of a finished training learned from."""
+    known: list[str] = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))["labelled"]
+    return known
+
+
 def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
     """Refuse a teacher that knows labels which the run it teaches must not know.
 
@@ -51,8 +57,7 @@ def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
     Raises:
         EchoAugmentError: naming a heart.
     """
-    known = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))["labelled"]
-    more = sorted(set(known) - set(labelled))
+    more = sorted(set(known_hearts(folder)) - set(labelled))
     if more:
         others = f" and of {len(more) - 1} more hearts" if len(more) > 1 else ""
         raise EchoAugmentError(

@@ -20,7 +20,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path
 
 from .fit_log import CsvLog, time_text, track
-from .selection import keep
+from .selection import SMALLEST, check_rule, keep
 
 Batches = Callable[[int], Iterable[Any]]
 LossFn = Callable[[nn.Module, Any], dict[str, Tensor]]
@@ -68,7 +68,7 @@ def fit(
     validate: Validate | None = None,
     validate_every: int | None = None,
     select: str | None = None,
-    selection: str = "smallest",
+    selection: str = SMALLEST,
     save_every: int = 200,
     log_every: int = 20,
     progress: bool = True,
@@ -108,6 +108,7 @@ def fit(
         EchoAugmentError: the loss or the gradient is no longer finite, or the loss has grown a hundredfold since the
             start. ``model`` then holds the last good checkpoint, which stays on disk.
     """
+    check_rule(selection)
     accelerator = accelerator or Accelerator()
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{name}.ckpt"
@@ -215,6 +216,8 @@ def _validate(
     each = {key: figures.pop(key) for key in list(figures) if key.endswith(EACH)}
     result.history.append({"step": float(result.steps), **figures})
     if select is not None:
+        if selection != SMALLEST and select + EACH not in each:
+            raise EchoAugmentError(f"selection={selection} needs the errors behind {select!r}: {select}{EACH}")
         errors = torch.as_tensor(each.get(select + EACH, [figures[select]]), dtype=torch.float64).cpu()
         kept, best["errors"] = keep(selection, errors, best["errors"])
         if kept:
@@ -272,7 +275,9 @@ def _load(
             scheduler.load_state_dict(state["scheduler"])
         if ema is not None:
             ema.load_state_dict(state["ema"])
-        return FitResult(**state["result"]), state["best"]
+        errors = state["best"]["errors"]
+        best = {"errors": None if errors is None else errors.cpu(), "weights": state["best"]["weights"]}
+        return FitResult(**state["result"]), best
     except (KeyError, RuntimeError, TypeError, EOFError) as error:
         raise EchoAugmentError(
             f"checkpoint {path} does not fit this training ({error})",

@@ -74,15 +74,19 @@ def predict_traced(
 
 def judge(
     model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
-) -> dict[str, float]:
-    """``loss`` (cross-entropy a pixel, by which weights are selected) and ``dice`` over all pixels of some hearts."""
+) -> dict[str, Any]:
+    """``loss`` (cross-entropy a pixel, by which weights are selected) and ``dice`` over all pixels of some hearts.
+
+    ``loss_each`` has the loss of each heart, ``(len(items),)``.
+    """
     losses, inter, size = [], 0, 0
     for logits, masks in predict_traced(model, data, items, device, bf16, workers=workers):
         target = torch.from_numpy(masks).float()
         losses.append(float(binary_cross_entropy_with_logits(torch.from_numpy(logits), target)))
         inter += int((masks & (logits > 0)).sum())
         size += int(masks.sum() + (logits > 0).sum())
-    return {"loss": float(np.mean(losses)), "dice": 2 * inter / size if size else 1.0}
+    dice = 2 * inter / size if size else 1.0
+    return {"loss": float(np.mean(losses)), "dice": dice, "loss_each": torch.tensor(losses)}
 
 
 def ef_bias(

@@ -58,7 +58,7 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
     def loss_fn(net: nn.Module, batch: Any) -> dict[str, Tensor]:
         return segmentation_loss(net, batch, device, bf16)
 
-    def validate(net: nn.Module) -> dict[str, float]:
+    def validate(net: nn.Module) -> dict[str, Any]:
         return judge(net, val, hearts.judged, device, bf16, workers)
 
     how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}

@@ -6,7 +6,18 @@ from torch import Tensor
 
 from echo_augment.cache.errors import EchoAugmentError
 
-RULES = ("smallest", "one_se")
+SMALLEST = "smallest"
+RULES = (SMALLEST, "one_se")
+
+
+def check_rule(rule: str) -> None:
+    """Refuse a rule that there is none of.
+
+    Raises:
+        EchoAugmentError: naming it and those there are.
+    """
+    if rule not in RULES:
+        raise EchoAugmentError(f"selection must be one of {', '.join(RULES)}, got {rule!r}")
 
 
 def keep(rule: str, errors: Tensor, best: Tensor | None) -> tuple[bool, Tensor | None]:
@@ -24,14 +35,13 @@ def keep(rule: str, errors: Tensor, best: Tensor | None) -> tuple[bool, Tensor |
     Raises:
         EchoAugmentError: there is no such rule.
     """
-    if rule not in RULES:
-        raise EchoAugmentError(f"selection must be one of {', '.join(RULES)}, got {rule!r}")
+    check_rule(rule)
     mean = float(errors.mean())
     if not math.isfinite(mean):
         return False, best
     if best is None or mean < float(best.mean()):
         return True, errors
-    if rule == "smallest" or len(errors) < 2:
+    if rule == SMALLEST or len(errors) < 2:
         return False, best
     worse = errors - best
     return float(worse.mean()) <= float(worse.std() / math.sqrt(len(worse))), best

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,18 @@ import torch
 from accelerate import Accelerator
 from omegaconf import DictConfig, OmegaConf
 
-from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data import VideoInfo, probe_video, read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.foreign_codec import codec_hash, load_codec
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.precision import fast_dtype
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 
 from .dataset import dataset_root
 from .fit_log import check_trackers
 from .generator.card import write_card
-from .generator.ledger import Stages
+from .generator.ledger import HEARTS, Stages
 from .generator.options import FOLDERS, Options, ablate, check_stages, read_options
 from .generator.prepared import Prepared, prepare
 from .generator.training import GeneratorTraining
@@ -51,11 +53,10 @@ def run(cfg: DictConfig) -> None:
         **({} if codec is None else {"codec": codec_hash(codec)}),
     }
     accelerator = open_accelerator(cfg, options, out)
+    stages = Stages(out, settings, writes=accelerator.is_main_process)
     with accelerator.main_process_first():  # the others then find what it has taken and decoded
-        stages = Stages(out, settings, writes=accelerator.is_main_process)
         if options.reuse is not None:
-            taken = stages.reuse(Path(options.reuse), options.stages(preset.code))
-            print(f"taken from {options.reuse}: {', '.join(taken) or 'nothing more'}")
+            stages = take_stages(stages, Path(options.reuse), options.stages(preset.code), rows)
         data = prepare(rows, out / "hearts", rate=preset.rate, size=preset.size)
     print(
         f"{len(data.training)} hearts train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"
@@ -65,6 +66,28 @@ def run(cfg: DictConfig) -> None:
     accelerator.end_training()
     if accelerator.is_main_process:
         finish(cfg, options, training, data, settings)
+
+
+def take_stages(stages: Stages, other: Path, wanted: Sequence[str], rows: Sequence[VideoInfo]) -> Stages:
+    """What of another run serves here, taken by the process that writes; the others read what it has taken.
+
+    Raises:
+        EchoAugmentError: as `Stages.reuse`; or the other run saw other videos under the same names.
+    """
+    if not stages.writes:
+        return Stages(stages.out, stages.settings, writes=False)
+    table = other / HEARTS
+    if table.is_file():
+        found = json.loads(table.read_text(encoding="utf-8"))
+        seen = dict(zip((heart["name"] for heart in found["hearts"]), found["hashes"]["first"], strict=True))
+        for row in rows:
+            if row.name in seen and probe_video(row.path).first != seen[row.name]:
+                raise EchoAugmentError(
+                    f"reuse={other}: {row.name} was another video there than {row.path}", "Leave reuse out"
+                )
+    taken = stages.reuse(other, wanted)
+    print(f"taken from {other}: {', '.join(taken) or 'nothing more'}")
+    return stages
 
 
 def open_accelerator(cfg: DictConfig, options: Options, out: Path) -> Accelerator:

@@ -19,6 +19,7 @@ from .ef_run import RESULT, SETTINGS, EfRun, finished
 from .fit import FitResult, LossFn, Validate, fit
 from .optimisers import make_optimizer, make_scheduler
 from .reporting import plain
+from .selection import SMALLEST
 from .subsets import choose_labelled, choose_validation, count_labels
 
 
@@ -146,7 +147,7 @@ def fit_by_recipe(
         validate=validate,
         validate_every=int(recipe["validate_every"] or pace.per_epoch),
         select=select,
-        selection=str(recipe.get("selection") or "smallest"),
+        selection=str(recipe.get("selection") or SMALLEST),
         save_every=max(20, min(100, pace.steps // 4)),
         progress=progress,
     )

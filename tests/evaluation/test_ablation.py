@@ -142,8 +142,9 @@ def test_the_label_gate_judges_every_clip_and_a_cache_keeps_to_it(root, tmp_path
     cache = tmp_path / "caches" / "synthetic-labels-3-seed0"
     judged = [json.loads(line) for line in (cache / "readings-0-of-1.jsonl").read_text().splitlines()]
     assert len(judged) == 4 and all({"read_ef", "label_ef"} <= set(one) for one in judged)
-    key = json.loads((tmp_path / "runs" / "labels-3" / "real-seed0" / "result.json").read_text())["key"]
-    assert json.loads((cache / "gates.json").read_text())["gates"]["label"]["teacher"] == key
+    teacher = json.loads((tmp_path / "runs" / "labels-3" / "real-seed0" / "result.json").read_text())
+    gates = json.loads((cache / "gates.json").read_text())["gates"]
+    assert gates["label"]["teacher"] == teacher["key"] and gates["knows"] == sorted(teacher["labelled"])
     gated.label_gate = None
     with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
         run_benchmark(gated, "benchmark", load)

@@ -18,7 +18,8 @@ KILLS = 8
 def start(root, out):
     command = [sys.executable, "-m", "echo_augment.training_recipes", "benchmark", f"data.root={root}", f"out={out}"]
     kept = [word for word in SMALL if word.split("=")[0] not in {one.split("=")[0] for one in STEPS}]
-    return subprocess.Popen([*command, *kept, *STEPS, "labels=[3]"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with out.with_suffix(".log").open("ab") as log:
+        return subprocess.Popen([*command, *kept, *STEPS, "labels=[3]"], stdout=log, stderr=log)
 
 
 def figures(out):
@@ -30,7 +31,7 @@ def figures(out):
 def test_a_sweep_killed_at_random_moments_gives_the_same_figures(root, tmp_path):
     began = time.monotonic()
     whole = start(root, tmp_path / "whole")
-    assert whole.wait() == 0, whole.stderr.read().decode()
+    assert whole.wait() == 0, (tmp_path / "whole.log").read_text()
     seconds = time.monotonic() - began
     rng, out, moments = np.random.default_rng(0), tmp_path / "killed", []
     for _ in range(KILLS):
@@ -43,8 +44,7 @@ def test_a_sweep_killed_at_random_moments_gives_the_same_figures(root, tmp_path)
             moments.append(round(moment, 1))
         if (out / "report.json").exists():
             break
-    last = start(root, out)
-    assert last.wait() == 0, last.stderr.read().decode()
+    assert start(root, out).wait() == 0, (tmp_path / "killed.log").read_text()
     print(f"killed after {moments} s of a run that takes {seconds:.0f} s")
     assert moments
     assert figures(out) == figures(tmp_path / "whole")

@@ -93,6 +93,15 @@ def test_a_rerun_gives_the_same_figures_and_trains_nothing(done, tmp_path):
     assert second["arms"] == report["arms"]
 
 
+def test_a_cache_says_whose_tracings_drew_and_judged_its_masks(done):
+    _, out, _ = done
+    for seed in (0, 1):
+        run = json.loads((out / "runs" / "labels-3" / f"real-seed{seed}" / "result.json").read_text())
+        for kind, known in (("synthetic", sorted(run["labelled"])), ("oracle", [])):
+            gates = json.loads((out / "caches" / f"masked-{kind}-labels-3-seed{seed}" / "gates.json").read_text())
+            assert gates["gates"]["knows"] == known and gates["gates"]["masks"] == 0.0
+
+
 def test_caches_of_other_mask_gates_are_not_gone_on_with(done, tmp_path):
     cfg, out, _ = done
     again = tmp_path / "again"

@@ -37,7 +37,9 @@ def test_clips_whose_label_the_teacher_contradicts_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "gates", [{"label": {"by": "teacher", "teacher": "0123"}}, {"label": None, "masks": 0.8}], ids=["label", "masks"]
+    "gates",
+    [{"label": {"by": "teacher", "teacher": "0123"}}, {"label": None, "masks": 0.8}, {"masks": 0.0}],
+    ids=["label", "masks", "any masks"],
 )
 def test_clips_that_a_teacher_chose_are_for_runs_that_know_what_it_knew(tmp_path, gates):
     source = fill(tmp_path, "donor", [1.0, 0.5])

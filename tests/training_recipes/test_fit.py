@@ -143,6 +143,33 @@ def test_one_se_keeps_the_latest_weights_that_val_cannot_tell_from_the_best(tmp_
         assert torch.equal(value, seen[2][key])
 
 
+def test_one_se_goes_on_after_a_kill_with_what_it_was_to_be_compared_with(tmp_path):
+    errors = [[1.0, 9.0, 5.0], [2.0, 4.0, 3.0], [1.0, 5.5, 3.1]]
+    calls = []
+
+    def validate(model):
+        if len(calls) == 2:
+            calls.append("killed")
+            raise KeyboardInterrupt
+        each = torch.tensor(errors[len([call for call in calls if call != "killed"])])
+        calls.append(each)
+        return {"mae": float(each.mean()), "mae_each": each}
+
+    how = {"validate": validate, "validate_every": 10, "select": "mae", "selection": "one_se", "save_every": 5}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, 30, **how)
+    state = torch.load(tmp_path / "t.ckpt", weights_only=True)["best"]
+    assert state["errors"].tolist() == errors[1], "of step 20, the best so far"
+    _, result = run(tmp_path, 30, **how)
+    assert result.best_step == 30 and [item["mae"] for item in result.history] == [5.0, 3.0, pytest.approx(3.2)]
+
+
+def test_one_se_needs_single_errors(tmp_path):
+    how = {"validate": lambda _: {"mae": 1.0}, "validate_every": 5, "select": "mae", "selection": "one_se"}
+    with pytest.raises(EchoAugmentError, match="selection=one_se needs the errors behind 'mae': mae_each"):
+        run(tmp_path, 10, **how)
+
+
 def test_global_random_state_is_left_alone(tmp_path):
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.selection import keep
 
 
@@ -59,6 +60,15 @@ def test_one_error_alone_is_the_smallest_rule():
     assert chosen("one_se", [[3.0], [1.0], [1.5]]) == 1
 
 
-def test_other_rules_are_refused():
+def test_other_rules_are_refused_before_any_training():
     with pytest.raises(EchoAugmentError, match="selection must be one of smallest, one_se, got 'last'"):
         keep("last", torch.ones(3), None)
+    given = {"root": "", "arm": "real", "spec": {}, "labels": 4, "seed": 0, "model": {}}
+    with pytest.raises(EchoAugmentError, match="selection must be one of smallest, one_se, got 'last'"):
+        EfRun(**given, trainer={"selection": "last"})
+
+
+def test_the_smallest_rule_leaves_finished_trainings_what_they_were(root):
+    given = {"root": str(root), "arm": "real", "spec": {}, "labels": 4, "seed": 0, "model": {}}
+    keys = [EfRun(**given, trainer={"steps": 3, **more}).key() for more in ({}, {"selection": "smallest"})]
+    assert keys[0] == keys[1] != EfRun(**given, trainer={"steps": 3, "selection": "one_se"}).key()

@@ -1,6 +1,7 @@
 """The generator's stages on a handful of phantoms: they run whole, are skipped once done, and see TRAIN only."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -187,6 +188,15 @@ def test_another_run_that_shares_nothing_is_refused(trained, tmp_path):
         run(compose_job(tmp_path / "out", other, f"+reuse={trained}"))
     with pytest.raises(EchoAugmentError, match=r"reuse=.*has no stages.json"):
         run(compose_job(tmp_path / "out", other, f"+reuse={other}"))
+
+
+def test_other_videos_under_the_same_names_are_refused(trained, root, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    first, second = (row.path for row in read_table(copy).split("TRAIN")[:2])
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(EchoAugmentError, match=rf"reuse=.*{first.stem}.* was another video there"):
+        run(compose_job(tmp_path / "out", copy, f"+reuse={trained}"))
 
 
 def test_a_student_is_a_pipeline_beside_its_teachers(trained, root):

@@ -9,7 +9,7 @@ from typing import Any
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 from echo_augment.cache.fill import PLAN
-from echo_augment.cache.gate_file import GATES, read_gates
+from echo_augment.cache.gate_file import GATES, KNOWS, read_gates
 from echo_augment.cache.gate_file import IMAGE_ONLY as IMAGE_ONLY
 from echo_augment.cache.manifest import list_shards
 
@@ -148,13 +148,18 @@ def agree(folder: Path, wanted: dict[str, Any], calibrate: Callable[[], dict[str
     """
     path, started = folder / GATES, (folder / PLAN).exists() or bool(list_shards(folder))  # merged clips have no plan
     theirs, limits = read_gates(folder)
-    if started and theirs != wanted:
+    before, now = ({name: value for name, value in gates.items() if name != KNOWS} for gates in (theirs, wanted))
+    if started and before != now:
         raise EchoAugmentError(
-            f"cache {folder} is being filled with the gates {theirs}, now they are {wanted}",
+            f"cache {folder} is being filled with the gates {before}, now they are {now}",
             "Use the same gates to go on with it, or fill another folder",
         )
+    if started and theirs.get(KNOWS, wanted.get(KNOWS)) != wanted.get(KNOWS):
+        raise EchoAugmentError(
+            f"cache {folder} is being filled with gates whose teacher knows other hearts", "Fill another folder"
+        )
     if limits is None or theirs != wanted:
-        limits = calibrate()
+        limits = calibrate() if limits is None or before != now else limits
         try:
             write_json(path, {"gates": wanted, "limits": limits})
         except OSError as error:

@@ -25,6 +25,9 @@ MADE: dict[str, tuple[str, ...]] = {  # what each stage leaves in the run's fold
 }
 ORDER = tuple(MADE)
 FOR_HEARTS = ("rate", "size")  # of a preset
+HEARTS = "hearts/hearts.json"
+ARRAYS = (".npy", ".h5")  # are replaced, never written into; a network's files may be
+ANEW = "Choose another out=, or delete the folder to begin anew"
 
 
 def deciding(settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
@@ -40,12 +43,12 @@ def deciding(settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
     place = ORDER.index(stage)
     preset, others = settings["preset"], {key: value for key, value in settings.items() if key != "preset"}
     if stage == "hearts":
-        return {"videos": others["videos"]} | {f"preset.{key}": preset[key] for key in FOR_HEARTS}
+        return {"videos": others.get("videos")} | {f"preset.{key}": preset.get(key) for key in FOR_HEARTS}
     found = {key: value for key, value in preset.items() if key not in ORDER[place + 1 :]}
     if place < ORDER.index("motions"):
         found.pop("code", None)
     elif stage == "motions":
-        found["transport"] = {"flow": preset["transport"]["flow"]}
+        found["transport"] = {"flow": preset.get("transport", {}).get("flow")}
     return others | _flat("preset", found)
 
 
@@ -71,13 +74,15 @@ class Stages:
         writes: whether this process keeps the file; of several it is one.
 
     Raises:
-        EchoAugmentError: ``out`` holds a run with other settings, or a ``stages.json`` that cannot be read.
+        EchoAugmentError: ``out`` holds a run with other settings, or one whose ``stages.json`` is missing or damaged.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any], *, writes: bool = True) -> None:
         self.out, self.path = out, out / "stages.json"
         self.settings, self.writes = settings, writes
         self.done: dict[str, dict[str, Any]] = {}
+        if not self.path.exists() and self._begun():
+            raise EchoAugmentError(f"{out} holds parts of a run, and no stages.json that says of which", ANEW)
         if self.path.exists():
             before, self.done = _read(self.path)
             changed = sorted({key for stage in self._begun() for key in differing(before, settings, stage)})
@@ -91,10 +96,11 @@ class Stages:
     def _begun(self) -> list[str]:
         """The stages that are done, or have left something from which they would go on."""
         return [
-            stage
-            for stage in ORDER
-            if stage in self.done or (self.out / "checkpoints" / f"{stage}.ckpt").exists() or _is_there(self.out, stage)
+            stage for stage in ORDER if stage in self.done or self._has_checkpoint(stage) or _is_there(self.out, stage)
         ]
+
+    def _has_checkpoint(self, stage: str) -> bool:
+        return (self.out / "checkpoints" / f"{stage}.ckpt").exists()
 
     def _keep(self) -> None:
         if self.writes:
@@ -102,14 +108,17 @@ class Stages:
             write_json(self.path, {"settings": self.settings, "done": self.done})
 
     def reuse(self, other: Path, wanted: Sequence[str]) -> list[str]:
-        """Take from another run what these settings would make just so: the hearts, and stages that are done.
+        """Take from another run the hearts and the finished stages that the settings of this one would make anew.
+
+        Stages build on each other: from the first on that the other run lacks, made with other settings, or that this
+        run has made itself, nothing more is taken.
 
         Args:
-            other: folder of that run; its files are hard-linked where the file system can, else copied.
+            other: folder of that run. Its large files are hard-linked where the file system can, else copied.
             wanted: the stages that this run needs.
 
         Returns:
-            The stages taken; those that this run has done itself are not.
+            The stages taken now; not those that were taken before.
 
         Raises:
             EchoAugmentError: ``other`` is no folder of a run, or nothing in it was made with these settings.
@@ -121,23 +130,30 @@ class Stages:
         taken: list[str] = []
         for stage in ("hearts", *wanted):
             changed = differing(before, self.settings, stage)
-            if changed:
-                if not taken and not self._begun():
-                    raise EchoAugmentError(
-                        f"reuse={other}: made with other settings ({', '.join(changed)})", "Leave reuse out"
-                    )
+            if changed and stage == "hearts":
+                raise EchoAugmentError(
+                    f"reuse={other}: made with other settings ({', '.join(changed)})", "Leave reuse out"
+                )
+            if changed or not _is_there(other, stage) or (stage != "hearts" and stage not in done):
                 break
-            there = stage in done or (stage == "hearts" and _is_there(other, stage))
-            if stage in self._begun() or not there:
+            if self._is_own(stage, done.get(stage), other):
+                break
+            if stage in self.done or (stage == "hearts" and _is_there(self.out, stage)):
                 continue
-            if self.writes:
-                for name in MADE[stage]:
-                    _link(other / name, self.out / name)
-            if stage in done:
+            for name in MADE[stage]:
+                _take(other / name, self.out / name)
+            if stage != "hearts":
                 self.done[stage] = done[stage]
+            self._keep()
             taken.append(stage)
-        self._keep()
         return taken
+
+    def _is_own(self, stage: str, theirs: dict[str, Any] | None, other: Path) -> bool:
+        """Whether this run has made, or begun, a stage itself: it differs from the other run's, or has a checkpoint."""
+        if stage == "hearts":
+            table = self.out / HEARTS
+            return table.exists() and table.read_bytes() != (other / HEARTS).read_bytes()
+        return self.done[stage] != theirs if stage in self.done else self._has_checkpoint(stage)
 
     def run(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The figures of a stage: from the file where it is done, else by doing it."""
@@ -159,32 +175,34 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         state = json.loads(path.read_text(encoding="utf-8"))
         return state["settings"], state["done"]
     except (ValueError, KeyError, TypeError) as error:
-        raise EchoAugmentError(f"{path}: cannot be read ({error})", "Delete it to begin the run anew") from None
+        raise EchoAugmentError(f"{path}: cannot be read ({error})", ANEW) from None
 
 
 def _is_there(out: Path, stage: str) -> bool:
     """Whether a stage has left its files; of the hearts the table comes last."""
-    names = ("hearts/hearts.json",) if stage == "hearts" else MADE[stage]
-    return any((out / name).exists() for name in names)
+    return any((out / name).exists() for name in ((HEARTS,) if stage == "hearts" else MADE[stage]))
 
 
-def _link(source: Path, target: Path) -> None:
-    """Hard-link a file, or all files of a folder; copy where there are no links. It is there whole or not at all."""
+def _take(source: Path, target: Path) -> None:
+    """Copy a file or a folder, whole or not at all; large arrays are hard-linked where that can be."""
     if not source.exists():
         return
     partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.unlink(missing_ok=True)
     if source.is_dir():
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial, copy_function=_link_file)
+        shutil.copytree(source, partial, copy_function=_take_file)
         shutil.rmtree(target, ignore_errors=True)
     else:
-        partial.unlink(missing_ok=True)
-        _link_file(source, partial)
+        _take_file(source, partial)
     partial.replace(target)
 
 
-def _link_file(source: str | Path, target: str | Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def _take_file(source: str | Path, target: str | Path) -> None:
+    if Path(source).suffix in ARRAYS:
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass  # another file system, or one without links
+    shutil.copy2(source, target)

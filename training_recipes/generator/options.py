@@ -40,7 +40,8 @@ class Options:
         accumulate: batches a step; their gradients are averaged.
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
             with the same result and much less memory.
-        reuse: folder of another run; what that has made with the settings of this one is taken from there.
+        reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
+            from there.
 
     Raises:
         EchoAugmentError: a value that is none of these.

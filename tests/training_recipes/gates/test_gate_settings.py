@@ -4,6 +4,7 @@ import pytest
 from fill_fakes import config
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.gate_file import read_gates
 from echo_augment.cache.gates import image_gate
 from echo_augment.training_recipes.gates.make import make_gates
 from echo_augment.training_recipes.gates.readings import Readings, spread
@@ -60,6 +61,17 @@ def test_a_cache_keeps_to_the_gates_it_was_begun_with(tmp_path):
     (tmp_path / "gates.json").unlink()
     with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
         agree(tmp_path, strict, calibrate)
+
+
+def test_a_cache_keeps_to_what_its_teacher_knows(tmp_path):
+    gates = {**IMAGE_ONLY, "label": {"by": "teacher"}}
+    assert agree(tmp_path, gates, lambda: {"label": 5.0}) == {"label": 5.0}
+    (tmp_path / "plan.jsonl").write_text("{}")
+    assert agree(tmp_path, {**gates, "knows": ["A"]}, dict) == {"label": 5.0}, "of a version that did not tell"
+    assert read_gates(tmp_path).gates["knows"] == ["A"]
+    for other in ({**gates, "knows": ["A", "B"]}, gates):
+        with pytest.raises(EchoAugmentError, match=r"whose teacher knows other hearts.*another folder"):
+            agree(tmp_path, other, dict)
 
 
 def test_merged_clips_keep_to_their_gates_without_a_plan(tmp_path):
