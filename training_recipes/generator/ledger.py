@@ -84,7 +84,9 @@ class Stages:
         if not self.path.exists() and self._begun():
             raise EchoAugmentError(f"{out} holds parts of a run, and no stages.json that says of which", ANEW)
         if self.path.exists():
-            before, self.done = _read(self.path)
+            before, done = _read(self.path)
+            # What was deleted since, to save room, is made again where it is needed.
+            self.done = {name: figures for name, figures in done.items() if name in MADE and _is_there(out, name)}
             changed = sorted({key for stage in self._begun() for key in differing(before, settings, stage)})
             if changed:
                 raise EchoAugmentError(

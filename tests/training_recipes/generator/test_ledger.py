@@ -139,6 +139,14 @@ def test_a_done_stage_whose_files_are_gone_is_not_taken(tmp_path):
     assert Stages(tmp_path / "run", settings()).reuse(tmp_path / "source", WANTED) == ["hearts", *WANTED[:4]]
 
 
+def test_a_done_stage_whose_files_are_gone_is_done_again(tmp_path):
+    begin(tmp_path / "run")
+    (tmp_path / "run" / "latents.npy").unlink()
+    again = Stages(tmp_path / "run", settings())
+    assert [name for name in WANTED if name not in again.done] == ["latents"]
+    assert again.run("latents", lambda: {"frames": 7})["frames"] == 7
+
+
 def test_a_run_that_shares_nothing_is_refused(tmp_path):
     begin(tmp_path / "source")
     with pytest.raises(EchoAugmentError, match=r"made with other settings \(videos\)"):
