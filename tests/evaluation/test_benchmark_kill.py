@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 from benchmark_fakes import SMALL
 
+from echo_augment.augmentor.data.phantom import write_phantoms
+
 STEPS = ["trainer.steps=40", "trainer.validate_every=10", "clips=8", "workers=2", "arm=[real,synthetic,oracle]"]
 KILLS = 8
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_phantoms(tmp_path / "phantoms", 18, frames=100, workers=1, splits=(0.4, 0.1, 0.5))
 
 
 def start(root, out):
