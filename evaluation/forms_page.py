@@ -44,7 +44,7 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
             f"the forms were measured differently (pairs, seeds, reader's R2): {settings}", "make motion-forms"
         )
     seconds = {form: cost(train) for form, (train, _) in runs.items()}
-    best = {form: best_row(report) for form, report in measured.items()}
+    best = {form: best_row(form, report) for form, report in measured.items()}
     one = next(iter(measured.values()))
     asked = (
         f"{one['pairs']} pairs of phantoms that nothing was trained on (seed {one['seeds'][0]}), motion of one, look "
@@ -75,7 +75,7 @@ def cost(report: Mapping[str, Any]) -> float:
     return float(sum(report["stages"][name]["seconds"] for name in COST if name in report["stages"]))
 
 
-def best_row(report: Mapping[str, Any]) -> Mapping[str, Any]:
+def best_row(form: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
     """The figures at the number of steps with the highest R2.
 
     Raises:
@@ -83,7 +83,7 @@ def best_row(report: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if not report.get("curve"):
         raise EchoAugmentError(
-            "a form was measured at one number of steps", "echo-augment fidelity ... curve=[1,2,4,8]"
+            f"the form {form} was measured at one number of steps", "echo-augment fidelity ... curve=[1,4,16]"
         )
     row: Mapping[str, Any] = max(report["curve"], key=lambda row: row["r2"])
     return row

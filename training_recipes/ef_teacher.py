@@ -42,8 +42,18 @@ def load_net(folder: str | Path) -> nn.Module:
 
 
 def known_hearts(folder: str | Path) -> list[str]:
-    """Names of the TRAIN hearts whose labels the net in the folder of a finished training learned from."""
-    known: list[str] = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))["labelled"]
+    """Names of the TRAIN hearts whose labels the net in the folder of a finished training learned from.
+
+    Raises:
+        EchoAugmentError: the training there is not finished, or its result cannot be read.
+    """
+    path = Path(folder) / RESULT
+    try:
+        known: list[str] = json.loads(path.read_text(encoding="utf-8"))["labelled"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EchoAugmentError(
+            f"{path}: does not say which hearts were labelled ({error})", "Give the folder of a finished training"
+        ) from None
     return known
 
 
@@ -55,7 +65,7 @@ def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
         labelled: names of the hearts whose labels the run knows.
 
     Raises:
-        EchoAugmentError: naming a heart.
+        EchoAugmentError: naming a heart; or as `known_hearts`.
     """
     more = sorted(set(known_hearts(folder)) - set(labelled))
     if more:

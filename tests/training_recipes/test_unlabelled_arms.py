@@ -20,7 +20,7 @@ from echo_augment.training_recipes import ef_training, training
 from echo_augment.training_recipes.arms import TrainingSet, make_arm, mean_teacher, pseudo_label, teacher_of
 from echo_augment.training_recipes.ef_learners import MeanTeacher, Supervised, make_learner
 from echo_augment.training_recipes.ef_run import EfRun, finished
-from echo_augment.training_recipes.ef_teacher import load_net
+from echo_augment.training_recipes.ef_teacher import known_hearts, load_net
 from echo_augment.training_recipes.ef_training import train_ef
 from echo_augment.training_recipes.train_job import one_arm
 from echo_augment.training_recipes.unlabelled import WithUnlabelled
@@ -249,6 +249,9 @@ def test_a_teacher_that_knows_more_labels_than_its_student_may_is_refused(root, 
     teachers = {"real": str(teacher)}  # of 4 labelled hearts
     with pytest.raises(EchoAugmentError, match=r"it learned the EF of .* which this run must not know"):
         train_ef(replace(make_run(root, "pseudo_label", teachers=teachers), labels=3), tmp_path, progress=False)
+    assert len(known_hearts(teacher)) == 4
+    with pytest.raises(EchoAugmentError, match=r"nowhere.result\.json: does not say which hearts.*finished training"):
+        known_hearts(tmp_path / "nowhere")
     taught = {**arm("synthetic"), "label": "teacher"}
     assert teacher_of(taught) == "real" and teacher_of(arm("synthetic")) is None
 
