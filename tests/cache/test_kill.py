@@ -80,7 +80,10 @@ class Killer:
             kind, process = started[place]
             time.sleep(self.rng.uniform(0, 0.03))
             if alive(process):
-                os.kill(process, signal.SIGKILL)
+                try:
+                    os.kill(process, signal.SIGKILL)
+                except ProcessLookupError:  # it ended by itself since it was looked at: no kill
+                    continue
                 self.kills[kind] += 1
                 while alive(process):
                     time.sleep(0.001)
