@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = """
+SCRIPT = r"""
 import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from echo_augment.augmentor.orphans import end_with_parent
 
 def busy(_):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\n" % os.getpid())  # one write: print makes two, and the workers share the pipe
     time.sleep(600)
 
 if __name__ == "__main__":
