@@ -4,8 +4,9 @@ The design is crossed: every seed of every arm predicts every test heart. Seeds 
 (the two-way or "pigeonhole" bootstrap, Owen, Ann. Appl. Stat. 2007), the arms of a contrast always together, so a
 difference is paired by heart and by seed; the interval is BCa (Efron, JASA 1987). A bootstrap over three or five seeds
 is too narrow, for it knows nothing of the t distribution; so the BCa interval is widened about the estimate by
-``t_df * SE / (z * SE_bootstrap)``, where SE comes from the two-way analysis of variance and df is Satterthwaite's.
-The p-value inverts the very same interval.
+``t_df * SE / (z * SE_bootstrap)``, where SE comes from the two-way analysis of variance and df is Satterthwaite's, and
+its skewness shrinks to what is left of it in a sum with the symmetric part that was added. The p-value inverts the
+very same interval.
 
 Below ten seeds the bootstrap resamples hearts only, and the seeds enter through SE and df alone: a handful of seeds
 knows nothing of a distribution's skewness, and what looks like it is noise that makes one side of the interval too
@@ -119,9 +120,11 @@ def _estimate(metric: Metric, true: Array, arms: list[Array], level: float, seed
         z, t = float(stats.norm.isf(alpha / 2)), float(stats.t.isf(alpha / 2, df))
         if bca is None or bca.error < 1e-9 * error:  # where all hearts agree the bootstrap of hearts has no shape
             return value - t * error, value + t * error
-        widen = t * error / (z * bca.error)
-        low, high = bca.interval(z)
-        return value + widen * (low - value), value + widen * (high - value)
+        # How far each end lies from the estimate, in standard errors of the bootstrap that are due at this level. What
+        # is not 1 is skewness; that of a sum with a symmetric part (the seeds') shrinks with the cube of its share.
+        sides = np.subtract(bca.interval(z), value) / (-z * bca.error, z * bca.error)
+        low, high = (1 + (sides - 1) * min(1.0, bca.error / error) ** 3) * t * error
+        return value - float(low), value + float(high)
 
     if len(arms) == 1:
         return Estimate(value, interval(1 - level))
@@ -161,7 +164,7 @@ def crossed_error(share: Array) -> tuple[float, float]:
     Returns:
         The standard error of the grand mean as an estimate of the mean over all seeds and hearts, and Satterthwaite's
         degrees of freedom. With one row the error is over the columns only. For the degrees of freedom the variance
-        between seeds counts ``((S + 1) / (S - 1))**2`` times: Satterthwaite's formula takes estimated variances for
+        between seeds counts ``((S + 1) / (S - 1))**3`` times: Satterthwaite's formula takes estimated variances for
         true ones, and where that of a few seeds came out small by chance, the interval would be too short twice over.
         The factor is from simulation (``pytest -m slow tests/evaluation/test_statistics.py``) and tends to 1.
     """
@@ -177,7 +180,7 @@ def crossed_error(share: Array) -> tuple[float, float]:
     total = between_seeds + between_hearts
     if total == 0:
         return 0.0, float(hearts - 1)
-    inflated = between_seeds * ((seeds + 1) / (seeds - 1)) ** 2
+    inflated = between_seeds * ((seeds + 1) / (seeds - 1)) ** 3
     squares = (inflated + within) ** 2 / (seeds - 1) + between_hearts**2 / (hearts - 1)
     squares += within**2 / ((seeds - 1) * (hearts - 1))
     return float(np.sqrt(total / (seeds * hearts))), (inflated + between_hearts) ** 2 / squares
