@@ -131,9 +131,9 @@ def ask(ef: Report | None, masks: Report | None) -> list[Answer]:
         words = BETTER.format(first=first, second=second, n=FEW)
         return is_better(words, few, f"{first}-{second}", "mae", sure[0])
 
-    def harmless(second: str) -> Answer:
-        words = HARMLESS.format(first="synthetic", second=second, n=MORE, harm=HARM)
-        return does_no_harm(words, more, f"synthetic-{second}")
+    def harmless(first: str, second: str) -> Answer:
+        words = HARMLESS.format(first=first, second=second, n=MORE, harm=HARM)
+        return does_no_harm(words, more, f"{first}-{second}")
 
     def sharper(first: str, second: str) -> Answer:
         words = MASKS.format(first=first, second=second, n=FEW)
@@ -147,12 +147,13 @@ def ask(ef: Report | None, masks: Report | None) -> list[Answer]:
         better("synthetic", "classical"),
         half("real"),
         better("synthetic+pseudo_label", "pseudo_label"),
-        harmless("real"),
-        harmless("classical"),
+        harmless("synthetic", "real"),
+        harmless("synthetic", "classical"),
         sharper("synthetic", "real"),
         better("synthetic", "real"),
         better("oracle", "real"),
         half("classical"),
+        harmless("synthetic+classical", "classical"),
         sharper("synthetic", "classical"),
     ]
 

@@ -83,10 +83,10 @@ def document(found: Mapping[str, Report], earlier: Sequence[str] = ()) -> list[S
 
 
 AIM = (
-    "The questions were asked before the figures of this run were there. Each difference is paired by TEST heart and "
-    "seed; intervals are over hearts and seeds. A difference counts as shown where its interval leaves zero out and "
-    "its p after Holm's correction over the numbers of labels is small enough, too; no harm, where the whole interval "
-    f"is below {HARM} EF points. Whether a share of the oracle's gain is reached, the estimate says. "
+    "What was to be reached was asked before the figures of this run were there. Each difference is paired by TEST "
+    "heart and seed; intervals are over hearts and seeds. A difference counts as shown where its interval leaves zero "
+    "out and its p after Holm's correction over the numbers of labels is small enough, too; no harm, where the whole "
+    f"interval is below {HARM} EF points. Whether a share of the oracle's gain is reached, the estimate says. "
     '"Detectable" is the true difference that this design would have found with 80 % power.'
 )
 

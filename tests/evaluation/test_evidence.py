@@ -11,7 +11,7 @@ from echo_augment.evaluation.evidence_page import document, joined, sentence, su
 from echo_augment.evaluation.pages import markdown
 
 GOOD = {"real": 0.0, "classical": -0.5, "pseudo_label": -0.8, "synthetic": -2.5, "synthetic+pseudo_label": -3.0}
-GOOD |= {"oracle": -3.0}
+GOOD |= {"oracle": -3.0, "synthetic+classical": -2.6}
 BAD = {name: -shift if "synthetic" in name else shift for name, shift in GOOD.items()}
 SAME = dict.fromkeys(GOOD, 0.0) | {"oracle": -3.0}
 
