@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 EVIDENCE ?= runs/evidence
 FORMS ?= runs/forms
+LOSSES ?= runs/losses
 
-.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page motion-forms test lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page motion-forms mafe-losses test lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
 	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
 	@echo "make motion-forms  generators whose motion has other forms, at equal training cost, then docs/motion-forms.md (FORMS=$(FORMS))"
+	@echo "make mafe-losses  generators by MAFE's losses, then docs/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
 	@echo "make test    install, then the test suite"
 	@echo "make lint    ruff, format and rules"
 	@echo "make types   mypy on the package as installed"
@@ -63,6 +65,16 @@ motion-forms: $(VENV)/.installed
 	$(call fidelity,mafe,$(FROM_1))
 	$(call fidelity,flow,$(FROM_1))
 	$(BIN)/python -m echo_augment.evaluation.forms_page $(FORMS) docs
+
+# Shares hearts, codec and re-ID with the forms. A transport alone makes clips, so the denoiser has one step.
+mafe-losses: $(VENV)/.installed
+	$(BIN)/echo-augment train-generator +only=mafe data.root=$(FORMS)/phantom out=$(FORMS)/transport
+	$(BIN)/echo-augment train-generator +only=latents data.root=$(FORMS)/phantom out=$(FORMS)/transport
+	$(BIN)/echo-augment train-generator -m +losses=interp,reid,flow,both preset.transport.flow=mafe preset.transport.steps=1500 \
+		preset.denoiser.steps=1 data.root=$(FORMS)/phantom +reuse=$(FORMS)/transport out=$(LOSSES)
+	set -e; for run in 0 1 2 3; do $(BIN)/echo-augment fidelity generator=$(LOSSES)/$$run/generator out=$(LOSSES)/$$run/fidelity \
+		reader.folder=$(FORMS)/reader pairs=200 seed=1; done
+	$(BIN)/python -m echo_augment.evaluation.losses_page $(LOSSES) docs
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m "not slow" --durations=10

@@ -38,19 +38,13 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         EchoAugmentError: the forms were not measured on the same pairs, or by different readers.
     """
     measured = {form: report for form, (_, report) in runs.items()}
-    settings = {form: (one["pairs"], tuple(one["seeds"]), one["reader"]["r2"]) for form, one in measured.items()}
-    if len(set(settings.values())) > 1:
-        raise EchoAugmentError(
-            f"the forms were measured differently (pairs, seeds, reader's R2): {settings}", "make motion-forms"
-        )
+    check_alike(measured, "make motion-forms")
     seconds = {form: cost(train) for form, (train, _) in runs.items()}
     best = {form: best_row(form, report) for form, report in measured.items()}
     one = next(iter(measured.values()))
     asked = (
-        f"{one['pairs']} pairs of phantoms that nothing was trained on (seed {one['seeds'][0]}), motion of one, look "
-        f"of the other. EF is what a net reads from the clips (R2 {one['reader']['r2']:.2f} on phantoms it never saw), "
-        "against the motion donor's EF. Training: seconds of transport and denoiser, which each form trains for "
-        "itself; codec, re-ID and MAFE are shared."
+        f"{pairs_told(one)} Training: seconds of transport and denoiser, which each form trains for itself; codec, "
+        "re-ID and MAFE are shared."
     )
     shown = [_form_row(form, seconds[form], best[form]) for form in FORMS if form in runs]
     header = ["motion", "training, s", "steps", "R2", "MAE", "weight motion / look", "PSNR", "SSIM", "s a clip"]
@@ -68,6 +62,26 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         Section("Run it again", [Words("make motion-forms", "code")]),
         Section("Limits", [Words(LIMITS, "list")]),
     ]
+
+
+def check_alike(measured: Mapping[str, Mapping[str, Any]], remedy: str) -> None:
+    """Refuse reports of ``fidelity`` that are not of the same pairs, read by the same reader.
+
+    Raises:
+        EchoAugmentError: so it is.
+    """
+    settings = {name: (one["pairs"], tuple(one["seeds"]), one["reader"]["r2"]) for name, one in measured.items()}
+    if len(set(settings.values())) > 1:
+        raise EchoAugmentError(f"they were measured differently (pairs, seeds, reader's R2): {settings}", remedy)
+
+
+def pairs_told(measured: Mapping[str, Any]) -> str:
+    """What was measured, and by whom."""
+    return (
+        f"{measured['pairs']} pairs of phantoms that nothing was trained on (seed {measured['seeds'][0]}), motion of "
+        f"one, look of the other. EF is what a net reads from the clips (R2 {measured['reader']['r2']:.2f} on phantoms "
+        "it never saw), against the motion donor's EF."
+    )
 
 
 def cost(report: Mapping[str, Any]) -> float:
@@ -99,14 +113,15 @@ def verdict(best: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float])
 
 
 def _form_row(form: str, seconds: float, row: Mapping[str, Any]) -> list[str]:
-    return [form, f"{seconds:.0f}", str(row["steps"]), *_figures(row), number(row["seconds"])]
+    return [form, f"{seconds:.0f}", str(row["steps"]), *figures(row), number(row["seconds"])]
 
 
 def _ceiling_row(name: str, row: Mapping[str, Any]) -> list[str]:
-    return [name, MISSING, MISSING, *_figures(row), MISSING]
+    return [name, MISSING, MISSING, *figures(row), MISSING]
 
 
-def _figures(row: Mapping[str, Any]) -> list[str]:
+def figures(row: Mapping[str, Any]) -> list[str]:
+    """R2, MAE, weights of both donors' EF, PSNR and SSIM, as cells of a table."""
     weights = f"{row['motion_weight']:.2f} / {row['appearance_weight']:.2f}"
     likeness = [number(row.get("psnr"), ".1f"), number(row.get("ssim"))]
     return [number(row["r2"]), number(row["mae"], ".1f"), weights, *likeness]

@@ -14,10 +14,10 @@ from echo_augment.cache.files import write_json
 MADE: dict[str, tuple[str, ...]] = {  # what each stage leaves in the run's folder, in the order of the stages
     "hearts": ("hearts",),  # the decoded videos: no stage of their own, but made once
     "codec": ("codec",),
+    "latents": ("latents.npy",),
     "reid": ("reid",),
     "pseudo": ("pseudo.h5",),
     "mafe": ("mafe",),
-    "latents": ("latents.npy",),
     "motions": ("flows.npy", "codes.npy"),
     "transport": ("transport",),
     "denoiser": ("denoiser",),

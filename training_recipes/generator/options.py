@@ -12,14 +12,14 @@ from ..fit_log import TRACKERS
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "codec": (),
+    "latents": ("codec",),
     "reid": (),
     "pseudo": ("reid",),
     "mafe": ("reid", "pseudo"),
-    "latents": ("codec",),
     "motions": ("reid", "pseudo", "mafe"),
-    "transport": ("codec", "reid", "pseudo", "mafe", "latents", "motions"),
-    "denoiser": ("codec", "reid", "pseudo", "mafe", "latents", "motions", "transport"),
-    "student": ("codec", "reid", "pseudo", "mafe", "latents", "motions", "transport", "denoiser"),
+    "transport": ("codec", "latents", "reid", "pseudo", "mafe", "motions"),
+    "denoiser": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport"),
+    "student": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser"),
 }
 FOLDERS = {"denoiser": "generator", "student": "generator-student"}  # where a finished pipeline goes
 LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}

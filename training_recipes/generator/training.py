@@ -1,4 +1,4 @@
-"""The stages of the generator's training, each a method: codec, re-ID, pseudo labels, MAFE, latents, motions,
+"""The stages of the generator's training, each a method: codec, latents, re-ID, pseudo labels, MAFE, motions,
 transport, denoiser, student."""
 
 import copy
@@ -83,10 +83,10 @@ class GeneratorTraining:
         """Run the stages that the options ask for."""
         works: dict[str, Callable[[], Figures]] = {
             "codec": self._train_codec,
+            "latents": self._make_latents,
             "reid": self._train_reid,
             "pseudo": self._make_pseudo,
             "mafe": self._train_mafe,
-            "latents": self._make_latents,
             "motions": self._make_motions,
             "transport": self._train_transport,
             "denoiser": self._train_denoiser,

@@ -8,7 +8,7 @@ import pytest
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.ledger import ORDER, Stages, deciding, differing
 
-WANTED = ("codec", "reid", "pseudo", "mafe", "latents", "motions", "transport", "denoiser")
+WANTED = ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser")
 
 
 def settings(**changes):
@@ -113,7 +113,7 @@ def test_nothing_is_taken_that_builds_on_a_stage_of_this_run_s_own(tmp_path):
     Stages(tmp_path / "begun", settings())
     (tmp_path / "begun" / "checkpoints").mkdir()
     (tmp_path / "begun" / "checkpoints" / "reid.ckpt").write_text("begun")
-    assert Stages(tmp_path / "begun", settings()).reuse(tmp_path / "source", WANTED) == ["hearts", "codec"]
+    assert Stages(tmp_path / "begun", settings()).reuse(tmp_path / "source", WANTED) == ["hearts", "codec", "latents"]
     own = begin(tmp_path / "own", ("codec",))
     own.done["codec"]["seconds"] = 2.0
     assert own.reuse(tmp_path / "source", WANTED) == []
@@ -136,7 +136,7 @@ def test_a_reuse_that_was_killed_goes_on(tmp_path):
 def test_a_done_stage_whose_files_are_gone_is_not_taken(tmp_path):
     begin(tmp_path / "source")
     (tmp_path / "source" / "latents.npy").unlink()
-    assert Stages(tmp_path / "run", settings()).reuse(tmp_path / "source", WANTED) == ["hearts", *WANTED[:4]]
+    assert Stages(tmp_path / "run", settings()).reuse(tmp_path / "source", WANTED) == ["hearts", *WANTED[:1]]
 
 
 def test_a_done_stage_whose_files_are_gone_is_done_again(tmp_path):
