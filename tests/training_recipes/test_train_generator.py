@@ -65,7 +65,7 @@ def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     assert pipeline.transport.config["scale"] == pipeline.denoiser.config["motion_scale"]
     assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
     report = json.loads((trained / "report.json").read_text())
-    stages = ["codec", "reid", "pseudo", "mafe", "latents", "motions", "transport", "denoiser"]
+    stages = ["codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser"]
     assert list(report["stages"]) == stages
     assert report["fingerprint"] and report["versions"]["torch"]
     assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
@@ -174,7 +174,7 @@ def test_settings_of_stages_to_come_may_change(trained, root, tmp_path):
 def test_what_another_run_made_with_equal_settings_is_taken(trained, root, tmp_path, capsys):
     out = tmp_path / "flow"
     run(compose_job(out, root, "preset.code=flow", f"+reuse={trained}"))
-    assert f"taken from {trained}: hearts, codec, reid, pseudo, mafe, latents\n" in capsys.readouterr().out
+    assert f"taken from {trained}: hearts, codec, latents, reid, pseudo, mafe\n" in capsys.readouterr().out
     for name in ("codec", "reid", "mafe"):
         assert weights_of(out, name) == weights_of(trained, name) != {}
     alone = tmp_path / "alone"

@@ -16,8 +16,8 @@ def test_absent_options_leave_the_runs_settings_alone():
     for cfg in ({}, {"codec": None, "losses": None, "only": None, "log": None, "accumulate": None}):
         options = read_options(OmegaConf.create(cfg))
         assert options == Options() and options.settings() == {} and command_line(options) == ""
-    assert options.stages("mafe") == ("codec", "reid", "pseudo", "mafe", "latents", "motions", "denoiser")
-    learned = ("codec", "reid", "pseudo", "mafe", "latents", "motions", "transport", "denoiser")
+    assert options.stages("mafe") == ("codec", "latents", "reid", "pseudo", "mafe", "motions", "denoiser")
+    learned = ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser")
     assert options.stages("transport") == learned
     assert ablate(PRESET, None) is PRESET
 
