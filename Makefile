@@ -7,7 +7,7 @@ EVIDENCE ?= runs/evidence
 FORMS ?= runs/forms
 LOSSES ?= runs/losses
 
-.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page motion-forms mafe-losses test lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses test lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
@@ -55,8 +55,10 @@ FROM_0 := [0,1,4]
 FROM_1 := [1,4,16]
 other = $(BIN)/echo-augment train-generator preset.code=$(1) $(2) data.root=$(FORMS)/phantom +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
 
-motion-forms: $(VENV)/.installed
+transport-form: $(VENV)/.installed
 	$(BIN)/echo-augment train-generator data.root=$(FORMS)/phantom out=$(FORMS)/transport
+
+motion-forms: transport-form
 	$(call other,vector,preset.denoiser.motion=vector preset.denoiser.steps=1500)
 	$(call other,mafe,preset.denoiser.steps=1500)
 	$(call other,flow,preset.denoiser.steps=1500)
@@ -67,9 +69,7 @@ motion-forms: $(VENV)/.installed
 	$(BIN)/python -m echo_augment.evaluation.forms_page $(FORMS) docs
 
 # Shares hearts, codec and re-ID with the forms. A transport alone makes clips, so the denoiser has one step.
-mafe-losses: $(VENV)/.installed
-	$(BIN)/echo-augment train-generator +only=mafe data.root=$(FORMS)/phantom out=$(FORMS)/transport
-	$(BIN)/echo-augment train-generator +only=latents data.root=$(FORMS)/phantom out=$(FORMS)/transport
+mafe-losses: transport-form
 	$(BIN)/echo-augment train-generator -m +losses=interp,reid,flow,both preset.transport.flow=mafe preset.transport.steps=1500 \
 		preset.denoiser.steps=1 data.root=$(FORMS)/phantom +reuse=$(FORMS)/transport out=$(LOSSES)
 	set -e; for run in 0 1 2 3; do $(BIN)/echo-augment fidelity generator=$(LOSSES)/$$run/generator out=$(LOSSES)/$$run/fidelity \

@@ -1,4 +1,5 @@
-"""The settled question: what the reports of benchmarks say to the questions that were asked before they ran.
+"""The settled question: what the reports of benchmarks say to the questions of the acceptance, asked before they ran,
+and to some that explain them.
 
 ``python -m echo_augment.evaluation.evidence_page FOLDER DOCS`` reads ``report.json`` in ``ef``, ``harm`` and
 ``segmentation`` of FOLDER and writes ``evidence-phantom.md`` and ``evidence-phantom.json`` into DOCS. Here are the

@@ -83,11 +83,12 @@ def document(found: Mapping[str, Report], earlier: Sequence[str] = ()) -> list[S
 
 
 AIM = (
-    "What was to be reached was asked before the figures of this run were there. Each difference is paired by TEST "
-    "heart and seed; intervals are over hearts and seeds. A difference counts as shown where its interval leaves zero "
-    "out and its p after Holm's correction over the numbers of labels is small enough, too; no harm, where the whole "
-    f"interval is below {HARM} EF points. Whether a share of the oracle's gain is reached, the estimate says. "
-    '"Detectable" is the true difference that this design would have found with 80 % power.'
+    "What was to be reached was asked before the figures of this run were there; what explains it, in part afterwards. "
+    "Each difference is paired by TEST heart and seed; intervals are over hearts and seeds. A difference counts as "
+    "shown where its interval leaves zero out and its p after Holm's correction over the numbers of labels is small "
+    f"enough, too; no harm, where the whole interval is below {HARM} EF points. Whether a share of the oracle's gain "
+    'is reached, the estimate says. "Detectable" is the true difference that this design would have found with 80 % '
+    "power."
 )
 
 

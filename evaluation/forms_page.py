@@ -85,8 +85,15 @@ def pairs_told(measured: Mapping[str, Any]) -> str:
 
 
 def cost(report: Mapping[str, Any]) -> float:
-    """Seconds of training of what each form trains for itself."""
-    return float(sum(report["stages"][name]["seconds"] for name in COST if name in report["stages"]))
+    """Seconds of training of what each form trains for itself.
+
+    Raises:
+        EchoAugmentError: the report tells of no such training.
+    """
+    seconds = [report["stages"][name]["seconds"] for name in COST if name in report["stages"]]
+    if not seconds:
+        raise EchoAugmentError("a report.json of train-generator tells of no denoiser", "make motion-forms")
+    return float(sum(seconds))
 
 
 def best_row(form: str, report: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 
+from .options import NEEDS
+
 MADE: dict[str, tuple[str, ...]] = {  # what each stage leaves in the run's folder, in the order of the stages
     "hearts": ("hearts",),  # the decoded videos: no stage of their own, but made once
     "codec": ("codec",),
@@ -112,8 +114,8 @@ class Stages:
     def reuse(self, other: Path, wanted: Sequence[str]) -> list[str]:
         """Take from another run the hearts and the finished stages that the settings of this one would make anew.
 
-        Stages build on each other: from the first on that the other run lacks, made with other settings, or that this
-        run has made itself, nothing more is taken.
+        Stages build on each other: one that the other run lacks or made with other settings, or that this run has
+        made itself, is not taken, nor is what needs it.
 
         Args:
             other: folder of that run. Its large files are hard-linked where the file system can, else copied.
@@ -130,16 +132,18 @@ class Stages:
             raise EchoAugmentError(f"reuse={other}: has no stages.json", "Give the out= of a train-generator run")
         before, done = _read(path)
         taken: list[str] = []
+        own: set[str] = set()
         for stage in ("hearts", *wanted):
             changed = differing(before, self.settings, stage)
             if changed and stage == "hearts":
                 raise EchoAugmentError(
                     f"reuse={other}: made with other settings ({', '.join(changed)})", "Leave reuse out"
                 )
-            if changed or not _is_there(other, stage) or (stage != "hearts" and stage not in done):
-                break
-            if self._is_own(stage, done.get(stage), other):
-                break
+            lacking = not _is_there(other, stage) or (stage != "hearts" and stage not in done)
+            needs_own = "hearts" in own or any(need in own for need in NEEDS.get(stage, ()))
+            if changed or lacking or needs_own or self._is_own(stage, done.get(stage), other):
+                own.add(stage)
+                continue
             if stage in self.done or (stage == "hearts" and _is_there(self.out, stage)):
                 continue
             for name in MADE[stage]:
