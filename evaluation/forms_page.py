@@ -39,7 +39,7 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
     """
     measured = {form: report for form, (_, report) in runs.items()}
     check_alike(measured, "make motion-forms")
-    seconds = {form: cost(train) for form, (train, _) in runs.items()}
+    seconds = {form: cost(form, train) for form, (train, _) in runs.items()}
     best = {form: best_row(form, report) for form, report in measured.items()}
     one = next(iter(measured.values()))
     asked = (
@@ -84,15 +84,15 @@ def pairs_told(measured: Mapping[str, Any]) -> str:
     )
 
 
-def cost(report: Mapping[str, Any]) -> float:
-    """Seconds of training of what each form trains for itself.
+def cost(form: str, report: Mapping[str, Any]) -> float:
+    """Seconds of training of what a form trains for itself.
 
     Raises:
         EchoAugmentError: the report tells of no such training.
     """
     seconds = [report["stages"][name]["seconds"] for name in COST if name in report["stages"]]
     if not seconds:
-        raise EchoAugmentError("a report.json of train-generator tells of no denoiser", "make motion-forms")
+        raise EchoAugmentError(f"{form}/report.json tells of no training of {' or '.join(COST)}", "make motion-forms")
     return float(sum(seconds))
 
 

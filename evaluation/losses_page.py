@@ -15,9 +15,9 @@ from .tables import MISSING, Table, number
 NAME = "mafe-losses"
 LOSSES = {
     "interp": "interpolation alone",
-    "reid": "and re-identification",
-    "flow": "and optical flow",
-    "both": "and both",
+    "reid": "interpolation and re-identification",
+    "flow": "interpolation and optical flow",
+    "both": "all three",
 }
 LIMITS = (
     "Phantoms only, preset `tiny`, one training of each row, with one seed. The losses have the preset's weights "

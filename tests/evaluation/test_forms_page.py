@@ -64,3 +64,9 @@ def test_a_form_alone_or_without_a_curve_is_refused(tmp_path, capsys):
     with pytest.raises(EchoAugmentError, match=r"the form flow was measured at one number of steps.*curve="):
         forms_page.write(tmp_path, tmp_path / "docs")
     assert forms_page.main([]) == 2
+
+
+def test_a_report_of_other_stages_alone_is_refused(runs):
+    put(runs, "flow", reports([(1, 0.3)], {"latents": 60}))
+    with pytest.raises(EchoAugmentError, match=r"flow/report.json tells of no training"):
+        forms_page.write(runs, runs / "docs")
