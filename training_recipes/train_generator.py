@@ -15,6 +15,7 @@ from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.foreign_codec import codec_hash, load_codec
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.precision import fast_dtype
+from echo_augment.augmentor.sources.recipe import hash_pipeline
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 
@@ -24,6 +25,7 @@ from .generator.card import write_card
 from .generator.ledger import HEARTS, Stages
 from .generator.options import FOLDERS, Options, ablate, check_stages, read_options
 from .generator.prepared import Prepared, prepare
+from .generator.teacher import load_teacher, take_networks, trained_on
 from .generator.training import GeneratorTraining
 from .reporting import write_report
 
@@ -42,6 +44,7 @@ def run(cfg: DictConfig) -> None:
     check_trackers(options.log)
     codec = None if options.codec is None else load_codec(options.codec)
     preset = ablate(cfg.preset, options.losses)
+    teacher = None if options.distil is None else load_teacher(options.distil, preset)
     check_stages(preset, options)
     rows = training_rows(cfg)
     plain: dict[str, Any] = OmegaConf.to_container(preset, resolve=True)  # type: ignore[assignment]
@@ -51,17 +54,20 @@ def run(cfg: DictConfig) -> None:
         "videos": hashlib.sha256("\n".join(row.name for row in rows).encode()).hexdigest()[:16],
         **options.settings(),
         **({} if codec is None else {"codec": codec_hash(codec)}),
+        **({} if teacher is None else {"teacher": hash_pipeline(teacher)}),
     }
     accelerator = open_accelerator(cfg, options, out)
     stages = Stages(out, settings, writes=accelerator.is_main_process)
     with accelerator.main_process_first():  # the others then find what it has taken and decoded
         if options.reuse is not None:
             stages = take_stages(stages, Path(options.reuse), options.stages(preset.code), rows)
+        if teacher is not None:
+            stages = take_networks(stages, teacher)
         data = prepare(rows, out / "hearts", rate=preset.rate, size=preset.size)
     print(
         f"{len(data.training)} hearts train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"
     )
-    training = GeneratorTraining(preset, data, stages, out, cfg.seed, accelerator, options, codec)
+    training = GeneratorTraining(preset, data, stages, out, cfg.seed, accelerator, options, codec, teacher)
     training.run()
     accelerator.end_training()
     if accelerator.is_main_process:
@@ -113,7 +119,9 @@ def finish(
     wanted = options.stages(cfg.preset.code)
     done = {name: figures for name, figures in training.stages.done.items() if name in wanted}
     figures: dict[str, Any] = {"stages": done, "hearts": len(data.training), "skipped": data.skipped}
-    figures |= {"seeds": [cfg.seed]} | {key: settings[key] for key in ("codec", "accumulate") if key in settings}
+    figures |= {"seeds": [cfg.seed]} | {
+        key: settings[key] for key in ("codec", "teacher", "accumulate") if key in settings
+    }
     if options.losses is not None:
         figures["losses"] = {"name": options.losses, **settings["preset"]["mafe"]["losses"]}
     if options.only not in FOLDERS:
@@ -124,13 +132,21 @@ def finish(
     # Half precision halves the files; from_pretrained widens them again.
     training.pipeline().to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
     forget_paths(generator)
-    write_json(generator / TRAINED_ON, data.hashes)
+    write_json(generator / TRAINED_ON, _seen(data, options.distil))
     fingerprint = hash_weights(generator)
-    write_card(generator, cfg, data, done, fingerprint, options=options, codec=settings.get("codec"))
+    write_card(generator, cfg, data, done, fingerprint, options=options, settings=settings)
     write_report(out, "train-generator", cfg, {**figures, "fingerprint": fingerprint})
     print(
         f"generator in {generator}; measure it with: echo-augment fidelity generator={generator} out={out / 'fidelity'}"
     )
+
+
+def _seen(data: Prepared, teacher: str | None) -> dict[str, list[str]]:
+    """Hashes of the videos that trained the networks, those of the generator that was distilled among them."""
+    if teacher is None:
+        return data.hashes
+    before = trained_on(teacher)
+    return {key: [*before[key], *(one for one in mine if one not in before[key])] for key, mine in data.hashes.items()}
 
 
 def forget_paths(folder: Path) -> None:

@@ -221,3 +221,42 @@ def test_too_few_hearts_are_named(tmp_path):
     root = write_phantoms(tmp_path / "two", 2, seed=7, workers=1, splits=(1.0, 0.0, 0.0))
     with pytest.raises(EchoAugmentError, match="only 2 of 2 TRAIN videos can be used"):
         run(compose_job(tmp_path / "out", root))
+
+
+@pytest.mark.parametrize("code", ["transport", "flow"])
+def test_a_finished_generator_is_distilled_on_other_hearts(trained, root, tmp_path, code):
+    teacher = trained / "generator"
+    if code == "flow":
+        run(compose_job(tmp_path / "teacher", root, "preset.code=flow", f"+reuse={trained}"))
+        teacher = tmp_path / "teacher" / "generator"
+    other = write_phantoms(tmp_path / "other", 8, seed=8, workers=1)
+    out = tmp_path / "run"
+    run(compose_job(out, other, f"+distil={teacher}", f"preset.code={code}"))
+    before, after = (MCDMPipeline.load(str(folder)) for folder in (teacher, out / "generator-student"))
+    for name in ("vae", "reid", "mafe", "transport"):
+        one, two = getattr(before, name), getattr(after, name)
+        assert (one is None) == (two is None)
+        assert one is None or all(torch.equal(two.state_dict()[key], value) for key, value in one.state_dict().items())
+    for key in ("code_mean", "code_std", "frames", "rate"):
+        assert after.config[key] == pytest.approx(before.config[key], rel=1e-6)
+    assert after.denoiser.config["motion_scale"] == before.denoiser.config["motion_scale"]
+    moved = [
+        (one - two).abs().max()
+        for one, two in zip(before.denoiser.parameters(), after.denoiser.parameters(), strict=True)
+    ]
+    assert max(moved) > 0
+    hashes = [
+        set(json.loads((folder / "training_hearts.json").read_text())["content"])
+        for folder in (teacher, out / "generator-student")
+    ]
+    learned_from = {content_hash(row.path) for row in read_table(other).split("TRAIN")}
+    assert hashes[1] == hashes[0] | learned_from and not hashes[0] & learned_from
+    card = (out / "generator-student" / "README.md").read_text()
+    assert "Distilled from" in card and "+distil=GENERATOR" in card and str(tmp_path) not in card
+    with pytest.raises(EchoAugmentError, match=r"other settings \(teacher\)"):
+        run(compose_job(out, other, "+only=student", f"preset.code={code}"))
+
+
+def test_a_generator_of_another_kind_is_not_distilled(trained, root, tmp_path):
+    with pytest.raises(EchoAugmentError, match=r"distil=.* has preset\.rate=12\.5, the preset tiny has not"):
+        run(compose_job(tmp_path, root, f"+distil={trained / 'generator'}", "preset.rate=25"))

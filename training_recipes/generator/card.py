@@ -23,7 +23,7 @@ with {code}.
 
 - **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
-{codec}- **Fingerprint**: `{fingerprint}`
+{elsewhere}- **Fingerprint**: `{fingerprint}`
 
 | stage | steps | seconds | figures |
 |---|---|---|---|
@@ -71,7 +71,7 @@ def write_card(
     fingerprint: str,
     *,
     options: Options | None = None,
-    codec: str | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> None:
     """Write ``README.md`` beside the weights.
 
@@ -82,9 +82,9 @@ def write_card(
         stages: figures by stage.
         fingerprint: of the weights.
         options: of the run beyond its preset.
-        codec: hash of a codec that was trained elsewhere; None where this run trained its own.
+        settings: of the run; hashes of a ``codec`` or a ``teacher`` that were trained elsewhere are among them.
     """
-    options = options or Options()
+    options, settings = options or Options(), settings or {}
     rows = []
     for name, figures in stages.items():
         rest = ", ".join(f"{k} {v:.3g}" for k, v in figures.items() if k not in ("steps", "seconds"))
@@ -92,6 +92,14 @@ def write_card(
     phantom = cfg.data.name == "phantom"
     # A folder's path is a matter of the machine it was made on; a Hub id is not.
     where = options.codec if options.codec is not None and options.codec.startswith(HUB) else "a folder"
+    elsewhere = ""
+    if "codec" in settings:
+        elsewhere = f"- **Codec**: trained elsewhere, taken from {where}; hash `{settings['codec']}`\n"
+    if "teacher" in settings:
+        elsewhere = (
+            f"- **Distilled from**: {'the bundled generator' if options.distil == 'bundled' else 'a generator'}, hash "
+            f"`{settings['teacher']}`; its networks are here as they were, but for the denoiser, which is the student\n"
+        )
     text = CARD.format(
         preset=cfg.preset.name,
         frames=cfg.preset.frames,
@@ -102,7 +110,7 @@ def write_card(
         hearts=len(data.training),
         watched=len(data.watched),
         command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}{command_line(options)}",
-        codec=f"- **Codec**: trained elsewhere, taken from {where}; hash `{codec}`\n" if codec else "",
+        elsewhere=elsewhere,
         seed=cfg.seed,
         fingerprint=fingerprint,
         rows="\n".join(rows),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS
 from echo_augment.augmentor.mcdm.mafe import MAFE
-from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, pad_to, vector_code
+from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, pad_to, vector_code
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.files import atomic_path
 
@@ -43,9 +43,19 @@ class Windows:
             from: every window's are those of an affine copy, as in the transport's own training.
         frames: of a window, at the generator's rate.
         kind: of the codes, a preset's.
+        norm: mean and standard deviation of the codes for a denoiser that is there already; None: measured here.
     """
 
-    def __init__(self, data: Prepared, latents: Latents, motion: Path | Motions, *, frames: int, kind: str) -> None:
+    def __init__(
+        self,
+        data: Prepared,
+        latents: Latents,
+        motion: Path | Motions,
+        *,
+        frames: int,
+        kind: str,
+        norm: tuple[Codes, Codes] | None = None,
+    ) -> None:
         self.data, self.latents, self.frames, self.vector = data, latents, frames, kind == "vector"
         self.motions = motion if isinstance(motion, Motions) else None
         self.mean, self.std = np.zeros(1, np.float32), np.ones(1, np.float32)
@@ -55,7 +65,7 @@ class Windows:
         counts = [1 if self.vector else len(heart.grid) for heart in data.hearts]
         ends = np.cumsum(counts)
         trained = raw[: ends[len(data.training) - 1]]
-        self.mean, self.std = trained.mean(0), trained.std(0) + 1e-6
+        self.mean, self.std = norm or (trained.mean(0), trained.std(0) + 1e-6)
         codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
 

@@ -30,13 +30,21 @@ def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
 class Latents:
     """Reads :func:`write_latents`'s array whole into memory (about 80 kB a two-second clip of preset ``tiny``).
 
+    Args:
+        data: the hearts.
+        path: of the array.
+        scale: of a denoiser that is there already; None: measured here.
+
     Attributes:
         scale: standard deviation of the latents relative to the ED frame's, over up to 200 training hearts.
     """
 
-    def __init__(self, data: Prepared, path: Path) -> None:
+    def __init__(self, data: Prepared, path: Path, scale: float | None = None) -> None:
         self.data = data
         self.array = np.load(path, allow_pickle=False)
+        if scale is not None:
+            self.scale = scale
+            return
         squares = [np.square(self.heart(i)[1]).mean() for i in range(min(200, len(data.training)))]
         self.scale = float(np.sqrt(np.mean(squares)))
 

@@ -40,6 +40,8 @@ class Options:
         accumulate: batches a step; their gradients are averaged.
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
             with the same result and much less memory.
+        distil: a finished generator (its folder, a Hub id, or ``bundled``) whose denoiser the run distils to a student;
+            its networks are taken, and only the student is trained.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
             from there.
 
@@ -53,6 +55,7 @@ class Options:
     log: tuple[str, ...] = ()
     accumulate: int = 1
     checkpointing: bool = False
+    distil: str | None = None
     reuse: str | None = None
 
     def __post_init__(self) -> None:
@@ -60,8 +63,18 @@ class Options:
         _choose("only", self.only, list(NEEDS))
         for name in self.log:
             _choose("log", name, list(TRACKERS))
+        if self.distil is not None:
+            self._check_distil()
         if self.accumulate < 1:
             raise EchoAugmentError(f"accumulate must be at least 1, got {self.accumulate}")
+
+    def _check_distil(self) -> None:
+        others = {"only": self.only != "student", "codec": self.codec is not None, "losses": self.losses is not None}
+        given = [name for name, is_given in others.items() if is_given]
+        if given:
+            raise EchoAugmentError(
+                f"distil={self.distil} trains a student alone, of networks that are there", f"Leave {given[0]} out"
+            )
 
     def stages(self, code: str) -> tuple[str, ...]:
         """The stages to run, in their order, for a preset's motion codes."""
@@ -78,10 +91,11 @@ def read_options(cfg: DictConfig) -> Options:
     return Options(
         codec=None if cfg.get("codec") is None else str(cfg.codec),
         losses=None if cfg.get("losses") is None else str(cfg.losses),
-        only=str(cfg.get("only") or "denoiser"),
+        only=str(cfg.get("only") or ("denoiser" if cfg.get("distil") is None else "student")),
         log=(log,) if isinstance(log, str) else tuple(str(name) for name in log),
         accumulate=int(cfg.get("accumulate") or 1),
         checkpointing=bool(cfg.get("checkpointing") or False),
+        distil=None if cfg.get("distil") is None else str(cfg.distil),
         reuse=None if cfg.get("reuse") is None else str(cfg.reuse),
     )
 
@@ -93,7 +107,9 @@ def command_line(options: Options) -> str:
         words.append(f"+codec={options.codec if options.codec.startswith(HUB) else 'FOLDER'}")
     if options.losses is not None:
         words.append(f"+losses={options.losses}")
-    if options.only == "student":
+    if options.distil is not None:
+        words.append("+distil=bundled" if options.distil == "bundled" else "+distil=GENERATOR")
+    elif options.only == "student":
         words.append("+only=student")
     if options.accumulate > 1:
         words.append(f"+accumulate={options.accumulate}")

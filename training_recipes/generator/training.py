@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers import AutoencoderKL
@@ -57,6 +58,7 @@ class GeneratorTraining:
         accelerator: devices, precision, trackers.
         options: beyond the preset.
         codec: a trained codec to take instead of training one; it is then finished by measuring its scale.
+        teacher: the generator to distil, whose networks are in ``out`` already.
     """
 
     def __init__(
@@ -69,9 +71,10 @@ class GeneratorTraining:
         accelerator: Accelerator,
         options: Options,
         codec: AutoencoderKL | None = None,
+        teacher: MCDMPipeline | None = None,
     ) -> None:
         self.preset, self.data, self.stages, self.out, self.options = preset, data, stages, out, options
-        self.accelerator, self.device, self.given = accelerator, accelerator.device, codec
+        self.accelerator, self.device, self.given, self.teacher = accelerator, accelerator.device, codec, teacher
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
             self.nets = build_networks(preset)
@@ -124,6 +127,7 @@ class GeneratorTraining:
             code_mean=tuple(float(value) for value in windows.mean),
             code_std=tuple(float(value) for value in windows.std),
             preset=preset.name,
+            detail=self.teacher is None or self.teacher.config["detail"],
             steps=max(sampler_steps, 0 if nets.transport is not None else 1),
         )
 
@@ -217,7 +221,8 @@ class GeneratorTraining:
 
     def _latents(self) -> Latents:
         if self._read_latents is None:
-            self._read_latents = Latents(self.data, self.out / "latents.npy")
+            scale = None if self.teacher is None else float(self.teacher.denoiser.config["motion_scale"])
+            self._read_latents = Latents(self.data, self.out / "latents.npy", scale)
         return self._read_latents
 
     def _motions(self) -> Motions:
@@ -247,7 +252,12 @@ class GeneratorTraining:
 
     def _windows(self) -> Windows:
         motion = self._motions() if self.preset.code == "transport" else self.out / "codes.npy"
-        return Windows(self.data, self._latents(), motion, frames=self.preset.frames, kind=self.preset.code)
+        norm = None
+        if self.teacher is not None:
+            mean, std = (np.array(self.teacher.config[key], np.float32) for key in ("code_mean", "code_std"))
+            norm = mean, std
+        preset = self.preset
+        return Windows(self.data, self._latents(), motion, frames=preset.frames, kind=preset.code, norm=norm)
 
     def _train_denoiser(self) -> Figures:
         settings, windows, denoiser = self.preset.denoiser, self._windows(), self.nets.denoiser

@@ -43,6 +43,8 @@ def test_what_changes_the_weights_is_told():
     assert options.settings() == {"accumulate": 4} and options.log == ("wandb",)
     assert command_line(options) == " +codec=hub:a/b/vae +losses=flow +accumulate=4"
     assert command_line(Options(codec="my-vae")) == " +codec=FOLDER"
+    assert command_line(read_options(OmegaConf.create({"distil": "bundled"}))) == " +distil=bundled"
+    assert command_line(read_options(OmegaConf.create({"distil": "my-generator"}))) == " +distil=GENERATOR"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,9 @@ def test_what_changes_the_weights_is_told():
         ({"only": "vae"}, "only must be one of codec, .*, got 'vae'"),
         ({"log": ["mlflow"]}, "log must be one of tensorboard, wandb, got 'mlflow'"),
         ({"accumulate": -1}, "accumulate must be at least 1, got -1"),
+        ({"distil": "bundled", "codec": "vae"}, "distil=bundled trains a student alone"),
+        ({"distil": "bundled", "losses": "flow"}, "distil=bundled trains a student alone"),
+        ({"distil": "bundled", "only": "mafe"}, "distil=bundled trains a student alone"),
     ],
 )
 def test_wrong_values_are_named(cfg, message):
