@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 
 from echo_augment.augmentor.orphans import end_with_parent
 from echo_augment.training_recipes import train_generator
+from echo_augment.training_recipes.generator.options import FOLDERS, read_options
 
 FOLDER = "generator"
 
@@ -53,4 +54,4 @@ def own_generator(settings: Mapping[str, Any], root: Path, out: Path) -> Path:
     print(f"the generator, trained on the TRAIN split of {root}, in {folder}")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         pool.submit(train_generator.run, cfg).result()
-    return folder / "generator"
+    return folder / FOLDERS[read_options(cfg).only]

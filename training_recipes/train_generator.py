@@ -11,21 +11,21 @@ from accelerate import Accelerator
 from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import VideoInfo, probe_video, read_table
-from echo_augment.augmentor.mcdm.fingerprint import hash_weights
-from echo_augment.augmentor.mcdm.foreign_codec import codec_hash, load_codec
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON
+from echo_augment.augmentor.mcdm.fingerprint import hash_weights, network_hash
+from echo_augment.augmentor.mcdm.foreign_codec import load_codec
+from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.mcdm.precision import fast_dtype
-from echo_augment.augmentor.sources.recipe import hash_pipeline
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import write_json
 
 from .dataset import dataset_root
 from .fit_log import check_trackers
+from .gates.hearts import held_out_videos
 from .generator.card import write_card
 from .generator.ledger import HEARTS, Stages
 from .generator.options import FOLDERS, Options, ablate, check_stages, read_options
 from .generator.prepared import Prepared, prepare
-from .generator.teacher import load_teacher, take_networks, trained_on
+from .generator.teacher import Teacher, load_teacher, take_networks
 from .generator.training import GeneratorTraining
 from .reporting import write_report
 
@@ -39,7 +39,10 @@ def choose_precision(wanted: str, device: str) -> str:
 
 
 def run(cfg: DictConfig) -> None:
-    """Train every stage and write the pipeline to ``<out>/generator``; ``+only=mafe`` stops after that stage."""
+    """Train every stage and write the pipeline to ``<out>/generator``; ``+only=mafe`` stops after that stage.
+
+    A student goes to ``<out>/generator-student``; with ``+distil=`` that is all.
+    """
     out, options = Path(cfg.out), read_options(cfg)
     check_trackers(options.log)
     codec = None if options.codec is None else load_codec(options.codec)
@@ -47,14 +50,16 @@ def run(cfg: DictConfig) -> None:
     teacher = None if options.distil is None else load_teacher(options.distil, preset)
     check_stages(preset, options)
     rows = training_rows(cfg)
+    if teacher is not None:
+        refuse_trained_on(teacher.folder, held_out_videos(read_table(dataset_root(cfg.data))))
     plain: dict[str, Any] = OmegaConf.to_container(preset, resolve=True)  # type: ignore[assignment]
     settings: dict[str, Any] = {
         "preset": {key: value for key, value in plain.items() if key != "sampler_steps"},  # that decides no weights
         "seed": cfg.seed,
         "videos": hashlib.sha256("\n".join(row.name for row in rows).encode()).hexdigest()[:16],
         **options.settings(),
-        **({} if codec is None else {"codec": codec_hash(codec)}),
-        **({} if teacher is None else {"teacher": hash_pipeline(teacher)}),
+        **({} if codec is None else {"codec": network_hash(codec)}),
+        **({} if teacher is None else {"teacher": teacher.hash}),
     }
     accelerator = open_accelerator(cfg, options, out)
     stages = Stages(out, settings, writes=accelerator.is_main_process)
@@ -62,16 +67,17 @@ def run(cfg: DictConfig) -> None:
         if options.reuse is not None:
             stages = take_stages(stages, Path(options.reuse), options.stages(preset.code), rows)
         if teacher is not None:
-            stages = take_networks(stages, teacher)
+            stages = take_networks(stages, teacher.pipeline)
         data = prepare(rows, out / "hearts", rate=preset.rate, size=preset.size)
     print(
         f"{len(data.training)} hearts train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"
     )
-    training = GeneratorTraining(preset, data, stages, out, cfg.seed, accelerator, options, codec, teacher)
+    pipeline = None if teacher is None else teacher.pipeline
+    training = GeneratorTraining(preset, data, stages, out, cfg.seed, accelerator, options, codec, pipeline)
     training.run()
     accelerator.end_training()
     if accelerator.is_main_process:
-        finish(cfg, options, training, data, settings)
+        finish(cfg, options, training, data, settings, teacher)
 
 
 def take_stages(stages: Stages, other: Path, wanted: Sequence[str], rows: Sequence[VideoInfo]) -> Stages:
@@ -112,7 +118,12 @@ def open_accelerator(cfg: DictConfig, options: Options, out: Path) -> Accelerato
 
 
 def finish(
-    cfg: DictConfig, options: Options, training: GeneratorTraining, data: Prepared, settings: dict[str, Any]
+    cfg: DictConfig,
+    options: Options,
+    training: GeneratorTraining,
+    data: Prepared,
+    settings: dict[str, Any],
+    teacher: Teacher | None = None,
 ) -> None:
     """Write the pipeline, its card and the report; of a part of the stages the report alone."""
     out = Path(cfg.out)
@@ -132,21 +143,13 @@ def finish(
     # Half precision halves the files; from_pretrained widens them again.
     training.pipeline().to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
     forget_paths(generator)
-    write_json(generator / TRAINED_ON, _seen(data, options.distil))
+    write_json(generator / TRAINED_ON, data.hashes if teacher is None else teacher.trained_on_too(data.hashes))
     fingerprint = hash_weights(generator)
     write_card(generator, cfg, data, done, fingerprint, options=options, settings=settings)
     write_report(out, "train-generator", cfg, {**figures, "fingerprint": fingerprint})
     print(
         f"generator in {generator}; measure it with: echo-augment fidelity generator={generator} out={out / 'fidelity'}"
     )
-
-
-def _seen(data: Prepared, teacher: str | None) -> dict[str, list[str]]:
-    """Hashes of the videos that trained the networks, those of the generator that was distilled among them."""
-    if teacher is None:
-        return data.hashes
-    before = trained_on(teacher)
-    return {key: [*before[key], *(one for one in mine if one not in before[key])] for key, mine in data.hashes.items()}
 
 
 def forget_paths(folder: Path) -> None:

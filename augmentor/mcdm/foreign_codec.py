@@ -1,7 +1,5 @@
 """A codec that was trained elsewhere: any diffusers ``AutoencoderKL`` of the generator's form."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -71,13 +69,3 @@ def _check(source: str, config: dict[str, object]) -> None:
             f"codec {source}: takes {channels[0]} image channels and gives {channels[1]}",
             "It must be 1 or 3, and equal",
         )
-
-
-def codec_hash(codec: AutoencoderKL) -> str:
-    """SHA-256, 16 hex digits, over configuration and weights; where it was loaded from does not enter."""
-    config = {key: value for key, value in codec.config.items() if not key.startswith("_")}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=list).encode())
-    for name, value in sorted(codec.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]

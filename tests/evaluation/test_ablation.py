@@ -202,7 +202,7 @@ def test_a_benchmark_s_own_generator_is_trained_and_found_done(root, tmp_path, c
     settings["generator"]["train"] = ["preset=tiny", "precision=no", *short]
     assert (own_generator.own_generator(settings, root, tmp_path) / "training_hearts.json").is_file()
     own_generator.own_generator(settings, root, tmp_path)
-    assert capfd.readouterr().out.count("done before") == 7
+    assert capfd.readouterr().out.count("done before") == 8
 
 
 def test_the_dry_run_refuses_a_test_heart_under_another_name_among_the_donors(root, tmp_path):

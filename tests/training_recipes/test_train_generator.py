@@ -14,6 +14,8 @@ from echo_augment.augmentor.data import content_hash, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.generator import training
+from echo_augment.training_recipes.generator.distilling import consistency_loss
 from echo_augment.training_recipes.generator.latents import Latents
 from echo_augment.training_recipes.generator.prepared import prepare
 from echo_augment.training_recipes.generator.transporting import Motions
@@ -224,13 +226,23 @@ def test_too_few_hearts_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("code", ["transport", "flow"])
-def test_a_finished_generator_is_distilled_on_other_hearts(trained, root, tmp_path, code):
+def test_a_finished_generator_is_distilled_on_other_hearts(trained, root, tmp_path, code, monkeypatch):
     teacher = trained / "generator"
     if code == "flow":
         run(compose_job(tmp_path / "teacher", root, "preset.code=flow", f"+reuse={trained}"))
         teacher = tmp_path / "teacher" / "generator"
+    config = json.loads((teacher / "model_index.json").read_text())
+    teacher = shutil.copytree(teacher, tmp_path / "plain")
+    (teacher / "model_index.json").write_text(json.dumps(config | {"detail": False}))
     other = write_phantoms(tmp_path / "other", 8, seed=8, workers=1)
     out = tmp_path / "run"
+    scales = []
+
+    def watched_loss(teacher, transport, scale, **kwargs):
+        scales.append(scale)
+        return consistency_loss(teacher, transport, scale, **kwargs)
+
+    monkeypatch.setattr(training, "consistency_loss", watched_loss)
     run(compose_job(out, other, f"+distil={teacher}", f"preset.code={code}"))
     before, after = (MCDMPipeline.load(str(folder)) for folder in (teacher, out / "generator-student"))
     for name in ("vae", "reid", "mafe", "transport"):
@@ -239,7 +251,8 @@ def test_a_finished_generator_is_distilled_on_other_hearts(trained, root, tmp_pa
         assert one is None or all(torch.equal(two.state_dict()[key], value) for key, value in one.state_dict().items())
     for key in ("code_mean", "code_std", "frames", "rate"):
         assert after.config[key] == pytest.approx(before.config[key], rel=1e-6)
-    assert after.denoiser.config["motion_scale"] == before.denoiser.config["motion_scale"]
+    assert after.config["detail"] is False
+    assert scales == [before.denoiser.config["motion_scale"]] == [after.denoiser.config["motion_scale"]]
     moved = [
         (one - two).abs().max()
         for one, two in zip(before.denoiser.parameters(), after.denoiser.parameters(), strict=True)
@@ -253,10 +266,19 @@ def test_a_finished_generator_is_distilled_on_other_hearts(trained, root, tmp_pa
     assert hashes[1] == hashes[0] | learned_from and not hashes[0] & learned_from
     card = (out / "generator-student" / "README.md").read_text()
     assert "Distilled from" in card and "+distil=GENERATOR" in card and str(tmp_path) not in card
+    assert "told by its own card" in card and "phantoms only" not in card and "hearts trained the student" in card
     with pytest.raises(EchoAugmentError, match=r"other settings \(teacher\)"):
         run(compose_job(out, other, "+only=student", f"preset.code={code}"))
 
 
 def test_a_generator_of_another_kind_is_not_distilled(trained, root, tmp_path):
-    with pytest.raises(EchoAugmentError, match=r"distil=.* has preset\.rate=12\.5, the preset tiny has not"):
+    with pytest.raises(EchoAugmentError, match=r"distil=.* has rate=12\.5, not 25"):
         run(compose_job(tmp_path, root, f"+distil={trained / 'generator'}", "preset.rate=25"))
+
+
+def test_a_teacher_that_a_held_out_video_trained_is_refused(trained, root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    train, val = (read_table(copy).split(split)[0].path for split in ("TRAIN", "VAL"))
+    val.write_bytes(train.read_bytes())
+    with pytest.raises(EchoAugmentError, match=rf"{val.name}: a VAL video trained the generator"):
+        run(compose_job(tmp_path / "out", copy, f"+distil={trained / 'generator'}"))

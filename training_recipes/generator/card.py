@@ -1,5 +1,6 @@
 """The model card of a trained generator."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ from omegaconf import DictConfig
 
 from echo_augment.cache.files import atomic_path
 
-from .options import HUB, Options, command_line
+from .ledger import ORDER
+from .options import Options, command_line, told
 from .prepared import Prepared
 
 CARD = """---
@@ -21,7 +23,7 @@ Generates echocardiogram clips of one heart's look (a reference frame) beating w
 motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418),
 with {code}.
 
-- **Data**: {data}. {hearts} hearts trained it, {watched} more were kept aside to watch the training; no labels.
+- **Data**: {data}. {hearts} hearts trained {learner}, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
 {elsewhere}- **Fingerprint**: `{fingerprint}`
 
@@ -43,7 +45,13 @@ PHANTOM_LIMITS = (
     "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality "
     "there is not claimed.\n"
 )
-
+PHANTOM_TEACHER = (
+    "All but the student was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
+    "claimed.\n"
+)
+OTHER_TEACHER = (
+    "What trained the generator that was distilled is told by its own card, and its limits hold here, too.\n"
+)
 
 CODES = {
     "vector": "the paper's one motion vector per clip",
@@ -61,6 +69,28 @@ def code_words(preset: DictConfig) -> str:
         f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off\n"
         f"the frame and {whose} flow from the ED frame, learned so as to depend little on the heart (motion transport)"
     )
+
+
+def taken_words(options: Options, settings: Mapping[str, Any]) -> str:
+    """Lines on networks that were trained elsewhere, with their hashes among a run's settings."""
+    if "codec" in settings:
+        place = told(options.codec, "a folder")
+        return f"- **Codec**: trained elsewhere, taken from {place}; hash `{settings['codec']}`\n"
+    if "teacher" in settings:
+        return (
+            f"- **Distilled from**: the generator {told(options.distil, 'of a folder')}, hash `{settings['teacher']}`; "
+            "its networks are here as they were, but for the denoiser, which is the student\n"
+        )
+    return ""
+
+
+def limits_words(phantom: bool, options: Options) -> str:
+    """What the data mean for the use of the weights."""
+    if options.distil is None:
+        return PHANTOM_LIMITS if phantom else ""
+    if options.distil != "bundled":
+        return OTHER_TEACHER
+    return PHANTOM_LIMITS if phantom else PHANTOM_TEACHER
 
 
 def write_card(
@@ -85,21 +115,11 @@ def write_card(
         settings: of the run; hashes of a ``codec`` or a ``teacher`` that were trained elsewhere are among them.
     """
     options, settings = options or Options(), settings or {}
+    phantom, teacher = cfg.data.name == "phantom", settings.get("teacher")
     rows = []
-    for name, figures in stages.items():
+    for name, figures in sorted(stages.items(), key=lambda stage: ORDER.index(stage[0])):
         rest = ", ".join(f"{k} {v:.3g}" for k, v in figures.items() if k not in ("steps", "seconds"))
         rows.append(f"| {name} | {figures.get('steps', '')} | {figures['seconds']:.0f} | {rest} |")
-    phantom = cfg.data.name == "phantom"
-    # A folder's path is a matter of the machine it was made on; a Hub id is not.
-    where = options.codec if options.codec is not None and options.codec.startswith(HUB) else "a folder"
-    elsewhere = ""
-    if "codec" in settings:
-        elsewhere = f"- **Codec**: trained elsewhere, taken from {where}; hash `{settings['codec']}`\n"
-    if "teacher" in settings:
-        elsewhere = (
-            f"- **Distilled from**: {'the bundled generator' if options.distil == 'bundled' else 'a generator'}, hash "
-            f"`{settings['teacher']}`; its networks are here as they were, but for the denoiser, which is the student\n"
-        )
     text = CARD.format(
         preset=cfg.preset.name,
         frames=cfg.preset.frames,
@@ -108,13 +128,14 @@ def write_card(
         code=code_words(cfg.preset),
         data=f"phantoms, set {cfg.data.seed}, n={cfg.data.n}" if phantom else "a folder in EchoNet-Dynamic's layout",
         hearts=len(data.training),
+        learner="it" if teacher is None else "the student",
         watched=len(data.watched),
         command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}{command_line(options)}",
-        elsewhere=elsewhere,
+        elsewhere=taken_words(options, settings),
         seed=cfg.seed,
         fingerprint=fingerprint,
         rows="\n".join(rows),
-        limits=PHANTOM_LIMITS if phantom else "",
+        limits=limits_words(phantom, options),
     )
     with atomic_path(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -36,7 +36,7 @@ class Latents:
         scale: of a denoiser that is there already; None: measured here.
 
     Attributes:
-        scale: standard deviation of the latents relative to the ED frame's, over up to 200 training hearts.
+        scale: standard deviation of the latents relative to the ED frame's, over up to 200 training hearts, or given.
     """
 
     def __init__(self, data: Prepared, path: Path, scale: float | None = None) -> None:

@@ -1,6 +1,8 @@
 """What a run of ``train-generator`` may be told beyond its preset; nothing of it is needed."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -100,15 +102,23 @@ def read_options(cfg: DictConfig) -> Options:
     )
 
 
+def told(source: str | None, folder: str) -> str:
+    """Where networks came from, for others: a Hub id as it is, but a path is a matter of the machine it was on."""
+    if source is None or Path(source).exists():
+        return folder
+    on_hub = source.startswith(HUB) or re.fullmatch(r"[\w.-]+/[\w.-]+", source)
+    return source if source == "bundled" or on_hub else folder
+
+
 def command_line(options: Options) -> str:
     """The options that change the weights, as one types them; a folder's path is left to the reader."""
     words = []
     if options.codec is not None:
-        words.append(f"+codec={options.codec if options.codec.startswith(HUB) else 'FOLDER'}")
+        words.append(f"+codec={told(options.codec, 'FOLDER')}")
     if options.losses is not None:
         words.append(f"+losses={options.losses}")
     if options.distil is not None:
-        words.append("+distil=bundled" if options.distil == "bundled" else "+distil=GENERATOR")
+        words.append(f"+distil={told(options.distil, 'GENERATOR')}")
     elif options.only == "student":
         words.append("+only=student")
     if options.accumulate > 1:

@@ -1,11 +1,16 @@
 """A finished generator whose denoiser a run distils: its networks are taken as they are, only the student learns."""
 
+import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import hf_hub_download
 from omegaconf import DictConfig
 
+from echo_augment.augmentor.mcdm.fingerprint import network_hash
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache.errors import EchoAugmentError
@@ -13,9 +18,32 @@ from echo_augment.cache.errors import EchoAugmentError
 from .ledger import Stages
 
 PARTS = {"codec": "vae", "reid": "reid", "mafe": "mafe", "transport": "transport", "denoiser": "denoiser"}
+SAME = ("preset", "frames", "rate", "size", "code")  # settings that decide what a student learns from
+DECIDING = (*SAME, "code_mean", "code_std", "detail")
 
 
-def load_teacher(name: str, preset: DictConfig) -> MCDMPipeline:
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A generator to distil.
+
+    Attributes:
+        pipeline: its networks.
+        hash: over these, their configurations and what else decides a clip, but not its number of steps.
+        hearts: hashes of the videos that trained it, ``{"first": [...], "content": [...]}``.
+        folder: where these were read.
+    """
+
+    pipeline: MCDMPipeline
+    hash: str
+    hearts: Mapping[str, list[str]]
+    folder: Path
+
+    def trained_on_too(self, hashes: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """The hashes of videos, with those of the videos that trained the teacher."""
+        return {key: list(dict.fromkeys([*self.hearts[key], *mine])) for key, mine in hashes.items()}
+
+
+def load_teacher(name: str, preset: DictConfig) -> Teacher:
     """Load a generator to distil.
 
     Args:
@@ -23,21 +51,51 @@ def load_teacher(name: str, preset: DictConfig) -> MCDMPipeline:
         preset: of the run, which decides the clips that the student learns from.
 
     Raises:
-        EchoAugmentError: it cannot be loaded, or makes clips or reads motion otherwise than the preset says.
+        EchoAugmentError: it cannot be loaded, does not say which videos trained it, or makes clips or reads motion
+            otherwise than the preset says.
     """
     pipeline = MCDMPipeline.load(name)
-    found = {key: pipeline.config[key] for key in ("frames", "rate", "size", "code")}
-    asked = {key: preset[key] for key in found}
-    if pipeline.transport is not None:
-        found["transport.flow"] = pipeline.transport.config["flow"]
-        asked["transport.flow"] = preset.transport.flow
-    different = [f"preset.{key}={value}" for key, value in found.items() if asked[key] != value]
+    found = {key: pipeline.config[key] for key in SAME}
+    asked = {key: preset["name" if key == "preset" else key] for key in SAME}
+    if pipeline.transport is not None and preset.code == "transport":
+        for key in ("flow", "code_size"):
+            found[f"transport.{key}"], asked[f"transport.{key}"] = pipeline.transport.config[key], preset.transport[key]
+    different = [f"{key}={value}, not {asked[key]}" for key, value in found.items() if asked[key] != value]
     if different:
         raise EchoAugmentError(
-            f"distil={name}: that generator has {', '.join(different)}, the preset {preset.name} has not",
-            "Give the run those settings",
+            f"distil={name}: that generator has {'; '.join(different)}", "Run it with the preset that trained it"
         )
-    return pipeline
+    record = _record(name)
+    return Teacher(pipeline, _hash(pipeline), json.loads(record.read_text(encoding="utf-8")), record.parent)
+
+
+def _record(name: str) -> Path:
+    """The file that says which videos trained a generator."""
+    folder = BUNDLED if name == "bundled" else Path(name)
+    if folder.is_dir():
+        path = folder / TRAINED_ON
+    else:
+        try:
+            path = Path(hf_hub_download(name, TRAINED_ON))
+        except (OSError, ValueError) as error:
+            raise _without_record(name) from error
+    if not path.is_file():
+        raise _without_record(name)
+    return path
+
+
+def _without_record(name: str) -> EchoAugmentError:
+    return EchoAugmentError(
+        f"distil={name}: there is no {TRAINED_ON} that says which videos trained it",
+        "Take the folder that train-generator wrote, whole",
+    )
+
+
+def _hash(pipeline: MCDMPipeline) -> str:
+    parts = {name: net for name in PARTS.values() if (net := getattr(pipeline, name)) is not None}
+    hashes = {name: network_hash(net) for name, net in parts.items()}
+    plain = {key: pipeline.config[key] for key in DECIDING}
+    return hashlib.sha256(json.dumps([hashes, plain], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def take_networks(stages: Stages, pipeline: MCDMPipeline) -> Stages:
@@ -54,10 +112,3 @@ def take_networks(stages: Stages, pipeline: MCDMPipeline) -> Stages:
 def _save(net: Any, folder: Path) -> dict[str, Any]:
     net.save_pretrained(folder)
     return {"steps": 0}
-
-
-def trained_on(name: str) -> dict[str, list[str]]:
-    """Hashes of the videos that trained a generator, for the leak guard; none where its folder does not say."""
-    path = (BUNDLED if name == "bundled" else Path(name)) / TRAINED_ON
-    none: dict[str, list[str]] = {"first": [], "content": []}
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else none

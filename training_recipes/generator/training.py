@@ -221,7 +221,7 @@ class GeneratorTraining:
 
     def _latents(self) -> Latents:
         if self._read_latents is None:
-            scale = None if self.teacher is None else float(self.teacher.denoiser.config["motion_scale"])
+            scale = None if self.teacher is None else float(self.nets.denoiser.config["motion_scale"])
             self._read_latents = Latents(self.data, self.out / "latents.npy", scale)
         return self._read_latents
 

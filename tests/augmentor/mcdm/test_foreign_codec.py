@@ -7,7 +7,8 @@ import torch
 from diffusers import AutoencoderKL
 
 from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.foreign_codec import _split, codec_hash, load_codec
+from echo_augment.augmentor.mcdm.fingerprint import network_hash
+from echo_augment.augmentor.mcdm.foreign_codec import _split, load_codec
 from echo_augment.cache import EchoAugmentError
 
 
@@ -43,7 +44,7 @@ def test_the_hash_follows_weights_and_not_the_folder(tmp_path):
     for name in ("a", "b"):
         codec.save_pretrained(tmp_path / name)
     first, second = (load_codec(str(tmp_path / name)) for name in ("a", "b"))
-    assert codec_hash(first) == codec_hash(second) == codec_hash(codec) != codec_hash(published_kind(seed=1))
+    assert network_hash(first) == network_hash(second) == network_hash(codec) != network_hash(published_kind(seed=1))
 
 
 def test_a_hub_name_has_owner_name_and_perhaps_a_subfolder():

@@ -45,6 +45,7 @@ def test_what_changes_the_weights_is_told():
     assert command_line(Options(codec="my-vae")) == " +codec=FOLDER"
     assert command_line(read_options(OmegaConf.create({"distil": "bundled"}))) == " +distil=bundled"
     assert command_line(read_options(OmegaConf.create({"distil": "my-generator"}))) == " +distil=GENERATOR"
+    assert command_line(read_options(OmegaConf.create({"distil": "owner/name"}))) == " +distil=owner/name"
 
 
 @pytest.mark.parametrize(
