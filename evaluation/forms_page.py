@@ -22,7 +22,7 @@ CEILINGS = {"codec": "codec round trip of the counterfactual", "counterfactual":
 COST = ("transport", "denoiser")  # what each form trains for itself
 EQUAL = 0.1  # costs that differ by a smaller share are called equal
 LIMITS = (
-    "Phantoms only, and preset `tiny`: with a GPU's days in place of minutes another form may be the better one.\n"
+    "Phantoms only, and nets of preset `tiny`, trained for minutes: with a GPU's days another form may be better.\n"
     "One training of each form, with one seed.\n"
     "The number of steps is the best of those tried, on the same pairs; this favours every form that has a choice."
 )
@@ -46,9 +46,25 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         f"{pairs_told(one)} Training: seconds of transport and denoiser, which each form trains for itself; codec, "
         "re-ID and MAFE are shared."
     )
-    shown = [_form_row(form, seconds[form], best[form]) for form in FORMS if form in runs]
-    header = ["motion", "training, s", "steps", "R2", "MAE", "weight motion / look", "PSNR", "SSIM", "s a clip"]
+    shown = [_form_row(form, runs[form][0], seconds[form], best[form]) for form in FORMS if form in runs]
+    header = [
+        "motion",
+        "training, s",
+        "its steps",
+        "sampler's steps",
+        "R2",
+        "MAE",
+        "weight motion / look",
+        "PSNR",
+        "SSIM",
+        "s a clip",
+    ]
     ceilings = [_ceiling_row(name, one["rows"][row]) for row, name in CEILINGS.items()]
+    train = next(iter(runs.values()))[0]
+    limits = (
+        f"{LIMITS}\n{train['hearts']} hearts. `vector` and `mafe` alone read MAFE, which had "
+        f"{train['stages']['mafe']['steps']} steps: a better MAFE may do more for them."
+    )
     what = "\n".join(f"`{form}`: {FORMS[form]}" for form in FORMS if form in runs)
     curves = [
         [form, str(row["steps"]), number(row["r2"]), number(row["mae"], ".1f"), number(row["psnr"], ".1f")]
@@ -60,7 +76,7 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         Section("At their best number of steps", [Table(header, [*shown, *ceilings]), Words(what, "list")]),
         Section("All steps tried", [Table(["motion", "steps", "R2", "MAE", "PSNR"], curves)]),
         Section("Run it again", [Words("make motion-forms", "code")]),
-        Section("Limits", [Words(LIMITS, "list")]),
+        Section("Limits", [Words(limits, "list")]),
     ]
 
 
@@ -119,12 +135,13 @@ def verdict(best: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float])
     return f"EF carried by the form of motion, best first: {told}. Training cost {same}. On phantoms."
 
 
-def _form_row(form: str, seconds: float, row: Mapping[str, Any]) -> list[str]:
-    return [form, f"{seconds:.0f}", str(row["steps"]), *figures(row), number(row["seconds"])]
+def _form_row(form: str, train: Mapping[str, Any], seconds: float, row: Mapping[str, Any]) -> list[str]:
+    steps = [f"{name} {train['stages'][name]['steps']}" for name in COST if name in train["stages"]]
+    return [form, f"{seconds:.0f}", ", ".join(steps), str(row["steps"]), *figures(row), number(row["seconds"])]
 
 
 def _ceiling_row(name: str, row: Mapping[str, Any]) -> list[str]:
-    return [name, MISSING, MISSING, *figures(row), MISSING]
+    return [name, *[MISSING] * 3, *figures(row), MISSING]
 
 
 def figures(row: Mapping[str, Any]) -> list[str]:

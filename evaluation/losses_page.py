@@ -22,8 +22,9 @@ LOSSES = {
 LIMITS = (
     "Phantoms only, preset `tiny`, one training of each row, with one seed. The losses have the preset's weights "
     "(re-identification 0.3, flow 2), not the paper's (1 and 0.01).\n"
-    "The generator is a motion transport that reads MAFE's flow (`preset.transport.flow=mafe`), shortly trained and "
-    "without a denoising step: rows can be compared with each other, not with the bundled generator."
+    "The generator is a motion transport that reads MAFE's flow (`preset.transport.flow=mafe`), without a denoising "
+    "step. The trainings are short (MAFE {mafe} steps, transport {transport}, {hearts} hearts): rows can be compared "
+    "with each other, not with the bundled generator."
 )
 
 
@@ -52,12 +53,14 @@ def document(runs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
         "The first PSNR and SSIM are of the frame halfway between two frames of hearts kept aside. The others are of "
         f"generated clips against the exact counterfactual. {pairs_told(next(iter(runs.values()))[1])}"
     )
+    train = next(iter(runs.values()))[0]
+    steps = {name: train["stages"][name]["steps"] for name in ("mafe", "transport")}
     what = "\n".join(f"`{losses}`: {LOSSES[losses]}" for losses in shown)
     return [
         Section("What do MAFE's losses bring? Phantoms", [Words(verdict(shown), "verdict"), Words(asked)]),
         Section("Interpolation, then the swap test", [Table(header, table), Words(what, "list")]),
         Section("Run it again", [Words("make mafe-losses", "code")]),
-        Section("Limits", [Words(LIMITS, "list")]),
+        Section("Limits", [Words(LIMITS.format(**steps, hearts=train["hearts"]), "list")]),
     ]
 
 

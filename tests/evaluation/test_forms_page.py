@@ -10,7 +10,8 @@ from echo_augment.evaluation import forms_page
 
 def reports(curve, seconds, *, pairs=200):
     row = {"r2": 0.92, "mae": 2.6, "motion_weight": 0.96, "appearance_weight": 0.0}
-    train = {"stages": {"codec": {"seconds": 999.0}, **{name: {"seconds": value} for name, value in seconds.items()}}}
+    stages = {name: {"seconds": value, "steps": value // 2} for name, value in seconds.items()}
+    train = {"hearts": 855, "stages": {"codec": {"seconds": 999.0}, "mafe": {"seconds": 600.0, "steps": 700}, **stages}}
     rows = {"counterfactual": row, "codec": row | {"psnr": 22.8, "ssim": 0.66}}
     points = [
         {"steps": steps, "r2": r2, "mae": 5.0, "motion_weight": 0.8, "appearance_weight": 0.1}
@@ -37,9 +38,12 @@ def test_the_best_steps_of_every_form_and_its_cost_stand_in_the_table(runs, caps
     assert forms_page.main([str(runs), str(runs / "docs")]) == 0
     text = (runs / "docs" / "motion-forms.md").read_text()
     assert "best first: transport R2 0.88, vector R2 0.11. Training cost about equal." in text
-    assert "| transport | 2200 | 0 | 0.88 | 5.0 | 0.80 / 0.10 | 20.0 | 0.70 | 0.20 |" in text
-    assert "| vector | 2200 | 4 | 0.11 |" in text and "| vector | 1 | -0.50 |" in text
+    assert (
+        "| transport | 2200 | transport 400, denoiser 700 | 0 | 0.88 | 5.0 | 0.80 / 0.10 | 20.0 | 0.70 | 0.20 |" in text
+    )
+    assert "| vector | 2200 | denoiser 1100 | 4 | 0.11 |" in text and "| vector | 1 | -0.50 |" in text
     assert set(json.loads((runs / "docs" / "motion-forms.json").read_text())) == {"transport", "vector"}
+    assert "855 hearts. `vector` and `mafe` alone read MAFE, which had 700 steps" in text
     assert "motion-forms.md" in capsys.readouterr().out
 
 
