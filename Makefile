@@ -58,7 +58,7 @@ fidelity = OMP_NUM_THREADS=1 $(BIN)/echo-augment fidelity generator=$(1)/generat
 FROM_0 := curve=[0,1,4]
 FROM_1 := curve=[1,4,16]
 # A form without a transport gets its time as steps of the denoiser.
-other = $(train_form) preset.code=$(1) $(2) preset.denoiser.steps=480 +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
+other = $(train_form) preset.code=$(1) $(2) preset.denoiser.steps=430 +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
 
 transport-form: $(VENV)/.installed
 	$(train_form) preset.transport.steps=2000 preset.denoiser.steps=100 out=$(FORMS)/transport
