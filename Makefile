@@ -48,8 +48,8 @@ evidence-harm: $(VENV)/.installed
 evidence-page: $(VENV)/.installed
 	$(BIN)/python -m echo_augment.evaluation.evidence_page $(EVIDENCE) docs
 
-# Trainings of the generator that share hearts, re-ID and the bundled codec; one thread each, for after `make transport-form`
-# the lines of the two recipes below it can be started by hand, two at a time.
+# Trainings of the generator that share hearts, re-ID and the bundled codec. One thread each: after `make transport-form` the
+# trainings of the two recipes below it can be started by hand, two at a time.
 CODEC := augmentor/mcdm/weights/tiny/vae
 train_form = OMP_NUM_THREADS=1 $(BIN)/echo-augment train-generator data.n=1200 data.root=$(FORMS)/phantom precision=no \
 	+codec=$(CODEC) preset.mafe.steps=700

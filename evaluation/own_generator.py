@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
 
 from echo_augment.augmentor.orphans import end_with_parent
+from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes import train_generator
 from echo_augment.training_recipes.generator.options import FOLDERS, read_options
 
@@ -47,11 +48,17 @@ def own_generator(settings: Mapping[str, Any], root: Path, out: Path) -> Path:
         The folder of its weights.
 
     Raises:
-        EchoAugmentError: as the job ``train-generator``, for instance that other settings trained what is there.
+        EchoAugmentError: that training makes no generator, or as the job ``train-generator``, for instance that other
+            settings trained what is there.
     """
     folder = out / FOLDER
     cfg = configure(settings, root, folder)
+    only = read_options(cfg).only
+    if only not in FOLDERS:
+        raise EchoAugmentError(
+            f"generator.train: only={only} makes no generator", "Leave only= out, or take only=student"
+        )
     print(f"the generator, trained on the TRAIN split of {root}, in {folder}")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         pool.submit(train_generator.run, cfg).result()
-    return folder / FOLDERS[read_options(cfg).only]
+    return folder / FOLDERS[only]

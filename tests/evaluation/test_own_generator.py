@@ -1,8 +1,11 @@
 """The generator that a benchmark trains where it is given none: how its training is configured."""
 
+import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 
+from echo_augment.cache import EchoAugmentError
+from echo_augment.evaluation import own_generator
 from echo_augment.evaluation.own_generator import configure
 
 SETTINGS = {"seed": 3, "device": "cpu", "generator": {"train": ["preset=base", "+checkpointing=true"]}}
@@ -22,3 +25,35 @@ def test_it_is_configured_inside_a_running_job_which_keeps_its_hydra(tmp_path):
 def test_and_outside_of_one(tmp_path):
     assert configure(SETTINGS, tmp_path, tmp_path).preset.name == "base"
     assert not GlobalHydra.instance().is_initialized()
+
+
+class Pool:
+    """Runs nothing, and says what it was given."""
+
+    def __init__(self, *_, **__):
+        self.jobs = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def submit(self, job, cfg):
+        self.jobs.append((job, cfg))
+        return self
+
+    def result(self):
+        assert len(self.jobs) == 1
+
+
+def test_a_student_is_the_generator_where_one_is_distilled_and_a_part_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_generator, "ProcessPoolExecutor", Pool)
+
+    def made_by(*train):
+        return own_generator.own_generator(SETTINGS | {"generator": {"train": list(train)}}, tmp_path, tmp_path)
+
+    assert made_by("preset=base") == tmp_path / "generator" / "generator"
+    assert made_by("preset=tiny", "+distil=bundled") == tmp_path / "generator" / "generator-student"
+    with pytest.raises(EchoAugmentError, match="only=mafe makes no generator"):
+        made_by("preset=tiny", "+only=mafe")

@@ -45,6 +45,10 @@ PHANTOM_LIMITS = (
     "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality "
     "there is not claimed.\n"
 )
+PHANTOM_BUT_CODEC = (
+    "All but the codec was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
+    "claimed.\n"
+)
 PHANTOM_TEACHER = (
     "All but the student was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
     "claimed.\n"
@@ -77,8 +81,9 @@ def taken_words(options: Options, settings: Mapping[str, Any]) -> str:
         place = told(options.codec, "a folder")
         return f"- **Codec**: trained elsewhere, taken from {place}; hash `{settings['codec']}`\n"
     if "teacher" in settings:
+        place = "bundled" if options.distil == "bundled" else told(options.distil, "of a folder")
         return (
-            f"- **Distilled from**: the generator {told(options.distil, 'of a folder')}, hash `{settings['teacher']}`; "
+            f"- **Distilled from**: the generator {place}, hash `{settings['teacher']}`; "
             "its networks are here as they were, but for the denoiser, which is the student\n"
         )
     return ""
@@ -87,7 +92,7 @@ def taken_words(options: Options, settings: Mapping[str, Any]) -> str:
 def limits_words(phantom: bool, options: Options) -> str:
     """What the data mean for the use of the weights."""
     if options.distil is None:
-        return PHANTOM_LIMITS if phantom else ""
+        return "" if not phantom else PHANTOM_LIMITS if options.codec is None else PHANTOM_BUT_CODEC
     if options.distil != "bundled":
         return OTHER_TEACHER
     return PHANTOM_LIMITS if phantom else PHANTOM_TEACHER

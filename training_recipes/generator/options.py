@@ -104,10 +104,8 @@ def read_options(cfg: DictConfig) -> Options:
 
 def told(source: str | None, folder: str) -> str:
     """Where networks came from, for others: a Hub id as it is, but a path is a matter of the machine it was on."""
-    if source is None or Path(source).exists():
-        return folder
-    on_hub = source.startswith(HUB) or re.fullmatch(r"[\w.-]+/[\w.-]+", source)
-    return source if source == "bundled" or on_hub else folder
+    on_hub = source is not None and (source.startswith(HUB) or re.fullmatch(r"[\w.-]+/[\w.-]+", source))
+    return source if source is not None and on_hub and not Path(source).exists() else folder
 
 
 def command_line(options: Options) -> str:
@@ -118,7 +116,7 @@ def command_line(options: Options) -> str:
     if options.losses is not None:
         words.append(f"+losses={options.losses}")
     if options.distil is not None:
-        words.append(f"+distil={told(options.distil, 'GENERATOR')}")
+        words.append(f"+distil={options.distil if options.distil == 'bundled' else told(options.distil, 'GENERATOR')}")
     elif options.only == "student":
         words.append("+only=student")
     if options.accumulate > 1:

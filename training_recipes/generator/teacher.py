@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,21 @@ from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache.errors import EchoAugmentError
 
+from .denoising import noise_scheduler
 from .ledger import Stages
 
 PARTS = {"codec": "vae", "reid": "reid", "mafe": "mafe", "transport": "transport", "denoiser": "denoiser"}
 SAME = ("preset", "frames", "rate", "size", "code")  # settings that decide what a student learns from
+SCHEDULE = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "prediction_type",
+    "clip_sample",
+    "clip_sample_range",
+    "timestep_spacing",
+)
 DECIDING = (*SAME, "code_mean", "code_std", "detail")
 
 
@@ -28,7 +40,7 @@ class Teacher:
 
     Attributes:
         pipeline: its networks.
-        hash: over these, their configurations and what else decides a clip, but not its number of steps.
+        hash: over these, their configurations and what the pipeline adds to them, but not its number of steps.
         hearts: hashes of the videos that trained it, ``{"first": [...], "content": [...]}``.
         folder: where these were read.
     """
@@ -60,13 +72,16 @@ def load_teacher(name: str, preset: DictConfig) -> Teacher:
     if pipeline.transport is not None and preset.code == "transport":
         for key in ("flow", "code_size"):
             found[f"transport.{key}"], asked[f"transport.{key}"] = pipeline.transport.config[key], preset.transport[key]
+    schedule = noise_scheduler().config
+    for key in SCHEDULE:
+        found[f"scheduler.{key}"], asked[f"scheduler.{key}"] = pipeline.scheduler.config.get(key), schedule[key]
     different = [f"{key}={value}, not {asked[key]}" for key, value in found.items() if asked[key] != value]
     if different:
         raise EchoAugmentError(
             f"distil={name}: that generator has {'; '.join(different)}", "Run it with the preset that trained it"
         )
     record = _record(name)
-    return Teacher(pipeline, _hash(pipeline), json.loads(record.read_text(encoding="utf-8")), record.parent)
+    return Teacher(pipeline, _hash(pipeline), _read(record), record.parent)
 
 
 def _record(name: str) -> Path:
@@ -78,17 +93,27 @@ def _record(name: str) -> Path:
         try:
             path = Path(hf_hub_download(name, TRAINED_ON))
         except (OSError, ValueError) as error:
-            raise _without_record(name) from error
+            raise EchoAugmentError(
+                f"distil={name}: {TRAINED_ON}, which says which videos trained it, cannot be fetched ({error})",
+                "Give the folder that train-generator wrote",
+            ) from error
     if not path.is_file():
-        raise _without_record(name)
+        raise EchoAugmentError(
+            f"distil={name}: there is no {TRAINED_ON} that says which videos trained it",
+            "Take the folder that train-generator wrote, whole",
+        )
     return path
 
 
-def _without_record(name: str) -> EchoAugmentError:
-    return EchoAugmentError(
-        f"distil={name}: there is no {TRAINED_ON} that says which videos trained it",
-        "Take the folder that train-generator wrote, whole",
-    )
+def _read(record: Path) -> dict[str, list[str]]:
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        return {key: list(known[key]) for key in ("first", "content")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise EchoAugmentError(
+            f"{record}: does not say which videos trained the generator ({type(error).__name__}: {error})",
+            "Take the folder that train-generator wrote, whole",
+        ) from None
 
 
 def _hash(pipeline: MCDMPipeline) -> str:
@@ -105,7 +130,7 @@ def take_networks(stages: Stages, pipeline: MCDMPipeline) -> Stages:
     for stage, part in PARTS.items():
         net: Any = getattr(pipeline, part)
         if net is not None:
-            stages.run(stage, lambda net=net, stage=stage: _save(net, stages.out / stage))
+            stages.run(stage, partial(_save, net, stages.out / stage))
     return stages
 
 

@@ -25,6 +25,11 @@ def test_limits_are_those_of_all_that_trained(phantom, distil, words):
     assert words in said and (ONLY_PHANTOMS in said) == (words == ONLY_PHANTOMS)
 
 
+def test_a_codec_from_elsewhere_may_have_seen_anything():
+    said = limits_words(True, Options(codec="hub:a/b"))
+    assert said.startswith("All but the codec was trained on procedural phantoms only")
+
+
 def test_where_networks_came_from_is_told_without_paths(tmp_path):
     def said(source):
         return taken_words(Options(distil=source, only="student"), {"teacher": "abc"})

@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.generator import teacher
 from echo_augment.training_recipes.generator.ledger import Stages
 from echo_augment.training_recipes.generator.teacher import PARTS, load_teacher, take_networks
 
@@ -70,6 +71,38 @@ def test_one_that_does_not_say_what_trained_it_is_refused(copy, tmp_path):
     (silent / "training_hearts.json").unlink()
     with pytest.raises(EchoAugmentError, match=r"there is no training_hearts\.json"):
         load_teacher(str(silent), preset())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b'{"first": 1, "content": []}', b"\xff"])
+def test_a_damaged_list_of_what_trained_it_is_named(copy, tmp_path, content):
+    damaged = shutil.copytree(copy, tmp_path / "damaged")
+    (damaged / "training_hearts.json").write_bytes(content)
+    with pytest.raises(EchoAugmentError, match=r"training_hearts\.json: does not say which videos"):
+        load_teacher(str(damaged), preset())
+
+
+def test_one_of_another_diffusion_is_refused(copy, tmp_path):
+    other = shutil.copytree(copy, tmp_path / "other")
+    path = other / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"clip_sample_range": 4.0}))
+    with pytest.raises(EchoAugmentError, match=r"has scheduler\.clip_sample_range=4\.0, not 6\.0"):
+        load_teacher(str(other), preset())
+
+
+def test_a_hub_s_list_is_fetched_or_its_lack_is_named(copy, tmp_path, monkeypatch):
+    asked = []
+
+    def fetch(name, file):
+        asked.append((name, file))
+        if name == "owner/silent":
+            raise FileNotFoundError("offline")
+        return str(copy / file)
+
+    monkeypatch.setattr(teacher, "hf_hub_download", fetch)
+    monkeypatch.setattr(teacher.MCDMPipeline, "load", lambda name: MCDMPipeline.from_pretrained(str(copy)))
+    assert load_teacher("owner/name", preset()).hearts["first"] and asked == [("owner/name", "training_hearts.json")]
+    with pytest.raises(EchoAugmentError, match=r"distil=owner/silent: training_hearts\.json, .* \(offline\)"):
+        load_teacher("owner/silent", preset())
 
 
 def test_half_taken_networks_are_taken_again_and_done_ones_left(tmp_path):
