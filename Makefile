@@ -54,9 +54,10 @@ CODEC := augmentor/mcdm/weights/tiny/vae
 train_form = OMP_NUM_THREADS=1 $(BIN)/echo-augment train-generator data.n=1200 data.root=$(FORMS)/phantom precision=no \
 	+codec=$(CODEC) preset.mafe.steps=700
 fidelity = OMP_NUM_THREADS=1 $(BIN)/echo-augment fidelity generator=$(1)/generator out=$(1)/fidelity reader.folder=$(FORMS)/reader \
-	pairs=100 seed=1 $(2)
-FROM_0 := curve=[0,1,4]
-FROM_1 := curve=[1,4,16]
+	seed=1 $(2)
+FROM_0 := pairs=100 curve=[0,1,4]
+FROM_1 := pairs=100 curve=[1,4,16]
+FEW := pairs=100 curve=[1,4]
 # A form without a transport gets its time as steps of the denoiser.
 other = $(train_form) preset.code=$(1) $(2) preset.denoiser.steps=430 +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
 
@@ -69,7 +70,7 @@ motion-forms: transport-form
 	$(call other,flow)
 	$(call fidelity,$(FORMS)/transport,$(FROM_0))
 	$(call fidelity,$(FORMS)/vector,$(FROM_1))
-	$(call fidelity,$(FORMS)/mafe,$(FROM_1))
+	$(call fidelity,$(FORMS)/mafe,$(FEW))
 	$(call fidelity,$(FORMS)/flow,$(FROM_1))
 	$(BIN)/python -m echo_augment.evaluation.forms_page $(FORMS) docs
 
@@ -77,10 +78,10 @@ motion-forms: transport-form
 mafe-losses: transport-form
 	$(train_form) -m +losses=interp,reid,flow,both preset.transport.flow=mafe preset.transport.steps=1000 \
 		preset.denoiser.steps=1 +reuse=$(FORMS)/transport out=$(LOSSES)
-	$(call fidelity,$(LOSSES)/0)
-	$(call fidelity,$(LOSSES)/1)
-	$(call fidelity,$(LOSSES)/2)
-	$(call fidelity,$(LOSSES)/3)
+	$(call fidelity,$(LOSSES)/0,pairs=60)
+	$(call fidelity,$(LOSSES)/1,pairs=60)
+	$(call fidelity,$(LOSSES)/2,pairs=60)
+	$(call fidelity,$(LOSSES)/3,pairs=60)
 	$(BIN)/python -m echo_augment.evaluation.losses_page $(LOSSES) docs
 
 test: $(VENV)/.installed
