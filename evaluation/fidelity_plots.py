@@ -52,20 +52,27 @@ def write_label_plot(path: Path, truth: Values, ratio: Values, read: Mapping[str
 
 def write_curve_plot(path: Path, curve: Sequence[Mapping[str, Any]]) -> None:
     """EF adherence and SSIM against denoising steps, and the seconds that they cost."""
+    _save(curve_figure(curve), path)
+
+
+def curve_figure(curve: Sequence[Mapping[str, Any]]) -> Figure:
+    """Three plots over the numbers of steps, on a scale of doublings that has room for none."""
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
+    curve = sorted(curve, key=lambda row: row["steps"])
     steps = [row["steps"] for row in curve]
     enough = fewest_steps([dict(row) for row in curve])
     titles = {"r2": "R2 with the motion donor's EF", "ssim": "SSIM to the counterfactual", "seconds": "seconds a clip"}
     for axes, (key, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
         axes.plot(steps, [row[key] for row in curve], "o-", color=COLOURS["generated"])
         axes.axvline(enough, color="#999999", linestyle=":", label=f"enough: {enough}")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(steps, [str(step) for step in steps])
+        axes.set_xscale("symlog", base=2, linthresh=1)
+        axes.set_xlim(steps[0] / 1.4 if steps[0] else -0.4, steps[-1] * 1.4 + 0.4)
+        axes.set_xticks(steps, [str(step) for step in steps], fontsize=8)
         axes.minorticks_off()
         axes.set(xlabel="denoising steps", title=title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
-    _save(figure, path)
+    return figure
 
 
 def _save(figure: Figure, path: Path) -> None:

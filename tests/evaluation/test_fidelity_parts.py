@@ -14,7 +14,7 @@ from echo_augment.evaluation import beats
 from echo_augment.evaluation.beats import phantom_phase_error, phase_figures, rate_error, shown_tempo
 from echo_augment.evaluation.coverage import copying, recall
 from echo_augment.evaluation.curve import curve_text, fewest_steps
-from echo_augment.evaluation.fidelity_plots import write_curve_plot, write_label_plot
+from echo_augment.evaluation.fidelity_plots import curve_figure, write_curve_plot, write_label_plot
 from echo_augment.evaluation.fidelity_text import phase_text
 from echo_augment.evaluation.frechet import frechet, load_extractor
 from echo_augment.evaluation.overlap import mask_overlap
@@ -158,3 +158,13 @@ def test_plots_are_drawn(tmp_path, rng):
     for name in ("l.png", "c.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.width > 900 and len(np.unique(np.asarray(picture.convert("L")))) > 20
+
+
+def test_every_number_of_steps_has_its_place_on_the_curve():
+    """None is no power of two: on a plain scale of doublings it would push all others into one point."""
+    figure = curve_figure([CURVE[0] | {"steps": steps, "r2": 1 / (1 + steps)} for steps in (128, 0, 1, 2, 64)])
+    for axes in figure.axes:
+        places = [axes.transAxes.inverted().transform(axes.transData.transform((x, 0)))[0] for x in axes.get_xticks()]
+        assert (
+            len(places) == 5 and min(np.diff(places)) > 0.05 and list(axes.lines[0].get_xdata()) == [0, 1, 2, 64, 128]
+        )
