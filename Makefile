@@ -12,7 +12,7 @@ LOSSES ?= runs/losses
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
 	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
-	@echo "make motion-forms  generators whose motion has other forms, at equal training cost, then docs/motion-forms.md (FORMS=$(FORMS))"
+	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
 	@echo "make test    install, then the test suite"
 	@echo "make lint    ruff, format and rules"

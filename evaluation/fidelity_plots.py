@@ -56,7 +56,11 @@ def write_curve_plot(path: Path, curve: Sequence[Mapping[str, Any]]) -> None:
 
 
 def curve_figure(curve: Sequence[Mapping[str, Any]]) -> Figure:
-    """Three plots over the numbers of steps, on a scale of doublings that has room for none."""
+    """Three plots over the numbers of steps, on a scale of doublings that has room for none.
+
+    Args:
+        curve: by number of ``steps``, which may be 0: ``r2`` and ``ssim``, both at most 1, and ``seconds`` a clip.
+    """
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
     curve = sorted(curve, key=lambda row: row["steps"])
     steps = [row["steps"] for row in curve]

@@ -43,7 +43,7 @@ class Windows:
             from: every window's are those of an affine copy, as in the transport's own training.
         frames: of a window, at the generator's rate.
         kind: of the codes, a preset's.
-        norm: mean and standard deviation of the codes for a denoiser that is there already; None: measured here.
+        norm: mean and standard deviation of the codes, each ``(D,)``, of a denoiser that is there already; None: of these.
     """
 
     def __init__(
