@@ -43,7 +43,7 @@ class Windows:
             from: every window's are those of an affine copy, as in the transport's own training.
         frames: of a window, at the generator's rate.
         kind: of the codes, a preset's.
-        norm: mean and standard deviation of the codes, each ``(D,)``, of a denoiser that is there already; None: of these.
+        norm: mean and standard deviation of the codes, ``(D,)`` each, of a denoiser that is there; None: measured here.
     """
 
     def __init__(
