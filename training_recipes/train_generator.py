@@ -65,7 +65,7 @@ def run(cfg: DictConfig) -> None:
     stages = Stages(out, settings, writes=accelerator.is_main_process)
     with accelerator.main_process_first():  # the others then find what it has taken and decoded
         if options.reuse is not None:
-            stages = take_stages(stages, Path(options.reuse), options.stages(preset.code), rows)
+            stages = take_stages(stages, Path(options.reuse), options.stages(preset), rows)
         if teacher is not None:
             stages = take_networks(stages, teacher.pipeline)
         data = prepare(rows, out / "hearts", rate=preset.rate, size=preset.size)
@@ -127,7 +127,7 @@ def finish(
 ) -> None:
     """Write the pipeline, its card and the report; of a part of the stages the report alone."""
     out = Path(cfg.out)
-    wanted = options.stages(cfg.preset.code)
+    wanted = options.stages(cfg.preset)
     done = {name: figures for name, figures in training.stages.done.items() if name in wanted}
     figures: dict[str, Any] = {"stages": done, "hearts": len(data.training), "skipped": data.skipped}
     figures |= {"seeds": [cfg.seed]} | {

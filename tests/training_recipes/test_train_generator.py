@@ -31,6 +31,9 @@ SHORT = [
     "preset.transport.batch=8",
     "preset.denoiser.steps=2",
     "preset.denoiser.batch=2",
+    "preset.couplings.clips=5",
+    "preset.couplings.batch=2",
+    "preset.couplings.steps=2",
     "preset.student.steps=2",
     "preset.student.batch=2",
     "preset.codec.hearts=4",
@@ -217,6 +220,20 @@ def test_a_student_is_a_pipeline_beside_its_teachers(trained, root):
     run(compose_job(trained, root))
     assert "student" not in (trained / "generator" / "README.md").read_text()
     assert "student" not in json.loads((trained / "report.json").read_text())["stages"]
+
+
+def test_a_reflow_student_learns_from_couplings_that_are_made_once(trained, root, tmp_path, capsys):
+    reflow = ("+only=student", "preset.student.kind=reflow", f"+reuse={trained}")
+    run(compose_job(tmp_path, root, *reflow))
+    ends = np.load(tmp_path / "couplings.npy")
+    assert ends.shape[:3] == (5, 16, 4) and np.isfinite(ends).all() and ends.std() > 0
+    card = (tmp_path / "generator-student" / "README.md").read_text()
+    assert "| couplings |  |" in card and "clips 5" in card and "| student | 2 |" in card
+    capsys.readouterr()
+    run(compose_job(tmp_path, root, *reflow))
+    assert "couplings: done before" in capsys.readouterr().out
+    with pytest.raises(EchoAugmentError, match=r"other settings \(preset\.couplings\.steps, preset\.student\.kind\)"):
+        run(compose_job(tmp_path, root, "+only=student", "preset.couplings.steps=3"))
 
 
 def test_too_few_hearts_are_named(tmp_path):

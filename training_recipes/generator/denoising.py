@@ -115,7 +115,7 @@ def noise_scheduler() -> DDIMScheduler:
 def denoising_loss(
     noise_offset: float, drop: float, transport: MotionTransport | None = None, scale: float = 1.0
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Mean squared error of v over the frames that exist.
+    """Mean squared error of v over the frames that exist; a batch that brings its ``noise`` gets no other.
 
     Args:
         noise_offset: noise shared by all pixels of a frame's channel, as a share of its standard deviation.
@@ -128,7 +128,7 @@ def denoising_loss(
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         clean = batch["latents"]
         device, count = clean.device, len(clean)
-        noise = draw_noise(clean, noise_offset)
+        noise = batch["noise"] if "noise" in batch else draw_noise(clean, noise_offset)
         # One draw per stratum of the noise levels: the loss of a small batch varies much less.
         strata = (torch.arange(count, device=device) + torch.rand(count, device=device)) / count
         steps = (strata * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)

@@ -23,6 +23,7 @@ MADE: dict[str, tuple[str, ...]] = {  # what each stage leaves in the run's fold
     "motions": ("flows.npy", "codes.npy"),
     "transport": ("transport",),
     "denoiser": ("denoiser",),
+    "couplings": ("couplings.npy", "couplings.parts"),
     "student": ("student",),
 }
 ORDER = tuple(MADE)

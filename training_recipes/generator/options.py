@@ -21,9 +21,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "motions": ("reid", "pseudo", "mafe"),
     "transport": ("codec", "latents", "reid", "pseudo", "mafe", "motions"),
     "denoiser": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport"),
-    "student": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser"),
+    "couplings": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser"),
+    "student": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser", "couplings"),
 }
 FOLDERS = {"denoiser": "generator", "student": "generator-student"}  # where a finished pipeline goes
+STUDENTS = ("consistency", "reflow")  # ways to distil
 LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 
 
@@ -78,9 +80,10 @@ class Options:
                 f"distil={self.distil} trains a student alone, of networks that are there", f"Leave {given[0]} out"
             )
 
-    def stages(self, code: str) -> tuple[str, ...]:
-        """The stages to run, in their order, for a preset's motion codes."""
-        return tuple(name for name in (*NEEDS[self.only], self.only) if name != "transport" or code == "transport")
+    def stages(self, preset: DictConfig) -> tuple[str, ...]:
+        """The stages to run, in their order, for a preset's motion codes and student."""
+        needless = {"transport": preset.code != "transport", "couplings": preset.student.kind != "reflow"}
+        return tuple(name for name in (*NEEDS[self.only], self.only) if not needless.get(name))
 
     def settings(self) -> dict[str, Any]:
         """What of them changes the weights beyond preset and codec, for the run's settings; empty by default."""
@@ -139,8 +142,12 @@ def check_stages(preset: DictConfig, options: Options) -> None:
 
     Raises:
         EchoAugmentError: ``only`` is a stage that the preset's motion codes do not need, or ``losses`` changes a MAFE
-            that they do not read.
+            that they do not read; or the student is of no kind that there is, or of one that needs no couplings where
+            these are asked for.
     """
+    _choose("preset.student.kind", preset.student.kind, list(STUDENTS))
+    if options.only == "couplings" and preset.student.kind != "reflow":
+        raise EchoAugmentError(f"only=couplings needs preset.student.kind=reflow, got {preset.student.kind!r}")
     if options.only == "transport" != preset.code:
         raise EchoAugmentError(f"only=transport needs preset.code=transport, got {preset.code!r}")
     unread = preset.code == "flow" or (preset.code == "transport" and preset.transport.flow == "teacher")

@@ -1,5 +1,5 @@
 """The stages of the generator's training, each a method: codec, latents, re-ID, pseudo labels, MAFE, motions,
-transport, denoiser, student."""
+transport, denoiser, couplings, student."""
 
 import copy
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
+from .couplings import Couplings
 from .denoising import Windows, denoising_loss, noise_scheduler, write_codes
 from .distilling import consistency_loss
 from .latents import Latents, write_latents
@@ -93,6 +94,7 @@ class GeneratorTraining:
             "motions": self._make_motions,
             "transport": self._train_transport,
             "denoiser": self._train_denoiser,
+            "couplings": self._make_couplings,
             "student": self._train_student,
         }
         loads: dict[str, Callable[[], None]] = {
@@ -103,7 +105,7 @@ class GeneratorTraining:
             "denoiser": lambda: self._load_denoiser("denoiser"),
             "student": lambda: self._load_denoiser("student"),
         }
-        for name in self.options.stages(self.preset.code):
+        for name in self.options.stages(self.preset):
             self.stages.run(name, works[name])
             self.accelerator.wait_for_everyone()
             if name in loads:
@@ -277,25 +279,50 @@ class GeneratorTraining:
         self._save(denoiser, "denoiser")
         return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}
 
+    def _couplings(self) -> Couplings:
+        return Couplings(self._windows(), self.out / "couplings.npy", self._common["seed"])
+
+    def _make_couplings(self) -> Figures:
+        settings, couplings, accelerator = self.preset.couplings, self._couplings(), self.accelerator
+        couplings.write(
+            self.nets.denoiser,
+            self.nets.transport,
+            clips=settings.clips,
+            steps=settings.steps,
+            batch=settings.batch,
+            share=(accelerator.process_index, accelerator.num_processes),
+            autocast=accelerator.autocast,
+        )
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            couplings.join()
+        return {"clips": settings.clips}
+
     def _train_student(self) -> Figures:
-        settings, windows = self.preset.student, self._windows()
+        settings = self.preset.student
         teacher, scale = self.nets.denoiser, self._latents().scale
         student = copy.deepcopy(teacher).requires_grad_(True)
         if self.options.checkpointing:
             student.enable_gradient_checkpointing()
+        reflow, transport, offset = settings.kind == "reflow", self.nets.transport, self.preset.denoiser.noise_offset
+        pairs: Windows | Couplings = self._couplings() if reflow else self._windows()
         result = train(
             student,
-            lambda rng: windows.draw(rng, settings.batch),
-            consistency_loss(
-                teacher, self.nets.transport, scale, grid=settings.grid, noise_offset=self.preset.denoiser.noise_offset
-            ),
+            lambda rng: pairs.draw(rng, settings.batch),
+            denoising_loss(0, 0, transport, scale)
+            if reflow
+            else consistency_loss(teacher, transport, scale, grid=settings.grid, noise_offset=offset),
             settings,
             name="student",
             stream=STUDENT,
             **self._common,
         )
         self._save(student, "student")
-        return {"steps": result.steps, "seconds": result.seconds, "error": result.losses["error"]}
+        return {
+            "steps": result.steps,
+            "seconds": result.seconds,
+            **{k: v for k, v in result.losses.items() if k != "grad_norm"},
+        }
 
     def _load_denoiser(self, stage: str) -> None:
         self.nets.denoiser = MotionDenoiser.from_pretrained(self.out / stage).to(self.device).eval()

@@ -19,6 +19,7 @@ def settings(**changes):
         "reid": {"steps": 2},
         "mafe": {"steps": 4},
         "denoiser": {"steps": 6},
+        "couplings": {"steps": 7},
         "student": {"steps": 1},
     }
     for key, value in changes.items():
@@ -59,6 +60,7 @@ def begin(out: Path, stages: tuple[str, ...] = WANTED, **changes) -> Stages:
         ({"transport__flow": "mafe"}, "motions"),
         ({"transport__steps": 9}, "transport"),
         ({"denoiser__steps": 9}, "denoiser"),
+        ({"couplings__steps": 9}, "couplings"),
         ({"student__steps": 9}, "student"),
     ],
 )

@@ -9,6 +9,12 @@ from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.denoising import denoising_loss
 from echo_augment.training_recipes.generator.options import Options, ablate, check_stages, command_line, read_options
 
+
+def coded(code, flow="teacher", kind="consistency"):
+    """A preset with its motion codes and its student."""
+    return OmegaConf.create({"name": "p", "code": code, "transport": {"flow": flow}, "student": {"kind": kind}})
+
+
 PRESET = OmegaConf.create({"mafe": {"losses": {"reid": 0.3, "flow": 2.0}, "width": 8}})
 
 
@@ -16,9 +22,11 @@ def test_absent_options_leave_the_runs_settings_alone():
     for cfg in ({}, {"codec": None, "losses": None, "only": None, "log": None, "accumulate": None}):
         options = read_options(OmegaConf.create(cfg))
         assert options == Options() and options.settings() == {} and command_line(options) == ""
-    assert options.stages("mafe") == ("codec", "latents", "reid", "pseudo", "mafe", "motions", "denoiser")
+    assert options.stages(coded("mafe")) == ("codec", "latents", "reid", "pseudo", "mafe", "motions", "denoiser")
     learned = ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser")
-    assert options.stages("transport") == learned
+    assert options.stages(coded("transport")) == learned
+    assert Options(only="student").stages(coded("transport")) == (*learned, "student")
+    assert Options(only="student").stages(coded("transport", kind="reflow")) == (*learned, "couplings", "student")
     assert ablate(PRESET, None) is PRESET
 
 
@@ -33,7 +41,7 @@ def test_an_ablation_zeroes_the_losses_left_out(losses, weights):
 
 
 def test_a_run_for_mafe_needs_no_codec():
-    assert read_options(OmegaConf.create({"only": "mafe"})).stages("mafe") == ("reid", "pseudo", "mafe")
+    assert read_options(OmegaConf.create({"only": "mafe"})).stages(coded("mafe")) == ("reid", "pseudo", "mafe")
 
 
 def test_what_changes_the_weights_is_told():
@@ -66,9 +74,10 @@ def test_wrong_values_are_named(cfg, message):
 
 
 def test_a_run_that_would_not_do_what_it_is_asked_for_is_refused():
-    def coded(code, flow):
-        return OmegaConf.create({"name": "p", "code": code, "transport": {"flow": flow}})
-
+    with pytest.raises(EchoAugmentError, match=r"preset\.student\.kind must be one of consistency, reflow, got 'gan'"):
+        check_stages(coded("mafe", kind="gan"), Options())
+    with pytest.raises(EchoAugmentError, match=r"only=couplings needs preset\.student\.kind=reflow"):
+        check_stages(coded("mafe"), Options(only="couplings"))
     with pytest.raises(EchoAugmentError, match=r"only=transport needs preset\.code=transport, got 'mafe'"):
         check_stages(coded("mafe", "mafe"), Options(only="transport"))
     for code, flow in (("flow", "mafe"), ("transport", "teacher")):

@@ -1,0 +1,124 @@
+"""What a reflow student learns from: noise, and the clips to which the teacher's path takes it."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
+from echo_augment.augmentor.mcdm.transport import MotionTransport
+from echo_augment.cache.files import atomic_path
+
+from .denoising import Windows, condition, noise_scheduler
+
+PARTS = "couplings.parts"  # beside the array, until it is whole
+STREAM = 6  # of random numbers: those of the trained stages come before it
+
+
+class Couplings:
+    """Pairs of noise and the latents that the teacher makes of it, each with its window's reference frame and motion.
+
+    Retraining a diffusion model on its own pairs makes its paths nearly free of crossings, so that few steps follow
+    them: reflow (Liu et al., arXiv 2209.03003), here in the form of arXiv 2410.07303, which keeps the model's schedule
+    and v-prediction. Window and noise of a pair are a pure function of its number and the seed; the ends are kept.
+
+    Args:
+        windows: where references and motions come from.
+        path: of the ends, ``(N, F, C, h, w)`` float16, in units of the denoiser.
+        seed: of the run.
+    """
+
+    def __init__(self, windows: Windows, path: Path, seed: int) -> None:
+        self.windows, self.path, self.seed = windows, path, seed
+
+    def given(self, number: int) -> dict[str, Tensor]:
+        """The training window of a pair, its noise ``(F, C, h, w)`` beside it."""
+        window = self.windows.draw(np.random.default_rng([self.seed, STREAM, number]), 1)
+        one = {key: value[0] for key, value in window.items()}
+        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(one["latents"].shape, np.float32)
+        return one | {"noise": torch.from_numpy(noise)}
+
+    def write(
+        self,
+        teacher: MotionDenoiser,
+        transport: MotionTransport | None,
+        *,
+        clips: int,
+        steps: int,
+        batch: int,
+        share: tuple[int, int] = (0, 1),
+        autocast: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Make this process's share of the ends, in parts that are kept: a killed run goes on with the next one.
+
+        Args:
+            teacher: the trained denoiser.
+            transport: hints at where the latents are; None for a denoiser that takes no hints.
+            clips: pairs in all.
+            steps: DDIM steps of the teacher's path.
+            batch: pairs of a part.
+            share: this process's number, and how many there are.
+            autocast: context of the teacher's precision.
+        """
+        if self.path.exists():  # killed between joining and being told so
+            return
+        folder = self.path.with_name(PARTS)
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = range(share[0] * batch, clips, share[1] * batch)
+        for first in tqdm(numbers, "couplings", unit="part"):
+            part = folder / f"{first:08d}.npy"
+            if part.exists():
+                continue
+            drawn = [self.given(number) for number in range(first, min(first + batch, clips))]
+            given = {key: torch.stack([one[key] for one in drawn]).to(teacher.device) for key in drawn[0]}
+            with torch.no_grad(), autocast():
+                ends = path_end(teacher, transport, given, float(teacher.config["motion_scale"]), steps)
+            with atomic_path(part) as temporary, temporary.open("wb") as file:
+                np.save(file, ends.half().cpu().numpy(), allow_pickle=False)
+
+    def join(self) -> None:
+        """One array of all parts, which are then deleted."""
+        folder = self.path.with_name(PARTS)
+        if not self.path.exists():
+            self._join(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _join(self, folder: Path) -> None:
+        parts = sorted(folder.glob("*.npy"))
+        count = sum(len(np.load(part, mmap_mode="r", allow_pickle=False)) for part in parts)
+        with atomic_path(self.path) as temporary:
+            shape = (count, *np.load(parts[0], mmap_mode="r", allow_pickle=False).shape[1:])
+            target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+            at = 0
+            for part in parts:  # one at a time: as many open files as parts can be too many
+                ends = np.load(part, allow_pickle=False)
+                target[at : at + len(ends)] = ends
+                at += len(ends)
+            target.flush()
+
+    def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
+        """``count`` random pairs, stacked: windows whose latents are the teacher's, and their noise."""
+        ends = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        numbers = [int(number) for number in rng.integers(0, len(ends), count)]
+        drawn = [self.given(number) for number in numbers]
+        batch = {key: torch.stack([one[key] for one in drawn]) for key in drawn[0]}
+        return batch | {"latents": torch.from_numpy(ends[numbers].astype(np.float32))}
+
+
+def path_end(
+    teacher: MotionDenoiser, transport: MotionTransport | None, given: dict[str, Tensor], scale: float, steps: int
+) -> Tensor:
+    """Where DDIM with that many steps takes the noise of a batch: latents ``(B, F, C, h, w)``."""
+    scheduler = noise_scheduler()
+    scheduler.set_timesteps(steps, device=given["noise"].device)
+    motion, hint = condition(transport, given, scale)
+    latents = given["noise"]
+    for step in scheduler.timesteps:
+        v = teacher(latents, step.expand(len(latents)), given["reference"], motion, hint=hint).float()
+        latents = scheduler.step(v, step, latents).prev_sample
+    return latents
