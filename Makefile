@@ -53,8 +53,7 @@ evidence-page: $(VENV)/.installed
 CODEC := augmentor/mcdm/weights/tiny/vae
 train_form = OMP_NUM_THREADS=1 $(BIN)/echo-augment train-generator data.n=1200 data.root=$(FORMS)/phantom precision=no \
 	+codec=$(CODEC) preset.mafe.steps=700
-fidelity = OMP_NUM_THREADS=1 $(BIN)/echo-augment fidelity generator=$(1)/generator out=$(1)/fidelity reader.folder=$(FORMS)/reader \
-	seed=1 $(2)
+fidelity = OMP_NUM_THREADS=1 $(BIN)/echo-augment fidelity generator=$(1)/generator out=$(1)/fidelity seed=1 $(2)
 FROM_0 := pairs=100 curve=[0,1,4]
 FROM_1 := pairs=100 curve=[1,4,16]
 FEW := pairs=100 curve=[1,4]

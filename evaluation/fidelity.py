@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from omegaconf import DictConfig
-from torch import nn
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
@@ -26,7 +25,8 @@ from .fidelity_text import report_text, write_text
 from .frechet import Extractor, frechet, load_extractor, reader_features
 from .overlap import mask_overlap
 from .pairs import Pairs, draw_pairs, generate
-from .reader import read_ef, train_reader
+from .reader import Training, get_reader
+from .reader_net import EFReader, read_ef
 from .swap import adherence
 from .transport import by_quarter, by_size
 
@@ -62,14 +62,9 @@ def run(cfg: DictConfig) -> None:
             "0 is for generators with a motion transport",
         )
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
-    reader, quality = train_reader(
-        Path(cfg.reader.folder or out / "reader"),
-        clips=cfg.reader.clips,
-        steps=cfg.reader.steps,
-        frames=int(pipeline.config["frames"]),
-        rate=rate,
-        seed=cfg.seed,
-    )
+    wanted = Training(cfg.reader.clips, cfg.reader.steps, int(pipeline.config["frames"]), rate, cfg.seed)
+    folder = None if cfg.reader.folder is None else Path(cfg.reader.folder)
+    reader, quality = get_reader(folder, out / "reader", wanted)
     pairs = draw_pairs(pipeline, cfg.pairs, cfg.seed)
     sampling = {"steps": steps, "sampler": cfg.sampler, "seed": cfg.seed}
     made, plain, seconds = generate(pipeline, pairs.references, pairs.codes, **sampling)
@@ -103,8 +98,8 @@ def run(cfg: DictConfig) -> None:
     write_sheet(out / "contact_sheet.png", shown, pairs.ef_motion, cfg.shown)
     write_gif(out / "pairs.gif", shown, cfg.shown, rate)
     write_label_plot(out / "label.png", pairs.ef_motion, pairs.size_ratio, {row: read[row] for row in DETAILED})
-    folder = BUNDLED if cfg.generator == "bundled" else Path(cfg.generator)
-    figures["fingerprint"] = hash_weights(folder) if folder.is_dir() else cfg.generator
+    source = BUNDLED if cfg.generator == "bundled" else Path(cfg.generator)
+    figures["fingerprint"] = hash_weights(source) if source.is_dir() else cfg.generator
     write_report(out, "fidelity", cfg, {**figures, "seeds": [cfg.seed]})
     text = report_text(figures, ROWS)
     write_text(out / "fidelity.md", text)
@@ -160,7 +155,7 @@ def frechet_figures(clips: dict[str, Clips], extract: Extractor) -> dict[str, An
 
 
 def step_curve(
-    pipeline: MCDMPipeline, reader: nn.Module, pairs: Pairs, steps: list[int], sampler: str, seed: int
+    pipeline: MCDMPipeline, reader: EFReader, pairs: Pairs, steps: list[int], sampler: str, seed: int
 ) -> list[dict[str, Any]]:
     """Counterfactual error, EF adherence and seconds a clip at each number of steps; the same noise throughout."""
     found = []

@@ -6,11 +6,11 @@ from importlib import import_module
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .reader import normalise
+from .reader_net import EFReader
 
 Clips = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float64]
@@ -37,16 +37,16 @@ def frechet(first: Features, second: Features) -> float:
     return float(max(0.0, gap @ gap + np.trace(one) + np.trace(two) - 2 * np.sqrt(both.clip(0)).sum()))
 
 
-def reader_features(net: nn.Module, *, batch: int = 32) -> Extractor:
+def reader_features(net: EFReader, *, batch: int = 32) -> Extractor:
     """The local extractor: what the EF reader's last layer sees of a clip. It knows motion, and phantoms only."""
 
     def extract(clips: Clips) -> Features:
         kept: list[Tensor] = []
-        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].double().cpu()))  # type: ignore[union-attr]
+        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].double().cpu()))
         try:
             with torch.no_grad():
                 for part in torch.from_numpy(clips).split(batch):
-                    net(normalise(part))
+                    net(part)
         finally:
             hook.remove()
         return torch.cat(kept).numpy()

@@ -20,7 +20,7 @@ from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.precision import fast_dtype
 
 from .beats import phantom_phase_error
-from .reader import whole_beat_ef
+from .reader_data import whole_beat_ef
 
 Clips = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]

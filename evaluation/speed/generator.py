@@ -1,7 +1,7 @@
 """Table ``generator``: seconds a clip by sampling steps, against the reference's sampler, and what takes them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from echo_augment.augmentor.mcdm.precision import fast_dtype
 from .material import SAMPLE, Material
 from .rows import Row, Table, missing, number, seconds_text
 from .timing import Contender, Seconds, Spread, interleave, ratio
+from .variants import check_variants, make_variants, variant_rows
 
 STEPS = (1, 2, 4, 8)
 REFERENCE = ("ddpm", 128)  # arXiv 2512.09418
@@ -38,6 +39,13 @@ class Inputs:
 
     references: Tensor
     motions: Tensor
+
+
+def load(name: str, device: torch.device) -> MCDMPipeline:
+    """A generator on its device, without its progress bar."""
+    pipeline = MCDMPipeline.load(name).to(device)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def read_heart(pipeline: MCDMPipeline, row: VideoInfo) -> Heart:
@@ -59,7 +67,15 @@ def long_enough(pipeline: MCDMPipeline, row: VideoInfo) -> bool:
 
 
 def generator_table(
-    material: Material, *, generator: str, steps: int | None, batch: int, rounds: int, slow: bool, device: torch.device
+    material: Material,
+    *,
+    generator: str,
+    steps: int | None,
+    batch: int,
+    rounds: int,
+    slow: bool,
+    device: torch.device,
+    variants: Sequence[str] = (),
 ) -> Table:
     """Time the sampler at several steps, the reference's, the decoder, and the reading of a donor.
 
@@ -71,9 +87,10 @@ def generator_table(
         rounds: repetitions.
         slow: time the reference's sampler too.
         device: of the pipeline.
+        variants: other ways to run it that are compared, of `variants.VARIANTS`.
     """
-    pipeline = MCDMPipeline.load(generator).to(device)
-    pipeline.set_progress_bar_config(disable=True)
+    check_variants(variants)
+    pipeline = load(generator, device)
     steps = int(pipeline.config["steps"]) if steps is None else steps
     table = EchoNetDynamic(material.root, "train", "EF", **SAMPLE).rows
     donors = [row for row in table if row.name in material.names and long_enough(pipeline, row)]
@@ -87,10 +104,15 @@ def generator_table(
     def sample(sampler: str, count: int) -> Contender:
         return lambda turn: call(pipeline, inputs, sampler, count, turn)
 
+    def varied(other: MCDMPipeline, turn: int) -> Tensor:
+        return call(other, inputs, "ddim", steps, turn)
+
     sample(REFERENCE[0], 1)(0)
+    others = make_variants(variants, lambda: load(generator, device), varied, varied(pipeline, 0)) if variants else {}
     contenders = {ddim(count): sample("ddim", count) for count in sorted({*STEPS, steps})}
     contenders["decode"] = lambda turn: fast(device, lambda: decode(pipeline.vae, latents).cpu())
     contenders["donor"] = lambda turn: motion_of(pipeline, read_heart(pipeline, donors[turn % len(donors)]))
+    contenders |= {name: variant.contender for name, variant in others.items()}
     if slow:
         contenders["reference"] = sample(*REFERENCE)
     times = interleave(contenders, rounds, what="generator", warmup=0 if slow else 1)
@@ -99,6 +121,7 @@ def generator_table(
     rows = [
         *sampling_rows(times, batch, steps, device),
         reference_row(times, steps, device),
+        *variant_rows(others, times, times[ddim(steps)], steps),
         *work_rows(times[ddim(steps)] / batch, flops(contenders[ddim(steps)]) / batch, device),
     ]
     how = HOW.format(name=generator, where=where, batch=batch, sampler=sampler, seconds=clip_seconds(pipeline))

@@ -89,7 +89,7 @@ def measure(name: str, cfg: DictConfig, material: Material) -> Table:
         return fill_table(material, **cfg.fill)
     from .generator import generator_table
 
-    sizes = {"steps": cfg.steps, "batch": cfg.batch, "rounds": cfg.rounds}
+    sizes = {"steps": cfg.steps, "batch": cfg.batch, "rounds": cfg.rounds, "variants": list(cfg.variants)}
     return generator_table(material, generator=cfg.generator, slow=cfg.reference, device=device, **sizes)
 
 

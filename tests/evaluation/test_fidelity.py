@@ -63,7 +63,7 @@ def test_sheet_and_gif_show_every_pair(tmp_path):
 @pytest.mark.parametrize("key", ["training", "data.root", "segmenter"])
 def test_a_folder_that_is_needed_late_is_looked_at_first(tmp_path, monkeypatch, key):
     (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(fidelity, "train_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
+    monkeypatch.setattr(fidelity, "get_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", f"{key}={tmp_path / 'empty'}"])
     with pytest.raises(EchoAugmentError, match=str(tmp_path / "empty")):
@@ -72,7 +72,7 @@ def test_a_folder_that_is_needed_late_is_looked_at_first(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("setting", ["steps=-1", "curve=[1,-1]"])
 def test_too_few_steps_are_refused_before_anything_is_measured(tmp_path, monkeypatch, setting):
-    monkeypatch.setattr(fidelity, "train_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
+    monkeypatch.setattr(fidelity, "get_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", setting])
     with pytest.raises(EchoAugmentError, match=r"-1.*generator bundled takes 0 or more"):

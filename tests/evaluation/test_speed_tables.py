@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from echo_augment.augmentor.mcdm import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.speed import fill, generator, live
 from echo_augment.evaluation.speed.fill import process_row, write_raw, write_store
 from echo_augment.evaluation.speed.generator import flops, matrix_peak, reference_row, sampling_rows, work_rows
 from echo_augment.evaluation.speed.live import BLOCK, Steps, Timed, rows_of, watch
 from echo_augment.evaluation.speed.rows import MISSING, PASS, SHORT
+from echo_augment.evaluation.speed.variants import VARIANTS, check_variants, make_variants, variant_rows
 
 CPU = torch.device("cpu")
 
@@ -162,3 +165,40 @@ def test_work_is_counted_and_held_against_the_peak(monkeypatch):
     count, share = work_rows(np.array([0.5]), work, CPU)
     assert share.found.median == 50 and count.found.median == pytest.approx(work / 1e9) and share.verdict == ""
     assert work_rows(np.array([0.5]), work, torch.device("cuda"))[1].verdict == PASS
+
+
+def test_variants_of_the_generator_are_held_against_it_as_it_is():
+    plain, calls = MCDMPipeline.load("bundled"), []
+
+    def sample(pipeline, turn):
+        calls.append((pipeline, turn))
+        return torch.full((2, 3, 4, 4), 7, dtype=torch.uint8)
+
+    variants = make_variants(
+        ["channels_last"], lambda: MCDMPipeline.load("bundled"), sample, torch.full((2, 3, 4, 4), 5, dtype=torch.uint8)
+    )
+    variants["channels_last"].contender(5)
+    (changed, first), (again, second) = calls
+    assert again is changed and (first, second) == (0, 5) and variants["channels_last"].apart == 2
+    layouts = [
+        net.denoiser.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last) for net in (plain, changed)
+    ]
+    assert layouts == [False, True]
+    row = variant_rows(variants, {"channels_last": np.array([2.0, 4.0])}, np.array([3.0, 6.0]), 4)[0]
+    assert row.found.median == 1.5 and row.verdict == "" and "4 DDIM steps with the channels last" in row.what
+    assert "differ by 2 gray levels" in row.detail
+
+
+def test_a_compiled_network_is_called(monkeypatch):
+    pipeline, calls = MCDMPipeline.load("bundled"), []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, mode=None: calls.append((type(self).__name__, mode)))
+    VARIANTS["compile"][1](pipeline)
+    names = [name for name, mode in calls if mode is None]
+    assert {"Encoder", "Decoder", "UNetSpatioTemporalConditionModel"} < set(names) and len(names) == len(calls) > 3
+
+
+def test_variants_that_cannot_be_are_named():
+    with pytest.raises(EchoAugmentError, match=r"no variant 'fast'.*channels_last, compile, cuda_graphs"):
+        check_variants(["compile", "fast"])
+    with pytest.raises(EchoAugmentError, match="cuda_graphs needs a GPU"):
+        VARIANTS["cuda_graphs"][1](MCDMPipeline.load("bundled"))
