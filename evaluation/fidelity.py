@@ -27,6 +27,7 @@ from .overlap import mask_overlap
 from .pairs import Pairs, draw_pairs, generate
 from .reader import Training, get_reader
 from .reader_net import EFReader, read_ef
+from .strength import check_strength, strengths
 from .swap import adherence
 from .transport import by_quarter, by_size
 
@@ -61,6 +62,7 @@ def run(cfg: DictConfig) -> None:
             "more",
             "0 is for generators with a motion transport",
         )
+    check_strength(pipeline, cfg.pairs, cfg.amplitude, cfg.guidance)
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
     wanted = Training(cfg.reader.clips, cfg.reader.steps, int(pipeline.config["frames"]), rate, cfg.seed)
     folder = None if cfg.reader.folder is None else Path(cfg.reader.folder)
@@ -94,6 +96,8 @@ def run(cfg: DictConfig) -> None:
         figures["curve"] = step_curve(pipeline, reader, pairs, list(cfg.curve), cfg.sampler, cfg.seed)
         figures["fewest_steps"] = fewest_steps(figures["curve"])
         write_curve_plot(out / "curve.png", figures["curve"])
+    if cfg.amplitude or cfg.guidance:
+        figures["strength"] = strengths(pipeline, reader, pairs, cfg.amplitude, cfg.guidance, sampling)
     shown = {name: clips[name] for name in ("donor", "counterfactual", "generated", "codec")}
     write_sheet(out / "contact_sheet.png", shown, pairs.ef_motion, cfg.shown)
     write_gif(out / "pairs.gif", shown, cfg.shown, rate)

@@ -7,6 +7,7 @@ from typing import Any
 from echo_augment.cache.files import atomic_path
 
 from .curve import curve_text
+from .strength import strength_text
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,6 +41,8 @@ def report_text(figures: Mapping[str, Any], titles: Mapping[str, str]) -> str:
         parts.append(coverage_text(figures["coverage"]))
     if "curve" in figures:
         parts.append("## Steps\n" + curve_text(figures["curve"]))
+    if "strength" in figures:
+        parts.append(strength_text(figures["strength"]))
     return "\n\n".join(parts)
 
 

@@ -35,6 +35,7 @@ class Pairs:
         motions: the motion donors.
         looks: the appearance donors.
         codes: normalised motion codes, a ``(F, D)`` each.
+        rests: that of each donor's ED frame, a ``(D,)`` each; of a vector, itself.
         references: ED frames of the appearance donors, ``(N, H, W)`` uint8.
         starts: seconds into the donor's motion at which each clip begins, ``(N,)``.
         ef_motion: EF of the motion donors, in percent, ``(N,)``.
@@ -49,6 +50,7 @@ class Pairs:
     motions: list[Phantom]
     looks: list[Phantom]
     codes: list[Tensor]
+    rests: list[Tensor]
     references: Clips
     starts: Values
     ef_motion: Values
@@ -77,12 +79,13 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
     phantoms = [sample_phantom(SEEDS + seed * 100_000 + i) for i in range(2 * count)]
     motions, looks = phantoms[:count], phantoms[count:]
     clips: dict[str, list[Clips]] = {name: [] for name in ("counterfactual", "codec", "still", "own", "donor")}
-    codes, references, starts, masks, phases = [], [], [], [], []
+    codes, rests, references, starts, masks, phases = [], [], [], [], [], []
     for motion, look in zip(motions, tqdm(looks, desc="pairs", unit="pair"), strict=True):
         donor, other = heart_of(motion, rate, size), heart_of(look, rate, size)
         phases += [phantom_phase_error(motion, donor, rate), phantom_phase_error(look, other, rate)]
         at = max(0, (len(donor.grid) - frames) // 2)
         code = pipeline.encode_motion(donor)
+        rests.append(code[min(donor.ed // 2, len(code) - 1)])
         codes.append(code if pipeline.config["code"] == "vector" else stretch(code, frames, start=float(at)))
         references.append(other.reference.copy())
         picked = donor.grid[at : at + frames]
@@ -107,6 +110,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
         motions=motions,
         looks=looks,
         codes=codes,
+        rests=rests,
         references=np.stack(references),
         starts=np.array(starts),
         ef_motion=np.array([whole_beat_ef(phantom.seed) for phantom in motions]),
@@ -127,6 +131,7 @@ def generate(
     steps: int,
     sampler: str,
     seed: int,
+    guidance: float = 1.0,
     batch: int = 8,
 ) -> tuple[Clips, Clips, float]:
     """Generated clips ``(N, T, H, W)`` as the pipeline gives them, the same without the reference's detail, and the
@@ -145,6 +150,7 @@ def generate(
                 torch.stack(codes[part]),
                 num_inference_steps=steps,
                 sampler=sampler,
+                guidance_scale=guidance,
                 detail=False,
                 generator=noise,
             )

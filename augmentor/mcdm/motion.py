@@ -83,6 +83,11 @@ def stretch(codes: Tensor, frames: int, *, start: float = 0.0, tempo: float = 1.
     return codes[low] * (1 - share) + codes[high] * share
 
 
+def amplify(codes: Tensor, rest: Tensor, factor: float) -> Tensor:
+    """Codes ``(G, D)`` whose distance from the ED frame's, ``rest (D,)``, is scaled: another EF, another label."""
+    return rest + factor * (codes - rest)
+
+
 def room(grid: int, frames: int, tempo: float = 1.0) -> float:
     """Largest ``start`` for which :func:`stretch` stays inside ``grid`` positions; negative where there is none."""
     return grid - 1 - tempo * (frames - 1)

@@ -1,0 +1,60 @@
+"""Weaker and stronger motion: codes move about the ED frame's, labels are calibrated on other clips than they judge."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from echo_augment.augmentor.mcdm.motion import amplify
+from echo_augment.cache import EchoAugmentError
+from echo_augment.evaluation import strength
+from echo_augment.evaluation.strength import calibration, check_strength, strength_text, strengths
+
+
+def test_an_amplified_code_keeps_the_ed_frame_s():
+    codes, rest = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([1.0, 2.0])
+    assert torch.equal(amplify(codes, rest, 0.5), torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
+    assert torch.equal(amplify(codes, rest, 1.0), codes)
+
+
+def test_a_label_is_fitted_on_half_and_judged_on_the_others():
+    ef = np.linspace(20, 80, 40)
+    found = calibration(10 + 0.7 * ef, ef)
+    assert (found["slope"], found["intercept"]) == (pytest.approx(0.7), pytest.approx(10))
+    assert found["label_r2"] == pytest.approx(1) and found["label_mae"] == pytest.approx(0, abs=1e-9)
+    read = ef.copy()
+    read[1::2] += 5  # those that judge, alone
+    assert calibration(read, ef)["label_mae"] == pytest.approx(5) and calibration(read, ef)["slope"] == pytest.approx(1)
+
+
+def test_every_strength_is_generated_and_read(monkeypatch):
+    ef, calls = np.linspace(30, 70, 10), []
+    codes = [torch.full((4, 1), float(value)) for value in ef]
+    pairs = SimpleNamespace(
+        codes=codes, rests=[torch.zeros(1)] * 10, references=np.zeros((10, 2, 2)), ef_motion=ef, ef_look=ef[::-1] % 7
+    )
+
+    def made(pipeline, references, codes, *, steps, sampler, seed, guidance=1.0):
+        calls.append((steps, guidance))
+        return np.array([float(code[0]) for code in codes]), None, 0.0
+
+    monkeypatch.setattr(strength, "generate", made)
+    monkeypatch.setattr(strength, "read_ef", lambda reader, clips: clips.double().numpy())
+    sampling = {"steps": 0, "sampler": "ddim", "seed": 3}
+    half, one, guided = strengths(None, None, pairs, [0.5, 1], [1.5], sampling)
+    assert calls == [(0, 1.0), (0, 1.0), (1, 1.5)]
+    assert half["slope"] == pytest.approx(0.5) and half["mean"] == pytest.approx(25) and half["label_r2"] > 0.999
+    assert one["r2"] == pytest.approx(1) and half["r2"] < 0 and guided["steps"] == 1
+    text = strength_text([half, one, guided])
+    assert "| amplitude 0.5 | 0 | 25.0 |" in text and "| guidance 1.5 | 1 | 50.0 |" in text
+
+
+def test_what_cannot_be_measured_is_refused_first():
+    vector, frame = (SimpleNamespace(config={"code": code}) for code in ("vector", "mafe"))
+    check_strength(frame, 8, [0.5], [2.0])
+    check_strength(vector, 2, [], [])
+    with pytest.raises(EchoAugmentError, match=r"amplitude=\[0\.5\]: one motion vector"):
+        check_strength(vector, 100, [0.5], [])
+    with pytest.raises(EchoAugmentError, match="pairs=7 are too few"):
+        check_strength(vector, 7, [], [1.5])
