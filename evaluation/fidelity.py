@@ -64,7 +64,8 @@ def run(cfg: DictConfig) -> None:
         )
     check_strength(pipeline, cfg.pairs, cfg.amplitude, cfg.guidance)
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
-    wanted = Training(cfg.reader.clips, cfg.reader.steps, int(pipeline.config["frames"]), rate, cfg.seed)
+    frames, size = int(pipeline.config["frames"]), int(pipeline.config["size"])
+    wanted = Training(cfg.reader.clips, cfg.reader.steps, frames, rate, size, cfg.seed)
     folder = None if cfg.reader.folder is None else Path(cfg.reader.folder)
     reader, quality = get_reader(folder, out / "reader", wanted)
     pairs = draw_pairs(pipeline, cfg.pairs, cfg.seed)
@@ -88,7 +89,6 @@ def run(cfg: DictConfig) -> None:
     if draw is not None:
         figures["masks"] = {row: mask_overlap(clips[row], pairs.masks, draw) for row in (*DETAILED, "still")}
     if cfg.data.root is not None:
-        size = int(pipeline.config["size"])
         figures["phase"]["traced"] = traced_phase_errors(cfg.data.root, rate=rate, size=size, limit=cfg.data.limit)
     if cfg.training is not None:
         figures["coverage"] = coverage(pipeline, pairs, made, cfg.training, limit=cfg.training_hearts, **sampling)

@@ -1,5 +1,6 @@
 """The EF reader: trained on phantoms alone, it says what EF a clip shows. One is bundled."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -36,6 +37,7 @@ class Training:
         steps: optimiser steps.
         frames: of a clip.
         rate: frames per second.
+        size: of the square frames, pixels.
         seed: of the net and the batches.
     """
 
@@ -43,11 +45,12 @@ class Training:
     steps: int
     frames: int
     rate: float
+    size: int
     seed: int
 
     def serves(self, wanted: "Training") -> bool:
         """Whether a reader so trained reads such clips, and learned at least as long as ``wanted``; from any seed."""
-        same = (self.frames, self.rate) == (wanted.frames, wanted.rate)
+        same = (self.frames, self.rate, self.size) == (wanted.frames, wanted.rate, wanted.size)
         return same and self.clips >= wanted.clips and self.steps >= wanted.steps
 
 
@@ -60,13 +63,14 @@ def get_reader(folder: Path | None, out: Path, wanted: Training) -> tuple[EFRead
         wanted: how it is trained, or has been at least.
 
     Returns:
-        The net, and its figures on phantoms it never saw (``r2``, and ``mae`` in EF points) with its training.
+        The net, and its figures on phantoms it never saw (``r2``, and ``mae`` in EF points) with its training and the
+        hash of its weights.
 
     Raises:
         EchoAugmentError: the folder's reader reads other clips, or learned from less, or is damaged.
     """
     if folder is None:
-        net, found = load_reader(BUNDLED / NAME)
+        net, found = load_reader(BUNDLED / NAME, "Install the package again, or name a reader.folder of your own")
         if _training(found).serves(wanted):
             print(f"EF reader: bundled, trained on {found['clips']} phantoms, {found['steps']} steps")
             return net, found
@@ -88,13 +92,19 @@ def _training(found: dict[str, Any]) -> Training:
 
 def _words(training: Training) -> str:
     return (
-        f"{training.clips} clips of {training.frames} frames at {training.rate:g} frames a second, "
+        f"{training.clips} clips of {training.frames} frames of {training.size} pixels at {training.rate:g} a second, "
         f"{training.steps} steps"
     )
 
 
-def load_reader(path: Path) -> tuple[EFReader, dict[str, Any]]:
+def load_reader(
+    path: Path, remedy: str = "Delete the file, and one is trained there anew"
+) -> tuple[EFReader, dict[str, Any]]:
     """A reader that :func:`train_reader` wrote, and its figures.
+
+    Args:
+        path: of the file.
+        remedy: for one that is damaged.
 
     Raises:
         EchoAugmentError: the file is no such reader.
@@ -107,10 +117,13 @@ def load_reader(path: Path) -> tuple[EFReader, dict[str, Any]]:
             _training(found)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise EchoAugmentError(
-            f"{path}: is no EF reader of this version ({type(error).__name__}: {error})",
-            "Delete the file, and one is trained there anew",
+            f"{path}: is no EF reader of this version ({type(error).__name__}: {error})", remedy
         ) from None
-    return net.eval(), found
+    return net.eval(), found | {"hash": _hash(path)}
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]]:
@@ -118,9 +131,11 @@ def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]
     with torch.random.fork_rng([]):
         torch.manual_seed(wanted.seed)
         net = EFReader()
-    data = render_many(wanted.clips, wanted.frames, wanted.rate, SEEDS, "reader's phantoms")
+    data = render_many(wanted.clips, wanted.frames, wanted.rate, wanted.size, SEEDS, "reader's phantoms")
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=wanted.steps, pct_start=0.15)
+    # A checkpoint of another training must not be gone on with.
+    name = "-".join(["reader", *(f"{value:g}" for value in asdict(wanted).values())])
     fit(
         net,
         lambda step: _batches(data, wanted.seed, step),
@@ -129,13 +144,13 @@ def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]
         optimizer=optimizer,
         scheduler=schedule,
         out=path.parent,
-        name="reader",
+        name=name,
         seed=wanted.seed,
         accelerator=Accelerator(mixed_precision="no", cpu=True),
         save_every=max(100, wanted.steps // 10),
     )
     net.cpu().eval()
-    unseen = render_many(max(64, wanted.clips // 8), wanted.frames, wanted.rate, JUDGES, "reader's judges")
+    unseen = render_many(max(64, wanted.clips // 8), wanted.frames, wanted.rate, wanted.size, JUDGES, "reader's judges")
     truth = unseen.ef.double().numpy()
     error = read_ef(net, unseen.clips) - truth
     r2 = 1 - float((error**2).mean() / truth.var())
@@ -143,7 +158,8 @@ def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]
     with atomic_path(path) as temporary:
         state = {key: value.contiguous() for key, value in net.state_dict().items()}
         save_file(state, temporary, metadata={"reader": json.dumps(found)})
-    return net, found
+    (path.parent / f"{name}.ckpt").unlink(missing_ok=True)
+    return net, found | {"hash": _hash(path)}
 
 
 def reading_loss(net: nn.Module, batch: Readings) -> dict[str, Tensor]:

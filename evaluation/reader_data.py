@@ -1,9 +1,9 @@
 """What the EF reader learns from, and is judged by: short phantom clips of hearts that nothing else sees."""
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,7 @@ from echo_augment.augmentor.orphans import end_with_parent
 SEEDS = 900_000_000  # phantoms of the reader alone: far from every data set's seeds
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(NamedTuple):
     """Clips and what is to be read from them.
 
     Attributes:
@@ -32,13 +31,14 @@ class Readings:
     volumes: Tensor
 
 
-def render_one(seed: int, frames: int, rate: float) -> tuple[npt.NDArray[np.uint8], float, npt.NDArray[np.float32]]:
+def render_one(
+    seed: int, frames: int, rate: float, size: int
+) -> tuple[npt.NDArray[np.uint8], float, npt.NDArray[np.float32]]:
     """A short phantom clip, its heart's EF (of the beat, not of the few frames drawn) and the volumes it shows."""
     phantom = sample_phantom(seed)
     start = float(np.random.default_rng([seed, 3]).uniform(0, 0.7))
-    clip = render(phantom.motion, phantom.appearance, frames=frames, fps=rate, start=start, seed=seed)
-    volumes = volume_curve(phantom.motion, phantom.appearance, frames=frames, fps=rate, start=start).volumes
-    return clip.frames, whole_beat_ef(seed), (volumes / volumes.max()).astype(np.float32)
+    clip = render(phantom.motion, phantom.appearance, frames=frames, fps=rate, start=start, seed=seed, size=size)
+    return clip.frames, whole_beat_ef(seed), (clip.volumes / clip.volumes.max()).astype(np.float32)
 
 
 def whole_beat_ef(seed: int) -> float:
@@ -47,9 +47,9 @@ def whole_beat_ef(seed: int) -> float:
     return float(volume_curve(phantom.motion, phantom.appearance).ef)
 
 
-def render_many(count: int, frames: int, rate: float, first: int, what: str) -> Readings:
+def render_many(count: int, frames: int, rate: float, size: int, first: int, what: str) -> Readings:
     """``count`` phantoms from seed ``first`` on, rendered by all cores."""
-    job = partial(render_one, frames=frames, rate=rate)
+    job = partial(render_one, frames=frames, rate=rate, size=size)
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         made = list(
             tqdm(pool.map(job, range(first, first + count), chunksize=16), total=count, desc=what, mininterval=1.0)

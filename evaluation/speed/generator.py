@@ -20,7 +20,7 @@ from echo_augment.augmentor.mcdm.precision import fast_dtype
 from .material import SAMPLE, Material
 from .rows import Row, Table, missing, number, seconds_text
 from .timing import Contender, Seconds, Spread, interleave, ratio
-from .variants import check_variants, make_variants, variant_rows
+from .variants import make_variants, variant_rows
 
 STEPS = (1, 2, 4, 8)
 REFERENCE = ("ddpm", 128)  # arXiv 2512.09418
@@ -87,9 +87,9 @@ def generator_table(
         rounds: repetitions.
         slow: time the reference's sampler too.
         device: of the pipeline.
-        variants: other ways to run it that are compared, of `variants.VARIANTS`.
+        variants: other ways to run it that are compared, of `variants.VARIANTS`; with one step at least, so that the
+            denoiser has a part in it.
     """
-    check_variants(variants)
     pipeline = load(generator, device)
     steps = int(pipeline.config["steps"]) if steps is None else steps
     table = EchoNetDynamic(material.root, "train", "EF", **SAMPLE).rows
@@ -104,15 +104,17 @@ def generator_table(
     def sample(sampler: str, count: int) -> Contender:
         return lambda turn: call(pipeline, inputs, sampler, count, turn)
 
+    seen = max(1, steps)
+
     def varied(other: MCDMPipeline, turn: int) -> Tensor:
-        return call(other, inputs, "ddim", steps, turn)
+        return call(other, inputs, "ddim", seen, turn)
 
     sample(REFERENCE[0], 1)(0)
     others = make_variants(variants, lambda: load(generator, device), varied, varied(pipeline, 0)) if variants else {}
     contenders = {ddim(count): sample("ddim", count) for count in sorted({*STEPS, steps})}
     contenders["decode"] = lambda turn: fast(device, lambda: decode(pipeline.vae, latents).cpu())
     contenders["donor"] = lambda turn: motion_of(pipeline, read_heart(pipeline, donors[turn % len(donors)]))
-    contenders |= {name: variant.contender for name, variant in others.items()}
+    contenders |= {name: other.contender for name, other in others.items() if other.contender is not None}
     if slow:
         contenders["reference"] = sample(*REFERENCE)
     times = interleave(contenders, rounds, what="generator", warmup=0 if slow else 1)
@@ -121,7 +123,7 @@ def generator_table(
     rows = [
         *sampling_rows(times, batch, steps, device),
         reference_row(times, steps, device),
-        *variant_rows(others, times, times[ddim(steps)], steps),
+        *variant_rows(others, times, times[ddim(seen)], seen),
         *work_rows(times[ddim(steps)] / batch, flops(contenders[ddim(steps)]) / batch, device),
     ]
     how = HOW.format(name=generator, where=where, batch=batch, sampler=sampler, seconds=clip_seconds(pipeline))

@@ -19,6 +19,7 @@ from echo_augment.training_recipes.reporting import write_report
 from .material import Material, prepare
 from .rows import PASS, SHORT, Table
 from .text import machine_line, markdown, summary, terminal
+from .variants import choose_variants
 
 TABLES = ("store", "loader", "live", "fill", "generator")
 QUICK: dict[str, Any] = {
@@ -40,6 +41,7 @@ def run(cfg: DictConfig) -> None:
         EchoAugmentError: a table there is not, or data that cannot be used.
     """
     chosen, out = choose_tables(cfg.tables), Path(cfg.out)
+    variants = choose_variants(cfg.variants, chosen, torch.device(best_device(cfg.device)))
     out.mkdir(parents=True, exist_ok=True)
     sizes = cast(DictConfig, OmegaConf.merge(cfg, QUICK)) if cfg.quick else cfg
     facts = machine()
@@ -49,7 +51,7 @@ def run(cfg: DictConfig) -> None:
         print(f"measured on {material.words}")
         tables = []
         for name in chosen:
-            tables.append(measure(name, sizes, material))
+            tables.append(measure(name, sizes, material, variants))
             print(f"\n{terminal(tables[-1])}", flush=True)
     rows = [row for table in tables for row in table.rows]
     with atomic_path(out / "speed.md") as temporary:
@@ -66,7 +68,7 @@ def run(cfg: DictConfig) -> None:
     print(f"\n{summary(rows)}{rough}; see {path} and {out / 'speed.md'}")
 
 
-def measure(name: str, cfg: DictConfig, material: Material) -> Table:
+def measure(name: str, cfg: DictConfig, material: Material, variants: Sequence[str] = ()) -> Table:
     """Measure one table. What a table needs is imported for it alone."""
     device = torch.device(best_device(cfg.device))
     if name == "store":
@@ -89,7 +91,7 @@ def measure(name: str, cfg: DictConfig, material: Material) -> Table:
         return fill_table(material, **cfg.fill)
     from .generator import generator_table
 
-    sizes = {"steps": cfg.steps, "batch": cfg.batch, "rounds": cfg.rounds, "variants": list(cfg.variants)}
+    sizes = {"steps": cfg.steps, "batch": cfg.batch, "rounds": cfg.rounds, "variants": variants}
     return generator_table(material, generator=cfg.generator, slow=cfg.reference, device=device, **sizes)
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from omegaconf import ListConfig
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 
-from .rows import Row, seconds_text
+from .rows import Row, missing, seconds_text
 from .timing import Contender, Seconds, ratio
 
 Sample = Callable[[MCDMPipeline, int], Tensor]
@@ -30,17 +31,11 @@ def channels_last(pipeline: MCDMPipeline) -> None:
 def compiled(pipeline: MCDMPipeline, mode: str | None = None) -> None:
     """``torch.compile`` what samples and decodes, in place; the first call then takes a minute or two."""
     for net in _networks(pipeline):
-        net.compile(mode=mode)
+        net.compile(mode=mode, dynamic=False)  # a graph for each shape: there are few, and they come again
 
 
 def graphed(pipeline: MCDMPipeline) -> None:
-    """Compiled, and replayed as CUDA graphs.
-
-    Raises:
-        EchoAugmentError: there is no GPU.
-    """
-    if pipeline.device.type != "cuda":
-        raise EchoAugmentError("the variant cuda_graphs needs a GPU", "Leave it out of variants=")
+    """Compiled, and replayed as CUDA graphs."""
     compiled(pipeline, "reduce-overhead")
 
 
@@ -58,11 +53,25 @@ def _networks(pipeline: MCDMPipeline) -> Iterable[nn.Module]:
         yield from pipeline.transport.children()
 
 
-def check_variants(names: Sequence[str]) -> None:
-    """Raise EchoAugmentError for a name that is no variant."""
+def choose_variants(
+    wanted: str | Sequence[str] | ListConfig | None, tables: Sequence[str], device: torch.device
+) -> list[str]:
+    """The names of the variants: none, one, or some.
+
+    Raises:
+        EchoAugmentError: there is no such variant, it needs a GPU, or the generator's table is not measured.
+    """
+    names = wanted.split(",") if isinstance(wanted, str) else list(wanted or [])
     for name in names:
         if name not in VARIANTS:
             raise EchoAugmentError(f"there is no variant {name!r}", f"There are: {', '.join(VARIANTS)}")
+        if name == "cuda_graphs" and device.type != "cuda":
+            raise EchoAugmentError("the variant cuda_graphs needs a GPU", "Leave it out of variants=")
+    if names and "generator" not in tables:
+        raise EchoAugmentError(
+            f"variants={names} are rows of the table generator, which is not measured", "Add it to tables="
+        )
+    return names
 
 
 @dataclass(frozen=True)
@@ -71,15 +80,17 @@ class Variant:
 
     Attributes:
         words: what was done to it.
-        contender: makes a batch of clips.
+        contender: makes a batch of clips; None where it cannot.
         first: seconds of its first call.
         apart: mean difference of its clips from those of the plain generator, in gray levels.
+        trouble: why it cannot.
     """
 
     words: str
-    contender: Contender
-    first: float
-    apart: float
+    contender: Contender | None
+    first: float = 0.0
+    apart: float = 0.0
+    trouble: str = ""
 
 
 def make_variants(
@@ -99,7 +110,12 @@ def make_variants(
         pipeline = load()
         change(pipeline)
         began = time.perf_counter()
-        clips = sample(pipeline, 0)
+        try:
+            clips = sample(pipeline, 0)
+        except Exception as error:  # a compiler can fail in any way; the run's other figures shall not be lost
+            text = " ".join(str(error).split())[:200]
+            made[name] = Variant(words, None, trouble=f"{type(error).__name__}: {text}")
+            continue
         first = time.perf_counter() - began
         apart = float((clips.float() - plain.float()).abs().mean())
         made[name] = Variant(words, lambda turn, pipeline=pipeline: sample(pipeline, turn), first, apart)  # type: ignore[misc]
@@ -112,11 +128,14 @@ def variant_rows(
     """How many times faster each variant is than the generator as it is."""
     rows = []
     for name, variant in variants.items():
+        what = f"{steps} DDIM steps {variant.words}, times faster than without"
+        if variant.contender is None:
+            rows.append(missing(what, variant.trouble))
+            continue
         texts = [seconds_text(float(np.median(part))) for part in (plain, times[name])]
         detail = (
             f"{texts[0]} against {texts[1]} a batch; the first call took {seconds_text(variant.first)}; "
             f"clips differ by {variant.apart:.2g} gray levels on average"
         )
-        what = f"{steps} DDIM steps {variant.words}, times faster than without"
         rows.append(Row(what=what, found=ratio(plain, times[name]), detail=detail))
     return rows

@@ -186,6 +186,13 @@ def test_the_job_measures_and_reports(hearts, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "out").glob(".speed-*")] == [], "the work folder is left behind"
 
 
+def test_the_generator_s_table_has_a_row_for_each_variant(hearts, tmp_path):
+    run(config(tmp_path, hearts, "tables=[generator]", "variants=channels_last", "device=cpu"))
+    rows = json.loads((tmp_path / "report.json").read_text())["tables"]["generator"]["rows"]
+    (row,) = (row for row in rows if "channels last" in row["what"])
+    assert row["what"].startswith("1 DDIM steps") and row["median"] > 0 and "gray levels" in row["detail"]
+
+
 @pytest.mark.slow
 def test_every_table_on_phantoms(tmp_path):
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):

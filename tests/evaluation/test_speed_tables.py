@@ -18,7 +18,7 @@ from echo_augment.evaluation.speed.fill import process_row, write_raw, write_sto
 from echo_augment.evaluation.speed.generator import flops, matrix_peak, reference_row, sampling_rows, work_rows
 from echo_augment.evaluation.speed.live import BLOCK, Steps, Timed, rows_of, watch
 from echo_augment.evaluation.speed.rows import MISSING, PASS, SHORT
-from echo_augment.evaluation.speed.variants import VARIANTS, check_variants, make_variants, variant_rows
+from echo_augment.evaluation.speed.variants import VARIANTS, choose_variants, make_variants, variant_rows
 
 CPU = torch.device("cpu")
 
@@ -189,16 +189,40 @@ def test_variants_of_the_generator_are_held_against_it_as_it_is():
     assert "differ by 2 gray levels" in row.detail
 
 
-def test_a_compiled_network_is_called(monkeypatch):
-    pipeline, calls = MCDMPipeline.load("bundled"), []
-    monkeypatch.setattr(nn.Module, "compile", lambda self, mode=None: calls.append((type(self).__name__, mode)))
+def test_what_is_compiled_is_what_a_sample_calls(monkeypatch):
+    pipeline, called = MCDMPipeline.load("bundled"), set()
+
+    def compile_(self, mode=None, dynamic=None):
+        def call(*args, **kwargs):
+            called.add(type(self).__name__)
+            return self._call_impl(*args, **kwargs)
+
+        self._compiled_call_impl = call
+
+    monkeypatch.setattr(nn.Module, "compile", compile_)
     VARIANTS["compile"][1](pipeline)
-    names = [name for name, mode in calls if mode is None]
-    assert {"Encoder", "Decoder", "UNetSpatioTemporalConditionModel"} < set(names) and len(names) == len(calls) > 3
+    codes = torch.zeros(1, 16, pipeline.transport.config["code_size"])
+    pipeline(torch.zeros(1, 112, 112, dtype=torch.uint8), codes, num_inference_steps=1)
+    assert called == {"Encoder", "Decoder", "UNetSpatioTemporalConditionModel", "Predictor"}
 
 
-def test_variants_that_cannot_be_are_named():
+def test_a_variant_that_fails_is_a_row_and_costs_no_other():
+    def sample(pipeline, turn):
+        raise RuntimeError("no C++\ncompiler")
+
+    variants = make_variants(["compile"], lambda: MCDMPipeline.load("bundled"), sample, torch.zeros(1))
+    row = variant_rows(variants, {}, np.array([3.0]), 1)[0]
+    assert row.verdict == MISSING and row.detail == "RuntimeError: no C++ compiler"
+
+
+def test_variants_are_chosen_before_anything_is_measured():
+    tables = ["store", "generator"]
+    assert choose_variants(None, ["store"], CPU) == choose_variants([], ["store"], CPU) == []
+    assert choose_variants("compile", tables, CPU) == ["compile"]
+    assert choose_variants(["channels_last", "cuda_graphs"], tables, torch.device("cuda"))[1] == "cuda_graphs"
     with pytest.raises(EchoAugmentError, match=r"no variant 'fast'.*channels_last, compile, cuda_graphs"):
-        check_variants(["compile", "fast"])
+        choose_variants("compile,fast", tables, CPU)
     with pytest.raises(EchoAugmentError, match="cuda_graphs needs a GPU"):
-        VARIANTS["cuda_graphs"][1](MCDMPipeline.load("bundled"))
+        choose_variants(["cuda_graphs"], tables, CPU)
+    with pytest.raises(EchoAugmentError, match=r"variants=\['compile'\] are rows of the table generator"):
+        choose_variants("compile", ["store"], CPU)

@@ -15,6 +15,7 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator import training
+from echo_augment.training_recipes.generator.denoising import denoising_loss
 from echo_augment.training_recipes.generator.distilling import consistency_loss
 from echo_augment.training_recipes.generator.latents import Latents
 from echo_augment.training_recipes.generator.prepared import prepare
@@ -222,12 +223,23 @@ def test_a_student_is_a_pipeline_beside_its_teachers(trained, root):
     assert "student" not in json.loads((trained / "report.json").read_text())["stages"]
 
 
-def test_a_reflow_student_learns_from_couplings_that_are_made_once(trained, root, tmp_path, capsys):
+def test_a_reflow_student_learns_from_couplings_that_are_made_once(trained, root, tmp_path, capsys, monkeypatch):
     reflow = ("+only=student", "preset.student.kind=reflow", f"+reuse={trained}")
+    batches = []
+
+    def watched_loss(*args, **kwargs):
+        loss = denoising_loss(*args, **kwargs)
+        return lambda model, batch: batches.append(batch) or loss(model, batch)
+
+    monkeypatch.setattr(training, "denoising_loss", watched_loss)
     run(compose_job(tmp_path, root, *reflow))
     ends = np.load(tmp_path / "couplings.npy")
     assert ends.shape[:3] == (5, 16, 4) and np.isfinite(ends).all() and ends.std() > 0
+    assert len(batches) == 2 and all(batch["noise"].shape == batch["latents"].shape for batch in batches)
+    for clip in torch.cat([batch["latents"] for batch in batches]):
+        assert any(np.array_equal(clip, end) for end in ends.astype(np.float32))
     card = (tmp_path / "generator-student" / "README.md").read_text()
+    assert "+only=student preset.student.kind=reflow" in card
     assert "| couplings |  |" in card and "clips 5" in card and "| student | 2 |" in card
     capsys.readouterr()
     run(compose_job(tmp_path, root, *reflow))

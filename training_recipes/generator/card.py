@@ -123,7 +123,7 @@ def write_card(
     phantom, teacher = cfg.data.name == "phantom", settings.get("teacher")
     rows = []
     for name, figures in sorted(stages.items(), key=lambda stage: ORDER.index(stage[0])):
-        rest = ", ".join(f"{k} {v:.3g}" for k, v in figures.items() if k not in ("steps", "seconds"))
+        rest = ", ".join(f"{k} {_short(v)}" for k, v in figures.items() if k not in ("steps", "seconds"))
         rows.append(f"| {name} | {figures.get('steps', '')} | {figures['seconds']:.0f} | {rest} |")
     text = CARD.format(
         preset=cfg.preset.name,
@@ -135,7 +135,8 @@ def write_card(
         hearts=len(data.training),
         learner="it" if teacher is None else "the student",
         watched=len(data.watched),
-        command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}{command_line(options)}",
+        command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}"
+        f"{command_line(options, cfg.preset.student.kind)}",
         elsewhere=taken_words(options, settings),
         seed=cfg.seed,
         fingerprint=fingerprint,
@@ -144,3 +145,7 @@ def write_card(
     )
     with atomic_path(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"

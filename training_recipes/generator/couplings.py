@@ -6,18 +6,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.transport import MotionTransport
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.files import atomic_path
 
 from .denoising import Windows, condition, noise_scheduler
+from .stages import COUPLINGS
 
 PARTS = "couplings.parts"  # beside the array, until it is whole
-STREAM = 6  # of random numbers: those of the trained stages come before it
+AGAIN = "Delete it and start the run again; it makes what is lacking. All processes must see one out="
 
 
 class Couplings:
@@ -38,9 +41,11 @@ class Couplings:
 
     def given(self, number: int) -> dict[str, Tensor]:
         """The training window of a pair, its noise ``(F, C, h, w)`` beside it."""
-        window = self.windows.draw(np.random.default_rng([self.seed, STREAM, number]), 1)
+        window = self.windows.draw(np.random.default_rng([self.seed, COUPLINGS, number]), 1)
         one = {key: value[0] for key, value in window.items()}
-        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(one["latents"].shape, np.float32)
+        noise = np.random.default_rng([self.seed, COUPLINGS, number, 1]).standard_normal(
+            one["latents"].shape, np.float32
+        )
         return one | {"noise": torch.from_numpy(noise)}
 
     def write(
@@ -67,11 +72,9 @@ class Couplings:
         """
         if self.path.exists():  # killed between joining and being told so
             return
-        folder = self.path.with_name(PARTS)
-        folder.mkdir(parents=True, exist_ok=True)
         numbers = range(share[0] * batch, clips, share[1] * batch)
-        for first in tqdm(numbers, "couplings", unit="part"):
-            part = folder / f"{first:08d}.npy"
+        for first in tqdm(numbers, "couplings", unit="part", disable=share[0] > 0):
+            part = self._part(first)
             if part.exists():
                 continue
             drawn = [self.given(number) for number in range(first, min(first + batch, clips))]
@@ -81,25 +84,33 @@ class Couplings:
             with atomic_path(part) as temporary, temporary.open("wb") as file:
                 np.save(file, ends.half().cpu().numpy(), allow_pickle=False)
 
-    def join(self) -> None:
-        """One array of all parts, which are then deleted."""
-        folder = self.path.with_name(PARTS)
-        if not self.path.exists():
-            self._join(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+    def _part(self, first: int) -> Path:
+        return self.path.with_name(PARTS) / f"{first:08d}.npy"
 
-    def _join(self, folder: Path) -> None:
-        parts = sorted(folder.glob("*.npy"))
-        count = sum(len(np.load(part, mmap_mode="r", allow_pickle=False)) for part in parts)
-        with atomic_path(self.path) as temporary:
-            shape = (count, *np.load(parts[0], mmap_mode="r", allow_pickle=False).shape[1:])
-            target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-            at = 0
-            for part in parts:  # one at a time: as many open files as parts can be too many
-                ends = np.load(part, allow_pickle=False)
-                target[at : at + len(ends)] = ends
-                at += len(ends)
-            target.flush()
+    def join(self, clips: int, batch: int) -> None:
+        """One array of all parts, which are then deleted; ``clips`` and ``batch`` as they were written with.
+
+        Raises:
+            EchoAugmentError: a part is not there, or not whole: every later end would belong to another noise.
+        """
+        if not self.path.exists():
+            shape = (clips, *self._ends(0, clips, batch).shape[1:])
+            with atomic_path(self.path) as temporary:
+                target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+                for first in range(0, clips, batch):
+                    target[first : first + batch] = self._ends(first, clips, batch)
+                target.flush()
+        shutil.rmtree(self.path.with_name(PARTS), ignore_errors=True)
+
+    def _ends(self, first: int, clips: int, batch: int) -> npt.NDArray[np.float16]:
+        part, wanted = self._part(first), min(batch, clips - first)
+        try:
+            ends: npt.NDArray[np.float16] = np.load(part, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise EchoAugmentError(f"{part}: cannot be read ({error})", AGAIN) from None
+        if len(ends) != wanted:
+            raise EchoAugmentError(f"{part}: holds {len(ends)} ends, not {wanted}", AGAIN)
+        return ends
 
     def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
         """``count`` random pairs, stacked: windows whose latents are the teacher's, and their noise."""

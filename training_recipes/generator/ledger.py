@@ -48,6 +48,11 @@ def deciding(settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
     if stage == "hearts":
         return {"videos": others.get("videos")} | {f"preset.{key}": preset.get(key) for key in FOR_HEARTS}
     found = {key: value for key, value in preset.items() if key not in ORDER[place + 1 :]}
+    if stage == "student":
+        kind = {"kind": "consistency"} | dict(preset.get("student", {}))  # the only one before there was a choice
+        found["student"] = kind
+        if kind["kind"] != "reflow":
+            found.pop("couplings", None)  # read by no other
     if place < ORDER.index("motions"):
         found.pop("code", None)
     elif stage == "motions":

@@ -111,8 +111,13 @@ def told(source: str | None, folder: str) -> str:
     return source if source is not None and on_hub and not Path(source).exists() else folder
 
 
-def command_line(options: Options) -> str:
-    """The options that change the weights, as one types them; a folder's path is left to the reader."""
+def command_line(options: Options, student: str = "consistency") -> str:
+    """The options that change the weights, as one types them; a folder's path is left to the reader.
+
+    Args:
+        options: of the run.
+        student: the preset's ``student.kind``.
+    """
     words = []
     if options.codec is not None:
         words.append(f"+codec={told(options.codec, 'FOLDER')}")
@@ -122,6 +127,8 @@ def command_line(options: Options) -> str:
         words.append(f"+distil={options.distil if options.distil == 'bundled' else told(options.distil, 'GENERATOR')}")
     elif options.only == "student":
         words.append("+only=student")
+    if options.only == "student" and student != "consistency":
+        words.append(f"preset.student.kind={student}")
     if options.accumulate > 1:
         words.append(f"+accumulate={options.accumulate}")
     return "".join(f" {word}" for word in words)
@@ -146,6 +153,9 @@ def check_stages(preset: DictConfig, options: Options) -> None:
             these are asked for.
     """
     _choose("preset.student.kind", preset.student.kind, list(STUDENTS))
+    for key in ("clips", "batch", "steps"):
+        if preset.couplings[key] < 1:
+            raise EchoAugmentError(f"preset.couplings.{key} must be at least 1, got {preset.couplings[key]}")
     if options.only == "couplings" and preset.student.kind != "reflow":
         raise EchoAugmentError(f"only=couplings needs preset.student.kind=reflow, got {preset.student.kind!r}")
     if options.only == "transport" != preset.code:

@@ -21,7 +21,7 @@ from ..fit import FitResult, fit
 from .prepared import Prepared
 from .pseudo import PseudoLabels
 
-CODEC, REID, PAIRS, WINDOWS, MOTIONS, STUDENT = range(6)  # one random stream a stage
+CODEC, REID, PAIRS, WINDOWS, MOTIONS, STUDENT, COUPLINGS = range(7)  # one random stream a stage
 
 
 def endless(draw: Callable[[np.random.Generator], Any], seed: int, stream: int) -> Callable[[int], Iterator[Any]]:

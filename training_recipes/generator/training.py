@@ -295,7 +295,7 @@ class GeneratorTraining:
         )
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            couplings.join()
+            couplings.join(settings.clips, settings.batch)
         return {"clips": settings.clips}
 
     def _train_student(self) -> Figures:

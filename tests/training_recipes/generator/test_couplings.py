@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator import couplings
 from echo_augment.training_recipes.generator.couplings import PARTS, Couplings, path_end
 from echo_augment.training_recipes.generator.denoising import denoising_loss, noise_scheduler
@@ -67,7 +68,7 @@ def write(folder, teacher=None, *, clips=10, batch=4, steps=8, share=(0, 1), see
 
 def test_one_step_of_a_model_trained_on_couplings_goes_where_many_of_its_teacher_did(tmp_path):
     made = write(tmp_path, clips=400, batch=400, steps=16)
-    made.join()
+    made.join(400, 400)
     # As draw() gives them, all at once.
     numbers = [made.given(number) for number in range(400)]
     pairs = {key: torch.stack([one[key] for one in numbers]) for key in numbers[0]}
@@ -88,7 +89,7 @@ def test_one_step_of_a_model_trained_on_couplings_goes_where_many_of_its_teacher
 
 def test_a_pair_is_its_number_and_seed_whatever_it_is_drawn_with(tmp_path):
     made = write(tmp_path)
-    made.join()
+    made.join(10, 4)
     ends = np.load(tmp_path / "couplings.npy")
     assert ends.shape == (10, 1, 1, 1, 1) and ends.dtype == np.float16
     batch = made.draw(np.random.default_rng(3), 40)
@@ -106,7 +107,7 @@ def test_a_pair_is_its_number_and_seed_whatever_it_is_drawn_with(tmp_path):
 
 def test_a_killed_run_goes_on_with_the_next_part(tmp_path, monkeypatch):
     whole = write(tmp_path / "whole")
-    whole.join()
+    whole.join(10, 4)
 
     class Dies(Exact):
         def forward(self, *args, **kwargs):
@@ -121,7 +122,7 @@ def test_a_killed_run_goes_on_with_the_next_part(tmp_path, monkeypatch):
     teacher = Exact()
     made = write(killed, teacher)
     assert teacher.calls == [4] * 8 + [2] * 8  # eight steps each of the parts that were lacking
-    made.join()
+    made.join(10, 4)
     assert (killed / "couplings.npy").read_bytes() == (tmp_path / "whole" / "couplings.npy").read_bytes()
     assert not (killed / PARTS).exists()
 
@@ -129,14 +130,30 @@ def test_a_killed_run_goes_on_with_the_next_part(tmp_path, monkeypatch):
         raise AssertionError("made twice")
 
     monkeypatch.setattr(couplings, "path_end", refuse)  # killed after joining, before the ledger knew
-    write(killed).join()
+    write(killed).join(10, 4)
 
 
 def test_processes_share_the_parts(tmp_path):
-    write(tmp_path / "one").join()
+    write(tmp_path / "one").join(10, 4)
     for number in (0, 1):
         made = write(tmp_path / "two", share=(number, 2))
         found = sorted(int(re.sub(r"\D", "", part.name)) for part in (tmp_path / "two" / PARTS).iterdir())
         assert found == ([0, 8], [0, 4, 8])[number]
-    made.join()
+    made.join(10, 4)
     assert (tmp_path / "one" / "couplings.npy").read_bytes() == (tmp_path / "two" / "couplings.npy").read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "torn"])
+def test_a_part_that_is_not_whole_is_named_and_nothing_is_joined(tmp_path, damage):
+    made = write(tmp_path)
+    part = tmp_path / PARTS / "00000004.npy"
+    whole = part.read_bytes()
+    if damage == "missing":
+        part.unlink()
+    elif damage == "short":
+        np.save(part, np.load(part)[:3])
+    else:
+        part.write_bytes(whole[:-3])
+    with pytest.raises(EchoAugmentError, match=r"00000004\.npy: "):
+        made.join(10, 4)
+    assert not (tmp_path / "couplings.npy").exists() and len(list((tmp_path / PARTS).iterdir())) >= 2

@@ -60,13 +60,22 @@ def begin(out: Path, stages: tuple[str, ...] = WANTED, **changes) -> Stages:
         ({"transport__flow": "mafe"}, "motions"),
         ({"transport__steps": 9}, "transport"),
         ({"denoiser__steps": 9}, "denoiser"),
-        ({"couplings__steps": 9}, "couplings"),
         ({"student__steps": 9}, "student"),
     ],
 )
 def test_a_setting_decides_its_own_stage_and_those_after_it(change, first):
     changed = [stage for stage in ORDER if differing(settings(), settings(**change), stage)]
     assert changed == list(ORDER[ORDER.index(first) :])
+
+
+def test_couplings_decide_a_student_that_reads_them_alone():
+    for kind, decided in (("consistency", ["couplings"]), ("reflow", ["couplings", "student"])):
+        before, after = (settings(student__kind=kind, **change) for change in ({}, {"couplings__steps": 9}))
+        assert [stage for stage in ORDER if differing(before, after, stage)] == decided
+    before = settings()  # of a run before there were kinds, and couplings
+    del before["preset"]["couplings"]
+    assert not differing(before, settings(student__kind="consistency"), "student")
+    assert differing(before, settings(student__kind="reflow"), "student")
 
 
 def test_a_stage_s_settings_have_names_to_tell():

@@ -12,7 +12,9 @@ from echo_augment.training_recipes.generator.options import Options, ablate, che
 
 def coded(code, flow="teacher", kind="consistency"):
     """A preset with its motion codes and its student."""
-    return OmegaConf.create({"name": "p", "code": code, "transport": {"flow": flow}, "student": {"kind": kind}})
+    couplings = {"clips": 2, "batch": 1, "steps": 1}
+    preset = {"name": "p", "code": code, "transport": {"flow": flow}, "couplings": couplings, "student": {"kind": kind}}
+    return OmegaConf.create(preset)
 
 
 PRESET = OmegaConf.create({"mafe": {"losses": {"reid": 0.3, "flow": 2.0}, "width": 8}})
@@ -50,7 +52,8 @@ def test_what_changes_the_weights_is_told():
     )
     assert options.settings() == {"accumulate": 4} and options.log == ("wandb",)
     assert command_line(options) == " +codec=hub:a/b/vae +losses=flow +accumulate=4"
-    assert command_line(Options(codec="my-vae")) == " +codec=FOLDER"
+    assert command_line(Options(codec="my-vae"), "reflow") == " +codec=FOLDER"
+    assert command_line(Options(only="student"), "reflow") == " +only=student preset.student.kind=reflow"
     assert command_line(read_options(OmegaConf.create({"distil": "bundled"}))) == " +distil=bundled"
     assert command_line(read_options(OmegaConf.create({"distil": "my-generator"}))) == " +distil=GENERATOR"
     assert command_line(read_options(OmegaConf.create({"distil": "owner/name"}))) == " +distil=owner/name"
@@ -78,6 +81,10 @@ def test_a_run_that_would_not_do_what_it_is_asked_for_is_refused():
         check_stages(coded("mafe", kind="gan"), Options())
     with pytest.raises(EchoAugmentError, match=r"only=couplings needs preset\.student\.kind=reflow"):
         check_stages(coded("mafe"), Options(only="couplings"))
+    none = coded("mafe")
+    none.couplings.clips = 0
+    with pytest.raises(EchoAugmentError, match=r"preset\.couplings\.clips must be at least 1, got 0"):
+        check_stages(none, Options())
     with pytest.raises(EchoAugmentError, match=r"only=transport needs preset\.code=transport, got 'mafe'"):
         check_stages(coded("mafe", "mafe"), Options(only="transport"))
     for code, flow in (("flow", "mafe"), ("transport", "teacher")):
