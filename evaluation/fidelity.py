@@ -62,7 +62,7 @@ def run(cfg: DictConfig) -> None:
             "more",
             "0 is for generators with a motion transport",
         )
-    check_strength(pipeline, cfg.pairs, cfg.amplitude, cfg.guidance)
+    amplitude, guidance = check_strength(pipeline, cfg.pairs, cfg.amplitude, cfg.guidance)
     extractor = None if cfg.extractor == "reader" else load_extractor(cfg.extractor)
     frames, size = int(pipeline.config["frames"]), int(pipeline.config["size"])
     wanted = Training(cfg.reader.clips, cfg.reader.steps, frames, rate, size, cfg.seed)
@@ -96,8 +96,8 @@ def run(cfg: DictConfig) -> None:
         figures["curve"] = step_curve(pipeline, reader, pairs, list(cfg.curve), cfg.sampler, cfg.seed)
         figures["fewest_steps"] = fewest_steps(figures["curve"])
         write_curve_plot(out / "curve.png", figures["curve"])
-    if cfg.amplitude or cfg.guidance:
-        figures["strength"] = strengths(pipeline, reader, pairs, cfg.amplitude, cfg.guidance, sampling)
+    if amplitude or guidance:
+        figures["strength"] = strengths(pipeline, reader, pairs, amplitude, guidance, sampling)
     shown = {name: clips[name] for name in ("donor", "counterfactual", "generated", "codec")}
     write_sheet(out / "contact_sheet.png", shown, pairs.ef_motion, cfg.shown)
     write_gif(out / "pairs.gif", shown, cfg.shown, rate)

@@ -18,13 +18,15 @@ from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
 from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.precision import fast_dtype
+from echo_augment.cache import EchoAugmentError
 
 from .beats import phantom_phase_error
 from .reader_data import whole_beat_ef
 
 Clips = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
-SEEDS = 800_000_000  # phantoms of this job alone: no generator, reader or benchmark has seen them
+SEEDS = 800_000_000  # phantoms of this job alone: no data set may have them (phantom.writing.RESERVED)
+SEEDS_PER_RUN, RUNS = 100_000, 1000  # beyond them are the reader's own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +76,18 @@ def heart_of(phantom: Phantom, rate: float, size: int) -> Heart:
 
 
 def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
-    """``count`` pairs of phantoms of their own, and all that is known of them without the denoiser."""
+    """``count`` pairs of phantoms of their own, and all that is known of them without the denoiser.
+
+    Raises:
+        EchoAugmentError: a seed or a number of pairs whose phantoms would be another run's, or the reader's own.
+    """
+    if not (0 <= seed < RUNS and 1 <= count <= SEEDS_PER_RUN // 2):
+        raise EchoAugmentError(
+            f"pairs={count} of seed={seed}: their phantoms would be another run's, or those that the EF reader knows",
+            f"Take a seed below {RUNS} and at most {SEEDS_PER_RUN // 2} pairs",
+        )
     frames, rate, size = (pipeline.config[key] for key in ("frames", "rate", "size"))
-    phantoms = [sample_phantom(SEEDS + seed * 100_000 + i) for i in range(2 * count)]
+    phantoms = [sample_phantom(SEEDS + seed * SEEDS_PER_RUN + i) for i in range(2 * count)]
     motions, looks = phantoms[:count], phantoms[count:]
     clips: dict[str, list[Clips]] = {name: [] for name in ("counterfactual", "codec", "still", "own", "donor")}
     codes, rests, references, starts, masks, phases = [], [], [], [], [], []

@@ -64,7 +64,7 @@ def get_reader(folder: Path | None, out: Path, wanted: Training) -> tuple[EFRead
 
     Returns:
         The net, and its figures on phantoms it never saw (``r2``, and ``mae`` in EF points) with its training and the
-        hash of its weights.
+        hash of its file.
 
     Raises:
         EchoAugmentError: the folder's reader reads other clips, or learned from less, or is damaged.
@@ -135,7 +135,7 @@ def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=wanted.steps, pct_start=0.15)
     # A checkpoint of another training must not be gone on with.
-    name = "-".join(["reader", *(f"{value:g}" for value in asdict(wanted).values())])
+    name = "-".join(["reader", *(str(value) for value in asdict(wanted).values())])
     fit(
         net,
         lambda step: _batches(data, wanted.seed, step),

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
 from echo_augment.augmentor.orphans import end_with_parent
 
-SEEDS = 900_000_000  # phantoms of the reader alone: far from every data set's seeds
+SEEDS = 900_000_000  # phantoms of the reader alone: no data set may have them (phantom.writing.RESERVED)
 
 
 class Readings(NamedTuple):

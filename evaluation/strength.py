@@ -1,5 +1,6 @@
 """Motion made weaker or stronger at generation: does the EF of the clips follow, so that it can be told beforehand?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,21 +21,36 @@ from .swap import adherence
 Values = npt.NDArray[np.float64]
 
 
-def check_strength(pipeline: MCDMPipeline, pairs: int, amplitude: Sequence[float], guidance: Sequence[float]) -> None:
-    """Refuse what cannot be measured.
+def check_strength(
+    pipeline: MCDMPipeline, pairs: int, amplitude: Any, guidance: Any
+) -> tuple[list[float], list[float]]:
+    """The factors and scales that are asked for, as configured: each a list, or null for none.
 
     Raises:
-        EchoAugmentError: amplitudes of a generator with one code a clip, or too few pairs to calibrate a label.
+        EchoAugmentError: they are no lists of numbers, the generator has one code a clip and cannot be told amplitudes,
+            or there are too few pairs to calibrate a label.
     """
+    amplitude, guidance = _numbers("amplitude", amplitude), _numbers("guidance", guidance)
     if amplitude and pipeline.config["code"] == "vector":
         raise EchoAugmentError(
-            f"amplitude={list(amplitude)}: one motion vector a clip has no ED frame to be scaled about",
+            f"amplitude={amplitude}: one motion vector a clip has no ED frame to be scaled about",
             "Leave amplitude out",
         )
     if (amplitude or guidance) and pairs < 8:
         raise EchoAugmentError(
-            f"amplitude and guidance are calibrated on pairs, and pairs={pairs} are too few", "Take 8"
+            f"amplitude and guidance are calibrated on pairs, and pairs={pairs} are too few", "Take 8 or more"
         )
+    return amplitude, guidance
+
+
+def _numbers(key: str, values: Any) -> list[float]:
+    try:
+        found = [float(value) for value in ([] if values is None else list(values))]
+    except (TypeError, ValueError):
+        found = [math.nan]
+    if not all(math.isfinite(value) for value in found):
+        raise EchoAugmentError(f"{key} must be a list of numbers, got {values}", f"For instance {key}=[0.8,1.2]")
+    return found
 
 
 def strengths(
@@ -54,6 +70,10 @@ def strengths(
         amplitude: factors by which codes differ from the ED frame's (``mcdm.motion.amplify``); 1 changes nothing.
         guidance: scales of guidance on the motion; 1 is none. With one denoising step at least.
         sampling: ``steps``, ``sampler`` and ``seed``.
+
+    Returns:
+        A dict for each: ``what`` (``amplitude`` or ``guidance``), ``factor``, ``steps``, ``mean`` EF read in percent,
+        and what :func:`~.swap.adherence` and :func:`calibration` give.
     """
     wanted = [("amplitude", float(factor)) for factor in amplitude] + [("guidance", float(scale)) for scale in guidance]
     rows = []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
@@ -186,11 +187,17 @@ def test_the_job_measures_and_reports(hearts, tmp_path, capsys):
     assert [path.name for path in (tmp_path / "out").glob(".speed-*")] == [], "the work folder is left behind"
 
 
-def test_the_generator_s_table_has_a_row_for_each_variant(hearts, tmp_path):
-    run(config(tmp_path, hearts, "tables=[generator]", "variants=channels_last", "device=cpu"))
+def test_the_generator_s_table_has_a_row_for_each_variant_one_that_fails_too(hearts, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no C++\ncompiler")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    run(config(tmp_path, hearts, "tables=[generator]", "variants=[compile,channels_last]", "device=cpu"))
     rows = json.loads((tmp_path / "report.json").read_text())["tables"]["generator"]["rows"]
-    (row,) = (row for row in rows if "channels last" in row["what"])
-    assert row["what"].startswith("1 DDIM steps") and row["median"] > 0 and "gray levels" in row["detail"]
+    failed, row = (row for row in rows if "times faster than without" in row["what"])
+    assert failed["verdict"] == MISSING and failed["detail"] == "RuntimeError: no C++ compiler"
+    assert row["what"].startswith("1 DDIM steps with the channels last") and row["median"] > 0
+    assert "gray levels" in row["detail"]
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from echo_augment.augmentor.mcdm.motion import amplify
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation import strength
+from echo_augment.evaluation.pairs import draw_pairs, generate
 from echo_augment.evaluation.strength import calibration, check_strength, strength_text, strengths
 
 
@@ -50,10 +52,49 @@ def test_every_strength_is_generated_and_read(monkeypatch):
     assert "| amplitude 0.5 | 0 | 25.0 |" in text and "| guidance 1.5 | 1 | 50.0 |" in text
 
 
+class Recorder:
+    """A generator whose codes are the numbers of the frames on a heart's grid, and which notes what it is told."""
+
+    def __init__(self):
+        self.config = {"frames": 16, "rate": 12.5, "size": 112, "code": "mafe", "detail": False}
+        self.vae, self.device, self.told = MCDMPipeline.load("bundled").vae, torch.device("cpu"), []
+
+    def encode_motion(self, heart):
+        self.ed = heart.ed
+        return torch.from_numpy(heart.grid.astype(np.float32))[:, None]
+
+    def __call__(self, looks, codes, **told):
+        self.told.append(told)
+        return (torch.zeros(len(looks), 16, 112, 112, dtype=torch.uint8),)
+
+
+def test_rests_are_the_ed_frames_codes_and_guidance_reaches_the_generator():
+    pipeline = Recorder()
+    pairs = draw_pairs(pipeline, 1, seed=3)
+    assert pairs.rests[0].item() == pipeline.ed and pairs.codes[0].shape == (16, 1)
+    generate(pipeline, pairs.references, pairs.codes, steps=1, sampler="ddim", seed=0, guidance=1.5)
+    generate(pipeline, pairs.references, pairs.codes, steps=1, sampler="ddim", seed=0)
+    assert [told["guidance_scale"] for told in pipeline.told] == [1.5, 1.0]
+
+
+@pytest.mark.parametrize(("count", "seed"), [(1, 1000), (1, -1), (50_001, 0), (0, 0)])
+def test_pairs_whose_phantoms_others_know_are_refused(count, seed):
+    with pytest.raises(EchoAugmentError, match=rf"pairs={count} of seed={seed}: their phantoms would be"):
+        draw_pairs(Recorder(), count, seed)
+
+
+@pytest.mark.parametrize("value", [1.2, ["a"], [float("nan")], True])
+def test_what_is_no_list_of_numbers_is_named(value):
+    frame = SimpleNamespace(config={"code": "mafe"})
+    for key in ("amplitude", "guidance"):
+        with pytest.raises(EchoAugmentError, match=rf"{key} must be a list of numbers, got .*{key}=\[0.8,1.2\]"):
+            check_strength(frame, 8, **({"amplitude": [], "guidance": []} | {key: value}))
+
+
 def test_what_cannot_be_measured_is_refused_first():
     vector, frame = (SimpleNamespace(config={"code": code}) for code in ("vector", "mafe"))
-    check_strength(frame, 8, [0.5], [2.0])
-    check_strength(vector, 2, [], [])
+    assert check_strength(frame, 8, [0.5], (2,)) == ([0.5], [2.0])
+    assert check_strength(vector, 2, [], None) == ([], [])
     with pytest.raises(EchoAugmentError, match=r"amplitude=\[0\.5\]: one motion vector"):
         check_strength(vector, 100, [0.5], [])
     with pytest.raises(EchoAugmentError, match="pairs=7 are too few"):

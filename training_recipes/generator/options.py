@@ -150,14 +150,14 @@ def check_stages(preset: DictConfig, options: Options) -> None:
     Raises:
         EchoAugmentError: ``only`` is a stage that the preset's motion codes do not need, or ``losses`` changes a MAFE
             that they do not read; or the student is of no kind that there is, or of one that needs no couplings where
-            these are asked for.
+            these are asked for; or of couplings there are to be none.
     """
     _choose("preset.student.kind", preset.student.kind, list(STUDENTS))
-    for key in ("clips", "batch", "steps"):
-        if preset.couplings[key] < 1:
-            raise EchoAugmentError(f"preset.couplings.{key} must be at least 1, got {preset.couplings[key]}")
     if options.only == "couplings" and preset.student.kind != "reflow":
         raise EchoAugmentError(f"only=couplings needs preset.student.kind=reflow, got {preset.student.kind!r}")
+    for key in ("clips", "batch", "steps") if "couplings" in options.stages(preset) else ():
+        if preset.couplings[key] < 1:
+            raise EchoAugmentError(f"preset.couplings.{key} must be at least 1, got {preset.couplings[key]}")
     if options.only == "transport" != preset.code:
         raise EchoAugmentError(f"only=transport needs preset.code=transport, got {preset.code!r}")
     unread = preset.code == "flow" or (preset.code == "transport" and preset.transport.flow == "teacher")

@@ -81,10 +81,11 @@ def test_a_run_that_would_not_do_what_it_is_asked_for_is_refused():
         check_stages(coded("mafe", kind="gan"), Options())
     with pytest.raises(EchoAugmentError, match=r"only=couplings needs preset\.student\.kind=reflow"):
         check_stages(coded("mafe"), Options(only="couplings"))
-    none = coded("mafe")
+    none = coded("mafe", kind="reflow")
     none.couplings.clips = 0
+    check_stages(none, Options())
     with pytest.raises(EchoAugmentError, match=r"preset\.couplings\.clips must be at least 1, got 0"):
-        check_stages(none, Options())
+        check_stages(none, Options(only="student"))
     with pytest.raises(EchoAugmentError, match=r"only=transport needs preset\.code=transport, got 'mafe'"):
         check_stages(coded("mafe", "mafe"), Options(only="transport"))
     for code, flow in (("flow", "mafe"), ("transport", "teacher")):

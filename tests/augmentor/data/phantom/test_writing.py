@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.data.phantom import load_masks, load_phantoms, render, sample_phantom, write_phantoms
-from echo_augment.augmentor.data.phantom.writing import assign_splits, phantom_seeds
+from echo_augment.augmentor.data.phantom.writing import RESERVED, assign_splits, phantom_seeds
 from echo_augment.augmentor.data.tracing import read_tracings, tracing_area
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.evaluation import pairs, reader_data
 
 SMALL = {"frames": 40, "fps": 50}
 
@@ -100,6 +101,13 @@ def test_splits_are_a_fixed_permutation():
 
 def test_sets_of_different_seeds_share_no_heart():
     assert not set(phantom_seeds(5000, 0)) & set(phantom_seeds(5000, 1))
+
+
+@pytest.mark.parametrize(("module", "seed"), [(pairs, 800), (reader_data, 900), (reader_data, 910)])
+def test_sets_whose_phantoms_judge_generators_are_refused(module, seed):
+    assert module.SEEDS // 1_000_000 in RESERVED
+    with pytest.raises(EchoAugmentError, match=f"the phantoms of set {seed} judge generators"):
+        phantom_seeds(10, seed)
 
 
 def test_another_set_is_never_written_over(root: Path, tmp_path: Path):
