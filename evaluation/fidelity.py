@@ -1,5 +1,6 @@
 """``echo-augment fidelity``: does a generated clip carry the motion donor's EF and the appearance donor's look?"""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def run(cfg: DictConfig) -> None:
     if cfg.training is not None:
         figures["coverage"] = coverage(pipeline, pairs, made, cfg.training, limit=cfg.training_hearts, **sampling)
     if cfg.curve:
-        figures["curve"] = step_curve(pipeline, reader, pairs, list(cfg.curve), cfg.sampler, cfg.seed)
+        done = {steps: (made, seconds)}
+        figures["curve"] = step_curve(pipeline, reader, pairs, list(cfg.curve), cfg.sampler, cfg.seed, done)
         figures["fewest_steps"] = fewest_steps(figures["curve"])
         write_curve_plot(out / "curve.png", figures["curve"])
     if amplitude or guidance:
@@ -159,12 +161,26 @@ def frechet_figures(clips: dict[str, Clips], extract: Extractor) -> dict[str, An
 
 
 def step_curve(
-    pipeline: MCDMPipeline, reader: EFReader, pairs: Pairs, steps: list[int], sampler: str, seed: int
+    pipeline: MCDMPipeline,
+    reader: EFReader,
+    pairs: Pairs,
+    steps: list[int],
+    sampler: str,
+    seed: int,
+    done: Mapping[int, tuple[Clips, float]],
 ) -> list[dict[str, Any]]:
-    """Counterfactual error, EF adherence and seconds a clip at each number of steps; the same noise throughout."""
+    """Counterfactual error, EF adherence and seconds a clip at each number of steps; the same noise throughout.
+
+    What is ``done`` already, clips and seconds by number of steps, is not generated again.
+    """
     found = []
     for count in steps:
-        made, _, seconds = generate(pipeline, pairs.references, pairs.codes, steps=count, sampler=sampler, seed=seed)
+        if count in done:
+            made, seconds = done[count]
+        else:
+            made, _, seconds = generate(
+                pipeline, pairs.references, pairs.codes, steps=count, sampler=sampler, seed=seed
+            )
         kept = adherence(read_ef(reader, torch.from_numpy(made)), pairs.ef_motion, pairs.ef_look)
         found.append({"steps": count, **kept, **likeness(made, pairs.clips["counterfactual"]), "seconds": seconds})
     return found

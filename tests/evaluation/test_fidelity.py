@@ -1,5 +1,7 @@
 """The swap test and the image distances: what they say of cases with a known answer."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
@@ -58,6 +60,22 @@ def test_sheet_and_gif_show_every_pair(tmp_path):
         assert {90, 200} <= set(np.asarray(sheet).ravel().tolist())
     with Image.open(tmp_path / "g.gif") as gif:
         assert gif.size == (2 * 60, 2 * 54) and gif.info["duration"] == 80
+
+
+def test_a_curve_takes_what_was_generated_before(monkeypatch):
+    truth = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16)).astype(np.uint8)
+    ef, asked = np.linspace(30, 70, 6), []
+    pairs = SimpleNamespace(clips={"counterfactual": truth}, references=None, codes=None, ef_motion=ef, ef_look=ef % 7)
+
+    def generate(pipeline, references, codes, *, steps, sampler, seed):
+        asked.append(steps)
+        return truth ^ 8, None, 2.0
+
+    monkeypatch.setattr(fidelity, "generate", generate)
+    monkeypatch.setattr(fidelity, "read_ef", lambda reader, clips: ef + float(clips[0, 0, 0, 0] == truth[0, 0, 0, 0]))
+    done = {0: (truth ^ 1, 1.0), 9: (truth, 9.0)}
+    none, one = fidelity.step_curve(None, None, pairs, [0, 1], "ddim", 0, done)
+    assert asked == [1] and (none["seconds"], one["seconds"]) == (1.0, 2.0) and none["psnr"] > one["psnr"]
 
 
 @pytest.mark.parametrize("key", ["training", "data.root", "segmenter"])

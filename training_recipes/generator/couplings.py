@@ -20,7 +20,7 @@ from .denoising import Windows, condition, noise_scheduler
 from .stages import COUPLINGS
 
 PARTS = "couplings.parts"  # beside the array, until it is whole
-AGAIN = "Delete it and start the run again; it makes what is lacking. All processes must see one out="
+AGAIN = "Start the run again, without that file: it makes what is lacking. All processes must see one out="
 
 
 class Couplings:
