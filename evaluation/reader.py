@@ -163,7 +163,15 @@ def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]
 
 
 def reading_loss(net: nn.Module, batch: Readings) -> dict[str, Tensor]:
-    """Error of EF, and of the volumes in hundredths, which bring the net to look at the ventricle."""
+    """Error of EF, and of the volumes in hundredths, which bring the net to look at the ventricle.
+
+    Args:
+        net: an :class:`~.reader_net.EFReader`, perhaps wrapped.
+        batch: clips ``(B, T, H, W)`` with values 0 to 255, EF ``(B,)`` in percent, volumes ``(B, T)`` as shares.
+
+    Returns:
+        ``ef`` and ``volumes``, smooth L1 distances in EF points and hundredths, and ``loss``, their sum.
+    """
     ef, volumes = net(batch.clips)
     losses = {
         "ef": nn.functional.smooth_l1_loss(ef, batch.ef, beta=BETA),
