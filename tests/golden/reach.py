@@ -1,0 +1,45 @@
+"""The only place of the golden tests that names modules which may move; when one does, mend the import here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from echo_augment.augmentor.mcdm.fingerprint import CLIP_CODE, hash_weights
+from echo_augment.augmentor.mcdm.motion import stretch
+from echo_augment.augmentor.mcdm.pipeline import BUNDLED
+from echo_augment.training_recipes.cli import main as command_line  # as pyproject.toml names it
+from echo_augment.training_recipes.ef_run import EfRun
+from echo_augment.training_recipes.seg_run import SegmentationRun
+from echo_augment.training_recipes.train_job import run_of
+
+__all__ = ["bundled_hash", "clip_code", "command_line", "training_key", "window_of"]
+
+KINDS = {"train-ef": EfRun, "train-segmentation": SegmentationRun}
+
+
+def training_key(job: str, settings: Mapping[str, Any]) -> str:
+    """The key under which a finished training is found again.
+
+    Args:
+        job: ``train-ef`` or ``train-segmentation``.
+        settings: the job's whole configuration, as ``--cfg job --resolve`` prints it.
+    """
+    return run_of(KINDS[job], OmegaConf.create(dict(settings))).key()
+
+
+def bundled_hash() -> str:
+    """Hash of the bundled generator's weights and configurations; it goes into the fingerprint of every clip."""
+    return hash_weights(Path(BUNDLED))
+
+
+def clip_code() -> int:
+    """The number that goes into every fingerprint beside the package's version."""
+    return CLIP_CODE
+
+
+def window_of(codes: torch.Tensor, frames: int, start: float, tempo: float) -> torch.Tensor:
+    """Motion codes of ``frames`` frames, from ``start`` on, at ``tempo``."""
+    return stretch(codes, frames, start=start, tempo=tempo)

@@ -1,0 +1,82 @@
+"""What ``--cfg job --resolve`` prints for every job and every file of its groups, and the keys of trainings."""
+
+from pathlib import Path
+
+import commands
+import frozen
+import pytest
+import yaml
+
+DECLARED_SINCE: dict[str, object] = {}
+"""Settings that came after the goldens: path, for every job or as ``job:path``, and default. Null needs no entry."""
+
+GONE = object()
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory) -> Path:
+    return commands.in_child("configs", tmp_path_factory.mktemp("golden") / "configs")
+
+
+def load(folder: Path, name: str) -> dict:
+    return yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def at(settings: object, path: str) -> object:
+    """The value at a path of `commands.leaves`; GONE where there is none. Names of arms have no dots."""
+    for name in path.split("."):
+        if not isinstance(settings, dict) or name not in settings:
+            return GONE
+        settings = settings[name]
+    return settings
+
+
+def config_differences(job: str, golden: dict, found: dict) -> list[str]:
+    """What of ``golden`` is gone or another value, and what is new without being null or declared, a line each."""
+    lines, expected = [], dict(commands.leaves(golden))
+    for path, value in expected.items():
+        now = at(found, path)
+        if value == {} and isinstance(now, dict):  # what it has now is new
+            continue
+        if now is GONE or type(now) is not type(value) or now != value:
+            lines.append(f"{path}: {value!r} was, {'nothing' if now is GONE else repr(now)} is")
+    for path, value in commands.leaves(found):
+        declared = DECLARED_SINCE.get(f"{job}:{path}", DECLARED_SINCE.get(path, GONE))
+        if path not in expected and value is not None and (declared is GONE or declared != value):
+            lines.append(f"{path}: is new, with {value!r}")
+    return lines
+
+
+@pytest.mark.parametrize("name", commands.config_commands())
+def test_config_is_as_before(composed, name):
+    job = commands.config_commands()[name][0]
+    lines = config_differences(job, load(frozen.CONFIGS, name), load(composed, name))
+    assert not lines, "\n".join(lines)
+
+
+def test_every_golden_config_is_compared():
+    assert {path.stem for path in frozen.CONFIGS.glob("*.yaml")} == set(commands.config_commands())
+
+
+def test_declared_settings_are_allowed_others_are_not(monkeypatch):
+    golden = {"a": 1, "group": {"b": None}, "empty": {}}
+    assert not config_differences("job", golden, {**golden, "new": None, "empty": {"c": None}})
+    assert config_differences("job", golden, {**golden, "new": 2}) == ["new: is new, with 2"]
+    assert config_differences("job", golden, {**golden, "empty": {"c": 0}}) == ["empty.c: is new, with 0"]
+    assert config_differences("job", golden, {"a": 1.0, "group": {}, "empty": None}) == [
+        "a: 1 was, 1.0 is",
+        "group.b: None was, nothing is",
+        "empty: {} was, None is",
+        "group: is new, with {}",
+    ]
+    monkeypatch.setitem(DECLARED_SINCE, "job:new", 2)
+    assert not config_differences("job", golden, {**golden, "new": 2})
+    assert config_differences("other", golden, {**golden, "new": 2})
+
+
+def test_keys_of_trainings_are_as_before(composed, tmp_path):
+    """A training that was done before must be found again: with the configurations of today, and with the old ones."""
+    golden = frozen.read(frozen.DATA / "keys.json")
+    for name, folder in (("now", composed), ("then", frozen.CONFIGS)):
+        (tmp_path / name).mkdir()
+        assert frozen.keys(folder, tmp_path / name) == golden, f"with the configurations of {name}"
