@@ -16,6 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
+CONDITIONS = {
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",  # where a processor has bf16, clips are made in it, and differ by grey levels
+}
+"""The same arithmetic on every machine."""
+
 SET, CACHE, REAL = "set", "cache", "ef-real"  # folders that others need
 
 COMMON = ["device=cpu", "trainer.precision=fp32", "trainer.batch_size=4", "trainer.stats_clips=4", "val_at_least=2"]
@@ -112,6 +120,8 @@ def trained(folder: Path) -> dict[str, int]:
 
 def run_jobs(root: Path) -> None:
     """Run every job; what is not in the reports goes to ``jobs.json``: exit codes, seconds, second runs."""
+    import frozen
+
     done: dict[str, dict[str, object]] = {}
     for name, arguments in job_commands(root):
         began = time.monotonic()
@@ -125,6 +135,7 @@ def run_jobs(root: Path) -> None:
         first, arguments = trained(root / name), dict(job_commands(root))[name]
         code, _ = call([*arguments, f"out={root / name}"])
         done[name]["again"] = {"exit": code, "first": first, "second": trained(root / name)}
+    frozen.write(root / "line.json", frozen.clip_of_line(root / SET))
     (root / "jobs.json").write_text(json.dumps(done, indent=1), encoding="utf-8")
 
 
@@ -142,7 +153,7 @@ def in_child(what: str, root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     outside = ("SLURM_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "PMI_", "OMPI_", "HYDRA_FULL_ERROR")
     env = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
-    env |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(HERE)}
+    env |= CONDITIONS | {"PYTHONPATH": str(HERE)}
     arguments = [sys.executable, str(HERE / "commands.py"), what, str(root)]
     result = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=900)
     if result.returncode:

@@ -64,7 +64,7 @@ def jobs(work: Path) -> None:
         frozen.write(frozen.REPORTS / f"{name}.json", reports.read_report(work, name))
     frozen.write(frozen.DATA / "exits.json", {name: one["exit"] for name, one in done.items()})
     frozen.write(frozen.DATA / "layout.json", {name: frozen.layout(work / name) for name in commands.LAID_OUT})
-    frozen.write(frozen.DATA / "line.json", frozen.clip_of_line(work / commands.SET))
+    shutil.copy(work / "line.json", frozen.DATA / "line.json")
     fill = frozen.ClipStore(work / commands.CACHE).fingerprint
     frozen.write(frozen.DATA / "fingerprints.json", frozen.fingerprints(fill))
 

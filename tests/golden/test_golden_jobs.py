@@ -52,7 +52,7 @@ def test_fingerprints_are_as_before(root):
 
 
 def test_clip_of_a_plan_line_is_as_before(root):
-    golden, found = frozen.read(frozen.DATA / "line.json"), frozen.clip_of_line(root / commands.SET)
+    golden, found = frozen.read(frozen.DATA / "line.json"), frozen.read(root / "line.json")
     frames = [one.pop("frames") for one in (golden, found)]
     assert not (lines := reports.differences(reports.flat("", golden, root), reports.flat("", found, root))), lines
     assert frames[1] == [pytest.approx(frame, abs=0.5) for frame in frames[0]]
