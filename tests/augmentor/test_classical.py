@@ -4,7 +4,7 @@ import albumentations as A
 import numpy as np
 import pytest
 import torch
-from echo_fakes import FakeEcho, make_clip
+from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor import ClassicalAugment, ImageFields, InMemoryClips, SyntheticAugment

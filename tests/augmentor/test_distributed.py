@@ -1,15 +1,10 @@
 """Two ranks of a distributed run (gloo): choices and counts are those of one process; no clip is served twice."""
 
-import sys
-from pathlib import Path
-
 import torch
 import torch.distributed as dist
-from echo_fakes import FakeEcho, make_clip
+from fakes import live as live_fakes
+from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader, DistributedSampler
-
-sys.path.insert(0, str(Path(__file__).parent))
-import live_fakes
 
 from echo_augment.augmentor import InMemoryClips, LiveClips, SyntheticAugment
 from echo_augment.augmentor.devices import process_rank

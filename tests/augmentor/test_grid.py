@@ -7,10 +7,9 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from echo_fakes import FakeEcho, make_clip
+from fakes.echo import TARGETS, FakeEcho, make_clip, same
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from test_synthetic import TARGETS, same
 from torch.utils.data import DataLoader, Dataset
 
 from echo_augment.augmentor import CachedClips, LiveClips, MixedClips, SyntheticAugment
@@ -141,7 +140,7 @@ def test_items_and_counts_are_the_same_everywhere(cache, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_training_goes_on_everywhere_when_the_generator_is_slow_or_dead(cache, method):
     """Promise 8: which items are cached, and that none is missing, does not depend on the generator or the workers."""
-    import live_fakes
+    from fakes import live as live_fakes
 
     names, seen = {}, []
     for factory in (live_fakes.never, live_fakes.dies):

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from echo_fakes import FakeEcho, make_clip
+from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import Subset
 
 from echo_augment.augmentor import InMemoryClips, SyntheticAugment

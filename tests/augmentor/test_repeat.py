@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from echo_fakes import FakeEcho, make_clip
+from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor import InMemoryClips, SyntheticAugment

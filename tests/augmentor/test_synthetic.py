@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from echo_fakes import VALUES, FakeEcho, make_clip
+from fakes.echo import TARGETS, FakeEcho, make_clip, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, Subset, default_collate
@@ -17,13 +17,6 @@ from echo_augment.augmentor.structure import difference
 from echo_augment.cache.errors import EchoAugmentError
 
 SOURCE = InMemoryClips(make_clip(seed) for seed in range(10))
-TARGETS = sorted(set(VALUES) - {"EDV"})
-
-
-def same(one, other):
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return np.array_equal(one, other)
 
 
 @settings(max_examples=60, deadline=None)

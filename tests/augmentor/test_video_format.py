@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from echo_fakes import make_clip
+from fakes.echo import make_clip
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, assert_same_clip, fake_plan, generate
+from fakes.cache import FINGERPRINT, assert_same_clip, fake_plan, generate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, assert_same_clip, fake_plan, gate, generate
+from fakes.cache import FINGERPRINT, assert_same_clip, fake_plan, gate, generate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

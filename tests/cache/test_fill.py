@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from cache_fakes import FINGERPRINT, check_complete, fake_plan, gate, generate
+from fakes.cache import FINGERPRINT, check_complete, fake_plan, gate, generate
 
 from echo_augment.cache import ClipStore, EchoAugmentError, fill, verify
 from echo_augment.cache.lock import FolderLock, lock_path
 from echo_augment.cache.manifest import SHARDS
 
-SCRIPT = Path(__file__).with_name("fill_process.py")
+SCRIPT = Path(__file__).parents[1] / "fakes" / "fill_process.py"
 
 
 def run(plan, folder, generate=generate, **options):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from cache_fakes import fake_plan, generate
+from fakes.cache import fake_plan, generate
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, fill
 from echo_augment.cache.gates import image_gate, judge

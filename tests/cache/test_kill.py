@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cache_fakes import assert_same_clip, check_complete, fake_plan, gate, generate
+from fakes.cache import assert_same_clip, check_complete, fake_plan, gate, generate
 
 from echo_augment.cache import ClipStore, EchoAugmentError, fill
 from echo_augment.cache.manifest import SHARDS, list_shards
 from echo_augment.cache.shard_reader import ShardReader
 from echo_augment.cache.shard_writer import ROOM_BYTES
 
-SCRIPT = Path(__file__).with_name("fill_process.py")
+SCRIPT = Path(__file__).parents[1] / "fakes" / "fill_process.py"
 WORLD = 2
 
 

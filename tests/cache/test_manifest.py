@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, fake_plan, generate
+from fakes.cache import FINGERPRINT, fake_plan, generate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from cache_fakes import donors, fake_plan
+from fakes.cache import donors, fake_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

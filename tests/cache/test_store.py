@@ -5,7 +5,7 @@ import re
 import h5py
 import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, assert_same_clip, fake_clip, fake_plan
+from fakes.cache import FINGERPRINT, assert_same_clip, fake_clip, fake_plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

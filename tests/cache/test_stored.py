@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, assert_same_clip, fake_clip, fake_plan
+from fakes.cache import FINGERPRINT, assert_same_clip, fake_clip, fake_plan
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, StoreWriter
 from echo_augment.cache.manifest import SHARDS

@@ -3,7 +3,7 @@
 import multiprocessing
 import time
 
-from cache_fakes import assert_same_clip, fake_plan, generate
+from fakes.cache import assert_same_clip, fake_plan, generate
 
 from echo_augment.cache import ClipStore, EchoClip, fill, merge, verify
 

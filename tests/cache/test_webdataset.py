@@ -4,7 +4,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from cache_fakes import FINGERPRINT, fake_plan, generate
+from fakes.cache import FINGERPRINT, fake_plan, generate
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, StoreWriter, export_webdataset
 from echo_augment.cache.export_webdataset import key_of

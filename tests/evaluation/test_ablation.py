@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from benchmark_fakes import configure, load
+from fakes.benchmark import configure, load
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 

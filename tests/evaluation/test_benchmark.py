@@ -4,11 +4,11 @@ import csv
 import json
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark_fakes import configure, load
+from fakes.benchmark import configure, load
+from fakes.mini import MINI
 from hydra import compose, initialize_config_module
 from PIL import Image
 
@@ -21,7 +21,6 @@ from echo_augment.evaluation.design import choose_arms
 from echo_augment.evaluation.sweep import count_workers, steps_done
 from echo_augment.training_recipes.subsets import choose_labelled
 
-MINI = Path(__file__).parents[3] / "shared" / "echonet-mini"
 KEYS = {"job", "task", "data", "label_fraction", "seeds", "arms", "contrasts", "recovered_gain", "steps", "fingerprint"}
 KEYS |= {"versions", "config", "skipped"}
 

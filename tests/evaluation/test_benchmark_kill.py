@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from benchmark_fakes import SMALL
+from fakes.benchmark import SMALL
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 

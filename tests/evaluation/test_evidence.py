@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from report_fakes import masks_report, simulated, whole
+from fakes.report import masks_report, simulated, whole
 
 from echo_augment.evaluation import evidence_page
 from echo_augment.evaluation.evidence import ACCEPTANCE, ask, level_of, what_limits

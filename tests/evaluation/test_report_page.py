@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from report_fakes import simulated, whole
+from fakes.report import simulated, whole
 
 from echo_augment.evaluation.pages import Picture, Section, Words, html, markdown, write_pages
 from echo_augment.evaluation.plots import plot_arms, plot_bland_altman, plot_dose, plot_labels, plot_scatter

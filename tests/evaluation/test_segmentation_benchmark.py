@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from benchmark_fakes import load
+from fakes.benchmark import load
+from fakes.report import hearts, masks_report
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
-from report_fakes import hearts, masks_report
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import load_phantoms

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fill_fakes import READER, Brightness
+from fakes.fill import READER, Brightness
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from fill_fakes import Painter, config
+from fakes.fill import Painter, config
 
 from echo_augment.augmentor import CachedClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, content_hash, probe_video, read_table

@@ -7,13 +7,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from fakes.mini import MINI
 
 from echo_augment.augmentor.data import write_video
 
 HEADER = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
 TRACING_HEADER = "FileName,X1,Y1,X2,Y2,Frame"
 HEIGHT, WIDTH, FRAMES = 24, 32, 40
-MINI = Path(__file__).resolve().parents[3].parent / "shared" / "echonet-mini"
 
 
 def smooth_frames(seed: int, frames: int = FRAMES) -> np.ndarray:

@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes import live as live_fakes
+from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import live_fakes
-from echo_fakes import FakeEcho, make_clip
 
 from echo_augment.augmentor import CachedClips, InMemoryClips, LiveClips, MixedClips, SyntheticAugment
 from echo_augment.augmentor.sources.ring import ClipRing
@@ -188,9 +186,9 @@ def test_close_ends_the_process_and_seals_what_was_written_through(tmp_path):
 PARENT = """
 import os, signal, sys, time
 sys.path.insert(0, {folder!r})
-import live_fakes
+from fakes import live as live_fakes
 from torch.utils.data import DataLoader
-from echo_fakes import FakeEcho
+from fakes.echo import FakeEcho
 from echo_augment.augmentor import LiveClips, SyntheticAugment
 
 if __name__ == "__main__":
@@ -216,7 +214,7 @@ if __name__ == "__main__":
 )
 def test_nothing_stays_behind_however_the_parent_ends(end, code, tmp_path):
     script = tmp_path / "parent.py"
-    script.write_text(PARENT.format(folder=str(Path(__file__).parents[1]), end=end))
+    script.write_text(PARENT.format(folder=str(Path(__file__).parents[2]), end=end))
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == code, done.stderr
     pids = [int(word) for word in done.stdout.split()]

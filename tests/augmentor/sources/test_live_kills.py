@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import live as live_fakes
+from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import live_fakes
-from echo_fakes import FakeEcho, make_clip
 
 from echo_augment.augmentor import InMemoryClips, LiveClips, MixedClips, SyntheticAugment
 from echo_augment.cache.processes import alive

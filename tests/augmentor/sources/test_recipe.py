@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from echo_fakes import FakeEcho, make_clip
+from fakes.echo import FakeEcho, make_clip
 from mcdm.conftest import untrained  # noqa: F401  a fixture
 
 from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment

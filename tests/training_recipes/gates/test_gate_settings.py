@@ -1,7 +1,7 @@
 """What gates are told and what they measured: checked, agreed on for a whole cache, kept beside it."""
 
 import pytest
-from fill_fakes import config
+from fakes.fill import config
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.gate_file import read_gates

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from fill_fakes import READER, Brightness, grey
+from fakes.fill import READER, Brightness, grey
 from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data import content_hash, probe_video, read_table, read_video

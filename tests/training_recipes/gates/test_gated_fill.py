@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fill_fakes import Painter, config
+from fakes.fill import Painter, config
 from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data.phantom import write_phantoms

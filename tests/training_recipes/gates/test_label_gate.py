@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fill_fakes import FORM, READER, Brightness, grey, line
+from fakes.fill import FORM, READER, Brightness, grey, line
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import load_masks

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fill_fakes import FORM, grey, line
+from fakes.fill import FORM, grey, line
 
 from echo_augment.augmentor.data import VideoInfo, read_table, write_video
 from echo_augment.cache import EchoAugmentError

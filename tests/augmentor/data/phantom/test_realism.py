@@ -5,13 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fakes.mini import MINI
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, write_phantoms
 from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, half_width, look_figures
 from echo_augment.augmentor.data.phantom.sheet import contact_sheet
 from echo_augment.augmentor.data.video import read_video
-
-MINI = Path(__file__).resolve().parents[4].parent / "shared" / "echonet-mini"
 
 
 def noise(blur: tuple[float, float], frames: int = 12) -> np.ndarray:

@@ -72,3 +72,12 @@ def make_clip(seed: int, frames: int = 16, fps: float = 12.5, side: int = SIDE, 
         "provenance": Provenance(f"motion{seed}", f"look{seed}", seed),
     }
     return EchoClip(**{**values, **changes})
+
+
+TARGETS = sorted(set(VALUES) - {"EDV"})
+
+
+def same(one, other):
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return np.array_equal(one, other)

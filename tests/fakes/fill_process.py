@@ -17,11 +17,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from cache_fakes import fake_plan, gate, generate
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from echo_augment.cache import EchoAugmentError, fill
+from fakes.cache import fake_plan, gate, generate
 
 NOBODY = 65534
 SET_CHILD_SUBREAPER = 36  # of prctl: ranks whose launcher is dead become this process's children
