@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from echo_augment.cache.processes import alive
+from echo_augment.cache.system.processes import alive
 
 
 class ProcessRows:

@@ -1,15 +1,13 @@
 """Floor 1: the clip record, the clip store and the fill plan. Imports nothing of the other floors."""
 
-from .care import Damage, info, repair, verify
+from .clip import EchoClip, Provenance
 from .errors import EchoAugmentError
-from .export import export_echonet
-from .export_webdataset import export_webdataset
+from .export import export_echonet, export_webdataset
 from .fill import fill
 from .fill_summary import FillSummary
+from .maintenance import Damage, info, repair, verify
 from .merge import merge
-from .plan import Plan, make_plan
-from .plan_line import PlanLine
-from .record import EchoClip, Provenance
+from .plan import Plan, PlanLine, make_plan
 from .store import ClipStore
 from .writer import StoreWriter
 

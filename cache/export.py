@@ -1,20 +1,23 @@
-"""A cache as a folder in EchoNet-Dynamic's layout, for training scripts that read nothing else."""
+"""A cache for scripts that cannot read it: a folder in EchoNet-Dynamic's layout, or tar shards for `webdataset`."""
 
 import csv
+import io
+import json
+import math
 import re
+import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
+from .clip import EchoClip, refuse_real
 from .errors import EchoAugmentError
-from .files import atomic_path
-from .real import refuse_real
-from .record import EchoClip
 from .store import ClipStore
-from .tracing import trace_mask
+from .system.files import atomic_path, write_json
 
 WriteVideo = Callable[[Path, npt.NDArray[np.uint8], float], Any]
 LIST = ("FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split")
@@ -78,3 +81,110 @@ def _write(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]])
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
+
+
+INDEX = "index.json"
+
+
+def export_webdataset(store: ClipStore, out: str | Path, *, shard_clips: int = 256) -> list[str]:
+    """Write ``clips-000000.tar``, ... and ``index.json``.
+
+    A clip is the members ``<key>.json`` (labels and provenance), ``<key>.frames.npy`` (``(T, H, W)`` uint8) and, where
+    it has masks, ``<key>.masks.npy`` (``(T, H, W)`` bool), one after the other. ``key`` is the clip's id, with
+    percent signs for what would not do in a file name or, as a dot, part the key from the extension. In `webdataset`::
+
+        webdataset.WebDataset("clips-{000000..000003}.tar").decode().to_tuple("frames.npy", "json")
+
+    The same cache gives the same bytes.
+
+    Args:
+        store: the cache.
+        out: folder; made where it is missing.
+        shard_clips: clips in a tar at most.
+
+    Returns:
+        Names of the tar files.
+
+    Raises:
+        EchoAugmentError: a damaged clip, a store of real clips, a folder with tar shards in it, a size below 1.
+    """
+    out = Path(out)
+    refuse_real(store.folder, store.fingerprint)
+    if shard_clips < 1:
+        raise EchoAugmentError(f"a tar holds 1 clip or more, got {shard_clips}")
+    if any(out.glob("clips-*.tar")):
+        raise EchoAugmentError(f"{out} holds tar shards already", "Export to an empty folder")
+    names = []
+    for first in range(0, len(store), shard_clips):
+        names.append(f"clips-{first // shard_clips:06d}.tar")
+        with atomic_path(out / names[-1]) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+            for index in range(first, min(first + shard_clips, len(store))):
+                for name, data in members(store[index]):
+                    member = tarfile.TarInfo(name)
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+    write_json(out / INDEX, {"shards": names, "clips": len(store), "fingerprint": store.fingerprint})
+    return names
+
+
+def key_of(clip_id: str) -> str:
+    """The key of a clip: its id where that has only letters, digits, ``_``, ``-`` and ``~``; see `quote`."""
+    return quote(clip_id, safe="").replace(".", "%2E")
+
+
+def members(clip: EchoClip) -> Iterator[tuple[str, bytes]]:
+    """``(name, content)`` of the files of one clip."""
+    labels = {name: getattr(clip, name) for name in ("clip_id", "fps", "ed_frame", "es_frame", "confidence")}
+    labels["ef"] = None if math.isnan(clip.ef) else clip.ef
+    labels["provenance"] = clip.provenance.as_dict() if clip.provenance else None
+    key = key_of(clip.clip_id)
+    yield f"{key}.json", json.dumps(labels, allow_nan=False).encode()
+    yield f"{key}.frames.npy", _npy(clip.frames)
+    if clip.masks is not None:
+        yield f"{key}.masks.npy", _npy(clip.masks)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, allow_pickle=False)
+    return file.getvalue()
+
+
+CHORDS = 20
+
+
+def trace_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Long axis and 20 chords of a mask, as EchoNet-Dynamic's ``VolumeTracings.csv`` has them (Ouyang et al., 2020).
+
+    The long axis is the mask's principal axis, from its upper end (the apex in an apical view) to its lower; the chords
+    stand on it at right angles at the middles of 20 slices of equal height.
+
+    Args:
+        mask: ``(H, W)`` bool.
+
+    Returns:
+        ``(21, 4)``: x1, y1, x2, y2 in pixels; the long axis first, then the chords from apex to base.
+
+    Raises:
+        EchoAugmentError: a mask of fewer than 20 pixels.
+    """
+    y, x = np.nonzero(mask)
+    if len(x) < CHORDS:
+        raise EchoAugmentError(f"a mask of {len(x)} pixels is too small for a tracing")
+    points = np.stack([x, y], axis=1).astype(float)
+    centre = points.mean(axis=0)
+    axis = np.linalg.eigh(np.cov((points - centre).T))[1][:, -1]
+    axis = axis if axis[1] >= 0 else -axis  # downwards
+    across = np.array([-axis[1], axis[0]])
+    along, aside = (points - centre) @ axis, (points - centre) @ across
+    low, high = along.min() - 0.5, along.max() + 0.5
+    height = (high - low) / CHORDS
+    lines = [np.concatenate([centre + low * axis, centre + high * axis])]
+    for k in range(CHORDS):
+        at = low + (k + 0.5) * height
+        near = aside[np.abs(along - at) <= max(height / 2, 0.75)]
+        if not len(near):  # a mask in pieces: no chord here
+            near = np.zeros(1)
+        ends = near.max() + 0.5, near.min() - 0.5
+        lines.append(np.concatenate([centre + at * axis + end * across for end in ends]))
+    return np.array(lines)

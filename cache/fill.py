@@ -7,18 +7,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from .clip import EchoClip
 from .errors import EchoAugmentError
 from .fill_summary import FillSummary
 from .gates import AnyGate, judge
-from .leavings import clear_leavings
-from .lock import hold
 from .manifest import list_shards, open_manifest
-from .plan import Plan
-from .plan_line import PlanLine
-from .record import EchoClip
+from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
-from .stopping import SafeStop
-from .writer import StoreWriter
+from .system.locks import hold
+from .system.signals import SafeStop
+from .writer import StoreWriter, clear_leavings
 
 Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]
 PLAN = "plan.jsonl"

@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checksum import crc32
 from .errors import EchoAugmentError
-from .files import atomic_path
-from .preamble import check_file
-from .rows import MAX_TEXT
-from .shard_reader import ShardReader
+from .shard.preamble import check_file
+from .shard.reader import ShardReader
+from .shard.table import MAX_TEXT
+from .system.files import atomic_path, crc32
 
 SHARDS, MANIFEST = "shards", "manifest.bin"
 MAGIC = b"ECHOMANI"

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .care import verify_shard
 from .errors import EchoAugmentError
-from .files import sync_folder, write_json
 from .fill import PLAN
-from .gate_file import GATES, read_gates
-from .lock import hold
+from .gates import GATES, read_gates
+from .maintenance import verify_shard
 from .manifest import SHARDS, open_manifest
-from .shard_reader import ShardReader
-from .shard_writer import temporary_name
+from .shard.reader import ShardReader
+from .shard.writer import temporary_name
 from .store import ClipStore
+from .system.files import sync_folder, write_json
+from .system.locks import hold
 from .writer import StoreWriter
 
 

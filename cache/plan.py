@@ -12,8 +12,27 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import EchoAugmentError
-from .files import atomic_path
-from .plan_line import PlanLine
+from .system.files import atomic_path
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """What to generate. The same line and the same generator make the same clip.
+
+    Attributes:
+        clip_id: unique in the plan.
+        motion_donor: gives the motion and the label.
+        appearance_donor: gives the reference frame.
+        seed: of the sampler's noise.
+        sampler: for instance ``"ddim-8"``.
+    """
+
+    clip_id: str
+    motion_donor: str
+    appearance_donor: str
+    seed: int
+    sampler: str = ""
+
 
 BALANCES = ("natural", "uniform")
 STRATUM = 5.0  # percent of EF

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from .errors import EchoAugmentError
-from .jsonl import JsonLines, read_json_lines
+from .system.json_lines import JsonLines, read_json_lines
 
 
 class Rejections:

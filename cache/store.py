@@ -8,10 +8,10 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from .clip import EchoClip
 from .errors import EchoAugmentError
 from .manifest import SHARDS, open_manifest
-from .record import EchoClip
-from .shard_reader import ShardReader, gone
+from .shard.reader import ShardReader, gone
 
 MAX_OPEN = 256  # open files; 1,024 file handles a process are usual
 

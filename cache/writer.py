@@ -1,14 +1,16 @@
-"""Writing a cache: clips go to the open shard of their shape; full or old shards are sealed."""
+"""Write a cache: clips go to the open shard of their shape; full or old shards are sealed; leftovers are cleared."""
 
+import socket
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .clip import EchoClip
 from .errors import EchoAugmentError
 from .manifest import SHARDS
-from .record import EchoClip
-from .shard_writer import ShardWriter, check_settings
+from .shard.writer import TEMPORARY, ShardWriter, check_settings
+from .system.processes import alive
 
 SHARD_BYTES = 1 << 27  # an open shard lies in memory
 OPEN_BYTES = 1 << 28  # all open shards together
@@ -110,3 +112,11 @@ class StoreWriter:
             self.seal()
         finally:
             self.discard()
+
+
+def clear_leavings(folder: Path) -> None:
+    """Remove unsealed files of processes of this machine that are dead."""
+    for path in (Path(folder) / SHARDS).glob(f".clips-*{TEMPORARY}"):
+        host, _, rest = path.name.removeprefix(".clips-").rpartition("-")[0].rpartition("-")
+        if host == socket.gethostname() and rest.isdigit() and not alive(int(rest)):
+            path.unlink(missing_ok=True)

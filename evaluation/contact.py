@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 Clip = npt.NDArray[np.uint8]
 LABEL = 14

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .curve import fewest_steps
 

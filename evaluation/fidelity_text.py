@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .curve import curve_text
 from .strength import strength_text

@@ -10,8 +10,8 @@ from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
 
-from echo_augment.augmentor.orphans import end_with_parent
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.system.processes import end_with_parent
 from echo_augment.training_recipes import train_generator
 from echo_augment.training_recipes.generator.options import FOLDERS, read_options
 

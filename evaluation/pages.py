@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path, write_json
+from echo_augment.cache.system.files import atomic_path, write_json
 
 from .tables import Table
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 from echo_augment.training_recipes.fit import fit
 
 from .reader_data import SEEDS, Readings, render_many

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
-from echo_augment.augmentor.orphans import end_with_parent
+from echo_augment.cache.system.processes import end_with_parent
 
 SEEDS = 900_000_000  # phantoms of the reader alone: no data set may have them (phantom.writing.RESERVED)
 

@@ -13,15 +13,7 @@ from .metrics import Array
 from .pages import Picture, Section, Words, write_pages
 from .plots import plot_arms, plot_bland_altman, plot_labels, plot_scatter
 from .summary import tabulate
-from .tables import (
-    arm_table,
-    clinical_table,
-    command,
-    contrast_table,
-    fraction_table,
-    range_table,
-    run_table,
-)
+from .tables import arm_table, clinical_table, command, contrast_table, fraction_table, range_table, run_table
 from .tasks import Results, first_labels
 from .verdict import decide, fraction_words, plain_words
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gate_file import KNOWS
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import KNOWS, AnyGate, image_gate
 from echo_augment.training_recipes.ef_run import EfRun
 from echo_augment.training_recipes.ef_teacher import known_hearts
 from echo_augment.training_recipes.fill_cache import Generator

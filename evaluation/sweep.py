@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from echo_augment.augmentor.orphans import end_with_parent
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.processes import end_with_parent
 from echo_augment.training_recipes.arms import teacher_of
 from echo_augment.training_recipes.ef_run import RESULT, EfRun, finished
 from echo_augment.training_recipes.ef_training import train_ef

@@ -6,8 +6,7 @@ from typing import Any
 
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gate_file import KNOWS
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import KNOWS, AnyGate, image_gate
 from echo_augment.training_recipes.ef_teacher import known_hearts
 from echo_augment.training_recipes.gates.label import LabelGate, set_tolerance
 from echo_augment.training_recipes.gates.readings import Readings

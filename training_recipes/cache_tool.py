@@ -20,8 +20,8 @@ from echo_augment.cache import (
     repair,
     verify,
 )
-from echo_augment.cache.files import atomic_path
-from echo_augment.cache.real import REAL
+from echo_augment.cache.clip import REAL
+from echo_augment.cache.system.files import atomic_path
 
 from .dataset import dataset_root
 from .preview import choose, draw_animation, draw_sheet

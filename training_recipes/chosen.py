@@ -11,9 +11,9 @@ from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.mcdm.labels import LabelPolicy
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gate_file import KNOWS, chosen_by_labels, read_gates
+from echo_augment.cache.gates import KNOWS, chosen_by_labels, read_gates
 from echo_augment.cache.manifest import SHARDS
-from echo_augment.cache.shard_reader import ShardReader
+from echo_augment.cache.shard.reader import ShardReader
 
 
 class ClipsOfMotionDonors:

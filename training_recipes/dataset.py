@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import phantom
 from echo_augment.augmentor.data.phantom.writing import check_format
-from echo_augment.cache.lock import FolderLock
+from echo_augment.cache.system.locks import FolderLock
 
 PATIENCE = 24 * 3600.0  # seconds: processes that start together wait for the one that writes the set
 

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_map
 from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .fit_log import CsvLog, time_text, track
 from .selection import SMALLEST, check_rule, keep

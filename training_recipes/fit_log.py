@@ -8,7 +8,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 TRACKERS = ("tensorboard", "wandb")  # accelerate's names, and those of the packages and of this package's extras
 

@@ -14,7 +14,7 @@ from echo_augment.augmentor.data.phantom.realism import compare_figures, format_
 from echo_augment.augmentor.data.phantom.sheet import contact_sheet
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .reporting import write_report
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip
-from echo_augment.cache.real import is_real
+from echo_augment.cache.clip import is_real
 
 SIDE, CAPTION, COLUMNS = 168, 46, 4
 

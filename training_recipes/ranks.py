@@ -16,7 +16,7 @@ from echo_augment.augmentor.devices import AUTO
 from echo_augment.augmentor.devices import best_device as best_device
 from echo_augment.augmentor.devices import choose_device as choose_device
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.lock import HEARTBEAT_SECONDS, STALE_SECONDS
+from echo_augment.cache.system.locks import HEARTBEAT_SECONDS, STALE_SECONDS
 
 REMEDY = "Give both, for instance rank=0 world=4, or leave both to the launcher: rank=auto world=auto"
 LOOK_SECONDS = 0.2

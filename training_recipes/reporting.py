@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from echo_augment.cache.files import write_json
+from echo_augment.cache.system.files import write_json
 
 PACKAGES = (
     "echo-augment",

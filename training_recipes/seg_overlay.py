@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.mcdm.mask_measures import Masks
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 Frame = npt.NDArray[np.uint8]
 TRACED, PREDICTED = (80, 220, 80), (70, 90, 255)  # blue, green, red: green and red

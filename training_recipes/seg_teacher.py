@@ -18,7 +18,7 @@ from echo_augment.augmentor.data import VideoInfo, content_hash, probe_video
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.mask_measures import Masks, largest_piece
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import write_json
+from echo_augment.cache.system.files import write_json
 
 from .seg_models import make_segmentation_model
 

@@ -16,7 +16,7 @@ from echo_augment.augmentor.mcdm.foreign_codec import load_codec
 from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.mcdm.precision import fast_dtype
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import write_json
+from echo_augment.cache.system.files import write_json
 
 from .dataset import dataset_root
 from .fit_log import check_trackers

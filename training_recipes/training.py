@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import Subset
 
 from echo_augment.augmentor.data import VideoInfo
-from echo_augment.cache.files import write_json
+from echo_augment.cache.system.files import write_json
 
 from .arms import TrainingSet, source_of
 from .decoded import DecodedEcho

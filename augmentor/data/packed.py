@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import ClipStore
+from echo_augment.cache.clip import is_real
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.real import is_real
 
 from .records import VideoInfo
 from .selection import Selection, Skipped

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from echo_augment.cache import ClipStore, EchoClip, Provenance, StoreWriter
+from echo_augment.cache.clip import REAL
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.leavings import clear_leavings
-from echo_augment.cache.lock import hold
 from echo_augment.cache.manifest import list_shards, open_manifest
-from echo_augment.cache.real import REAL
-from echo_augment.cache.stopping import SafeStop
+from echo_augment.cache.system.locks import hold
+from echo_augment.cache.system.signals import SafeStop
+from echo_augment.cache.writer import clear_leavings
 
 from .packed import PackedVideos
 from .probe import frames_hash

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 Frames = npt.NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import ClipStore, EchoClip
-from echo_augment.cache.real import refuse_real
+from echo_augment.cache.clip import refuse_real
 
 from .checks import checked_index
 

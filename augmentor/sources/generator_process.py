@@ -14,8 +14,8 @@ import torch
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, StoreWriter
 from echo_augment.cache.gates import AnyGate, judge
+from echo_augment.cache.system.processes import end_with_parent
 
-from ..orphans import end_with_parent
 from .lines import Pairing, lines_for
 from .ring import ClipRing
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from echo_augment.augmentor import LiveClips
 from echo_augment.augmentor.devices import best_device
 from echo_augment.cache import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 from echo_augment.training_recipes.reporting import write_report
 
 from .material import Material, prepare

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_augment.cache import ClipStore, EchoAugmentError, StoreWriter, fill, repair, verify
-from echo_augment.cache.bitflip import mend_single_flip
+from echo_augment.cache.maintenance import mend_single_flip
 from echo_augment.cache.manifest import MANIFEST, SHARDS
-from echo_augment.cache.preamble import check_file, unpack
-from echo_augment.cache.shard_reader import ShardReader
-from echo_augment.cache.shard_writer import COMPRESSIONS
+from echo_augment.cache.shard.preamble import check_file, unpack
+from echo_augment.cache.shard.reader import ShardReader
+from echo_augment.cache.shard.writer import COMPRESSIONS
 
 PLAN = fake_plan(24)
 

@@ -11,8 +11,8 @@ import pytest
 from fakes.cache import FINGERPRINT, check_complete, fake_plan, gate, generate
 
 from echo_augment.cache import ClipStore, EchoAugmentError, fill, verify
-from echo_augment.cache.lock import FolderLock, lock_path
 from echo_augment.cache.manifest import SHARDS
+from echo_augment.cache.system.locks import FolderLock, lock_path
 
 SCRIPT = Path(__file__).parents[1] / "fakes" / "fill_process.py"
 
@@ -192,7 +192,7 @@ def small_disk(tmp_path):
 def test_a_full_disk(small_disk, monkeypatch, foreseen):
     """Foreseen by the check of the room that is left, or, as under a quota, only when the write fails."""
     if not foreseen:
-        monkeypatch.setattr("echo_augment.cache.shard_writer.ShardWriter._check_room", lambda *_: None)
+        monkeypatch.setattr("echo_augment.cache.shard.writer.ShardWriter._check_room", lambda *_: None)
     plan = fake_plan(250)
     with pytest.raises(EchoAugmentError, match=r"cannot write to the cache .*Make room"):
         run(plan, small_disk / "cache")
@@ -217,7 +217,7 @@ def test_a_disk_that_refuses_a_write(tmp_path, monkeypatch):
     def generate_some(lines):
         asked.extend(lines)
         if len(asked) > 16:
-            monkeypatch.setattr("echo_augment.cache.shard_writer.os.fsync", refuse)
+            monkeypatch.setattr("echo_augment.cache.shard.writer.os.fsync", refuse)
         return generate(lines)
 
     with pytest.raises(EchoAugmentError, match=r"No space left on device.*every sealed clip is kept"):

@@ -21,8 +21,8 @@ from fakes.cache import assert_same_clip, check_complete, fake_plan, gate, gener
 
 from echo_augment.cache import ClipStore, EchoAugmentError, fill
 from echo_augment.cache.manifest import SHARDS, list_shards
-from echo_augment.cache.shard_reader import ShardReader
-from echo_augment.cache.shard_writer import ROOM_BYTES
+from echo_augment.cache.shard.reader import ShardReader
+from echo_augment.cache.shard.writer import ROOM_BYTES
 
 SCRIPT = Path(__file__).parents[1] / "fakes" / "fill_process.py"
 WORLD = 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance, StoreWriter
 from echo_augment.cache.manifest import MANIFEST, SHARDS
-from echo_augment.cache.shard_writer import COMPRESSIONS
+from echo_augment.cache.shard.writer import COMPRESSIONS
 
 
 def write(folder, clips, **options):
@@ -219,7 +219,7 @@ def test_a_broken_file_is_refused_before_hdf5_sees_it(tmp_path, clips, change, m
 @pytest.mark.parametrize(("version", "age"), [(0, "older"), (2, "newer")])
 def test_another_format_version_gets_a_clear_message(tmp_path, clips, version, age, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("echo_augment.cache.preamble.FORMAT_VERSION", version)
+        patch.setattr("echo_augment.cache.shard.preamble.FORMAT_VERSION", version)
         with StoreWriter(tmp_path, fingerprint=FINGERPRINT) as writer:
             writer.add(clips[0])
     with pytest.raises(EchoAugmentError, match=f"format version {version}, {age} than 1"):

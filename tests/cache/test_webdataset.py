@@ -7,7 +7,7 @@ import pytest
 from fakes.cache import FINGERPRINT, fake_plan, generate
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, StoreWriter, export_webdataset
-from echo_augment.cache.export_webdataset import key_of
+from echo_augment.cache.export import key_of
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from echo_augment.cache import Plan
 from echo_augment.cache.fill import PLAN
 from echo_augment.cache.manifest import SHARDS, list_shards
 from echo_augment.cache.rejections import Rejections
-from echo_augment.cache.shard_reader import ShardReader
+from echo_augment.cache.shard.reader import ShardReader
 
 
 def sealed_ids(folder: Path) -> Counter[str]:

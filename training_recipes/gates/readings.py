@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.cache.jsonl import JsonLines, read_json_lines
+from echo_augment.cache.system.json_lines import JsonLines, read_json_lines
 
 MEANS = ("mae", "bias", "label_ef")
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import write_json
 from echo_augment.cache.fill import PLAN
-from echo_augment.cache.gate_file import GATES, KNOWS, read_gates
-from echo_augment.cache.gate_file import IMAGE_ONLY as IMAGE_ONLY
+from echo_augment.cache.gates import GATES, KNOWS, read_gates
+from echo_augment.cache.gates import IMAGE_ONLY as IMAGE_ONLY
 from echo_augment.cache.manifest import list_shards
+from echo_augment.cache.system.files import write_json
 
 READERS, AGAINST = ("teacher", "masks"), ("others", "all")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .ledger import ORDER
 from .options import Options, command_line, told

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .denoising import Windows, condition, noise_scheduler
 from .stages import COUPLINGS

@@ -14,7 +14,7 @@ from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, pad_to, vector_code
 from echo_augment.augmentor.mcdm.transport import MotionTransport
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .latents import Latents
 from .prepared import Prepared

@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL
 from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.codec import encode
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .prepared import Prepared
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import write_json
+from echo_augment.cache.system.files import write_json
 
 from .options import NEEDS
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.data import VideoInfo, content_hash, probe_video, read_video
 from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path, write_json
+from echo_augment.cache.system.files import atomic_path, write_json
 
 
 @dataclass(frozen=True)

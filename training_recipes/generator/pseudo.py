@@ -13,7 +13,7 @@ from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.hearts import Heart
 from echo_augment.augmentor.mcdm.motion import teacher_flows
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .prepared import Prepared
 

@@ -16,7 +16,7 @@ from echo_augment.augmentor.mcdm.flow import SHRINK, shrink_flow
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import mafe_flows
 from echo_augment.augmentor.mcdm.transport import MotionTransport, small, soft_disk
-from echo_augment.cache.files import atomic_path
+from echo_augment.cache.system.files import atomic_path
 
 from .copies import Copies, copied, draw_copies, repeated
 from .latents import Latents

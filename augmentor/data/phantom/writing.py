@@ -20,9 +20,9 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.files import atomic_path, write_json
+from echo_augment.cache.system.files import atomic_path, write_json
+from echo_augment.cache.system.processes import end_with_parent
 
-from ...orphans import end_with_parent
 from ..video import write_video
 from .geometry import contour, pose_at, trace
 from .rendering import draw_mask, render, volume_curve

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from echo_augment.augmentor import CachedClips, InMemoryClips, LiveClips, MixedClips, SyntheticAugment
 from echo_augment.augmentor.sources.ring import ClipRing
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.processes import alive
+from echo_augment.cache.system.processes import alive
 
 SHAPE = (16, 16, 16)
 FORK = torch.multiprocessing.get_context("fork")

@@ -15,7 +15,7 @@ from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor import InMemoryClips, LiveClips, MixedClips, SyntheticAugment
-from echo_augment.cache.processes import alive
+from echo_augment.cache.system.processes import alive
 
 KILLS = 100
 SMALL = {"slots": 8, "shape": (16, 16, 16), "start_method": "fork", "nice": 0}

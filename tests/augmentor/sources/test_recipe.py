@@ -30,7 +30,7 @@ from echo_augment.augmentor.sources.recipe import (
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import image_gate
-from echo_augment.cache.processes import alive
+from echo_augment.cache.system.processes import alive
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ import pytest
 from fakes.fill import config
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.cache.gate_file import read_gates
-from echo_augment.cache.gates import image_gate
+from echo_augment.cache.gates import image_gate, read_gates
 from echo_augment.training_recipes.gates.make import make_gates
 from echo_augment.training_recipes.gates.readings import Readings, spread
 from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree, read_settings

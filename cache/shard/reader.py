@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from ..clip import EchoClip
+from ..errors import EchoAugmentError
+from ..system.files import read_at
 from .chunks import Chunks, Wanted
-from .errors import EchoAugmentError
-from .files import read_at
+from .lazy_clip import StoredClip, Unread
 from .preamble import check_file, damaged
-from .record import EchoClip
-from .rows import is_table, row_crc, to_clip
-from .stored import StoredClip, Unread
+from .table import is_table, row_crc, to_clip
 
 
 class ShardReader:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from echo_augment.cache.processes import alive
+from echo_augment.cache.system.processes import alive
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

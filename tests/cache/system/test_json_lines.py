@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from echo_augment.cache.jsonl import JsonLines, read_json_lines
 from echo_augment.cache.rejections import Rejections
+from echo_augment.cache.system.json_lines import JsonLines, read_json_lines
 
 VALUES = [{"clip_id": f"c{k}", "reason": f"label: {k}"} for k in range(5)]
 

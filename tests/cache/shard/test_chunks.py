@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from echo_augment.cache import places
-from echo_augment.cache.places import chunk_places
+from echo_augment.cache.shard import chunks as places
+from echo_augment.cache.shard.chunks import chunk_places
 
 
 @pytest.mark.parametrize("shift", [0, 4096])

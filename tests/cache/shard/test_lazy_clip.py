@@ -9,8 +9,8 @@ from fakes.cache import FINGERPRINT, assert_same_clip, fake_clip, fake_plan
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, StoreWriter
 from echo_augment.cache.manifest import SHARDS
-from echo_augment.cache.shard_reader import ShardReader
-from echo_augment.cache.shard_writer import COMPRESSIONS
+from echo_augment.cache.shard.reader import ShardReader
+from echo_augment.cache.shard.writer import COMPRESSIONS
 
 CLIPS = [fake_clip(line, masks=k % 2 == 0) for k, line in enumerate(fake_plan(6).lines)]
 
@@ -98,6 +98,6 @@ def test_open_shards_never_hold_more_than_a_bound(tmp_path, monkeypatch):
 
 def test_a_shard_of_one_block_a_clip_is_read(tmp_path, monkeypatch):
     """As earlier versions wrote them."""
-    monkeypatch.setattr("echo_augment.cache.shard_writer.block_bytes", lambda item: 1 << 24)
+    monkeypatch.setattr("echo_augment.cache.shard.writer.block_bytes", lambda item: 1 << 24)
     for clip, other in zip(write(tmp_path), CLIPS, strict=True):
         assert_same_clip(clip, other)

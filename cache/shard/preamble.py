@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .checksum import crc32
-from .errors import EchoAugmentError
+from ..errors import EchoAugmentError
+from ..system.files import crc32
 
 MAGIC = b"\x89ECHOAUG"
 FORMAT_VERSION = 1

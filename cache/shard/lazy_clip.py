@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .record import EchoClip
+from ..clip import EchoClip
 
 
 class Reader(Protocol):

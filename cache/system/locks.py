@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import EchoAugmentError
+from ..errors import EchoAugmentError
 
 try:
     import fcntl

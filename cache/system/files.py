@@ -1,4 +1,4 @@
-"""Writing a file so that a reader sees the old one or the whole new one, never a part."""
+"""Write a file so that a reader sees the old one or the whole new one, never a part; and the checksum of its bytes."""
 
 import json
 import os
@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+try:
+    from isal.isal_zlib import crc32
+except ImportError:  # no wheel for this machine; the values are the same
+    from zlib import crc32
+
+__all__ = ["atomic_path", "crc32", "read_at", "sync_folder", "write_json"]
 _seeking = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""The record that travels from the generator to the training: frames, labels, and where they come from."""
+"""The clip: frames and their rate, labels, and where they come from; and real or synthetic."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -100,3 +100,24 @@ class EchoClip:
     def take(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
         """The frames at ``indices``, ``(len(indices), H, W)``, as an array of their own."""
         return self.frames[np.asarray(indices)]
+
+
+REAL = "real-video-1"  # the fingerprint of every store of real clips; the number is of the way they are packed
+
+
+def is_real(fingerprint: str) -> bool:
+    """Whether a store with this fingerprint holds a real data set's clips."""
+    return fingerprint.startswith("real-video-")
+
+
+def refuse_real(folder: object, fingerprint: str) -> None:
+    """Refuse a store of real clips where synthetic ones are wanted.
+
+    Raises:
+        EchoAugmentError: it is one.
+    """
+    if is_real(fingerprint):
+        raise EchoAugmentError(
+            f"{folder} holds the real clips of a packed data set, VAL and TEST among them, and no synthetic ones",
+            "Give it to EchoNetDynamic(root, store=...); synthetic clips come from fill-cache",
+        )

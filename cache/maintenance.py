@@ -1,4 +1,4 @@
-"""Looking after a cache: verify finds all damage, repair keeps what is whole."""
+"""Look after a cache: `info` describes it, `verify` finds all damage, `repair` keeps what is whole."""
 
 import contextlib
 import shutil
@@ -10,19 +10,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .bitflip import mend_single_flip
-from .checksum import crc32
+from .clip import is_real
 from .errors import EchoAugmentError
-from .files import sync_folder
 from .fill import PLAN
-from .lock import hold
 from .manifest import MANIFEST, SHARDS, list_shards, load, open_manifest
 from .plan import Plan
-from .preamble import CRC_AT, SIZE, check_file, damaged, find_gaps, read_gaps, unpack
-from .real import is_real
-from .shard_reader import ShardReader
-from .shard_writer import TEMPORARY
+from .shard.preamble import CRC_AT, SIZE, check_file, damaged, find_gaps, read_gaps, unpack
+from .shard.reader import ShardReader
+from .shard.writer import TEMPORARY
 from .store import ClipStore
+from .system.files import crc32, sync_folder
+from .system.locks import hold
 from .writer import StoreWriter
 
 QUARANTINE = "quarantine"
@@ -221,3 +219,34 @@ def _mend_preamble(block: bytes) -> bytes | None:
         crc = actual
     mended = mend_single_flip(zeroed, crc)
     return mended and mended[:CRC_AT] + struct.pack("<I", crc) + mended[CRC_AT + 4 :]
+
+
+POLYNOMIAL = 0xEDB88320
+MAX_BYTES = 1 << 22
+
+
+def mend_single_flip(data: bytes, crc: int) -> bytes | None:
+    """``data`` with the one bit flipped that makes its CRC-32 equal to ``crc``, or None where no single bit does.
+
+    A CRC is linear: the difference of two checksums depends on the position of the flipped bit, counted from the end,
+    and on nothing else. So the differences of all positions are stepped through, one shift each.
+
+    Args:
+        data: at most 4 MiB.
+        crc: CRC-32 of the undamaged bytes.
+    """
+    wanted = crc32(data) ^ crc
+    if wanted == 0:
+        return data
+    if len(data) > MAX_BYTES:
+        return None
+    # A flipped top bit of the last byte (bit 7, the last that enters the register) changes the checksum by this.
+    state = POLYNOMIAL
+    for position in range(len(data) * 8):
+        if state == wanted:
+            k, bit = len(data) - 1 - position // 8, 7 - position % 8
+            mended = bytearray(data)
+            mended[k] ^= 1 << bit
+            return bytes(mended) if crc32(mended) == crc else None
+        state = (state >> 1) ^ (POLYNOMIAL if state & 1 else 0)
+    return None

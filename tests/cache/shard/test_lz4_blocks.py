@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.cache.checksum import crc32
-from echo_augment.cache.lz4_blocks import MIN_BLOCK, WORTH, block_bytes, decode, encode
+from echo_augment.cache.shard.lz4_blocks import MIN_BLOCK, WORTH, block_bytes, decode, encode
+from echo_augment.cache.system.files import crc32
 
 
 def chunk(values, nbytes):

@@ -19,11 +19,10 @@ from echo_augment.cache import (
     merge,
     verify,
 )
-from echo_augment.cache.export import LIST
-from echo_augment.cache.gate_file import GATES, IMAGE_ONLY
-from echo_augment.cache.lock import FolderLock, lock_path
+from echo_augment.cache.export import LIST, trace_mask
+from echo_augment.cache.gates import GATES, IMAGE_ONLY
 from echo_augment.cache.manifest import SHARDS
-from echo_augment.cache.tracing import trace_mask
+from echo_augment.cache.system.locks import FolderLock, lock_path
 
 LINES = fake_plan(12).lines
 CLIPS = generate(LINES)

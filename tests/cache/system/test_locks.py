@@ -7,7 +7,7 @@ import time
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.cache.lock import STALE_SECONDS, FolderLock, hold, lock_path
+from echo_augment.cache.system.locks import STALE_SECONDS, FolderLock, hold, lock_path
 
 
 def try_lock(path, queue):
@@ -55,7 +55,7 @@ def test_another_host_holds_it_while_its_heart_beats(tmp_path, age, free):
 
 
 def test_the_heart_beats(tmp_path, monkeypatch):
-    monkeypatch.setattr("echo_augment.cache.lock.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("echo_augment.cache.system.locks.HEARTBEAT_SECONDS", 0.02)
     path = tmp_path / "x.lock"
     with FolderLock(path):
         os.utime(path, (0, 0))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checksum import crc32
-from .errors import EchoAugmentError
-from .record import EchoClip, Provenance
+from ..clip import EchoClip, Provenance
+from ..errors import EchoAugmentError
+from ..system.files import crc32
 
 NUMBERS = {
     "n_frames": "<i4",

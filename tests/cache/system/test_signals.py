@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from echo_augment.cache.stopping import SafeStop
+from echo_augment.cache.system.signals import SafeStop
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])

@@ -19,14 +19,13 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from .checksum import crc32
-from .errors import EchoAugmentError
-from .files import sync_folder
+from ..clip import EchoClip
+from ..errors import EchoAugmentError
+from ..system.files import crc32, sync_folder
+from .chunks import chunk_places
 from .lz4_blocks import block_bytes, encode
-from .places import chunk_places
 from .preamble import MAX_CLIP_BYTES, MAX_CLIPS, SIZE, Preamble, find_gaps, read_gaps
-from .record import EchoClip
-from .rows import Row, to_row, to_table
+from .table import Row, to_row, to_table
 
 # Settings of h5py's create_dataset. LZ4 reads at least twice as fast as Zstd and is a quarter larger, or half as large
 # again where speckle is stored as it is (`lz4_blocks.encode`); gzip and none need no plugin.

@@ -1,0 +1,1 @@
+"""What the operating system offers, made safe: atomic files, checksums, locks, signals, processes, JSON lines."""
