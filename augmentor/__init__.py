@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .echo_adapter import EchoAdapter
-from .fields import ImageFields
+from .adapters import EchoAdapter
+from .image_fields import ImageFields
 from .sources.cached import CachedClips
+from .sources.in_memory import InMemoryClips
 from .sources.live import LiveClips
-from .sources.memory import InMemoryClips
 from .sources.mixed import MixedClips
 from .synthetic import SyntheticAugment
 from .video_format import VideoFormat

@@ -1,6 +1,8 @@
-"""Which adapter makes the samples of which dataset."""
+"""From a clip to a sample in the form of the wrapped dataset: which adapter serves it, and the one for Echo."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,9 @@ import numpy.typing as npt
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
-from .echo_adapter import EchoAdapter, column, is_echo_like, number
-from .sources.base import ClipSource
-from .tree import leaves, locate
+from .sources.source import ClipSource
+from .video_format import VideoFormat
+from .wrapping import leaves, locate
 
 Adapter = Callable[[EchoClip, np.random.Generator], Any]
 
@@ -55,3 +57,160 @@ def base_ef(base: Any, given: npt.ArrayLike | None = None) -> npt.NDArray[np.flo
         raise EchoAugmentError("EF bins need the EF of every item of the dataset", "Give ef=[...], one value per item")
     places = (locate(base, index) for index in range(len(base)))
     return np.array([number(columns[id(leaf)][place]) for leaf, place in places], np.float64)
+
+
+ATTRIBUTES = ("mean", "std", "length", "max_length", "period", "clips", "pad", "noise", "target_type")
+TRACES = ("LargeTrace", "SmallTrace")
+INDICES = ("LargeIndex", "SmallIndex")
+FRAMES = ("LargeFrame", "SmallFrame")
+HONEST = ("EF", "Filename", *INDICES, *FRAMES, *TRACES)
+BROKEN_BY_NUMPY = (*INDICES, *TRACES)
+
+
+def is_echo_like(dataset: Any) -> bool:
+    """Whether ``dataset`` has the attributes of ``echonet.datasets.Echo`` that say how its samples are made."""
+    return all(hasattr(dataset, name) for name in ATTRIBUTES)
+
+
+def column(dataset: Any, name: str) -> list[Any]:
+    """A column of an Echo-like dataset's ``FileList.csv``; empty where there is none."""
+    header = list(getattr(dataset, "header", ()))
+    return [row[header.index(name)] for row in dataset.outcome] if name in header else []
+
+
+def number(value: Any) -> float:
+    """A field of the table as a number; NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def target_names(dataset: Any) -> tuple[str, ...]:
+    """The targets of an Echo-like dataset, in order."""
+    names = dataset.target_type
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EchoAdapter:
+    """Makes ``(video, target)`` as ``echonet.datasets.Echo`` does, out of a synthetic clip.
+
+    Video: float32 as `VideoFormat` says. Targets: ``EF`` (float32, percent), ``Filename`` (the clip's id),
+    ``LargeIndex``/``SmallIndex`` (int, ED/ES frame counted at the dataset's frame rate), ``LargeFrame``/``SmallFrame``
+    (float32 ``(C, H, W)``, normalised), ``LargeTrace``/``SmallTrace`` (float32 ``(H, W)``, the LV mask at ED/ES).
+
+    Args:
+        video: how videos are cut and normalised.
+        targets: names of the targets.
+        target_transform: applied to the target as the dataset does, or None.
+    """
+
+    video: VideoFormat
+    targets: tuple[str, ...] = ("EF",)
+    target_transform: Callable[[Any], Any] | None = None
+
+    @classmethod
+    def of(cls, dataset: Any, *, fps: float | None = None) -> "EchoAdapter":
+        """The adapter for an Echo-like dataset.
+
+        Args:
+            dataset: with echonet's attributes (`is_echo_like`).
+            fps: frame rate of its videos; None takes the median of its ``FPS`` column, or 50.
+
+        Raises:
+            EchoAugmentError: a target that has no honest synthetic value, or one that echonet itself cannot make on
+                this NumPy.
+        """
+        targets = target_names(dataset)
+        for name in targets:
+            _check_target(name, dataset)
+        rates = [rate for rate in map(number, column(dataset, "FPS")) if rate > 0 and np.isfinite(rate)]
+        sides = (map(number, column(dataset, name)) for name in ("FrameHeight", "FrameWidth"))
+        sizes = Counter(size for size in zip(*sides, strict=True) if min(size) > 0 and np.isfinite(size).all())
+        size = sizes.most_common(1)[0][0] if sizes else None
+        video = VideoFormat(
+            fps=fps if fps is not None else float(np.median(rates)) if rates else 50.0,
+            size=None if size is None else (int(size[0]), int(size[1])),
+            **{name: getattr(dataset, name) for name in ATTRIBUTES if name != "target_type"},
+        )
+        return cls(video=video, targets=targets, target_transform=getattr(dataset, "target_transform", None))
+
+    @property
+    def fixed_shape(self) -> bool:
+        """Whether every sample has the same shape."""
+        return self.video.length is not None and self.video.clips != "all"
+
+    def check(self, source: ClipSource) -> None:
+        """See that the clips carry what the targets need; reads EF values and one clip, none of a live source.
+
+        Raises:
+            EchoAugmentError: a clip without EF, or a first clip without ED/ES frame or masks that a target needs.
+        """
+        if "EF" in self.targets and np.isnan(source.ef).any():
+            count = int(np.isnan(source.ef).sum())
+            raise EchoAugmentError(
+                f"target EF: {count} of {len(source)} synthetic clips have no EF",
+                "Fill the cache from motion donors with a label, or leave EF out of target_type",
+            )
+        if any(name in (*INDICES, *FRAMES, *TRACES) for name in self.targets) and len(source) and len(source.ef):
+            clip = source[0]
+            for name in self.targets:
+                self.target(name, clip)
+
+    def __call__(self, clip: EchoClip, rng: np.random.Generator) -> tuple[Any, Any]:
+        """The sample of ``clip``; ``rng`` draws window, crop and noise."""
+        target: Any = [self.target(name, clip) for name in self.targets]
+        if target:
+            target = tuple(target) if len(target) > 1 else target[0]
+            if self.target_transform is not None:
+                target = self.target_transform(target)
+        return self.video(clip, rng), target
+
+    def target(self, name: str, clip: EchoClip) -> Any:
+        """One target of ``clip``.
+
+        Raises:
+            EchoAugmentError: the clip lacks what the target needs.
+        """
+        if name == "EF":
+            return np.float32(_known(clip.ef, not np.isnan(clip.ef), "EF", name, clip))
+        if name == "Filename":
+            return clip.clip_id
+        large = name.startswith("Large")
+        phase, frame = ("ED", clip.ed_frame) if large else ("ES", clip.es_frame)
+        _known(frame, frame >= 0, f"{phase} frame", name, clip)
+        if name in INDICES:
+            return round(frame * self.video.fps / clip.fps)
+        if name in FRAMES:
+            return self.video.normalise(self.video.resize(clip.take(np.array([frame]))))[:, 0]
+        masks: npt.NDArray[np.bool_] = _known(clip.masks, clip.masks is not None, "LV mask", name, clip)
+        return self.video.resize(masks[frame : frame + 1].astype(np.uint8), nearest=True)[0].astype(np.float32)
+
+
+def _known(value: Any, known: bool, what: str, target: str, clip: EchoClip) -> Any:
+    if not known:
+        raise EchoAugmentError(
+            f"target {target}: synthetic clip {clip.clip_id!r} has no {what}",
+            f"Leave {target} out of target_type, or use clips that carry it",
+        )
+    return value
+
+
+def _check_target(name: str, dataset: Any) -> None:
+    echonet_own = type(dataset).__module__.split(".")[0] == "echonet"
+    if echonet_own and name in BROKEN_BY_NUMPY and not hasattr(np, "int"):
+        raise EchoAugmentError(
+            f"target {name}: echonet.datasets.Echo needs np.int, which NumPy {np.__version__} no longer has",
+            "Use echo_augment.augmentor.data.EchoNetDynamic in its place; it takes the same arguments",
+        )
+    if name in ("EDV", "ESV"):
+        raise EchoAugmentError(
+            f"target {name}: a volume in mL has no honest value for a synthetic clip (its scale is not known)",
+            f"Leave {name} out of target_type; EF is a ratio and stays valid",
+        )
+    if name not in HONEST:
+        raise EchoAugmentError(
+            f"target {name!r} has no honest value for a synthetic clip",
+            f"Use targets out of {', '.join(HONEST)}, or give SyntheticAugment an adapter= that makes the sample",
+        )

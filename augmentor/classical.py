@@ -9,12 +9,11 @@ from torch.utils.data import Dataset
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .echo_adapter import is_echo_like
-from .epoch import SharedEpoch, checked_epoch
-from .fields import ImageFields
-from .mixing import item_rng
-from .shares import check_share
-from .tree import leaves, locate, pass_epoch
+from .adapters import is_echo_like
+from .image_fields import ImageFields
+from .mixing import check_share, item_rng
+from .workers import SharedEpoch, checked_epoch
+from .wrapping import leaves, locate, pass_epoch
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
 import albumentations as A

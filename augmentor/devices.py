@@ -1,4 +1,4 @@
-"""Which device a process works on, and none in a DataLoader worker."""
+"""Which device a process works on, which number format it multiplies fast, and none in a DataLoader worker."""
 
 import os
 from typing import Any
@@ -91,3 +91,13 @@ def refuse_device_tensors(sample: Any) -> None:
             parts += part.values()
         elif isinstance(part, tuple | list):
             parts += part
+
+
+def fast_dtype(device: str | torch.device) -> torch.dtype:
+    """bfloat16 where the device has instructions for it, else float32."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if kind == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return torch.bfloat16
+    return torch.float32

@@ -10,17 +10,13 @@ from torch.utils.data import Dataset
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import Adapter, adapters_for
-from .counters import ServedCounts
 from .data.splits import SplitChoice
 from .devices import explain_device_error, refuse_device_tensors
-from .epoch import SharedEpoch, checked_epoch
-from .guard import refuse_held_out, refuse_leaking_donors
-from .mixing import Mixer, item_rng
-from .shares import Share
-from .sources.base import ClipSource, take
-from .structure import difference
-from .tagging import describe, tagged
-from .tree import locate, pass_epoch
+from .leakage import refuse_held_out, refuse_leaking_donors
+from .mixing import Mixer, Share, item_rng
+from .sources.source import ClipSource, take
+from .workers import ServedCounts, SharedEpoch, checked_epoch
+from .wrapping import describe, difference, locate, pass_epoch, tagged
 
 
 class SyntheticAugment(Dataset[Any]):

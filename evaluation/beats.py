@@ -10,8 +10,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.data import read_table, read_video
 from echo_augment.augmentor.data.phantom import Phantom
 from echo_augment.augmentor.data.phantom.rhythm import beats_until
-from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
-from echo_augment.augmentor.mcdm.phase import correlation, find_phase, volume_curve
+from echo_augment.augmentor.mcdm.hearts import Heart, correlation, find_phase, make_heart, volume_curve
 from echo_augment.cache.errors import EchoAugmentError
 
 Values = npt.NDArray[np.float64]
@@ -23,7 +22,7 @@ FPS = 50.0  # errors are counted in frames at EchoNet-Dynamic's rate
 def shown_tempo(clip: Frames, fps: float, volume_at: Callable[[Values], Values]) -> float:
     """How much faster than its donor the heart of a clip beats.
 
-    The clip's own volume curve (:func:`~echo_augment.augmentor.mcdm.phase.volume_curve`) is held against the donor's,
+    The clip's own volume curve (:func:`~echo_augment.augmentor.mcdm.hearts.volume_curve`) is held against the donor's,
     sped up or slowed down from the clip's first frame on; the tempo with the largest correlation is shown.
 
     Args:

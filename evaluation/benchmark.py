@@ -104,7 +104,7 @@ def run_benchmark(
     Args:
         cfg: composed from ``conf/benchmark.yaml`` or ``conf/demo.yaml``.
         job: its name in the report.
-        load: makes the generator; by default `echo_augment.augmentor.mcdm.generate.load_generator`.
+        load: makes the generator; by default `echo_augment.augmentor.mcdm.clip_generator.load_generator`.
         cache_root: folder of the caches; by default ``caches`` in ``out``.
         others: folders of other benchmarks, whose trainings are copied where they are the very same.
 

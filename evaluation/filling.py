@@ -23,7 +23,7 @@ class Caches:
         design: of the benchmark.
         task: its task.
         folder: of the caches.
-        load: makes the generator; None for `echo_augment.augmentor.mcdm.generate.load_generator`.
+        load: makes the generator; None for `echo_augment.augmentor.mcdm.clip_generator.load_generator`.
 
     Attributes:
         fills: summaries of the fills so far.
@@ -92,9 +92,9 @@ def load_weights(settings: Settings, root: Path, motion_donors: list[str], load:
     """The generator of the arm ``synthetic``; with ``generator.weights: null`` one of the data set's own is trained.
 
     Raises:
-        EchoAugmentError: as `echo_augment.augmentor.mcdm.generate.load_generator` and `own_generator`.
+        EchoAugmentError: as `echo_augment.augmentor.mcdm.clip_generator.load_generator` and `own_generator`.
     """
-    from echo_augment.augmentor.mcdm.generate import load_generator
+    from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
     weights = settings["generator"]["weights"]
     return (load or load_generator)(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.augmentor.mcdm.mask_measures import Masks, dice
+from echo_augment.augmentor.mcdm.masks import Masks, dice
 
 Clips = npt.NDArray[np.uint8]
 

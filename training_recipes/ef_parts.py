@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
-from echo_augment.augmentor.tree import pass_epoch
+from echo_augment.augmentor.wrapping import pass_epoch
 from echo_augment.cache.errors import EchoAugmentError
 
 from .decoded import DecodedEcho

@@ -22,7 +22,7 @@ from .seg_fill import masked
 
 
 class Generator(Protocol):
-    """What a fill needs of a generator; ``echo_augment.augmentor.mcdm.generate.ClipGenerator`` is one.
+    """What a fill needs of a generator; ``echo_augment.augmentor.mcdm.clip_generator.ClipGenerator`` is one.
 
     Attributes:
         motion_donors: EF in percent by name, of the labelled TRAIN clips.
@@ -104,14 +104,14 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
 
     Args:
         cfg: the composed configuration of ``fill-cache``.
-        load: makes the generator; by default `echo_augment.augmentor.mcdm.generate.load_generator`, which also refuses
-            donors of VAL or TEST.
+        load: makes the generator; by default `echo_augment.augmentor.mcdm.load_generator`, which also refuses donors of
+            VAL or TEST.
 
     Raises:
         EchoAugmentError: no generator, teacher or data there, a leak, another fill's folder or gates, a full disk, or
             no clip made.
     """
-    from echo_augment.augmentor.mcdm.generate import load_generator
+    from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
     ranks = find_ranks(os.environ, cfg.rank, cfg.world)
     read_settings(cfg.gates)  # mistakes are said before anything is loaded

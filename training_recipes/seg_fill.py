@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.mcdm.masks import WithMasks
 from echo_augment.cache.errors import EchoAugmentError
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from echo_augment.augmentor.data.phantom import load_phantoms
-from echo_augment.augmentor.mcdm.mask_measures import Masks, mask_ef
+from echo_augment.augmentor.mcdm.masks import Masks, mask_ef
 
 ED, ES = 0, 1
 PHASES = {"ed": ED, "es": ES}

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.augmentor.mcdm.mask_measures import Masks
+from echo_augment.augmentor.mcdm.masks import Masks
 from echo_augment.cache.system.files import atomic_path
 
 Frame = npt.NDArray[np.uint8]

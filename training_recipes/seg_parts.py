@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Subset
 
 from echo_augment.augmentor.data import EchoNetDynamic
-from echo_augment.augmentor.mcdm.mask_measures import Masks, largest_piece, mask_ef
+from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 
 from .decoded import DecodedEcho
 

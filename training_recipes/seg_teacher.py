@@ -15,8 +15,8 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from echo_augment.augmentor.data import VideoInfo, content_hash, probe_video
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON
-from echo_augment.augmentor.mcdm.mask_measures import Masks, largest_piece
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
+from echo_augment.augmentor.mcdm.masks import Masks, largest_piece
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoNetDynamic, content_hash, probe_video
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
 from echo_augment.cache.system.files import write_json
 
 from .ef_run import EfRun

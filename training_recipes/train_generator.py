@@ -11,10 +11,10 @@ from accelerate import Accelerator
 from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import VideoInfo, probe_video, read_table
+from echo_augment.augmentor.devices import fast_dtype
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
+from echo_augment.augmentor.mcdm.codec import load_codec
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights, network_hash
-from echo_augment.augmentor.mcdm.foreign_codec import load_codec
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
-from echo_augment.augmentor.mcdm.precision import fast_dtype
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 

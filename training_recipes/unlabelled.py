@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset
 
-from echo_augment.augmentor.mixing import Mixer
-from echo_augment.augmentor.shares import check_share
-from echo_augment.augmentor.tree import pass_epoch
+from echo_augment.augmentor.mixing import Mixer, check_share
+from echo_augment.augmentor.wrapping import pass_epoch
 
 UNLABELLED = 103  # tag that keeps this random stream apart from that of `SyntheticAugment`
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .csv_files import VIDEO_SUFFIXES, video_name
 from .leaks import find_leaks
-from .names import VIDEO_SUFFIXES, video_name
 from .probe import VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .splits import HELD_OUT, TRAIN

@@ -11,13 +11,11 @@ from torch.utils.data import Dataset
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..epoch import SharedEpoch, checked_epoch
-from .arguments import Scale, check_scale, check_share, check_whole
-from .names import VIDEO_SUFFIXES
+from ..workers import SharedEpoch, checked_epoch
+from .csv_files import VIDEO_SUFFIXES
 from .packed import PackedVideo, PackedVideos
 from .records import VideoInfo
-from .rows import typed_columns
-from .sampling import Choice, Clips, black_out, choose, crop_padded
+from .sampling import Choice, Clips, Scale, black_out, check_scale, check_share, check_whole, choose, crop_padded
 from .selection import (
     CLINICAL,
     FRAME_TARGETS,
@@ -30,7 +28,7 @@ from .selection import (
     select_rows,
 )
 from .splits import SplitChoice
-from .table import read_table
+from .table import read_table, typed_columns
 from .tracing import Tracing, tracing_mask
 from .video import VideoFile, open_video
 

@@ -16,12 +16,11 @@ from echo_augment.cache.system.locks import hold
 from echo_augment.cache.system.signals import SafeStop
 from echo_augment.cache.writer import clear_leavings
 
-from .packed import PackedVideos
+from .packed import PackedVideos, tint_tables
 from .probe import frames_hash
 from .records import VideoInfo
 from .selection import OnError, Skipped
 from .table import read_table
-from .tint import tint_tables
 from .video import read_video
 
 ROUND_FRAMES = 64  # EchoNet's videos have 28 to 1,002 frames: 16 lengths of shards instead of hundreds

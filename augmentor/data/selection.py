@@ -9,9 +9,8 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .probe import probe_video
 from .records import Problem, VideoInfo
-from .rows import LABELS
 from .splits import SplitChoice
-from .table import VIDEOS, EchoTable
+from .table import LABELS, VIDEOS, EchoTable
 
 OnError = Literal["raise", "skip"]
 

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .csvfile import read_csv
-from .names import video_name
+from .csv_files import read_csv, video_name
 
 Tracing = npt.NDArray[np.float64]
 """``(N, 4)`` lines x1, y1, x2, y2 (the first is the long axis) or ``(N, 2)`` points x, y, in pixels."""

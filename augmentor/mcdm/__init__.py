@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .generate import ClipGenerator, load_generator
+    from .clip_generator import ClipGenerator, load_generator
     from .hearts import Heart, make_heart
     from .mafe import MAFE
     from .pipeline import MCDMOutput, MCDMPipeline
@@ -20,8 +20,8 @@ __all__ = [
     "make_heart",
 ]
 _HOMES = {
-    "ClipGenerator": "generate",
-    "load_generator": "generate",
+    "ClipGenerator": "clip_generator",
+    "load_generator": "clip_generator",
     "Heart": "hearts",
     "make_heart": "hearts",
     "MAFE": "mafe",

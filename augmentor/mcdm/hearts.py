@@ -1,14 +1,17 @@
-"""A heart as the generator sees it: frames at its rate, with the end-diastolic frame found from the video itself."""
+"""A video as the generator sees it: frames at its rate, and the ED and ES frames found in the video itself."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
 
 from echo_augment.cache import EchoAugmentError
 
-from .phase import find_phase
+from .flow import grid_weights, pool_flow
 
 Frames = npt.NDArray[np.uint8]
 
@@ -64,3 +67,130 @@ def make_heart(name: str, frames: Frames, fps: float, *, rate: float, size: int)
         taken = np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in taken])
     phase = find_phase(taken, 2 * rate)
     return Heart(name, np.ascontiguousarray(taken), phase.ed_frame, phase.es_frame)
+
+
+Curve = npt.NDArray[np.float64]
+
+
+# Shares of the frame's height and width in which the ventricles lie in an apical four-chamber view.
+CENTRE = ((0.15, 0.70), (0.25, 0.80))
+PERIODS = (0.4, 1.5)  # seconds a beat
+DRIFT = 2.0  # seconds: slower waves than this, below 30 a minute, are breathing or the probe
+SYSTOLE = 0.42  # share of a beat: ED and ES lie at most so far from the fastest contraction between them
+CELLS = 5
+VENTRICLES = (slice(0, 4), slice(1, 4))  # rows and columns of the grid of cells
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The beats as seen in the video.
+
+    Attributes:
+        volume: a curve ``(T,)`` that rises and falls with the LV's size; no unit.
+        ed_frame: index of the end-diastolic frame of the whole beat with the largest contraction.
+        es_frame: index of the end-systolic frame of the same beat.
+        ed_frames: of every beat found, those that the clip's ends cut, too.
+        es_frames: of the same beats.
+    """
+
+    volume: Curve
+    ed_frame: int
+    es_frame: int
+    ed_frames: tuple[int, ...]
+    es_frames: tuple[int, ...]
+
+
+def volume_curve(frames: Frames, fps: float) -> Curve:
+    """A curve that follows the LV's size, from ``(T, H, W)`` uint8 frames.
+
+    The first principal component over time of the blurred frames, without what drifts more slowly than any heart
+    beats, is the beat; its sign is chosen so that the curve is high where the middle of the image is dark, because
+    blood is dark and a full ventricle shows more of it.
+    """
+    small = np.stack([cv2.resize(frame, (28, 28), interpolation=cv2.INTER_AREA) for frame in frames]).astype(np.float64)
+    small = np.sqrt(gaussian_filter1d(small, 0.02 * fps, axis=0))
+    rows, columns = (slice(int(28 * low), int(28 * high)) for low, high in CENTRE)
+    flat = without_drift(small[:, rows, columns].reshape(len(small), -1), fps)
+    curve, darkness = first_component(flat), -flat.mean(1)
+    return curve if curve @ darkness >= 0 else -curve
+
+
+def wall_curve(frames: Frames, fps: float, volume: Curve) -> Curve:
+    """A curve ``(T,)`` of how far the walls are from their place at the largest ``volume``, highest there.
+
+    The first principal component of the optical flow from that frame, pooled on a grid over the ventricles. Unlike
+    the image itself it does not see leaflets that open and speckle that changes; it is the more exact the smaller the
+    motion, so around ED.
+    """
+    # The fast preset's coarse flow: finer flow took twice as long, follows speckle, and found real beats less well.
+    dense: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    reference = np.ascontiguousarray(frames[int(volume.argmax())])
+    fields = [dense.calc(reference, np.ascontiguousarray(frame), None)[::2, ::2] for frame in frames]
+    flow = pool_flow(np.stack(fields).transpose(0, 3, 1, 2), grid_weights(reference[::2, ::2], CELLS))
+    cells = flow.reshape(len(flow), 2, CELLS, CELLS)[:, :, *VENTRICLES].reshape(len(flow), -1)
+    curve = first_component(without_drift(gaussian_filter1d(cells.astype(np.float64), 0.02 * fps, axis=0), fps))
+    return curve if curve @ volume >= 0 else -curve
+
+
+def without_drift(signals: Curve, fps: float) -> Curve:
+    """``signals (T, N)`` without their mean and the cosine waves over the clip that are slower than `DRIFT`.
+
+    A clip shorter than that cannot tell drift from its only beat: then the mean alone is taken away.
+    """
+    count = len(signals)
+    waves = np.arange(1 + int(2 * count / fps / DRIFT) if count >= fps * DRIFT else 1)
+    slow = np.linalg.qr(np.cos(np.pi * (np.arange(count)[:, None] + 0.5) * waves / count))[0]
+    return np.asarray(signals - slow @ (slow.T @ signals))
+
+
+def first_component(signals: Curve) -> Curve:
+    """The first principal component over time of ``(T, N)`` signals without mean; its sign is arbitrary."""
+    left, values, _ = np.linalg.svd(signals, full_matrices=False)
+    return np.asarray(left[:, 0] * values[0])
+
+
+def beat_period(curve: Curve, fps: float) -> float:
+    """Seconds a beat: the lag of the curve's largest autocorrelation within `PERIODS`."""
+    flat = curve - np.polyval(np.polyfit(np.arange(len(curve)), curve, 1), np.arange(len(curve)))
+    lags = np.arange(round(PERIODS[0] * fps), min(round(PERIODS[1] * fps), len(flat) // 2) + 1)
+    if not len(lags):
+        return len(curve) / fps
+    alike = [correlation(flat[lag:], flat[:-lag]) for lag in lags]
+    return float(lags[int(np.argmax(alike))] / fps)
+
+
+def contractions(curve: Curve, fps: float, period: float) -> list[int]:
+    """Frames at which a curve falls fastest, one a beat: at least 0.4 times as fast as in the median beat."""
+    fall = -gaussian_filter1d(curve, 0.05 * fps, order=1, mode="nearest")
+    peaks = find_peaks(np.concatenate([[0.0], fall, [0.0]]), distance=max(1.0, 0.55 * period * fps))[0] - 1
+    return [int(peak) for peak in peaks if fall[peak] > 0.4 * np.median(fall[peaks])]
+
+
+def find_phase(frames: Frames, fps: float) -> Phase:
+    """ED and ES frames of a clip ``(T, H, W)`` uint8 at ``fps`` frames per second.
+
+    Each beat has one fastest contraction. ED is where the walls stand farthest out shortly before it, so the end of
+    diastasis or of the atrial kick and not any frame of a plateau; ES where the volume is least shortly after it.
+    """
+    volume = volume_curve(frames, fps)
+    walls = wall_curve(frames, fps, volume)
+    period = beat_period(volume, fps)
+    reach, last = max(1, round(SYSTOLE * period * fps)), len(frames) - 1
+    found = []
+    for fastest in contractions(walls, fps, period):
+        start = max(0, fastest - reach)
+        ed = start + int(walls[start : fastest + 1].argmax())
+        es = fastest + int(volume[fastest : fastest + reach + 1].argmin())
+        whole = ed > 0 and es < last
+        found.append((whole, float(volume[ed] - volume[es]), ed, es))
+    if not found:
+        found = [(False, 0.0, int(volume.argmax()), int(volume.argmin()))]
+    _, _, ed, es = max(found)
+    return Phase(volume, ed, es, tuple(beat[2] for beat in found), tuple(beat[3] for beat in found))
+
+
+def correlation(one: Curve, two: Curve) -> float:
+    """Pearson's correlation of two curves ``(T,)``; 0 where one of them is flat."""
+    one, two = one - one.mean(), two - two.mean()
+    scale = np.sqrt((one @ one) * (two @ two))
+    return float(one @ two / scale) if scale > 1e-12 else 0.0

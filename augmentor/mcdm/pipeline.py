@@ -14,14 +14,13 @@ from echo_augment.cache import EchoAugmentError
 
 from ..devices import refuse_device_in_worker
 from .codec import decode, encode
-from .denoiser import MotionDenoiser
-from .detail import carry_details
+from .denoiser import MotionDenoiser, predict_windows
+from .flow import carry_details
 from .hearts import Heart
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
 from .reid import ReIDEncoder
 from .transport import MotionTransport
-from .windows import predict_windows
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
 SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
@@ -60,7 +59,7 @@ class MCDMPipeline(DiffusionPipeline):
         code_std: divides every code.
         preset: name of the configuration it was trained by.
         detail: whether clips get the reference frame's fine detail
-            (:func:`~echo_augment.augmentor.mcdm.detail.carry_detail`), which a small codec cannot hold.
+            (:func:`~echo_augment.augmentor.mcdm.flow.carry_detail`), which a small codec cannot hold.
         steps: of the sampler where a call names none: as few as carry the motion donor's EF as well as the best number
             does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights; from 0 with a transport).
             With 0 a clip is where the transport moves the look, without any diffusion.

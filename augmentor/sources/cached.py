@@ -8,7 +8,7 @@ import numpy.typing as npt
 from echo_augment.cache import ClipStore, EchoClip
 from echo_augment.cache.clip import refuse_real
 
-from .checks import checked_index
+from .source import checked_index
 
 
 class CachedClips:

@@ -19,9 +19,8 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
 
 from ..devices import in_worker, process_rank
-from .generator_process import FAILED, STOPPED, Generate, Status, run
-from .lines import Pairing
-from .recipe import GeneratorRecipe, clip_shape, donor_rows, portable_pipeline
+from .process import FAILED, STOPPED, Generate, Status, run
+from .recipe import GeneratorRecipe, Pairing, clip_shape, donor_rows, portable_pipeline
 from .ring import MAX_REUSE, ClipRing
 
 POLL = 0.002  # seconds between looks at an empty ring

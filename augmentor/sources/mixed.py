@@ -9,8 +9,8 @@ from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..data import VideoInfo
-from .base import ClipSource
 from .live import LiveClips
+from .source import ClipSource
 
 MIXED = 0x4D58  # tag of this random stream
 

@@ -1,25 +1,28 @@
-"""What a live source needs to know before its process runs, and how that process makes the generator."""
+"""What a live source needs to know before its process runs: how to make the generator, and which clips come next."""
 
 import copy
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 
+from echo_augment.cache import EchoClip, PlanLine, make_plan
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..data import VideoInfo, read_table, refuse_leaks
 from ..data.selection import openable
 from ..data.splits import HELD_OUT
 from ..devices import best_device
-from ..tree import leaves, locate
+from ..wrapping import leaves, locate
 
 if TYPE_CHECKING:
-    from ..mcdm.generate import ClipGenerator
+    from ..mcdm.clip_generator import ClipGenerator
 
 BUNDLED = "bundled"
 
@@ -56,8 +59,8 @@ class GeneratorRecipe:
         Raises:
             EchoAugmentError: a held-out video among the donors or among those that trained the generator.
         """
-        from ..mcdm.generate import BUNDLED as FOLDER
-        from ..mcdm.generate import ClipGenerator, hash_weights, load_generator, refuse_trained_on
+        from ..mcdm.clip_generator import BUNDLED as FOLDER
+        from ..mcdm.clip_generator import ClipGenerator, hash_weights, load_generator, refuse_trained_on
         from ..mcdm.pipeline import MCDMPipeline
 
         options: dict[str, Any] = {"steps": self.steps, "sampler": self.sampler, "batch": self.batch}
@@ -172,3 +175,64 @@ def hash_pipeline(pipeline: Any) -> str:
             digest.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)} ".encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+STRIDE = 0x1E3779B97F4A7C15  # odd and large: seeds of different rounds do not meet
+ROUND = 1024  # lines of one plan
+
+
+class PlannedGenerator(Protocol):
+    """A generator that knows its donors; ``echo_augment.augmentor.mcdm.ClipGenerator`` is one."""
+
+    motion_donors: Mapping[str, float]
+    appearance_donors: Sequence[str]
+    sampler: str
+    fingerprint: str
+
+    def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
+        """The clips of some plan lines, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """How plan lines are made from a generator's donors, plan after plan, each with its own seed.
+
+    Attributes:
+        seed: of the pairing.
+        rank: of the process in a distributed run; ranks never make the same clip.
+        balance: ``"natural"`` or ``"uniform"``, as `echo_augment.cache.make_plan` has it.
+    """
+
+    seed: int = 0
+    rank: int = 0
+    balance: str = "natural"
+
+    def lines(self, generator: PlannedGenerator) -> Iterator[PlanLine]:
+        """Endless lines, a pure function of the pairing and the donors."""
+        for turn in itertools.count():
+            words = np.random.SeedSequence([self.seed, self.rank, turn]).generate_state(1, np.uint64)
+            plan = make_plan(
+                generator.motion_donors,
+                generator.appearance_donors,
+                ROUND,
+                seed=int(words[0] >> np.uint64(1)),
+                balance=self.balance,
+                reserve=0,
+                sampler=generator.sampler,
+                fingerprint=generator.fingerprint,
+            )
+            yield from plan.lines
+
+
+def endless(lines: Sequence[PlanLine]) -> Iterator[PlanLine]:
+    """The lines of a plan again and again; each further round has other seeds and ids, so other clips."""
+    for turn in itertools.count():
+        for line in lines:
+            seed = (line.seed + turn * STRIDE) % 2**63
+            yield line if turn == 0 else replace(line, clip_id=f"{line.clip_id}+{turn}", seed=seed)
+
+
+def lines_for(generator: Any, wanted: Sequence[PlanLine] | Pairing) -> Iterator[PlanLine]:
+    """The lines of ``wanted`` without an end."""
+    return wanted.lines(generator) if isinstance(wanted, Pairing) else endless(wanted)

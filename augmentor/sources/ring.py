@@ -12,7 +12,7 @@ import torch
 from echo_augment.cache import EchoClip, Provenance
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..process_rows import ProcessRows
+from ..workers import ProcessRows
 
 READERS = 128  # processes alive at once that read one ring
 TEXT = 4096  # bytes of id and provenance

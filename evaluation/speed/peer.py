@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import EchoNetDynamic
-from echo_augment.augmentor.data.arguments import Scale
+from echo_augment.augmentor.data.sampling import Scale
 from echo_augment.cache.errors import EchoAugmentError
 
 Video = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor import ClassicalAugment, ImageFields, InMemoryClips, SyntheticAugment
-from echo_augment.augmentor.structure import difference
+from echo_augment.augmentor.wrapping import difference
 from echo_augment.cache.errors import EchoAugmentError
 
 SIDE = 48

@@ -20,7 +20,7 @@ def wrapped(source):
 
 def own_lines():
     """Each rank plans for itself, as `LiveClips(pipeline, donors)` does."""
-    from echo_augment.augmentor.sources.lines import Pairing
+    from echo_augment.augmentor.sources.recipe import Pairing
 
     class Donors:
         motion_donors, appearance_donors = {"a": 50.0, "b": 60.0}, ["a", "b", "c"]

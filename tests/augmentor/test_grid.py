@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 from echo_augment.augmentor import CachedClips, LiveClips, MixedClips, SyntheticAugment
-from echo_augment.augmentor.structure import difference
+from echo_augment.augmentor.wrapping import difference
 from echo_augment.cache import StoreWriter
 
 METHODS = [name for name in ("fork", "forkserver", "spawn") if name in torch.multiprocessing.get_all_start_methods()]

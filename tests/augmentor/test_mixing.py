@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.mixing import item_rng, mix_epoch
-from echo_augment.augmentor.shares import members, share_at
+from echo_augment.augmentor.mixing import item_rng, members, mix_epoch, share_at
 from echo_augment.cache.errors import EchoAugmentError
 
 SEEDS = st.integers(0, 2**40)

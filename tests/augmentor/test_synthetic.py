@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, Subset, default_collate
 
 from echo_augment.augmentor import EchoAdapter, InMemoryClips, SyntheticAugment, VideoFormat
-from echo_augment.augmentor.structure import difference
+from echo_augment.augmentor.wrapping import difference
 from echo_augment.cache.errors import EchoAugmentError
 
 SOURCE = InMemoryClips(make_clip(seed) for seed in range(10))

@@ -9,7 +9,7 @@ from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor import CachedClips, SyntheticAugment
-from echo_augment.augmentor.counters import ServedCounts
+from echo_augment.augmentor.workers import ServedCounts
 from echo_augment.cache import StoreWriter
 
 METHODS = [name for name in ("fork", "forkserver", "spawn") if name in torch.multiprocessing.get_all_start_methods()]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import VideoInfo
-from echo_augment.augmentor.mcdm.mask_measures import mask_ef
+from echo_augment.augmentor.mcdm.masks import mask_ef
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 

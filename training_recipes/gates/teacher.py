@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from echo_augment.augmentor.data import VideoInfo
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON, refuse_trained_on
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.video_format import EPS, VideoFormat, Window
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from echo_augment.augmentor.mcdm.foreign_codec import HUB
+from echo_augment.augmentor.mcdm.codec import HUB
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..fit_log import TRACKERS
@@ -35,7 +35,7 @@ class Options:
 
     Attributes:
         codec: a trained autoencoder to take instead of training one
-            (:func:`~echo_augment.augmentor.mcdm.foreign_codec.load_codec`).
+            (:func:`~echo_augment.augmentor.mcdm.codec.load_codec`).
         losses: of MAFE beside the interpolation's: ``interp`` (none), ``reid``, ``flow`` or ``both``; None leaves the
             preset's weights as they are.
         only: the stage that the run is for; it and what it needs are run. ``denoiser`` writes the pipeline to

@@ -11,8 +11,8 @@ from typing import Any
 from huggingface_hub import hf_hub_download
 from omegaconf import DictConfig
 
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
 from echo_augment.augmentor.mcdm.fingerprint import network_hash
-from echo_augment.augmentor.mcdm.generate import TRAINED_ON
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache.errors import EchoAugmentError
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.data.names import inside, video_file_name, video_name
-from echo_augment.augmentor.data.rows import typed_columns
+from echo_augment.augmentor.data.csv_files import inside, video_file_name, video_name
 from echo_augment.augmentor.data.splits import parse_split, split_filter
+from echo_augment.augmentor.data.table import typed_columns
 from echo_augment.cache.errors import EchoAugmentError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from echo_augment.augmentor.data.tint import Tint, tint_tables
+from echo_augment.augmentor.data.packed import Tint, tint_tables
 
 LEVELS = np.arange(256)
 GREY = np.random.default_rng(0).integers(0, 256, (3, 12, 16), dtype=np.uint8)

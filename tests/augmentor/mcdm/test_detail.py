@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.data.phantom import counterfactual, sample_phantom
-from echo_augment.augmentor.mcdm.detail import carry_detail, carry_details, visible_motion
+from echo_augment.augmentor.mcdm.flow import carry_detail, carry_details, visible_motion
 
 
 def blur(frames):

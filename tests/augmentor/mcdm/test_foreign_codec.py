@@ -6,9 +6,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from echo_augment.augmentor.mcdm.codec import decode, encode
+from echo_augment.augmentor.mcdm.codec import _split, decode, encode, load_codec
 from echo_augment.augmentor.mcdm.fingerprint import network_hash
-from echo_augment.augmentor.mcdm.foreign_codec import _split, load_codec
 from echo_augment.cache import EchoAugmentError
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from echo_augment.augmentor.data import content_hash, probe_video, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.augmentor.mcdm.generate import ClipGenerator, load_generator, refuse_trained_on
+from echo_augment.augmentor.mcdm.clip_generator import ClipGenerator, load_generator, refuse_trained_on
 from echo_augment.cache import EchoAugmentError, PlanLine
 
 

@@ -5,8 +5,17 @@ import pytest
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom
 from echo_augment.augmentor.mcdm.labels import LabelPolicy
-from echo_augment.augmentor.mcdm.mask_measures import dice, disc_volume, largest_piece, long_axis, mask_ef
-from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks, trust, with_masks
+from echo_augment.augmentor.mcdm.masks import (
+    MaskGate,
+    WithMasks,
+    dice,
+    disc_volume,
+    largest_piece,
+    long_axis,
+    mask_ef,
+    trust,
+    with_masks,
+)
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, Provenance, fill, make_plan
 
 ROWS, COLUMNS = np.mgrid[:112, :112]

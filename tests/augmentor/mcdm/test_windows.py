@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.mcdm.windows import predict_windows, tent, window_starts
+from echo_augment.augmentor.mcdm.denoiser import predict_windows, tent, window_starts
 from echo_augment.cache import EchoAugmentError
 
 

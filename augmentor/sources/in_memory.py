@@ -8,7 +8,7 @@ import numpy.typing as npt
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
-from .checks import checked_index, donor_names
+from .source import checked_index, donor_names
 
 
 class InMemoryClips:

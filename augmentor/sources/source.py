@@ -1,11 +1,12 @@
-"""What a source of synthetic clips is."""
+"""What a source of synthetic clips is, and what all of them check."""
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.cache import EchoClip
+from echo_augment.cache import EchoClip, Provenance
 
 
 class ClipSource(Protocol):
@@ -35,3 +36,21 @@ def take(source: Any, index: int, key: tuple[int, int, int]) -> tuple[EchoClip |
     """
     own = getattr(source, "take", None)
     return (source[index], "cached") if own is None else own(index, key)
+
+
+def checked_index(index: int, length: int) -> int:
+    """``index`` counted from the front.
+
+    Raises:
+        IndexError: it lies outside, so that plain iteration ends.
+    """
+    place = int(index)
+    if not -length <= place < length:
+        raise IndexError(f"clip {place} of {length}")
+    return place % length
+
+
+def donor_names(provenances: Iterable[Provenance | None]) -> frozenset[str]:
+    """Names of all motion and appearance donors; clips without provenance have none."""
+    known = [provenance for provenance in provenances if provenance is not None]
+    return frozenset({name for item in known for name in (item.motion_donor, item.appearance_donor)} - {""})

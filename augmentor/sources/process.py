@@ -16,7 +16,7 @@ from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, 
 from echo_augment.cache.gates import AnyGate, judge
 from echo_augment.cache.system.processes import end_with_parent
 
-from .lines import Pairing, lines_for
+from .recipe import Pairing, lines_for
 from .ring import ClipRing
 
 Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]

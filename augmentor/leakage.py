@@ -7,15 +7,14 @@ from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .data.csvfile import read_csv
+from .adapters import column
+from .data.csv_files import inside, read_csv, video_name
 from .data.leaks import find_leaks
-from .data.names import inside, video_name
 from .data.records import VideoInfo
 from .data.selection import openable
 from .data.splits import HELD_OUT, SplitChoice, parse_split, split_filter
 from .data.table import FILE_LIST, KNOWN_COLUMNS, VIDEOS
-from .echo_adapter import column
-from .tree import leaves, locate
+from .wrapping import leaves, locate
 
 UNSEEN = frozenset({*HELD_OUT, "EXTERNAL_TEST", "CLINICAL_TEST"})
 IsHeldOut = Callable[[str, int | None], bool]

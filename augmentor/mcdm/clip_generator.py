@@ -14,13 +14,12 @@ from torch import Tensor
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
 
 from ..data import VideoInfo, content_hash, probe_video, read_table, read_video, refuse_leaks
+from ..devices import fast_dtype
 from .fingerprint import fingerprint, hash_weights
-from .hearts import make_heart
+from .hearts import make_heart, volume_curve
 from .labels import donor_label
 from .motion import room, stretch
-from .phase import volume_curve
 from .pipeline import BUNDLED, MCDMPipeline
-from .precision import fast_dtype
 
 TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
 TRAINED_ON = "training_hearts.json"

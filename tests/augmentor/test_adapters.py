@@ -5,8 +5,8 @@ import pytest
 
 from echo_augment.augmentor import EchoAdapter, InMemoryClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, read_video, write_video
-from echo_augment.augmentor.structure import difference
 from echo_augment.augmentor.video_format import Window
+from echo_augment.augmentor.wrapping import difference
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 

@@ -10,7 +10,7 @@ import torch
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .echo_adapter import FRAMES, TRACES, target_names
+from .adapters import FRAMES, TRACES, target_names
 
 Key = int | str
 Path = Key | tuple[Key, ...]

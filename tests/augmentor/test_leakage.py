@@ -9,7 +9,7 @@ from torch.utils.data import Subset
 
 from echo_augment.augmentor import InMemoryClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, write_video
-from echo_augment.augmentor.guard import same_content
+from echo_augment.augmentor.leakage import same_content
 from echo_augment.cache.errors import EchoAugmentError
 
 SOURCE = InMemoryClips([make_clip(0)])
