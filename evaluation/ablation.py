@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.reporting import plain
+from echo_augment.training_recipes.common.reporting import plain
 
 from .pages import Picture, Section, Words, write_pages
 from .plots import plot_dose

@@ -12,15 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.dataset import dataset_root
-from echo_augment.training_recipes.ranks import AUTO, find_ranks
-from echo_augment.training_recipes.reporting import write_report
+from echo_augment.training_recipes.common.dataset import dataset_root
+from echo_augment.training_recipes.common.ranks import AUTO, find_ranks
+from echo_augment.training_recipes.common.reporting import machine, write_report
 
 from .ablation import ablation_figures, cache_digest, doses, write_ablation
 from .design import Design, Settings, Subset, check_settings
 from .ef_task import EfTask
 from .filling import Caches, Load
-from .machine import machine
 from .multiplicity import correct
 from .own_generator import own_generator
 from .seg_task import SegmentationTask

@@ -7,7 +7,7 @@ from typing import Any
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
-from echo_augment.training_recipes.fill_cache import Generator, fill_from
+from echo_augment.training_recipes.filling.fill import Generator, fill_from
 
 
 class LabelledOnly:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.arms import clips_of, teacher_of
-from echo_augment.training_recipes.ef_run import EfRun
-from echo_augment.training_recipes.subsets import choose_labelled, count_labels
+from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
+from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
 Settings = Mapping[str, Any]
 Subset = tuple[int, int]  # place in the list of label counts, seed

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.cache.gates import AnyGate
-from echo_augment.training_recipes.ef_parts import usable_hearts
-from echo_augment.training_recipes.ef_run import EfRun
-from echo_augment.training_recipes.fill_cache import Generator
-from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.arms.oracle import OracleGenerator
+from echo_augment.training_recipes.ef.training import usable_hearts
+from echo_augment.training_recipes.filling.fill import Generator
+from echo_augment.training_recipes.training.run import EfRun
 
 from .design import Design, Subset
 from .report import write_html

@@ -13,12 +13,11 @@ from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.images import psnr, ssim
-from echo_augment.training_recipes.reporting import write_report
-from echo_augment.training_recipes.seg_teacher import load_segmenter
+from echo_augment.training_recipes.common.images import psnr, ssim, write_gif, write_sheet
+from echo_augment.training_recipes.common.reporting import write_report
+from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
 from .beats import phase_figures, rate_error, shown_tempo, traced_phase_errors
-from .contact import write_gif, write_sheet
 from .coverage import coverage
 from .curve import fewest_steps
 from .fidelity_plots import write_curve_plot, write_label_plot

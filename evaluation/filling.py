@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from echo_augment.training_recipes.fill_cache import Generator
-from echo_augment.training_recipes.ranks import best_device
-from echo_augment.training_recipes.reporting import plain
+from echo_augment.training_recipes.common.ranks import best_device
+from echo_augment.training_recipes.common.reporting import plain
+from echo_augment.training_recipes.filling.fill import Generator
 
 from .caches import fill_subset
 from .design import Design, Settings, Subset

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from echo_augment.augmentor.data import EchoTable, read_frames, read_video
 from echo_augment.cache import ClipStore, EchoClip, PlanLine
-from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.arms.oracle import OracleGenerator
 
 Frame = npt.NDArray[np.uint8]
 TILE, GAP, BAND = 112, 4, 16

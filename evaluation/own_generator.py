@@ -12,8 +12,8 @@ from omegaconf import DictConfig, open_dict
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.processes import end_with_parent
-from echo_augment.training_recipes import train_generator
-from echo_augment.training_recipes.generator.options import FOLDERS, read_options
+from echo_augment.training_recipes.generator.settings import FOLDERS, read_options
+from echo_augment.training_recipes.jobs import train_generator
 
 FOLDER = "generator"
 

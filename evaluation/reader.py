@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
-from echo_augment.training_recipes.fit import fit
+from echo_augment.training_recipes.training.fit import fit
 
 from .reader_data import SEEDS, Readings, render_many
 from .reader_net import EFReader, read_ef

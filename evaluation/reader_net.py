@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from echo_augment.training_recipes.ef_models import EF_MEAN, EF_SCALE, TinyEF
+from echo_augment.training_recipes.ef.models import EF_MEAN, EF_SCALE, TinyEF
 
 MEAN, SCALE = 32.0, 50.0  # of pixels
 WIDTHS = (16, 32, 64, 96)
@@ -16,7 +16,7 @@ HIDDEN = 64
 class EFReader(nn.Module):
     """EF of a clip, and the ventricle's volume in every frame, which tells the net in training where to look.
 
-    The stages are :class:`~echo_augment.training_recipes.ef_models.TinyEF`'s, one more of them; the head is not linear,
+    The stages are :class:`~echo_augment.training_recipes.ef.models.TinyEF`'s, one more of them; the head is not linear,
     for EF is a ratio of volumes.
     """
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore
-from echo_augment.training_recipes.oracle import OracleGenerator
+from echo_augment.training_recipes.arms.oracle import OracleGenerator
 
 from .frames import beating, comparison, contact_sheet
 from .metrics import Array

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from echo_augment.cache import ClipStore
-from echo_augment.training_recipes.seg_overlay import PREDICTED, draw_contours
+from echo_augment.training_recipes.segmentation.overlay import PREDICTED, draw_contours
 
 from .pages import Picture, Section, write_pages
 from .plots import plot_arms, plot_labels

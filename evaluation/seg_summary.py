@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from echo_augment.training_recipes.seg_measures import pooled_dice
+from echo_augment.training_recipes.segmentation.measures import pooled_dice
 
 from .clinical import figure
 from .metrics import METRICS, Array, Metric
@@ -45,7 +45,7 @@ def summarise_hearts(hearts: Hearts, **settings: Any) -> dict[str, Any]:
     the pixels of all hearts, which echonet reports, is ``pooled``. ``ef_mae`` is the error of EF from masks.
 
     Args:
-        hearts: by arm, seed and TEST heart: what `echo_augment.training_recipes.seg_measures.measure` found.
+        hearts: by arm, seed and TEST heart: what `echo_augment.training_recipes.segmentation.measures.measure` found.
         **settings: ``level`` and ``resamples`` of `estimate_arm`.
     """
     arms: dict[str, Any] = {arm: {"pooled": _pooled(runs)} for arm, runs in hearts.items()}

@@ -12,15 +12,14 @@ from typing import Any
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import KNOWS, AnyGate, image_gate
-from echo_augment.training_recipes.ef_run import EfRun
-from echo_augment.training_recipes.ef_teacher import known_hearts
-from echo_augment.training_recipes.fill_cache import Generator
-from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
-from echo_augment.training_recipes.oracle import OracleGenerator
-from echo_augment.training_recipes.ranks import best_device
-from echo_augment.training_recipes.seg_parts import traced_hearts, traced_masks
-from echo_augment.training_recipes.seg_run import SegmentationRun
-from echo_augment.training_recipes.seg_teacher import load_segmenter
+from echo_augment.training_recipes.arms.oracle import OracleGenerator
+from echo_augment.training_recipes.common.ranks import best_device
+from echo_augment.training_recipes.ef.teacher import known_hearts
+from echo_augment.training_recipes.filling.fill import Generator
+from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree
+from echo_augment.training_recipes.segmentation.teacher import load_segmenter
+from echo_augment.training_recipes.segmentation.training import SegmentationRun, traced_hearts, traced_masks
+from echo_augment.training_recipes.training.run import EfRun
 
 from .design import Design, Subset
 from .seg_report import verdict, write_report_pages

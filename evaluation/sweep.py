@@ -16,11 +16,10 @@ from tqdm import tqdm
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.cache.system.processes import end_with_parent
-from echo_augment.training_recipes.arms import teacher_of
-from echo_augment.training_recipes.ef_run import RESULT, EfRun, finished
-from echo_augment.training_recipes.ef_training import train_ef
-from echo_augment.training_recipes.seg_run import SegmentationRun
-from echo_augment.training_recipes.seg_training import train_segmentation
+from echo_augment.training_recipes.arms.specification import teacher_of
+from echo_augment.training_recipes.ef.training import train_ef
+from echo_augment.training_recipes.segmentation.training import SegmentationRun, train_segmentation
+from echo_augment.training_recipes.training.run import RESULT, EfRun, finished
 
 POLL = 1.0  # seconds between looks at the trainings' logs
 

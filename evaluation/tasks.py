@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from echo_augment.cache.gates import AnyGate
-from echo_augment.training_recipes.ef_run import EfRun
-from echo_augment.training_recipes.fill_cache import Generator
+from echo_augment.training_recipes.filling.fill import Generator
+from echo_augment.training_recipes.training.run import EfRun
 
 from .design import Design, Subset
 

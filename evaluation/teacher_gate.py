@@ -7,13 +7,12 @@ from typing import Any
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import KNOWS, AnyGate, image_gate
-from echo_augment.training_recipes.ef_teacher import known_hearts
-from echo_augment.training_recipes.gates.label import LabelGate, set_tolerance
-from echo_augment.training_recipes.gates.readings import Readings
-from echo_augment.training_recipes.gates.settings import IMAGE_ONLY, agree
-from echo_augment.training_recipes.gates.teacher import Teacher
-from echo_augment.training_recipes.ranks import best_device
-from echo_augment.training_recipes.subsets import choose_validation
+from echo_augment.training_recipes.common.ranks import best_device
+from echo_augment.training_recipes.ef.teacher import Teacher, known_hearts
+from echo_augment.training_recipes.filling.label_gate import LabelGate, set_tolerance
+from echo_augment.training_recipes.filling.readings import Readings
+from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree
+from echo_augment.training_recipes.training.subsets import choose_validation
 
 from .design import Design, Subset
 

@@ -14,7 +14,7 @@ from echo_augment.augmentor import LiveClips
 from echo_augment.augmentor.devices import best_device
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
-from echo_augment.training_recipes.reporting import write_report
+from echo_augment.training_recipes.common.reporting import write_report
 
 from .material import Material, prepare
 from .rows import PASS, SHORT, Table

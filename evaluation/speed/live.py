@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from echo_augment.augmentor import LiveClips, SyntheticAugment
 from echo_augment.cache import EchoAugmentError, EchoClip
-from echo_augment.training_recipes.decoded import DecodedEcho
-from echo_augment.training_recipes.ef_models import make_model
+from echo_augment.training_recipes.ef.models import make_model
+from echo_augment.training_recipes.training.batches import DecodedEcho
 
 from .material import FPS, MEAN, PAD, STD, Material
 from .rows import Row, Table, missing, number, seconds_text

@@ -19,7 +19,7 @@ from echo_augment.evaluation.benchmark import run as run_job
 from echo_augment.evaluation.benchmark import run_benchmark, run_share
 from echo_augment.evaluation.design import choose_arms
 from echo_augment.evaluation.sweep import count_workers, steps_done
-from echo_augment.training_recipes.subsets import choose_labelled
+from echo_augment.training_recipes.training.subsets import choose_labelled
 
 KEYS = {"job", "task", "data", "label_fraction", "seeds", "arms", "contrasts", "recovered_gain", "steps", "fingerprint"}
 KEYS |= {"versions", "config", "skipped"}

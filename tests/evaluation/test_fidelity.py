@@ -9,9 +9,8 @@ from PIL import Image
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation import fidelity
-from echo_augment.evaluation.contact import write_gif, write_sheet
 from echo_augment.evaluation.swap import adherence
-from echo_augment.training_recipes.images import psnr, ssim
+from echo_augment.training_recipes.common.images import psnr, ssim, write_gif, write_sheet
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from echo_augment.evaluation.benchmark import run as run_job
 from echo_augment.evaluation.benchmark import run_benchmark
 from echo_augment.evaluation.seg_report import verdict, write_report_pages
 from echo_augment.evaluation.seg_summary import ef_from_masks, summarise_hearts
-from echo_augment.training_recipes.oracle import OracleGenerator
-from echo_augment.training_recipes.seg_fill import masked
-from echo_augment.training_recipes.subsets import choose_labelled
+from echo_augment.training_recipes.arms.oracle import OracleGenerator
+from echo_augment.training_recipes.filling.labels import masked
+from echo_augment.training_recipes.training.subsets import choose_labelled
 
 SMALL = ["task=segmentation", "trainer.steps=4", "trainer.validate_every=2", "trainer.batch_size=2", "device=cpu"]
 SMALL += ["trainer.stats_clips=2", "model.settings.widths=[4,4]", "clips=4", "workers=1", "seeds=[0,1]"]

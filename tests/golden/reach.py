@@ -11,9 +11,9 @@ from echo_augment.augmentor.mcdm.fingerprint import CLIP_CODE, hash_weights
 from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED
 from echo_augment.training_recipes.cli import main as command_line  # as pyproject.toml names it
-from echo_augment.training_recipes.ef_run import EfRun
-from echo_augment.training_recipes.seg_run import SegmentationRun
-from echo_augment.training_recipes.train_job import run_of
+from echo_augment.training_recipes.segmentation.training import SegmentationRun
+from echo_augment.training_recipes.training.job import run_of
+from echo_augment.training_recipes.training.run import EfRun
 
 __all__ = ["bundled_hash", "clip_code", "command_line", "training_key", "window_of"]
 

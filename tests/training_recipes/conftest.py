@@ -23,5 +23,5 @@ def teacher(monkeypatch, tmp_path):
     (folder / "result.json").write_text(json.dumps({"reader": {**READER, "size": [112, 112]}}))
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / TRAINED_ON).write_text(json.dumps({"first": [], "content": []}))
-    monkeypatch.setattr("echo_augment.training_recipes.gates.teacher.load_net", lambda folder: Brightness())
+    monkeypatch.setattr("echo_augment.training_recipes.ef.teacher.load_net", lambda folder: Brightness())
     return folder

@@ -8,9 +8,9 @@ from omegaconf import DictConfig
 
 from echo_augment.cache.system.files import atomic_path
 
-from .ledger import ORDER
-from .options import Options, command_line, told
-from .prepared import Prepared
+from .prepare import Prepared
+from .settings import Options, command_line, told
+from .stages import ORDER
 
 CARD = """---
 library_name: diffusers

@@ -16,7 +16,7 @@ from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
-from .denoising import Windows, condition, noise_scheduler
+from .denoiser import Windows, condition, noise_scheduler
 from .stages import COUPLINGS
 
 PARTS = "couplings.parts"  # beside the array, until it is whole

@@ -15,7 +15,7 @@ from echo_augment.augmentor.mcdm.motion import teacher_flows
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.system.files import atomic_path
 
-from .prepared import Prepared
+from .prepare import Prepared
 
 
 class PseudoLabels:

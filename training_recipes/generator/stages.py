@@ -1,174 +1,223 @@
-"""The trained stages of the generator: each is a model, its batches and its loss; here codec, re-ID and MAFE."""
+"""Which stages of a run are done, what they found, and which settings decide them."""
 
-import math
-from collections.abc import Callable, Iterator
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from accelerate import Accelerator
-from omegaconf import DictConfig
-from torch import Tensor, nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import write_json
 
-from echo_augment.augmentor.mcdm.codec import to_unit
-from echo_augment.augmentor.mcdm.losses import contrastive_loss, flow_loss, laplacian_loss, reid_loss
+from .settings import NEEDS
 
-from ..fit import FitResult, fit
-from .prepared import Prepared
-from .pseudo import PseudoLabels
+MADE: dict[str, tuple[str, ...]] = {  # what each stage leaves in the run's folder, in the order of the stages
+    "hearts": ("hearts",),  # the decoded videos: no stage of their own, but made once
+    "codec": ("codec",),
+    "latents": ("latents.npy",),
+    "reid": ("reid",),
+    "pseudo": ("pseudo.h5",),
+    "mafe": ("mafe",),
+    "motions": ("flows.npy", "codes.npy"),
+    "transport": ("transport",),
+    "denoiser": ("denoiser",),
+    "couplings": ("couplings.npy", "couplings.parts"),
+    "student": ("student",),
+}
+ORDER = tuple(MADE)
+FOR_HEARTS = ("rate", "size")  # of a preset
+HEARTS = "hearts/hearts.json"
+ARRAYS = (".npy", ".h5")  # are replaced, never written into; a network's files may be
+ANEW = "Choose another out=, or delete the folder to begin anew"
+
+
+def deciding(settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Those of a run's settings that decide what a stage makes: its own and those of the stages before it.
+
+    Args:
+        settings: of the run: ``preset`` and others.
+        stage: one of ``ORDER``.
+
+    Returns:
+        Value by name; a preset's settings as ``preset.<section>.<name>``.
+    """
+    place = ORDER.index(stage)
+    preset, others = settings["preset"], {key: value for key, value in settings.items() if key != "preset"}
+    if stage == "hearts":
+        return {"videos": others.get("videos")} | {f"preset.{key}": preset.get(key) for key in FOR_HEARTS}
+    found = {key: value for key, value in preset.items() if key not in ORDER[place + 1 :]}
+    if stage == "student":
+        kind = {"kind": "consistency"} | dict(preset.get("student", {}))  # the only one before there was a choice
+        found["student"] = kind
+        if kind["kind"] != "reflow":
+            found.pop("couplings", None)  # read by no other
+    if place < ORDER.index("motions"):
+        found.pop("code", None)
+    elif stage == "motions":
+        found["transport"] = {"flow": preset.get("transport", {}).get("flow")}
+    return others | _flat("preset", found)
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {key: one for part, inner in value.items() for key, one in _flat(f"{name}.{part}", inner).items()}
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any], stage: str) -> list[str]:
+    """Names of the settings in which two runs differ and that decide a stage."""
+    one, two = deciding(before, stage), deciding(now, stage)
+    return sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
+
+
+class Stages:
+    """Runs the stages in order, keeps their figures in ``<out>/stages.json`` and skips those that are done.
+
+    Args:
+        out: folder of the run.
+        settings: of the whole run. Those that decide a stage which was begun may not change, so that no result mixes
+            two; those of later stages may.
+        writes: whether this process keeps the file; of several it is one.
+
+    Raises:
+        EchoAugmentError: ``out`` holds a run with other settings, or one whose ``stages.json`` is missing or damaged.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any], *, writes: bool = True) -> None:
+        self.out, self.path = out, out / "stages.json"
+        self.settings, self.writes = settings, writes
+        self.done: dict[str, dict[str, Any]] = {}
+        if not self.path.exists() and self._begun():
+            raise EchoAugmentError(f"{out} holds parts of a run, and no stages.json that says of which", ANEW)
+        if self.path.exists():
+            before, done = _read(self.path)
+            # What was deleted since, to save room, is made again where it is needed.
+            self.done = {name: figures for name, figures in done.items() if name in MADE and _is_there(out, name)}
+            changed = sorted({key for stage in self._begun() for key in differing(before, settings, stage)})
+            if changed:
+                raise EchoAugmentError(
+                    f"{out} holds a run with other settings ({', '.join(changed)})",
+                    f"Choose another out; +reuse={out} takes the stages from it that these settings do not change",
+                )
+        self._keep()
+
+    def _begun(self) -> list[str]:
+        """The stages that are done, or have left something from which they would go on."""
+        return [
+            stage for stage in ORDER if stage in self.done or self._has_checkpoint(stage) or _is_there(self.out, stage)
+        ]
+
+    def _has_checkpoint(self, stage: str) -> bool:
+        return (self.out / "checkpoints" / f"{stage}.ckpt").exists()
+
+    def _keep(self) -> None:
+        if self.writes:
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_json(self.path, {"settings": self.settings, "done": self.done})
+
+    def reuse(self, other: Path, wanted: Sequence[str]) -> list[str]:
+        """Take from another run the hearts and the finished stages that the settings of this one would make anew.
+
+        Stages build on each other: one that the other run lacks or made with other settings, or that this run has
+        made itself, is not taken, nor is what needs it.
+
+        Args:
+            other: folder of that run. Its large files are hard-linked where the file system can, else copied.
+            wanted: the stages that this run needs.
+
+        Returns:
+            The stages taken now; not those that were taken before.
+
+        Raises:
+            EchoAugmentError: ``other`` is no folder of a run, or nothing in it was made with these settings.
+        """
+        path = other / "stages.json"
+        if not path.is_file():
+            raise EchoAugmentError(f"reuse={other}: has no stages.json", "Give the out= of a train-generator run")
+        before, done = _read(path)
+        taken: list[str] = []
+        own: set[str] = set()
+        for stage in ("hearts", *wanted):
+            changed = differing(before, self.settings, stage)
+            if changed and stage == "hearts":
+                raise EchoAugmentError(
+                    f"reuse={other}: made with other settings ({', '.join(changed)})", "Leave reuse out"
+                )
+            lacking = not _is_there(other, stage) or (stage != "hearts" and stage not in done)
+            needs_own = "hearts" in own or any(need in own for need in NEEDS.get(stage, ()))
+            if changed or lacking or needs_own or self._is_own(stage, done.get(stage), other):
+                own.add(stage)
+                continue
+            if stage in self.done or (stage == "hearts" and _is_there(self.out, stage)):
+                continue
+            for name in MADE[stage]:
+                _take(other / name, self.out / name)
+            if stage != "hearts":
+                self.done[stage] = done[stage]
+            self._keep()
+            taken.append(stage)
+        return taken
+
+    def _is_own(self, stage: str, theirs: dict[str, Any] | None, other: Path) -> bool:
+        """Whether this run has made, or begun, a stage itself: it differs from the other run's, or has a checkpoint."""
+        if stage == "hearts":
+            table = self.out / HEARTS
+            return table.exists() and table.read_bytes() != (other / HEARTS).read_bytes()
+        return self.done[stage] != theirs if stage in self.done else self._has_checkpoint(stage)
+
+    def run(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The figures of a stage: from the file where it is done, else by doing it."""
+        if name in self.done:
+            print(f"{name}: done before")
+            return self.done[name]
+        started = time.perf_counter()
+        figures = work()
+        figures["seconds"] = round(figures.get("seconds", time.perf_counter() - started), 1)
+        self.done[name] = figures
+        self._keep()
+        print(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+        return figures
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Settings and figures of a run."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return state["settings"], state["done"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EchoAugmentError(f"{path}: cannot be read ({error})", ANEW) from None
+
+
+def _is_there(out: Path, stage: str) -> bool:
+    """Whether a stage has left its files; of the hearts the table comes last."""
+    return any((out / name).exists() for name in ((HEARTS,) if stage == "hearts" else MADE[stage]))
+
+
+def _take(source: Path, target: Path) -> None:
+    """Copy a file or a folder, whole or not at all; large arrays are hard-linked where that can be."""
+    if not source.exists():
+        return
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.unlink(missing_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, partial, copy_function=_take_file)
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        _take_file(source, partial)
+    partial.replace(target)
+
+
+def _take_file(source: str | Path, target: str | Path) -> None:
+    if Path(source).suffix in ARRAYS:
+        try:
+            os.link(source, target)
+            return
+        except OSError:
+            pass  # another file system, or one without links
+    shutil.copy2(source, target)
+
 
 CODEC, REID, PAIRS, WINDOWS, MOTIONS, STUDENT, COUPLINGS = range(7)  # one random stream a stage
-
-
-def endless(draw: Callable[[np.random.Generator], Any], seed: int, stream: int) -> Callable[[int], Iterator[Any]]:
-    """Batches that are a pure function of the step: ``draw`` gets a fresh random generator for each."""
-
-    def batches(step: int) -> Iterator[Any]:
-        while True:
-            yield draw(np.random.default_rng([seed, stream, step]))
-            step += 1
-
-    return batches
-
-
-def warmup_cosine(optimizer: AdamW, steps: int, *, warmup: int, floor: float = 0.1) -> LambdaLR:
-    """Linear warm-up, then half a cosine down to ``floor`` of the learning rate."""
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        share = min(1.0, (step - warmup) / max(1, steps - warmup))
-        return floor + (1 - floor) * (1 + math.cos(math.pi * share)) / 2
-
-    return LambdaLR(optimizer, factor)
-
-
-def train(
-    model: nn.Module,
-    draw: Callable[[np.random.Generator], Any],
-    loss_fn: Callable[[nn.Module, Any], dict[str, Tensor]],
-    settings: DictConfig,
-    *,
-    name: str,
-    stream: int,
-    seed: int,
-    out: Path,
-    accelerator: Accelerator,
-) -> FitResult:
-    """Train one stage by its settings: ``steps``, ``lr``, ``warmup``, ``save_every`` and, where given, ``ema``."""
-    optimizer = AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.get("weight_decay", 0.01))
-    return fit(
-        model,
-        endless(draw, seed, stream),
-        loss_fn,
-        steps=settings.steps,
-        optimizer=optimizer,
-        scheduler=warmup_cosine(optimizer, settings.steps, warmup=settings.warmup),
-        out=out,
-        name=name,
-        seed=seed,
-        accelerator=accelerator,
-        ema_decay=settings.get("ema"),
-        save_every=settings.save_every,
-        announce=True,
-    )
-
-
-def frame_batch(data: Prepared, rng: np.random.Generator, hearts: int, each: int) -> Tensor:
-    """``each`` frames of ``hearts`` different hearts: uint8 ``(hearts, each, H, W)``; no heart twice."""
-    pool = data.training
-    chosen = rng.choice(len(pool), min(hearts, len(pool)), replace=False)
-    return torch.from_numpy(
-        np.stack([pool[i].frames[np.sort(rng.integers(0, len(pool[i].frames), each))] for i in chosen])
-    )
-
-
-def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
-    """L1 and Laplacian-pyramid reconstruction plus a small KL, for a batch of uint8 frames ``(B, H, W)``."""
-
-    def loss(model: Any, frames: Tensor) -> dict[str, Tensor]:
-        images = to_unit(frames).expand(-1, model.config["in_channels"], -1, -1)
-        posterior = model.encode(images).latent_dist
-        noise = torch.randn(posterior.mean.shape, device=images.device)
-        decoded = model.decode(posterior.mean + posterior.std * noise).sample.float()
-        l1, pyramid = F.l1_loss(decoded, images), laplacian_loss(decoded, images)
-        kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1 - posterior.logvar.float()).mean()
-        return {"loss": l1 + pyramid + kl_weight * kl, "l1": l1, "pyramid": pyramid, "kl": kl}
-
-    return loss
-
-
-def jitter(frames: Tensor) -> Tensor:
-    """Gain, gamma and small shifts for the re-ID model: ``(B, 1, H, W)`` in [0, 1]; a heart is known in any light."""
-    batch, device = len(frames), frames.device
-    gain = torch.empty(batch, 1, 1, 1, device=device).uniform_(0.8, 1.25)
-    gamma = torch.empty(batch, 1, 1, 1, device=device).uniform_(0.8, 1.25)
-    theta = torch.eye(2, 3, device=device).repeat(batch, 1, 1)
-    theta[:, :, 2].uniform_(-0.06, 0.06)
-    grid = F.affine_grid(theta, list(frames.shape), align_corners=False)
-    moved = F.grid_sample(frames, grid, align_corners=False)
-    return (gain * moved.clamp_min(1e-4) ** gamma).clamp(0, 1)
-
-
-def reid_step(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
-    """Contrast two frames of each heart, uint8 ``(B, 2, H, W)``."""
-    first, second = (jitter(frames[:, k : k + 1].float() / 255) for k in range(2))
-    loss = contrastive_loss(model(first).float(), model(second).float())
-    return {"loss": loss}
-
-
-def pair_batch(
-    data: Prepared, pseudo: PseudoLabels, rng: np.random.Generator, count: int, reach: int
-) -> dict[str, Tensor]:
-    """Pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped at random.
-
-    ``reach`` bounds the distance in steps of the generator's rate, so that "halfway" means one heart-beat's motion.
-    """
-    frames, flows, embeddings = [], [], []
-    for index in rng.integers(0, len(data.training), count):
-        heart = data.training[index]
-        steps = (heart.grid - heart.ed) // 2
-        choices = np.flatnonzero((np.abs(steps) <= reach) & (steps != 0))
-        at = int(rng.choice(choices)) if len(choices) else int(rng.integers(len(steps)))
-        t = int(heart.grid[at])
-        triple = np.stack([heart.frames[heart.ed], heart.frames[t], heart.frames[(heart.ed + t) // 2]])
-        flow = pseudo.flow(index, at)
-        embedding = pseudo.embedding(index)[[heart.ed, t]]
-        if rng.random() < 0.5:
-            triple, flow, embedding = triple[[1, 0, 2]], -flow, embedding[::-1]
-        if rng.random() < 0.5:
-            triple, flow = triple[..., ::-1], flow[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
-        frames.append(triple)
-        flows.append(flow)
-        embeddings.append(embedding)
-    return {
-        "frames": torch.from_numpy(np.ascontiguousarray(np.stack(frames))),
-        "flow": torch.from_numpy(np.ascontiguousarray(np.stack(flows), dtype=np.float32)),
-        "embedding": torch.from_numpy(np.ascontiguousarray(np.stack(embeddings), dtype=np.float32)),
-    }
-
-
-def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """MCDM's loss: Laplacian on the middle frame, half of it on each merge, re-ID and flow with their weights."""
-
-    def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        first, second, middle = (batch["frames"].float() / 255).split(1, dim=1)
-        output = model(first, second)
-        interpolation = laplacian_loss(output.frame.float(), middle)
-        merges = torch.stack([laplacian_loss(merge.float(), middle) for merge in output.merges]).sum()
-        inner: Any = getattr(model, "module", model)
-        small = F.interpolate(output.flow.float(), size=batch["flow"].shape[-2:], mode="area")
-        losses = {
-            "interpolation": interpolation,
-            "reid": reid_loss(inner.reid_head(output.appearance).float(), batch["embedding"]),
-            "flow": flow_loss(small, batch["flow"]),
-            "psnr": -10 * (output.frame.float() - middle).pow(2).mean().detach().log10(),
-        }
-        total = interpolation + 0.5 * merges + reid * losses["reid"] + flow * losses["flow"]
-        return {"loss": total, **losses}
-
-    return loss

@@ -1,5 +1,4 @@
-"""The stages of the generator's training, each a method: codec, latents, re-ID, pseudo labels, MAFE, motions,
-transport, denoiser, couplings, student."""
+"""The stages of the generator's training, each a method."""
 
 import copy
 from collections.abc import Callable
@@ -11,6 +10,8 @@ import torch
 from accelerate import Accelerator
 from diffusers import AutoencoderKL
 from omegaconf import DictConfig
+from torch import Tensor, nn
+from torch.optim import AdamW
 
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.mafe import MAFE
@@ -18,31 +19,55 @@ from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
+from ..training.batches import endless
+from ..training.fit import FitResult, fit
+from ..training.optimiser import warmup_cosine
+from .codec import Latents, codec_loss, frame_batch, write_latents
 from .couplings import Couplings
-from .denoising import Windows, denoising_loss, noise_scheduler, write_codes
-from .distilling import consistency_loss
-from .latents import Latents, write_latents
-from .ledger import Stages
-from .models import build_networks
-from .options import Options
-from .prepared import Prepared
+from .denoiser import Windows, denoising_loss, noise_scheduler, write_codes
+from .mafe import mafe_loss, pair_batch
+from .motions import Motions, write_flows
+from .networks import build_networks
+from .prepare import Prepared
 from .pseudo import PseudoLabels, write_pseudo
 from .quality import fit_scale, interpolation_quality, nearest_share
-from .stages import (
-    CODEC,
-    MOTIONS,
-    PAIRS,
-    REID,
-    STUDENT,
-    WINDOWS,
-    codec_loss,
-    frame_batch,
-    mafe_loss,
-    pair_batch,
-    reid_step,
-    train,
-)
-from .transporting import Motions, explained, transport_loss, write_flows
+from .reid import reid_step
+from .settings import Options
+from .stages import CODEC, MOTIONS, PAIRS, REID, STUDENT, WINDOWS, Stages
+from .student import consistency_loss
+from .transport import explained, transport_loss
+
+
+def train(
+    model: nn.Module,
+    draw: Callable[[np.random.Generator], Any],
+    loss_fn: Callable[[nn.Module, Any], dict[str, Tensor]],
+    settings: DictConfig,
+    *,
+    name: str,
+    stream: int,
+    seed: int,
+    out: Path,
+    accelerator: Accelerator,
+) -> FitResult:
+    """Train one stage by its settings: ``steps``, ``lr``, ``warmup``, ``save_every`` and, where given, ``ema``."""
+    optimizer = AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.get("weight_decay", 0.01))
+    return fit(
+        model,
+        endless(draw, seed, stream),
+        loss_fn,
+        steps=settings.steps,
+        optimizer=optimizer,
+        scheduler=warmup_cosine(optimizer, settings.steps, warmup=settings.warmup),
+        out=out,
+        name=name,
+        seed=seed,
+        accelerator=accelerator,
+        ema_decay=settings.get("ema"),
+        save_every=settings.save_every,
+        announce=True,
+    )
+
 
 Figures = dict[str, Any]
 

@@ -10,7 +10,7 @@ from echo_augment.augmentor.mcdm.hearts import make_heart
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
-from echo_augment.training_recipes.generator.denoising import noise_scheduler
+from echo_augment.training_recipes.generator.denoiser import noise_scheduler
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,14 @@
 import pytest
 import torch
 
-from echo_augment.augmentor.mcdm.losses import contrastive_loss, flow_loss, laplacian_loss, laplacian_pyramid, reid_loss
 from echo_augment.augmentor.mcdm.mafe import MAFE, warp
+from echo_augment.training_recipes.generator.mafe import (
+    contrastive_loss,
+    flow_loss,
+    laplacian_loss,
+    laplacian_pyramid,
+    reid_loss,
+)
 
 
 def test_default_sizes_are_the_references():

@@ -3,7 +3,7 @@
 import pytest
 
 from echo_augment.training_recipes.generator.card import limits_words, taken_words
-from echo_augment.training_recipes.generator.options import Options
+from echo_augment.training_recipes.generator.settings import Options
 
 ONLY_PHANTOMS = "Trained on procedural phantoms only"
 

@@ -11,7 +11,7 @@ from torch import nn
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator import couplings
 from echo_augment.training_recipes.generator.couplings import PARTS, Couplings, path_end
-from echo_augment.training_recipes.generator.denoising import denoising_loss, noise_scheduler
+from echo_augment.training_recipes.generator.denoiser import denoising_loss, noise_scheduler
 
 
 class World:

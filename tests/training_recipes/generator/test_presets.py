@@ -4,7 +4,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
-from echo_augment.training_recipes.generator.models import build_networks
+from echo_augment.training_recipes.generator.networks import build_networks
 
 
 def preset(name, *overrides):

@@ -9,8 +9,8 @@ from fakes.mini import MINI
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, write_phantoms
 from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, half_width, look_figures
-from echo_augment.augmentor.data.phantom.sheet import contact_sheet
 from echo_augment.augmentor.data.video import read_video
+from echo_augment.training_recipes.common.images import contact_sheet
 
 
 def noise(blur: tuple[float, float], frames: int = 12) -> np.ndarray:

@@ -1,0 +1,284 @@
+"""Arms that learn from unlabelled hearts: pseudo labels of a teacher, agreement with a mean teacher."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+from torch import nn
+from torch.utils.data import Dataset
+
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.cache import EchoAugmentError
+from echo_augment.evaluation.sweep import run_all, waves
+from echo_augment.training_recipes.arms.specification import TrainingSet, make_arm, teacher_of
+from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled, mean_teacher, pseudo_label
+from echo_augment.training_recipes.ef import training as ef_training
+from echo_augment.training_recipes.ef.learners import MeanTeacher, Supervised, make_learner
+from echo_augment.training_recipes.ef.teacher import known_hearts, load_net
+from echo_augment.training_recipes.ef.training import train_ef
+from echo_augment.training_recipes.training import recipe as training
+from echo_augment.training_recipes.training.job import one_arm
+from echo_augment.training_recipes.training.run import EfRun, finished
+
+TRAINER = {
+    **{"steps": 4, "epochs": None, "batch_size": 4, "length": 6, "period": 4, "pad": 12, "clip_norm": 100.0},
+    "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01},
+    "schedule": {"name": "cosine", "warmup": 2},
+    **{"validate_every": 2, "val_clips": 1, "test_clips": 1, "precision": "fp32", "threads": 1, "workers": 0},
+    **{"memory_mb": 50, "stats_clips": 2},
+}
+
+
+class Clips(Dataset):
+    """Clips that are all one number, with an EF that nobody must see."""
+
+    def __init__(self, values, ef) -> None:
+        self.values, self.ef, self.epoch = values, ef, -1
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int):
+        return np.full((3, 2, 4, 4), self.values[index], np.float32), np.float32(self.ef)
+
+
+def arm(name: str) -> dict:
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        return one_arm(OmegaConf.to_container(compose("train-ef", [f"arm={name}", "data.root=x", "out=y"]).arm))[1]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, frames=36, workers=1, splits=(0.6, 0.2, 0.2))
+
+
+def make_run(root: Path, name: str, **changes) -> EfRun:
+    model = {"name": "tiny", "settings": {"widths": [2, 2], "dropout": 0.2}}
+    run = EfRun(root=str(root), arm=name, spec=arm(name), labels=4, seed=1, model=model, trainer=TRAINER, device="cpu")
+    return replace(run, val_at_least=2, **changes)
+
+
+@pytest.fixture(scope="module")
+def teacher(root, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("real")
+    train_ef(make_run(root, "real"), out, progress=False)
+    return out
+
+
+def test_unlabelled_items_carry_the_given_ef_and_never_their_own():
+    mixed = WithUnlabelled(Clips([0.0] * 8, 50.0), Clips([1.0, 2.0, 3.0], 99.0), [10.0, 20.0, 30.0], p=0.5, seed=3)
+    for epoch in range(3):
+        mixed.set_epoch(epoch)
+        items = [(float(clip.mean()), float(ef)) for clip, ef in (mixed[k] for k in range(len(mixed)))]
+        assert {ef for value, ef in items if value == 0} == {50.0}
+        assert all(ef == 10 * value for value, ef in items if value > 0)
+        assert sum(value > 0 for value, _ in items) == 4
+        assert {value for value, _ in items if value > 0} == {1.0, 2.0, 3.0}
+    assert mixed.base.epoch == mixed.unlabelled.epoch == 2
+
+
+def test_which_items_are_unlabelled_is_a_function_of_seed_and_epoch():
+    def picked(seed: int, epoch: int) -> list[bool]:
+        mixed = WithUnlabelled(Clips([0.0] * 40, 50.0), Clips([1.0], 99.0), [10.0], p=0.5, seed=seed)
+        mixed.set_epoch(epoch)
+        return [bool(mixed[k][0].mean() > 0) for k in range(40)]
+
+    assert picked(0, 1) == picked(0, 1)
+    assert picked(0, 1) != picked(0, 2)
+    assert picked(0, 1) != picked(1, 1)
+
+
+def test_with_all_labels_the_arms_are_real_and_without_the_recipe_s_help_an_error():
+    real = Clips([0.0], 50.0)
+    given = TrainingSet(real=real, labelled=("a",), caches={}, seed=0, unlabelled=Clips([], 0.0))
+    assert pseudo_label(given) is real
+    assert mean_teacher(given) is real
+    with pytest.raises(EchoAugmentError, match="no unlabelled clips"):
+        make_arm(arm("mean_teacher"))(replace(given, unlabelled=None))
+    with pytest.raises(EchoAugmentError, match="net of the arm real"):
+        pseudo_label(replace(given, unlabelled=Clips([1.0], 50.0)))
+
+
+class Mean(nn.Module):
+    """EF is a weight times the clip's mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, clips):
+        return self.weight * clips.mean((1, 2, 3, 4))
+
+
+def test_the_mean_teacher_follows_slowly_and_only_the_student_has_gradients():
+    learner = MeanTeacher(Mean(), steps=10, decay=0.9, shift=2, gain=0.0).train()
+    with torch.no_grad():
+        learner.student.weight.fill_(4.0)
+        learner.step.fill_(100)
+    student, wanted = learner(torch.ones(2, 3, 2, 8, 8))
+    assert float(learner.net.weight) == pytest.approx(0.9 * 2 + 0.1 * 4)
+    assert wanted.tolist() == pytest.approx([2.2, 2.2])
+    found = learner.loss(torch.stack([student, wanted]), torch.tensor([10.0, float("nan")]))
+    assert found["supervised"].item() == pytest.approx(36.0)
+    assert found["consistency"].item() == pytest.approx((4 - 2.2) ** 2, rel=1e-5)
+    assert found["loss"].item() == pytest.approx(36 + (4 - 2.2) ** 2, rel=1e-5), "past the ramp the weight is 1"
+    found["loss"].backward()
+    assert learner.student.weight.grad is not None
+    assert learner.net.weight.grad is None
+    assert learner.eval()(torch.ones(1, 3, 2, 8, 8)).tolist() == pytest.approx([2.2])
+
+
+def test_a_batch_without_labels_still_has_a_finite_loss_and_the_weight_rises():
+    learner = MeanTeacher(Mean(), steps=100, ramp=0.5)
+    predicted, nothing = torch.tensor([[4.0, 4.0], [2.0, 2.0]]), torch.full((2,), float("nan"))
+    sizes = []
+    for step in (0, 25, 50, 90):
+        learner.step.fill_(step)
+        sizes.append(float(learner.loss(predicted, nothing)["loss"]))
+    assert sizes[0] == pytest.approx(4 * np.exp(-5), rel=1e-4)
+    assert sizes[0] < sizes[1] < sizes[2] == sizes[3] == 4
+    with pytest.raises(EchoAugmentError, match="decay"):
+        MeanTeacher(Mean(), steps=1, decay=1.0)
+
+
+def test_an_arm_without_a_learner_trains_the_net_itself():
+    net = Mean()
+    learner = make_learner(arm("real"), net, 10)
+    assert type(learner) is Supervised and learner.module is net
+    assert float(learner.loss(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 5.0]))["loss"]) == pytest.approx(2.5)
+    assert type(make_learner(arm("mean_teacher"), net, 10)) is MeanTeacher
+
+
+def test_pseudo_labels_are_what_the_teacher_reads(root, teacher, tmp_path, monkeypatch):
+    seen = {}
+    make = ef_training.make_arm
+
+    def spy(spec):
+        def inner(given):
+            seen["dataset"] = make(spec)(given)
+            return seen["dataset"]
+
+        return inner
+
+    monkeypatch.setattr(ef_training, "make_arm", spy)
+    result = train_ef(make_run(root, "pseudo_label", teachers={"real": str(teacher)}), tmp_path, progress=False)
+    dataset = seen["dataset"]
+    names = [dataset.unlabelled.dataset.rows[k].name for k in dataset.unlabelled.indices]
+    assert result["unlabelled_hearts"] == len(names) == result["train_hearts"] - 4
+    assert not set(names) & set(result["labelled"])
+    real = json.loads((teacher / "result.json").read_text())
+    assert set(result["labelled"]) == set(real["labelled"])
+    assert (result["steps"], result["batch_size"]) == (real["steps"], real["batch_size"])
+    whole = ef_training.DecodedEcho(
+        root, "train", target_type="EF", clips="all", **{k: real["reader"][k] for k in SCALE}
+    )
+    place = [row.name for row in whole.rows].index(names[0])
+    with torch.no_grad():
+        read = load_net(teacher)(torch.from_numpy(whole.windows(place, 5))).mean()
+    assert float(dataset.ef[0]) == pytest.approx(float(read), abs=1e-3)
+
+
+SCALE = ("length", "period", "mean", "std")
+
+
+def test_a_killed_mean_teacher_goes_on_to_the_same_net(root, tmp_path):
+    run = make_run(root, "mean_teacher", unlabelled=3)
+    whole = train_ef(run, tmp_path / "whole", progress=False)
+    assert whole["unlabelled_hearts"] == 3
+    saved = []
+
+    class Killed(RuntimeError):
+        pass
+
+    predict, fit = ef_training.predict, training.fit
+
+    def dies(*arguments):
+        if saved:
+            raise Killed
+        saved.append(1)
+        return predict(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(training, "fit", lambda *given, **settings: fit(*given, **{**settings, "save_every": 1}))
+        patch.setattr(ef_training, "predict", dies)
+        train_ef(run, tmp_path / "killed", progress=False)
+    assert torch.load(tmp_path / "killed" / "fit.ckpt", weights_only=True)["result"]["steps"] == 3
+    again = train_ef(run, tmp_path / "killed", progress=False)
+    assert again["predictions"] == whole["predictions"]
+    net = load_net(tmp_path / "whole")
+    assert not any(name.startswith(("student", "step")) for name in net.state_dict())
+
+
+def test_what_an_arm_may_look_at_and_learn_from_is_part_of_the_run(root, teacher, tmp_path):
+    run = make_run(root, "pseudo_label", teachers={"real": str(teacher)})
+    other = tmp_path / "other"
+    shutil.copytree(teacher, other)
+    assert replace(run, teachers={"real": str(other)}).key() == run.key(), "the folder's place says nothing"
+    changed = json.loads((other / "result.json").read_text()) | {"key": "another"}
+    (other / "result.json").write_text(json.dumps(changed))
+    assert replace(run, teachers={"real": str(other)}).key() != run.key()
+    assert replace(run, unlabelled=2).key() != run.key()
+    assert finished(make_run(root, "real", teachers={"real": str(other)}), teacher) is not None
+    with pytest.raises(EchoAugmentError, match=r"result\.json: is missing"):
+        replace(run, teachers={"real": str(tmp_path / "nowhere")}).key()
+    with pytest.raises(EchoAugmentError, match="unlabelled must be"):
+        replace(run, unlabelled=-1)
+
+
+def test_teachers_are_trained_before_their_students(root, tmp_path):
+    teacher, student = tmp_path / "real", tmp_path / "pseudo"
+    runs = {student: make_run(root, "pseudo_label", teachers={"real": str(teacher)}), teacher: make_run(root, "real")}
+    assert [list(wave) for wave in waves(runs)] == [[teacher], [student]]
+    results = run_all(runs, workers=1)
+    assert list(results) == [student, teacher]
+    assert results[student]["predictions"] != results[teacher]["predictions"]
+    loop = replace(runs[student], teachers={"real": str(student)})
+    with pytest.raises(EchoAugmentError, match="teach each other"):
+        waves({student: loop})
+
+
+def test_a_teacher_that_knows_more_labels_than_its_student_may_is_refused(root, teacher, tmp_path):
+    teachers = {"real": str(teacher)}  # of 4 labelled hearts
+    with pytest.raises(EchoAugmentError, match=r"it learned the EF of .* which this run must not know"):
+        train_ef(replace(make_run(root, "pseudo_label", teachers=teachers), labels=3), tmp_path, progress=False)
+    assert len(known_hearts(teacher)) == 4
+    with pytest.raises(EchoAugmentError, match=r"nowhere.result\.json: does not say which hearts.*finished training"):
+        known_hearts(tmp_path / "nowhere")
+    taught = {**arm("synthetic"), "label": "teacher"}
+    assert teacher_of(taught) == "real" and teacher_of(arm("synthetic")) is None
+
+
+@pytest.mark.parametrize("missing", ["result.json", "settings.json", "model.safetensors"])
+def test_a_broken_teacher_is_named(teacher, tmp_path, missing):
+    shutil.copytree(teacher, tmp_path / "t")
+    (tmp_path / "t" / missing).unlink()
+    with pytest.raises(EchoAugmentError, match=missing):
+        load_net(tmp_path / "t")
+    (tmp_path / "t" / missing).write_text("{}")
+    with pytest.raises(EchoAugmentError, match="teacher"):
+        shutil.copy(teacher / "settings.json", tmp_path / "t" / "settings.json")
+        (tmp_path / "t" / "model.safetensors").write_bytes(b"nothing")
+        load_net(tmp_path / "t")
+
+
+def test_an_arm_of_one_s_own_is_a_file(tmp_path):
+    (tmp_path / "arm").mkdir()
+    (tmp_path / "arm" / "mine.yaml").write_text(
+        "mine:\n  _target_: echo_augment.training_recipes.arms.mean_teacher\n  p: 0.25\n"
+    )
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("train-ef", ["arm=mine", f"hydra.searchpath=[file://{tmp_path}]", "data.root=x", "out=y"])
+    name, spec = one_arm(OmegaConf.to_container(cfg.arm))
+    given = TrainingSet(real=Clips([0.0] * 8, 50.0), labelled=(), caches={}, seed=0, unlabelled=Clips([1.0], 9.0))
+    dataset = make_arm(spec)(given)
+    assert name == "mine"
+    assert sum(float(dataset[k][0].mean()) for k in range(8)) == 2

@@ -1,0 +1,242 @@
+"""The doctor lists every problem at once, with a remedy for each, and its exit code says whether there are errors."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from safetensors.torch import save_file
+
+from echo_augment.augmentor.data import write_video
+from echo_augment.cache import EchoClip, Provenance, StoreWriter
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.jobs import doctor
+
+HEADER = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
+
+
+def video(path, seed, frames=70, size=(24, 32)):
+    write_video(path, np.random.default_rng(seed).integers(0, 256, (frames, *size), dtype=np.uint8), 50)
+
+
+def lines(name, frame, half_width):
+    chords = [f"{name},{15 - half_width},{y},{15 + half_width},{y},{frame}" for y in range(4, 17, 2)]
+    return [f"{name},15,3,15,17,{frame}", *chords]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A, B, C of TRAIN, V and T, nothing wrong with them."""
+    folder = tmp_path / "data"
+    for seed, name in enumerate("ABCVT"):
+        video(folder / "Videos" / f"{name}.avi", seed)
+    splits = dict(zip("ABCVT", ("TRAIN", "TRAIN", "TRAIN", "VAL", "TEST"), strict=True))
+    rows = [f"{name},50,50,100,24,32,50,70,{split}" for name, split in splits.items()]
+    (folder / "FileList.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    traced = [line for name in splits for line in [*lines(name, 30, 4), *lines(name, 3, 8)]]
+    (folder / "VolumeTracings.csv").write_text("\n".join(["FileName,X1,Y1,X2,Y2,Frame", *traced]) + "\n")
+    return folder
+
+
+def add_rows(root, *rows):
+    with (root / "FileList.csv").open("a") as file:
+        file.write("\n".join(rows) + "\n")
+
+
+def examine(tmp_path, **settings):
+    """Run the job; its report and the error, if there is one."""
+    overrides = [f"out={tmp_path / 'out'}", *(f"{key}={value}" for key, value in settings.items())]
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        config = compose("doctor", overrides)
+    error = None
+    try:
+        doctor.run(config)
+    except EchoAugmentError as caught:
+        error = caught
+    return json.loads((tmp_path / "out" / "report.json").read_text()), error
+
+
+def found(report, area="data"):
+    return {(item["level"], item["kind"]) for item in report["findings"] if item["area"] == area}
+
+
+def test_a_healthy_folder(root, tmp_path, capsys):
+    report, error = examine(tmp_path, **{"data.root": root})
+    assert error is None and found(report) == set() and report["errors"] == 0
+    data = report["data"]
+    assert data["videos"] == data["traced"] == 5 and data["splits"] == {"TRAIN": 3, "VAL": 1, "TEST": 1}
+    assert data["ef"] == {"n": 5, "mean": 50, "sd": 0, "min": 50, "max": 50}
+    assert data["fps"]["median"] == 50 and data["sizes"] == {"32x24": 5} and data["frames"]["min"] == 70
+    assert report["machine"]["cores"] >= 1 and report["machine"]["versions"]["torch"]
+    assert capsys.readouterr().out.strip().splitlines()[-1].endswith("report.json")
+
+
+def test_everything_that_is_wrong_is_listed_at_once(root, tmp_path, capsys):
+    videos = root / "Videos"
+    whole = (videos / "A.avi").read_bytes()
+    (videos / "cut.avi").write_bytes(whole[:5000])
+    (videos / "empty.avi").write_bytes(b"")
+    shutil.copy(videos / "T.avi", videos / "copy.avi")
+    video(videos / "short.avi", 9, frames=10)
+    video(videos / "large.avi", 10, size=(40, 40))
+    video(videos / "unlisted.avi", 11)
+    for seed, name in enumerate(("noef", "highef", "nosplit", "swapped", "volumes", "beyond", "counted")):
+        video(videos / f"{name}.avi", 20 + seed)
+    good = "50,50,100,24,32,50,70"
+    add_rows(
+        root,
+        f"cut,{good},TRAIN",
+        f"empty,{good},TRAIN",
+        f"copy,{good},TRAIN",
+        f"gone,{good},VAL",
+        "short,50,50,100,24,32,50,10,TRAIN",
+        f"large,{good},TRAIN",
+        "noef,,50,100,24,32,50,70,TRAIN",
+        "highef,500,50,100,24,32,50,70,TRAIN",
+        f"nosplit,{good},",
+        f"swapped,{good},TRAIN",
+        "volumes,20,50,100,24,32,50,70,TRAIN",
+        f"beyond,{good},TRAIN",
+        "counted,50,50,-100,24,32,50,71,TRAIN",
+        f"A,{good},TRAIN",
+        f"../evil,{good},TRAIN",
+        "too,short",
+    )
+    with (root / "VolumeTracings.csv").open("a") as file:
+        file.write(
+            "\n".join([*lines("swapped", 1, 8), *lines("swapped", 2, 4), *lines("beyond", 99, 3), "A,x,1,1,1,3"])
+        )
+    report, error = examine(tmp_path, **{"data.root": root})
+    errors = {kind for level, kind in found(report) if level == "error"}
+    warnings = {kind for level, kind in found(report) if level == "warning"}
+    assert errors == {"video", "leak", "missing", "EF", "split", "duplicate", "name", "row"}
+    assert warnings == {"short", "size", "unlisted", "order", "volumes", "tracing", "untraced", "frames", "EDV"}
+    assert error is not None and f"{report['errors']} errors and" in str(error)
+    broken = {
+        item["message"].split("Videos/")[1].split(":")[0] for item in report["findings"] if item["kind"] == "video"
+    }
+    assert broken == {"cut.avi", "empty.avi"}
+    assert all(item["remedy"] and item["message"] for item in report["findings"])
+    assert "copy shows the same video as held-out T" in capsys.readouterr().out
+
+
+def test_many_problems_of_a_kind_are_counted_in_print_and_whole_in_the_report(root, tmp_path, capsys):
+    add_rows(root, *(f"gone{number},50,50,100,24,32,50,70,TRAIN" for number in range(9)))
+    report, _ = examine(tmp_path, **{"data.root": root, "show": 2})
+    printed = capsys.readouterr().out
+    assert printed.count("ERROR [missing]") == 3 and "... and 7 more" in printed
+    assert sum(item["kind"] == "missing" for item in report["findings"]) == 9
+
+
+def test_a_bad_frame_in_the_middle_is_found_by_decoding(root, tmp_path):
+    path = root / "Videos" / "B.avi"
+    content = bytearray(path.read_bytes())
+    starts = [place for place in range(len(content)) if content[place : place + 2] == b"\xff\xd8"]
+    content[starts[40] : starts[41] - 8] = bytes(starts[41] - 8 - starts[40])
+    path.write_bytes(content)
+    assert found(examine(tmp_path, **{"data.root": root})[0]) == set()
+    assert found(examine(tmp_path, **{"data.root": root, "decode": True})[0]) == {("error", "video")}
+
+
+@pytest.mark.parametrize("missing", ["FileList.csv", "Videos", "everything"])
+def test_a_wrong_folder(root, tmp_path, missing):
+    if missing == "everything":
+        root = tmp_path / "nowhere"
+    elif missing == "Videos":
+        shutil.rmtree(root / "Videos")
+    else:
+        (root / missing).unlink()
+    report, error = examine(tmp_path, **{"data.root": root})
+    assert found(report) == {("error", "folder")} and error is not None
+
+
+def test_missing_tracings_are_a_warning(root, tmp_path):
+    (root / "VolumeTracings.csv").unlink()
+    report, error = examine(tmp_path, **{"data.root": root})
+    assert error is None and found(report) == {("warning", "tracing")}
+
+
+# ---------------------------------------------------------------------------------------------- cache, generator
+def fill(folder, donors):
+    frames = np.zeros((4, 8, 8), np.uint8)
+    with StoreWriter(folder, fingerprint="f") as writer:
+        for number, name in enumerate(donors):
+            provenance = Provenance(motion_donor=name, appearance_donor="A", seed=number, fingerprint="f")
+            writer.add(EchoClip(f"c{number}", frames, 12.5, ef=50.0, provenance=provenance))
+
+
+def test_a_cache(root, tmp_path):
+    fill(tmp_path / "cache", ["A", "B"])
+    report, error = examine(tmp_path, **{"data.root": root, "cache": tmp_path / "cache"})
+    assert error is None and found(report, "cache") == set()
+    assert (report["cache"]["clips"], report["cache"]["fingerprint"], report["cache"]["donors"]) == (2, "f", 2)
+
+
+def test_a_cache_with_held_out_donors(root, tmp_path):
+    fill(tmp_path / "cache", ["A", "T"])
+    report, error = examine(tmp_path, **{"data.root": root, "cache": tmp_path / "cache"})
+    assert found(report, "cache") == {("error", "leak")} and error is not None
+
+
+def test_caches_that_are_none(tmp_path):
+    (tmp_path / "bare").mkdir()
+    for folder in ("bare", "nowhere"):
+        report, _ = examine(tmp_path, cache=tmp_path / folder)
+        assert found(report, "cache") == {("error", "broken")}
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    folder = tmp_path / "generator"
+    (folder / "unet").mkdir(parents=True)
+    index = {"_class_name": "MCDMPipeline", "unet": ["diffusers", "UNet"], "safety": [None, None]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    (folder / "unet" / "config.json").write_text("{}")
+    save_file({"weight": torch.ones(3, 4)}, folder / "unet" / "model.safetensors")
+    return folder
+
+
+def test_a_generator(pipeline, tmp_path):
+    report, error = examine(tmp_path, generator=pipeline)
+    assert error is None and found(report, "generator") == set()
+    assert report["generator"]["parameters"] == 12 and report["generator"]["components"] == ["unet"]
+
+
+def test_generators_that_cannot_be_used(pipeline, tmp_path):
+    weights = pipeline / "unet" / "model.safetensors"
+
+    def kinds():
+        return {kind for _, kind in found(examine(tmp_path, generator=pipeline)[0], "generator")}
+
+    (pipeline / "unet" / "old.bin").write_bytes(b"pickle")
+    assert kinds() == {"pickle"}
+    (pipeline / "unet" / "old.bin").unlink()
+    save_file({"weight": torch.full((2,), float("nan"))}, weights)
+    assert kinds() == {"weights"}
+    weights.write_bytes(weights.read_bytes()[:20])
+    assert kinds() == {"weights"}
+    (pipeline / "unet" / "config.json").write_text("{")
+    assert kinds() == {"weights", "json"}
+    shutil.rmtree(pipeline / "unet")
+    assert kinds() == {"weights", "component"}
+    (pipeline / "model_index.json").unlink()
+    assert kinds() == {"folder"}
+
+
+def test_the_command_exits_with_one_where_there_are_errors(root, tmp_path):
+    (root / "Videos" / "A.avi").write_bytes(b"")
+    command = [
+        str(Path(sys.executable).parent / "echo-augment"),
+        "doctor",
+        f"data.root={root}",
+        f"out={tmp_path / 'out'}",
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 1 and "A.avi: is empty (0 bytes)" in result.stdout
+    assert result.stderr.strip().splitlines()[-1].startswith("error: 1 error and")
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["errors"] == 1

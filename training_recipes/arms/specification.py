@@ -1,0 +1,121 @@
+"""Arms: what an EF model is trained on. Everything else is equal between them.
+
+An arm is a file ``conf/arm/<name>.yaml`` that names one of the functions below (or your own, by ``_target_``). It is
+called with a `TrainingSet` and returns the dataset to train on. Its other keys are passed to the function, except
+
+- ``labels: all``, which gives the arm every label of TRAIN;
+- ``learner``: how a batch teaches the net, see `echo_augment.training_recipes.ef.learners`.
+
+An arm of your own is a file of your own: ``--config-dir FOLDER`` with ``FOLDER/arm/mine.yaml``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+from hydra.utils import instantiate
+
+from echo_augment.augmentor import ClassicalAugment
+from echo_augment.augmentor.mcdm.labels import POLICIES, Teacher
+from echo_augment.cache.errors import EchoAugmentError
+
+CLIP_KINDS = ("synthetic", "oracle")
+TEACHER = "real"  # the arm whose net teaches where an arm names none
+NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
+Teach = Callable[[str, int], npt.NDArray[np.float64]]
+Reader = Callable[[str], Teacher]
+
+
+def no_teacher(name: str, *_: int) -> NoReturn:
+    """What a training without teachers does where an arm asks for one.
+
+    Raises:
+        EchoAugmentError: always.
+    """
+    raise EchoAugmentError(
+        f"the arm learns from the net of the arm {name}, and there is none",
+        f"Add {name} to arm=[..] of the benchmark, or give train-ef +teachers.{name}=FOLDER of its training",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """What an arm may use.
+
+    Attributes:
+        real: the labelled real clips, a dataset of ``(clip, EF)``.
+        labelled: names of the labelled hearts, in the order of ``real``.
+        caches: folder of the clips of a kind: ``synthetic`` from the generator, ``oracle`` exact counterfactuals.
+        seed: of the training.
+        unlabelled: clips of the TRAIN hearts without labels, in the form of ``real``; their EF must not be used. None
+            where the recipe has no use for them.
+        teach: ``(arm, windows)`` to the EF in percent that the trained net of another arm reads from every one of
+            ``unlabelled``, the mean over so many windows of each video.
+        reader: name of another arm to its trained net, as a reader of clips.
+        all_known: ``labelled`` are all usable hearts of TRAIN.
+    """
+
+    real: Any
+    labelled: tuple[str, ...]
+    caches: Mapping[str, Path]
+    seed: int
+    unlabelled: Any = None
+    teach: Teach = no_teacher
+    reader: Reader = no_teacher
+    all_known: bool = False
+
+
+Arm = Callable[[TrainingSet], Any]
+
+
+def real(given: TrainingSet) -> Any:
+    """The labelled real clips alone, with the recipe's own padding and random crop."""
+    return given.real
+
+
+def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
+    """Real clips, a share ``p`` of them transformed by `ClassicalAugment`."""
+    return ClassicalAugment(given.real, p=p, seed=given.seed)
+
+
+def make_arm(spec: Mapping[str, Any]) -> Arm:
+    """The function that an arm's configuration names, with its settings filled in.
+
+    Raises:
+        EchoAugmentError: the configuration names none.
+    """
+    settings = {key: value for key, value in spec.items() if key not in NOT_PASSED_ON}
+    if "_target_" not in settings:
+        raise EchoAugmentError("an arm needs _target_: the function that makes its dataset", "See conf/arm/real.yaml")
+    arm: Arm = instantiate(settings, _partial_=True)
+    return arm
+
+
+def clips_of(spec: Mapping[str, Any]) -> str | None:
+    """The kind of clips an arm takes from a cache; None for real clips only.
+
+    Raises:
+        EchoAugmentError: there is no such kind.
+    """
+    kind = spec.get("clips")
+    if kind is not None and kind not in CLIP_KINDS:
+        raise EchoAugmentError(f"an arm's clips must be one of {', '.join(CLIP_KINDS)}, got {kind!r}")
+    return kind
+
+
+def teacher_of(spec: Mapping[str, Any]) -> str | None:
+    """The arm whose trained net an arm learns from; None where it needs none."""
+    teacher = spec.get("teacher", TEACHER if spec.get("label") in POLICIES[1:] else None)
+    return None if teacher is None else str(teacher)
+
+
+def source_of(dataset: Any) -> Any:
+    """The source of synthetic clips inside a dataset that an arm made; None where it has none."""
+    while dataset is not None:
+        if hasattr(dataset, "source"):
+            return dataset.source
+        dataset = getattr(dataset, "base", None)
+    return None

@@ -1,0 +1,109 @@
+"""Arms that learn from unlabelled real clips: with the EF that a teacher read from them, or with none."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Dataset
+
+from echo_augment.augmentor.mixing import Mixer, check_share
+from echo_augment.augmentor.wrapping import pass_epoch
+from echo_augment.cache.errors import EchoAugmentError
+
+from .specification import TrainingSet
+from .synthetic import synthetic
+
+UNLABELLED = 103  # tag that keeps this random stream apart from that of `SyntheticAugment`
+
+
+class WithUnlabelled(Dataset[Any]):
+    """A dataset of ``(clip, EF)`` of which a share of the items is replaced by clips of unlabelled hearts.
+
+    Which items, and which hearts they show, is a pure function of ``(seed, epoch, index)``. `SyntheticAugment` can be
+    laid over it; its choice is independent of this one.
+
+    Args:
+        base: the labelled clips.
+        unlabelled: clips of the same form; the EF that they come with is never passed on.
+        ef: ``(len(unlabelled),)`` EF in percent to give them instead; NaN says that there is none.
+        p: share of unlabelled items in every epoch, in [0, 1].
+        seed: at least 0.
+    """
+
+    def __init__(self, base: Any, unlabelled: Any, ef: npt.ArrayLike, *, p: float = 0.5, seed: int = 0) -> None:
+        self.base, self.unlabelled = base, unlabelled
+        self.ef = np.asarray(ef, np.float32)
+        stream = int(np.random.default_rng([UNLABELLED, seed]).integers(2**31))
+        self._mixer = Mixer(base, unlabelled, p=check_share(p), mode="replace", seed=stream)
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def __getitem__(self, index: int) -> Any:
+        number = int(self._mixer.at(self._epoch).clip[index])
+        if number < 0:
+            return self.base[index]
+        return self.unlabelled[number][0], self.ef[number]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, also of the datasets below."""
+        self._epoch = epoch
+        pass_epoch(self.base, epoch)
+        pass_epoch(self.unlabelled, epoch)
+
+
+def count_unlabelled(given: TrainingSet) -> int:
+    """How many unlabelled hearts there are.
+
+    Raises:
+        EchoAugmentError: the recipe gives an arm none.
+    """
+    if given.unlabelled is None:
+        raise EchoAugmentError(
+            "this recipe has no unlabelled clips for an arm to learn from",
+            "pseudo_label and mean_teacher are arms of the EF recipe; leave them out of arm=[..]",
+        )
+    return len(given.unlabelled)
+
+
+def pseudo_label(given: TrainingSet, *, teacher: str = "real", p: float = 0.5, windows: int = 5) -> Any:
+    """Labelled clips, of which a share is replaced by unlabelled ones with the EF that a teacher read from them.
+
+    Lee, "Pseudo-Label" (ICML workshop 2013), for a regression. The fair opponent of a generator that sees unlabelled
+    videos. With all labels there is nothing unlabelled, and the arm is ``real``.
+
+    Args:
+        given: the clips and the teacher.
+        teacher: name of the arm whose net of the same labels and seed is the teacher.
+        p: share of unlabelled items in every epoch.
+        windows: of each video that the teacher reads, evenly spaced.
+    """
+    if count_unlabelled(given) == 0:
+        return given.real
+    return WithUnlabelled(given.real, given.unlabelled, given.teach(teacher, windows), p=p, seed=given.seed)
+
+
+def mean_teacher(given: TrainingSet, *, p: float = 0.5) -> Any:
+    """Labelled clips, of which a share ``p`` is replaced by unlabelled ones without any EF (NaN).
+
+    For `echo_augment.training_recipes.ef.learners.MeanTeacher`, which asks nothing but agreement of those.
+    """
+    if (count := count_unlabelled(given)) == 0:
+        return given.real
+    return WithUnlabelled(given.real, given.unlabelled, np.full(count, np.nan), p=p, seed=given.seed)
+
+
+def synthetic_pseudo_label(
+    given: TrainingSet,
+    *,
+    teacher: str = "synthetic",
+    p: float = 1 / 3,
+    unlabelled_p: float = 0.5,
+    windows: int = 5,
+    clips: str = "synthetic",
+) -> Any:
+    """`pseudo_label` with a share ``p`` of all items replaced by synthetic clips; ``unlabelled_p`` is of the others."""
+    real = pseudo_label(given, teacher=teacher, p=unlabelled_p, windows=windows)
+    return synthetic(replace(given, real=real), clips=clips, p=p)

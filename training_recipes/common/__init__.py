@@ -1,0 +1,1 @@
+"""What all recipes share: the data set of a job, reports, ranks, images."""

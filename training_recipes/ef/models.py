@@ -1,0 +1,98 @@
+"""EF regressors: echonet's R(2+1)D-18, and a small (2+1)D net that trains on a CPU in a minute."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..training.setup import make_seeded
+
+EF_MEAN = 55.6  # echonet's start value of the last bias: about the mean EF of EchoNet-Dynamic, in percent
+EF_SCALE = 12.0  # about its standard deviation: lets the tiny net's last layer start at unit scale
+
+
+class TinyEF(nn.Module):
+    """EF of a clip from three (2+1)D stages on frames halved in size.
+
+    Every stage is a strided spatial convolution and a temporal one, as in Tran et al., "A Closer Look at Spatiotemporal
+    Convolutions" (CVPR 2018). The head sees the mean, the spread and the extremes of each feature over time, since EF
+    is about how far the ventricle goes, not about where it is.
+
+    Args:
+        widths: channels of the stages.
+        dropout: before the last layer.
+        ef_mean: EF in percent that an untrained net predicts.
+    """
+
+    def __init__(self, *, widths: Sequence[int] = (16, 32, 64), dropout: float = 0.2, ef_mean: float = EF_MEAN) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        before = 1
+        for number, width in enumerate(widths):
+            size = 5 if number == 0 else 3
+            stages += [_conv(before, width, (1, size, size), (1, 2, 2)), _conv(width, width, (3, 1, 1), (1, 1, 1))]
+            before = width
+        self.features = nn.Sequential(*stages).to(memory_format=torch.channels_last_3d)
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(4 * before, 1))
+        self.ef_mean = ef_mean
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """``(B, C, T, H, W)`` normalised clips (C equal channels) to ``(B,)`` EF in percent."""
+        frames = functional.avg_pool3d(clips[:, :1], (1, 2, 2))
+        pooled = self.features(frames).mean((3, 4))
+        with torch.autocast(
+            clips.device.type, enabled=False
+        ):  # EF in bfloat16 would come in steps of a quarter percent
+            pooled = pooled.float()
+            seen = [pooled.mean(2), pooled.std(2), pooled.amax(2), pooled.amin(2)]
+            return self.ef_mean + EF_SCALE * self.head(torch.cat(seen, 1))[:, 0]
+
+
+def _conv(before: int, after: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> nn.Sequential:
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+    layer = nn.Conv3d(before, after, kernel, stride, padding, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm3d(after), nn.ReLU(inplace=True))
+
+
+class R2Plus1DEF(nn.Module):
+    """R(2+1)D-18 with one output, as echonet (Ouyang et al., Nature 2020) trains it.
+
+    Args:
+        weights: ``"kinetics"`` (torchvision's download; where it cannot be had, the net stays random and ``note`` says
+            so) or ``"random"``.
+        ef_mean: start value of the last bias, in percent.
+
+    Attributes:
+        note: what a report should say about the start weights; empty where they are as asked.
+    """
+
+    def __init__(self, *, weights: str = "kinetics", ef_mean: float = EF_MEAN) -> None:
+        super().__init__()
+        if weights not in ("kinetics", "random"):
+            raise EchoAugmentError(f"model weights must be 'kinetics' or 'random', got {weights!r}")
+        self.note = ""
+        self.net = r2plus1d_18(weights=None)
+        if weights == "kinetics":
+            try:
+                self.net.load_state_dict(R2Plus1D_18_Weights.KINETICS400_V1.get_state_dict(check_hash=True))
+            except (OSError, RuntimeError) as error:
+                self.note = f"Kinetics weights could not be had ({error}); R(2+1)D-18 started from random weights"
+        self.net.fc = nn.Linear(self.net.fc.in_features, 1)
+        self.net.fc.bias.data[0] = ef_mean
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """``(B, 3, T, H, W)`` normalised clips to ``(B,)`` EF in percent."""
+        return self.net(clips)[:, 0]
+
+
+def make_model(name: str, settings: dict[str, object], seed: int) -> nn.Module:
+    """The EF model of a configuration, its start weights a pure function of ``seed``.
+
+    Raises:
+        EchoAugmentError: there is no such model.
+    """
+    return make_seeded({"tiny": TinyEF, "r2plus1d_18": R2Plus1DEF}, "EF", name, settings, seed)

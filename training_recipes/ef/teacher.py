@@ -1,0 +1,195 @@
+"""The net of a finished EF training as a teacher: it reads the EF of unlabelled clips and of generated ones."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model
+from torch import nn
+
+from echo_augment.augmentor.data import VideoInfo
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
+from echo_augment.augmentor.video_format import EPS, VideoFormat, Window
+from echo_augment.cache import EchoClip
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..training.run import RESULT, SETTINGS
+from .models import make_model
+
+WEIGHTS = "model.safetensors"
+
+
+def load_net(folder: str | Path) -> nn.Module:
+    """The selected net of a finished training, in eval mode: clips ``(B, 3, T, H, W)`` to EF ``(B,)`` in percent.
+
+    Args:
+        folder: of the training: ``out`` of ``train-ef``, or a folder in ``runs/`` of a benchmark.
+
+    Raises:
+        EchoAugmentError: there is no finished training in it, or its files do not fit together.
+    """
+    folder = Path(folder)
+    for name in (RESULT, SETTINGS, WEIGHTS):
+        if not (folder / name).is_file():
+            raise EchoAugmentError(f"{folder / name}: is missing", "Give the folder of a finished train-ef as teacher")
+    try:
+        model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
+        settings = dict(model.get("settings") or {})
+        if "weights" in settings:
+            settings["weights"] = "random"  # the trained weights follow: nothing to download
+        net = make_model(model["name"], settings, 0)
+        load_model(net, str(folder / WEIGHTS))
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise EchoAugmentError(f"{folder}: is no teacher that can be read ({error})", "Train it anew") from error
+    return net.eval()
+
+
+def known_hearts(folder: str | Path) -> list[str]:
+    """Names of the TRAIN hearts whose labels the net in the folder of a finished training learned from.
+
+    Raises:
+        EchoAugmentError: the training there is not finished, or its result cannot be read.
+    """
+    path = Path(folder) / RESULT
+    try:
+        known: list[str] = json.loads(path.read_text(encoding="utf-8"))["labelled"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EchoAugmentError(
+            f"{path}: does not say which hearts were labelled ({error})", "Give the folder of a finished training"
+        ) from None
+    return known
+
+
+def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
+    """Refuse a teacher that knows labels which the run it teaches must not know.
+
+    Args:
+        folder: of the teacher's training.
+        labelled: names of the hearts whose labels the run knows.
+
+    Raises:
+        EchoAugmentError: naming a heart; or as `known_hearts`.
+    """
+    more = sorted(set(known_hearts(folder)) - set(labelled))
+    if more:
+        others = f" and of {len(more) - 1} more hearts" if len(more) > 1 else ""
+        raise EchoAugmentError(
+            f"teacher {folder}: it learned the EF of {more[0]}{others}, which this run must not know",
+            "Train it with the labels and the seed of this run",
+        )
+
+
+WINDOWS = 5  # a clip longer than the teacher's window is read at most at so many places
+BATCH = 20
+
+
+class Teacher:
+    """Reads the EF that a clip shows.
+
+    Clips of any frame rate and size are resampled in time and resized to what the net was trained on.
+
+    Args:
+        net: normalised clips ``(B, 3, L, H, W)`` to EF ``(B,)`` in percent.
+        reader: ``length`` and ``period`` at ``fps`` of the videos that it was trained on, their ``mean``, ``std`` and
+            ``size``.
+        device: that it computes on.
+        fingerprint: hash of weights and reader.
+
+    Raises:
+        EchoAugmentError: ``reader`` lacks something, or has it out of range.
+    """
+
+    def __init__(
+        self, net: nn.Module, reader: Mapping[str, Any], *, device: str = "cpu", fingerprint: str = ""
+    ) -> None:
+        self.device, self.net, self.fingerprint = torch.device(device), net.eval().to(device), fingerprint
+        self.form = VideoFormat(
+            length=int(reader["length"]),
+            period=int(reader["period"]),
+            fps=float(reader["fps"]),
+            clips="all",
+            max_length=None,
+            mean=reader["mean"],
+            std=reader["std"],
+            size=(int(reader["size"][0]), int(reader["size"][1])),
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "cpu", held_out: Sequence[VideoInfo] = ()) -> "Teacher":
+        """The teacher in the folder ``out`` of train-ef.
+
+        Args:
+            folder: with ``model.safetensors``, ``settings.json``, ``result.json`` and ``training_hearts.json``.
+            device: for the net.
+            held_out: VAL and TEST videos; it must have been trained on none of them.
+
+        Raises:
+            EchoAugmentError: no teacher there, one of an earlier version, or one that was trained on a held-out video.
+        """
+        folder = Path(folder)
+        net = load_net(folder)
+        if not (folder / TRAINED_ON).is_file():
+            raise EchoAugmentError(
+                f"teacher {folder}: there is no {TRAINED_ON} that says which videos trained it",
+                "Run the same echo-augment train-ef command again: it adds the file",
+            )
+        refuse_trained_on(folder, held_out, what="teacher")
+        reader = _reader(folder, json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        text = json.dumps(reader, sort_keys=True).encode()
+        digest = hashlib.sha256((folder / WEIGHTS).read_bytes() + text).hexdigest()[:16]
+        try:
+            return cls(net, reader, device=device, fingerprint=digest)
+        except (KeyError, TypeError, ValueError) as error:
+            raise EchoAugmentError(f"teacher {folder}: {RESULT} is damaged ({error})", "Train it again") from error
+
+    @classmethod
+    def of_run(cls, folder: str | Path, *, device: str = "cpu") -> "Teacher":
+        """The net of another training of the same benchmark, whose hearts are known to its design."""
+        net, result = load_net(folder), json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
+        return cls(net, _reader(Path(folder), result), device=device, fingerprint=result["key"])
+
+    def __call__(self, clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
+        """EF in percent of each clip ``(len(clips),)``: the mean over its windows.
+
+        Raises:
+            EchoAugmentError: a clip shorter than the teacher's window.
+        """
+        if not clips:
+            return np.empty(0)
+        videos = [self.windows(clip) for clip in clips]
+        with torch.no_grad():
+            parts = torch.from_numpy(np.concatenate(videos)).split(BATCH)
+            found = torch.cat([self.net(part.to(self.device)).double().cpu() for part in parts]).numpy()
+        ends = np.cumsum([len(video) for video in videos])[:-1]
+        return np.array([part.mean() for part in np.split(found, ends)])
+
+    def windows(self, clip: EchoClip) -> npt.NDArray[np.float32]:
+        """The places at which a clip is read, ``(K, 3, L, H, W)`` normalised, evenly spread and each on a frame."""
+        form, length = self.form, int(self.form.length or 1)
+        step = form.period * clip.fps / form.fps  # in frames of the clip
+        room = len(clip.frames) - EPS - (length - 1) * step  # a frame stands for 1 / fps seconds
+        if room < 0:
+            raise EchoAugmentError(
+                f"the teacher looks at {length * form.period / form.fps:.2f} s, clip {clip.clip_id!r} has only "
+                f"{len(clip.frames) / clip.fps:.2f} s",
+                "Train the teacher with a smaller trainer.length, or take a generator of longer clips",
+            )
+        last = max(int(np.floor(room - 1 + 2 * EPS)), 0)
+        starts = np.unique(np.linspace(0, last, min(WINDOWS, last + 1)).round())
+        return form.video(clip, Window(starts[:, None] + np.arange(length) * step, None, 0))
+
+
+def _reader(folder: Path, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    if result.get("reader") is None:
+        raise EchoAugmentError(
+            f"teacher {folder}: its {RESULT} does not say how clips were normalised",
+            "It was trained by an earlier version: train it again, into another folder",
+        )
+    reader: Mapping[str, Any] = result["reader"]
+    return reader

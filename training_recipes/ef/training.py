@@ -1,0 +1,151 @@
+"""One training of an EF regressor: labelled videos, an arm, a model, selection on VAL, TEST once."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import save_model
+from torch import Tensor, nn
+
+from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
+
+from ..arms.specification import make_arm, no_teacher
+from ..training.batches import DecodedEcho, channel_scale
+from ..training.recipe import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
+from ..training.run import EfRun
+from ..training.setup import make_accelerator, use_bf16
+from .learners import make_learner
+from .models import make_model
+from .teacher import Teacher, check_teacher, load_net
+
+Array = npt.NDArray[np.float64]
+
+
+def predict(
+    model: nn.Module, data: DecodedEcho, items: Sequence[int], most: int | None, device: torch.device, bf16: bool
+) -> Array:
+    """EF in percent of some videos ``(len(items),)``: the mean over their clips, as echonet tests."""
+    model.eval()
+    found = []
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for item in items:
+            clips = torch.from_numpy(data.windows(item, most)).split(20)
+            parts = [model(part.to(device)).float().cpu() for part in clips]
+            found.append(float(torch.cat(parts).mean()))
+    return np.array(found)
+
+
+def true_ef(data: DecodedEcho, items: Sequence[int]) -> Array:
+    """EF labels in percent, ``(len(items),)``."""
+    return np.array([data.rows[item].ef for item in items])
+
+
+def r2(true: Array, predicted: Array) -> float:
+    """Coefficient of determination; NaN for fewer than two different true values."""
+    spread = float(np.square(true - true.mean()).sum())
+    return 1 - float(np.square(predicted - true).sum()) / spread if spread > 0 else math.nan
+
+
+def video_facts(rows: Sequence[VideoInfo]) -> dict[str, Any]:
+    """``fps`` (the median) and ``size`` ``[H, W]`` (of the first) of some videos: the scale a model learns in."""
+    first = probe_video(rows[0].path)
+    rates = [row.fps for row in rows if row.fps > 0]
+    return {"fps": float(np.median(rates)) if rates else first.fps, "size": [first.height, first.width]}
+
+
+def usable_hearts(root: str | Path, split: str) -> dict[str, float]:
+    """EF in percent by name of the hearts of a split that can be read and have a label."""
+    data = EchoNetDynamic(root, split, "EF", require_tracings=False, on_error="skip")
+    return {row.name: row.ef for row in data.rows}
+
+
+def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str, Any]:
+    """Train, select on VAL, test once. Finished runs are read, killed ones go on from their last checkpoint.
+
+    Args:
+        run: what to train.
+        out: folder of the checkpoint, the log, ``model.safetensors`` and ``result.json``.
+        progress: show a bar with the time left.
+
+    Returns:
+        What ``result.json`` holds: figures, predictions by TEST heart, the labelled hearts, notes; and as ``reader``
+        how clips must be cut and normalised for the model.
+
+    Raises:
+        EchoAugmentError: bad settings or data, or ``out`` holds another run.
+    """
+    return train_once(run, out, lambda folder: _train(run, folder, progress))
+
+
+def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
+    recipe, accelerator = run.trainer, make_accelerator(run.device)
+    device = accelerator.device
+    window = {"length": int(recipe["length"]), "period": int(recipe["period"])}
+    scale = channel_scale(run.root, samples=int(recipe["stats_clips"]), **window)
+    reader: dict[str, Any] = {
+        "root": run.root,
+        "target_type": "EF",
+        **window,
+        **scale,
+        "require_tracings": False,
+        "on_error": "skip",
+    }
+    memory = float(recipe["memory_mb"])
+    train = DecodedEcho(split="train", pad=recipe["pad"], seed=run.seed, memory_mb=memory, **reader)
+    val = DecodedEcho(split="val", clips="all", memory_mb=memory, **reader)
+    hearts = choose_hearts(run, train.rows, val.rows)
+    bf16 = use_bf16(str(recipe["precision"]), device)
+
+    def folder_of(name: str) -> str:
+        folder = run.teachers[name] if name in run.teachers else no_teacher(name)
+        check_teacher(folder, hearts.labelled)
+        return folder
+
+    def teach(name: str, windows: int) -> Array:
+        teacher = load_net(folder_of(name)).to(device)
+        whole = DecodedEcho(split="train", clips="all", **reader)
+        return predict(teacher, whole, [hearts.places[heart] for heart in hearts.unlabelled], windows, device, bf16)
+
+    def read_clips(name: str) -> Teacher:
+        return Teacher.of_run(folder_of(name), device=str(device))
+
+    unlabelled = hearts.of(train, hearts.unlabelled)
+    given = training_set(run, hearts, train, unlabelled=unlabelled, teach=teach, reader=read_clips)
+    dataset = make_arm(run.spec)(given)
+    pace = Pace.of(recipe, len(dataset))
+    net = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
+    learner = make_learner(run.spec, net, pace.steps)
+
+    def loss_fn(module: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
+        clips, ef = batch
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            predicted = module(clips)
+        return learner.loss(predicted.float(), ef.float())
+
+    def validate(module: nn.Module) -> dict[str, Any]:
+        predicted = predict(module, val, hearts.judged, recipe["val_clips"], device, bf16)
+        errors = np.abs(predicted - true_ef(val, hearts.judged))
+        return {"mae": float(errors.mean()), "mae_each": torch.from_numpy(errors)}
+
+    how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}
+    fitted = fit_by_recipe(run, learner.module, dataset, loss_fn, pace=pace, validate=validate, select="mae", **how)
+    test = DecodedEcho(split="test", clips="all", **reader)
+    everyone = list(range(len(test)))
+    model = learner.net
+    predicted = predict(model, test, everyone, recipe["test_clips"], device, bf16)
+    true = true_ef(test, everyone)
+    save_model(model, str(out / "model.safetensors"))
+    error = np.abs(predicted - true)
+    return {
+        **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
+        "reader": {**window, **scale, **video_facts(train.rows)},
+        "unlabelled_hearts": len(hearts.unlabelled),
+        "test": {"mae": error.mean(), "rmse": math.sqrt(np.square(error).mean()), "r2": r2(true, predicted)},
+        "predictions": {
+            row.name: [float(one), float(other)] for row, one, other in zip(test.rows, true, predicted, strict=True)
+        },
+    }

@@ -1,0 +1,1 @@
+"""Filling a cache with clips of a generator: gates, labels, masks and the report."""

@@ -1,0 +1,98 @@
+"""The label gate: does a clip show the EF that its label says?"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.augmentor.data import VideoInfo
+from echo_augment.augmentor.mcdm.masks import mask_ef
+from echo_augment.cache import EchoClip, PlanLine
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..common.dataset import heart_clips
+from .readings import Readings
+
+Read = Callable[[Sequence[EchoClip]], npt.NDArray[np.float64]]
+NO_HEARTS = "Give gates.label.tolerance=NUMBER (EF points), or a data set with labelled VAL videos"
+
+
+class LabelGate:
+    """Rejects clips whose label is further than a tolerance from the EF that is read from them.
+
+    It can only catch errors larger than the reader's own: the tolerance should not lie below what the reader shows on
+    real hearts that it never saw (:func:`set_tolerance`).
+
+    Args:
+        read: EF in percent of some clips; NaN where nothing can be read.
+        reader: what reads, for the reason: ``teacher`` or ``masks``.
+        tolerance: in EF points.
+        readings: keeps ``read_ef`` and ``label_ef`` of every clip.
+    """
+
+    def __init__(self, read: Read, *, reader: str, tolerance: float, readings: Readings) -> None:
+        self.read, self.reader, self.tolerance, self.readings = read, reader, tolerance, readings
+
+    def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> list[str | None]:
+        """``"label: ..."`` for each clip that does not show its label, else None."""
+        reasons: list[str | None] = []
+        for clip, ef in zip(clips, self.read(clips), strict=True):
+            self.readings.add(clip.clip_id, read_ef=ef, label_ef=clip.ef)
+            wrong = not abs(ef - clip.ef) <= self.tolerance  # NaN on either side is wrong, too
+            text = f"label: {self.reader} read {ef:.1f}, the label is {clip.ef:.1f}"
+            reasons.append(f"{text}, tolerance {self.tolerance:.1f}" if wrong else None)
+        return reasons
+
+
+def read_masks(clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
+    """EF in percent of clips by the method of discs on their LV masks, ``(len(clips),)``.
+
+    Raises:
+        EchoAugmentError: a clip without masks.
+    """
+    found = []
+    for clip in clips:
+        if clip.masks is None:
+            raise EchoAugmentError(
+                f"clip {clip.clip_id!r} has no masks to read its EF from",
+                "Let the fill draw masks, or give gates.label.teacher=FOLDER",
+            )
+        found.append(mask_ef(clip.masks, clip.ed_frame, clip.es_frame))
+    return np.array(found)
+
+
+def set_tolerance(
+    read: Read, rows: Sequence[VideoInfo], *, frames: int, rate: float, size: int, quantile: float
+) -> dict[str, Any]:
+    """The tolerance that a reader earns on real hearts: a quantile of its absolute errors.
+
+    Args:
+        read: the reader; it must not have been trained on these hearts.
+        rows: VAL videos. TEST is never used for this.
+        frames: of a generated clip; the hearts are cut to the same form.
+        rate: of a generated clip, frames per second.
+        size: of a generated clip, pixels.
+        quantile: of the absolute errors, in (0, 1].
+
+    Returns:
+        ``tolerance``, ``mae`` and ``bias`` (mean of reading minus label) in EF points, and ``val_hearts``.
+
+    Raises:
+        EchoAugmentError: no labelled heart that can be read.
+    """
+    labelled = [row for row in rows if not np.isnan(row.ef)]
+    error = np.array(
+        [
+            float(read([EchoClip(row.name, clip, rate)])[0]) - row.ef
+            for row, clip in heart_clips(labelled, frames=frames, rate=rate, size=size, what="VAL for the label gate")
+        ]
+    )
+    if not len(error):
+        raise EchoAugmentError(
+            f"none of {len(rows)} VAL videos has a label and {frames / rate:.2f} s, to set the label gate's tolerance",
+            NO_HEARTS,
+        )
+    tolerance = float(np.quantile(np.abs(error), quantile))
+    figures = {"tolerance": tolerance, "mae": float(np.abs(error).mean()), "bias": float(error.mean())}
+    return {**figures, "val_hearts": len(error)}

@@ -1,0 +1,169 @@
+"""The denoiser's training: motion codes of every heart, windows of them and of the latents, and the diffusion loss."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers.schedulers import DDIMScheduler
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS
+from echo_augment.augmentor.mcdm.mafe import MAFE
+from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, pad_to, vector_code
+from echo_augment.augmentor.mcdm.transport import MotionTransport
+from echo_augment.cache.system.files import atomic_path
+
+from .codec import Latents
+from .motions import Motions
+from .prepare import Prepared
+
+
+def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
+    """Codes on every heart's grid, one after the other, ``(sum of G, D)`` float32: ``mafe``, ``flow`` or ``vector``."""
+    parts: list[npt.NDArray[np.float32]] = []
+    for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
+        if kind == "vector":
+            parts.append(vector_code(mafe, heart))
+        else:
+            parts.append(mafe_codes(mafe, heart) if kind == "mafe" else flow_codes(heart))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(parts), allow_pickle=False)
+
+
+class Windows:
+    """Draws training windows: latents relative to the ED frame's, the ED frame's latent, and the motion.
+
+    Args:
+        data: the hearts.
+        latents: of their frames.
+        motion: path of an array of codes, one heart after the other; or, for codes of a transport, what it reads them
+            from: every window's are those of an affine copy, as in the transport's own training.
+        frames: of a window, at the generator's rate.
+        kind: of the codes, a preset's.
+        norm: mean and standard deviation of the codes, ``(D,)`` each, of a denoiser that is there; None: measured here.
+    """
+
+    def __init__(
+        self,
+        data: Prepared,
+        latents: Latents,
+        motion: Path | Motions,
+        *,
+        frames: int,
+        kind: str,
+        norm: tuple[Codes, Codes] | None = None,
+    ) -> None:
+        self.data, self.latents, self.frames, self.vector = data, latents, frames, kind == "vector"
+        self.motions = motion if isinstance(motion, Motions) else None
+        self.mean, self.std = np.zeros(1, np.float32), np.ones(1, np.float32)
+        if isinstance(motion, Motions):
+            return  # the transport reads its own codes, as they are
+        raw = np.load(motion, allow_pickle=False)
+        counts = [1 if self.vector else len(heart.grid) for heart in data.hearts]
+        ends = np.cumsum(counts)
+        trained = raw[: ends[len(data.training) - 1]]
+        self.mean, self.std = norm or (trained.mean(0), trained.std(0) + 1e-6)
+        codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
+        self.codes = [torch.from_numpy(part) for part in codes_of]
+
+    def window(self, index: int, at: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """The window of heart ``index`` that begins at grid position ``at``; short hearts are padded and masked."""
+        reference, relative = self.latents.heart(index)
+        part = torch.from_numpy(relative[at : at + self.frames] / self.latents.scale)
+        there = torch.arange(self.frames) < len(part)
+        last = len(part) - 1
+        missing = self.frames - len(part)
+        if missing:
+            part = torch.cat([part, torch.zeros(missing, *part.shape[1:])])
+        given = {"latents": part, "reference": torch.from_numpy(reference), "there": there}
+        if self.motions is not None:
+            return given | self.motions.window(rng, index, at + np.arange(self.frames).clip(max=last))
+        codes = self.codes[index]
+        return given | {"motion": codes if self.vector else pad_to(codes[at : at + self.frames], self.frames)[0]}
+
+    def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
+        """``count`` windows of random hearts at random phases, stacked; of the watched hearts where asked."""
+        first = len(self.data.training) if watched else 0
+        last = len(self.data.hearts) if watched else len(self.data.training)
+        windows = []
+        for index in rng.integers(first, last, count):
+            room = max(0, len(self.data.hearts[index].grid) - self.frames)
+            windows.append(self.window(int(index), int(rng.integers(room + 1)), rng))
+        return {key: torch.stack([window[key] for window in windows]) for key in windows[0]}
+
+
+def noise_scheduler() -> DDIMScheduler:
+    """MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; samples clipped at 6 standard deviations.
+
+    The reference clips at 4; here the latents are relative to the reference frame's, whose tails are longer.
+    """
+    return DDIMScheduler(
+        num_train_timesteps=TIMESTEPS,
+        beta_start=BETAS[0],
+        beta_end=BETAS[1],
+        beta_schedule="linear",
+        prediction_type="v_prediction",
+        clip_sample=True,
+        clip_sample_range=6.0,
+        timestep_spacing="trailing",
+    )
+
+
+def denoising_loss(
+    noise_offset: float, drop: float, transport: MotionTransport | None = None, scale: float = 1.0
+) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+    """Mean squared error of v over the frames that exist; a batch that brings its ``noise`` gets no other.
+
+    Args:
+        noise_offset: noise shared by all pixels of a frame's channel, as a share of its standard deviation.
+        drop: share of clips whose motion is withheld.
+        transport: hints at where the latents are; None for a denoiser that takes no hints.
+        scale: unit of the latents; the transport's are in latent units.
+    """
+    scheduler = noise_scheduler()
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        clean = batch["latents"]
+        device, count = clean.device, len(clean)
+        noise = batch["noise"] if "noise" in batch else draw_noise(clean, noise_offset)
+        # One draw per stratum of the noise levels: the loss of a small batch varies much less.
+        strata = (torch.arange(count, device=device) + torch.rand(count, device=device)) / count
+        steps = (strata * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
+        noisy = scheduler.add_noise(clean, noise, steps)
+        target = scheduler.get_velocity(clean, noise, steps)
+        dropped = torch.rand(count, device=device) < drop
+        motion, hint = condition(transport, batch, scale)
+        v = model(noisy, steps, batch["reference"], motion, dropped, hint)
+        return {"loss": frames_mean((v.float() - target).pow(2).mean((2, 3, 4)), batch["there"])}
+
+    return loss
+
+
+def draw_noise(clean: Tensor, offset: float) -> Tensor:
+    """Noise for latents ``(B, F, C, h, w)``; a share ``offset`` more of it is the same for all pixels of a channel."""
+    noise = torch.randn(clean.shape, device=clean.device)
+    return noise + offset * torch.randn(*clean.shape[:3], 1, 1, device=clean.device)
+
+
+def condition(
+    transport: MotionTransport | None, batch: dict[str, Tensor], scale: float
+) -> tuple[Tensor, Tensor | None]:
+    """Motion codes of a batch ``(B, F, D)``, and where the transport expects its latents, in units of ``scale``.
+
+    Without a transport the codes are the batch's own, and there is no such hint.
+    """
+    if transport is None:
+        return batch["motion"], None
+    count, frames = batch["flow"].shape[:2]
+    with torch.no_grad():
+        seen = (batch[key].flatten(0, 1) for key in ("flow", "frames", "disks"))
+        motion = transport.encode(*seen).float().unflatten(0, (count, frames))
+        return motion, transport.predict(batch["reference"], motion).float() / scale
+
+
+def frames_mean(values: Tensor, there: Tensor) -> Tensor:
+    """Mean of ``values (B, F)`` over the frames that exist."""
+    return (values * there).sum() / there.sum()

@@ -1,0 +1,99 @@
+"""MAFE's training: pairs of frames with the one halfway between, and the losses of MCDM."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .prepare import Prepared
+from .pseudo import PseudoLabels
+
+
+def laplacian_pyramid(image: Tensor, levels: int = 4) -> list[Tensor]:
+    """Band-pass levels of ``(B, C, H, W)``, fine to coarse, the last one the low-pass rest."""
+    bands = []
+    for _ in range(levels - 1):
+        low = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        bands.append(image - low)
+        image = F.avg_pool2d(low, 2)
+    return [*bands, image]
+
+
+def laplacian_loss(predicted: Tensor, target: Tensor, levels: int = 4) -> Tensor:
+    """L1 distance of Laplacian pyramids, each level weighted by ``2^level`` (Bojanowski et al., arXiv 1707.05776)."""
+    pairs = zip(laplacian_pyramid(predicted, levels), laplacian_pyramid(target, levels), strict=True)
+    return torch.stack([2**level * F.l1_loss(a, b) for level, (a, b) in enumerate(pairs)]).sum()
+
+
+def reid_loss(appearance: Tensor, pseudo: Tensor) -> Tensor:
+    """Squared distance of the normalised appearance features ``(B, 2, D)`` to the pseudo embeddings ``(B, 2, D)``."""
+    return (F.normalize(appearance, dim=-1) - F.normalize(pseudo, dim=-1)).pow(2).sum(-1).mean()
+
+
+def flow_loss(flow: Tensor, pseudo: Tensor) -> Tensor:
+    """L1 distance of flow fields ``(B, 2, H, W)``, each divided by the pseudo field's own root mean square (pixels)."""
+    scale = pseudo.pow(2).mean((1, 2, 3), keepdim=True).sqrt().clamp_min(0.25)
+    return ((flow - pseudo) / scale).abs().mean()
+
+
+def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
+    """InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are frames of the same heart."""
+    scores = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / temperature
+    target = torch.arange(len(scores), device=scores.device)
+    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+
+
+def pair_batch(
+    data: Prepared, pseudo: PseudoLabels, rng: np.random.Generator, count: int, reach: int
+) -> dict[str, Tensor]:
+    """Pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped at random.
+
+    ``reach`` bounds the distance in steps of the generator's rate, so that "halfway" means one heart-beat's motion.
+    """
+    frames, flows, embeddings = [], [], []
+    for index in rng.integers(0, len(data.training), count):
+        heart = data.training[index]
+        steps = (heart.grid - heart.ed) // 2
+        choices = np.flatnonzero((np.abs(steps) <= reach) & (steps != 0))
+        at = int(rng.choice(choices)) if len(choices) else int(rng.integers(len(steps)))
+        t = int(heart.grid[at])
+        triple = np.stack([heart.frames[heart.ed], heart.frames[t], heart.frames[(heart.ed + t) // 2]])
+        flow = pseudo.flow(index, at)
+        embedding = pseudo.embedding(index)[[heart.ed, t]]
+        if rng.random() < 0.5:
+            triple, flow, embedding = triple[[1, 0, 2]], -flow, embedding[::-1]
+        if rng.random() < 0.5:
+            triple, flow = triple[..., ::-1], flow[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
+        frames.append(triple)
+        flows.append(flow)
+        embeddings.append(embedding)
+    return {
+        "frames": torch.from_numpy(np.ascontiguousarray(np.stack(frames))),
+        "flow": torch.from_numpy(np.ascontiguousarray(np.stack(flows), dtype=np.float32)),
+        "embedding": torch.from_numpy(np.ascontiguousarray(np.stack(embeddings), dtype=np.float32)),
+    }
+
+
+def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+    """MCDM's loss: Laplacian on the middle frame, half of it on each merge, re-ID and flow with their weights."""
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        first, second, middle = (batch["frames"].float() / 255).split(1, dim=1)
+        output = model(first, second)
+        interpolation = laplacian_loss(output.frame.float(), middle)
+        merges = torch.stack([laplacian_loss(merge.float(), middle) for merge in output.merges]).sum()
+        inner: Any = getattr(model, "module", model)
+        small = F.interpolate(output.flow.float(), size=batch["flow"].shape[-2:], mode="area")
+        losses = {
+            "interpolation": interpolation,
+            "reid": reid_loss(inner.reid_head(output.appearance).float(), batch["embedding"]),
+            "flow": flow_loss(small, batch["flow"]),
+            "psnr": -10 * (output.frame.float() - middle).pow(2).mean().detach().log10(),
+        }
+        total = interpolation + 0.5 * merges + reid * losses["reid"] + flow * losses["flow"]
+        return {"loss": total, **losses}
+
+    return loss

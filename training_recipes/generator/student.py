@@ -1,0 +1,70 @@
+"""The few-step student's training: consistency distillation of the denoiser."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser
+from echo_augment.augmentor.mcdm.transport import MotionTransport
+
+from .denoiser import condition, draw_noise, frames_mean, noise_scheduler
+
+HUBER = 0.03  # of the pseudo-Huber distance, in standard deviations of the latents
+
+
+def consistency_loss(
+    teacher: MotionDenoiser, transport: MotionTransport | None, scale: float, *, grid: int, noise_offset: float
+) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+    """Distance between what the student makes of a noisy clip and of the same clip one DDIM step of the teacher on.
+
+    Consistency distillation (Song et al., arXiv 2303.01469): the student learns to jump from anywhere on the teacher's
+    path to the path's end. As in arXiv 2310.14189 the target is the student itself, without gradient, and the distance
+    is pseudo-Huber. With v-prediction the clean latents are ``alpha x - sigma v``, which is x itself without noise, so
+    that the boundary condition holds by itself. Motion is never withheld: a student knows no classifier-free guidance.
+
+    Args:
+        teacher: the trained denoiser.
+        transport: hints at where the latents are; None for a denoiser that takes no hints.
+        scale: unit of the latents; the transport's are in latent units.
+        grid: steps of the teacher's path.
+        noise_offset: as in the teacher's training.
+    """
+    scheduler = noise_scheduler()
+    bound = float(scheduler.config["clip_sample_range"])
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        clean = batch["latents"]
+        device, count = clean.device, len(clean)
+        alphas = scheduler.alphas_cumprod.to(device).sqrt()
+        sigmas = (1 - scheduler.alphas_cumprod.to(device)).sqrt()
+        noise = draw_noise(clean, noise_offset)
+        rung = torch.randint(1, grid + 1, (count,), device=device)
+        late = rung * TIMESTEPS // grid - 1
+        early = (rung - 1) * TIMESTEPS // grid - 1  # -1 is the path's end
+        motion, hint = condition(transport, batch, scale)
+        none = torch.zeros(
+            count, dtype=torch.bool, device=device
+        )  # keeps every parameter in the graph, as DDP wants it
+
+        def made(network: nn.Module, noisy: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+            """The clean latents that a network sees in noisy ones, and the noise."""
+            v = network(noisy, steps, batch["reference"], motion, none, hint).float()
+            alpha, sigma = (level[steps][:, None, None, None, None] for level in (alphas, sigmas))
+            ends = (alpha * noisy - sigma * v).clamp(-bound, bound)
+            return ends, (noisy - alpha * ends) / sigma
+
+        noisy = scheduler.add_noise(clean, noise, late)
+        # First with gradient: some versions of autocast cache weights cast without one for the rest of a step.
+        found, _ = made(model, noisy, late)
+        with torch.no_grad():
+            ends, left = made(teacher, noisy, late)
+            below = early.clamp_min(0)
+            alpha, sigma = (level[below][:, None, None, None, None] for level in (alphas, sigmas))
+            nearer, _ = made(model, alpha * ends + sigma * left, below)
+            target = torch.where(early[:, None, None, None, None] < 0, ends, nearer)
+        square = (found - target).pow(2).mean((2, 3, 4))
+        value = frames_mean((square + HUBER**2).sqrt() - HUBER, batch["there"])
+        return {"loss": value, "error": frames_mean(square.detach(), batch["there"])}
+
+    return loss

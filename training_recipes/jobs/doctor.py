@@ -1,0 +1,227 @@
+"""The job ``doctor``: lists everything that is wrong with a data set, a cache, a generator or the machine."""
+
+import importlib
+import json
+import os
+import platform
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from safetensors import SafetensorError, safe_open
+from tqdm import tqdm
+
+from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset
+from echo_augment.augmentor.data.records import Problem, VideoInfo
+from echo_augment.augmentor.data.splits import HELD_OUT
+from echo_augment.augmentor.data.table import read_table
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..common.reporting import plain, versions, write_report
+
+ERROR, WARNING = "error", "warning"
+GIGABYTE = 1e9
+LITTLE_DISK, LITTLE_SHARED = 10 * GIGABYTE, 1 * GIGABYTE
+PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend.
+
+    Attributes:
+        level: ``"error"`` or ``"warning"``.
+        area: ``"data"``, ``"cache"``, ``"generator"`` or ``"machine"``.
+        kind: groups the findings of an area.
+        message: what is wrong, naming file and value.
+        remedy: what to do.
+    """
+
+    level: str
+    area: str
+    kind: str
+    message: str
+    remedy: str
+
+
+def run(cfg: DictConfig) -> None:
+    """Run the checks that the configuration asks for, print the findings, write report.json.
+
+    Raises:
+        EchoAugmentError: there are errors.
+    """
+    facts, findings = machine(Path(cfg.out))
+    report: dict[str, Any] = {"machine": facts}
+    if cfg.data.root is not None:
+        facts, found = dataset(cfg.data.root, decode=cfg.decode)
+        report["data"], findings = facts, findings + found
+    if cfg.cache is not None:
+        facts, found = cache(cfg.cache, cfg.data.root)
+        report["cache"], findings = facts, findings + found
+    if cfg.generator is not None:
+        facts, found = generator(cfg.generator)
+        report["generator"], findings = facts, findings + found
+    print(text(report, findings, cfg.show))
+    errors = sum(finding.level == ERROR for finding in findings)
+    warnings = len(findings) - errors
+    figures = {"errors": errors, "warnings": warnings, "findings": [asdict(item) for item in findings], **report}
+    path = write_report(cfg.out, "doctor", cfg, figures)
+    if errors:
+        count = f"{errors} error{'s'[: errors != 1]} and {warnings} warning{'s'[: warnings != 1]}"
+        raise EchoAugmentError(count, f"All of them, with remedies: {path}")
+    print(f"no errors, warnings: {warnings}; details: {path}")
+
+
+def text(report: dict[str, Any], findings: Sequence[Finding], show: int) -> str:
+    """The findings and facts to read, at most ``show`` of a kind."""
+    lines = []
+    for area, facts in report.items():
+        lines.append(f"{area}:")
+        lines += [f"  {name}: {_short(value)}" for name, value in plain(facts).items()]
+        groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+        for finding in findings:
+            if finding.area == area:
+                groups[finding.level, finding.kind].append(finding)
+        for (level, kind), group in sorted(groups.items()):
+            lines += [f"  {level.upper()} [{kind}] {item.message}. {item.remedy}" for item in group[:show]]
+            if len(group) > show:
+                lines.append(f"  {level.upper()} [{kind}] ... and {len(group) - show} more")
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    """A fact on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_short, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# ------------------------------------------------------------------------------------------------- the four areas
+def machine(out: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """Python, packages, devices, cores, disk and shared memory."""
+    findings = []
+
+    def add(level: str, kind: str, message: str, remedy: str) -> None:
+        findings.append(Finding(level, "machine", kind, message, remedy))
+
+    for package, remedy in (
+        ("torchvision", "Install the torch and torchvision of one release: pip install --upgrade torch torchvision"),
+        ("hdf5plugin", "pip install hdf5plugin; caches are compressed with its LZ4"),
+        ("av", "pip install av; videos are read with it"),
+        ("cv2", "pip install opencv-python-headless"),
+    ):
+        try:
+            importlib.import_module(package)
+        except (ImportError, RuntimeError, OSError) as error:
+            add(ERROR, "package", f"{package} cannot be imported ({error})", remedy)
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if not devices:
+        add(WARNING, "device", "no CUDA device", "Training a generator on a CPU takes hours; the demo takes minutes")
+    folder = next(parent for parent in (out.absolute(), *out.absolute().parents) if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < LITTLE_DISK:
+        add(WARNING, "disk", f"{folder}: {free / GIGABYTE:.1f} GB are free", "A cache takes about 0.4 MB a clip")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    facts = {
+        "system": platform.platform(),
+        "versions": versions(),
+        "cuda": torch.version.cuda if devices else None,
+        "devices": devices,
+        "cores": cores,
+        "disk_free_gb": free / GIGABYTE,
+    }
+    shared = Path("/dev/shm")
+    if shared.is_dir():
+        facts["shared_memory_gb"] = shutil.disk_usage(shared).total / GIGABYTE
+        if shutil.disk_usage(shared).total < LITTLE_SHARED:
+            text = f"{shared} holds {facts['shared_memory_gb']:.2f} GB, too little for DataLoader workers"
+            add(WARNING, "shared memory", text, "In a container give more, for instance --shm-size=8g")
+    return facts, findings
+
+
+def dataset(root: str, *, decode: bool) -> tuple[dict[str, Any], list[Finding]]:
+    """A data set's folder."""
+
+    def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
+        return tqdm(rows, desc="opening videos", unit="video", leave=False)
+
+    checkup = check_dataset(root, decode=decode, progress=progress)
+    return {"root": str(root), **checkup.facts}, [_finding(problem) for problem in checkup.problems]
+
+
+def _finding(problem: Problem) -> Finding:
+    level = WARNING if problem.kind in WARNINGS else ERROR
+    return Finding(level, "data", problem.kind, problem.message, problem.remedy)
+
+
+def cache(folder: str, root: str | None) -> tuple[dict[str, Any], list[Finding]]:
+    """A cache: opens it, reads three clips, and looks for the data set's held-out videos among its donors."""
+    from echo_augment.augmentor import CachedClips
+
+    facts: dict[str, Any] = {"folder": str(folder)}
+    try:
+        clips = CachedClips(folder)
+        facts |= {"clips": len(clips), "fingerprint": clips.fingerprint, "donors": len(clips.donors)}
+        if len(clips) == 0:
+            raise EchoAugmentError(f"{folder}: the cache has no sealed clip", "Fill it with: echo-augment fill-cache")
+        for index in sorted({0, len(clips) // 2, len(clips) - 1}):
+            clips[index]
+        held_out = {row.name for row in read_table(root).rows if row.split in HELD_OUT} if root else set()
+        leaked = sorted(held_out & clips.donors)
+    except EchoAugmentError as error:
+        return facts, [Finding(ERROR, "cache", "broken", error.message, error.remedy)]
+    if leaked:
+        message = f"{folder}: {len(leaked)} donors are VAL or TEST videos of {root}: {', '.join(leaked[:3])}"
+        return facts, [Finding(ERROR, "cache", "leak", message, "Fill a new cache with donors of TRAIN only")]
+    return facts, []
+
+
+def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
+    """A generator: a diffusers folder whose components are there and whose weights can be read."""
+    path = Path(folder)
+    findings: list[Finding] = []
+
+    def add(level: str, kind: str, message: str, remedy: str) -> None:
+        findings.append(Finding(level, "generator", kind, message, remedy))
+
+    facts: dict[str, Any] = {"folder": str(path)}
+    index = path / "model_index.json"
+    if not index.is_file():
+        what = "there is no such folder" if not path.is_dir() else "has no model_index.json"
+        add(ERROR, "folder", f"{path}: {what}", "Give the folder that train-generator or save_pretrained wrote")
+        return facts, findings
+    for file in sorted(path.rglob("*.json")):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            add(ERROR, "json", f"{file}: is not JSON ({error})", "Copy the generator again")
+            continue
+        if file == index and isinstance(content, dict):
+            parts = [name for name, value in content.items() if isinstance(value, list) and value[:1] != [None]]
+            facts |= {"pipeline": content.get("_class_name"), "components": parts}
+            for name in parts:
+                if not (path / name).is_dir():
+                    add(ERROR, "component", f"{path}: component {name} is not there", "Copy the generator again")
+    total = 0
+    for file in sorted(path.rglob("*.safetensors")):
+        try:
+            with safe_open(str(file), framework="pt") as weights:
+                for key in weights.keys():  # noqa: SIM118  a safetensors handle is no dict
+                    tensor = weights.get_tensor(key)
+                    total += tensor.numel()
+                    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                        add(ERROR, "weights", f"{file}: tensor {key} holds NaN or infinity", "Train or copy it again")
+        except (SafetensorError, OSError) as error:
+            add(ERROR, "weights", f"{file}: cannot be read ({error})", "Copy the generator again")
+    if total == 0:
+        add(ERROR, "weights", f"{path}: holds no weights (*.safetensors)", "Copy the generator again")
+    for file in sorted(item for item in path.rglob("*") if item.suffix in PICKLED):
+        add(WARNING, "pickle", f"{file}: is a pickle and is never loaded", "Delete it; weights are safetensors")
+    return {**facts, "parameters": total}, findings

@@ -1,0 +1,29 @@
+"""The job ``train-ef``: train one EF regressor with one arm."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
+from echo_augment.cache.system.files import write_json
+
+from ..common.dataset import training_hashes
+from ..ef.training import train_ef
+from ..training.job import report_run, run_of
+from ..training.run import EfRun
+
+
+def run(cfg: DictConfig) -> None:
+    """Train, select on VAL, test once; ``report.json``, ``model.safetensors`` and the log go to ``out``.
+
+    ``out`` can then be the teacher of ``fill-cache``.
+    """
+    settings, out = run_of(EfRun, cfg), Path(cfg.out)
+    result = train_ef(settings, out)
+    if not (out / TRAINED_ON).exists():
+        write_json(out / TRAINED_ON, training_hashes(settings.root))
+    path = report_run(cfg, "ef", settings, result)
+    print(
+        f"TEST MAE {result['test']['mae']:.2f} EF points with {result['labelled_hearts']} labelled hearts, arm "
+        f"{settings.arm}; see {path}"
+    )

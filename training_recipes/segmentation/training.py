@@ -1,0 +1,207 @@
+"""One training of an LV segmenter: labelled videos, an arm, a model, selection on VAL, TEST once."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils.data import DataLoader, Subset
+
+from echo_augment.augmentor.data import EchoNetDynamic, read_table
+from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
+
+from ..arms.specification import make_arm
+from ..training.batches import DecodedEcho, channel_scale
+from ..training.recipe import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
+from ..training.run import EfRun
+from ..training.setup import make_accelerator, use_bf16
+from .measures import measure, scales, summary
+from .models import make_segmentation_model
+from .overlay import write_overlay
+from .teacher import save_segmenter
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationRun(EfRun):
+    """Everything that decides one training of a segmenter; the settings are those of an EF training."""
+
+    def key(self) -> str:
+        """Hash of everything that the figures depend on, the tracings included; never that of an EF training."""
+        path = read_table(self.root).root / "VolumeTracings.csv"
+        tracings = path.read_bytes() if path.is_file() else b""  # without them the reader says what is wrong
+        return hashlib.sha256(b"segmentation" + tracings + super().key().encode()).hexdigest()[:24]
+
+
+TARGETS = ("LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace")  # echonet's, in its order: ED is large
+
+
+def traced_hearts(root: str | Path, split: str) -> dict[str, float]:
+    """EF in percent (NaN where there is none) by name of the hearts of a split that can be read and are traced."""
+    data = EchoNetDynamic(root, split, TARGETS, require_tracings=True, on_error="skip")
+    return {row.name: row.ef for row in data.rows}
+
+
+def traced_masks(root: str | Path, names: Sequence[str], split: str = "train") -> dict[str, Masks]:
+    """The filled ED tracing ``(H, W)`` of some hearts by name; hearts without one are left out."""
+    data = EchoNetDynamic(root, split, "LargeTrace", length=1, require_tracings=True, on_error="skip")
+    wanted = set(names)
+    return {row.name: data[place][1] > 0 for place, row in enumerate(data.rows) if row.name in wanted}
+
+
+def segmentation_loss(net: nn.Module, batch: Any, device: torch.device, bf16: bool) -> dict[str, Tensor]:
+    """echonet's loss: binary cross-entropy summed over the pixels, the mean of the ED and the ES frames'.
+
+    Args:
+        net: frames ``(B, 3, H, W)`` to logits ``(B, H, W)``.
+        batch: ``(video, (LargeFrame, SmallFrame, LargeTrace, SmallTrace))``, collated.
+        device: of the batch.
+        bf16: compute in bfloat16.
+    """
+    _, (large, small, large_mask, small_mask) = batch
+    parts = []
+    for frames, masks in ((large, large_mask), (small, small_mask)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            logits = net(frames)
+        parts.append(binary_cross_entropy_with_logits(logits.float(), masks, reduction="sum"))
+    loss = (parts[0] + parts[1]) / 2
+    return {"loss": loss, "per_pixel": loss.detach() / large_mask.numel()}
+
+
+def predict_traced(
+    model: nn.Module,
+    data: DecodedEcho,
+    items: Sequence[int],
+    device: torch.device,
+    bf16: bool,
+    *,
+    workers: int = 0,
+    batch: int = 20,
+) -> Iterator[tuple[npt.NDArray[np.float32], Masks]]:
+    """Logits ``(2, H, W)`` and traced masks ``(2, H, W)``, ED then ES, of some hearts in their order."""
+    model.eval()
+    loader = DataLoader(Subset(data, list(items)), batch_size=batch, num_workers=workers)
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for _, (large, small, large_mask, small_mask) in loader:
+            pair = [model(frames.to(device)).float().cpu() for frames in (large, small)]
+            logits = torch.stack(pair, 1).numpy()
+            masks = (torch.stack([large_mask, small_mask], 1) > 0).numpy()
+            yield from zip(logits, masks, strict=True)
+
+
+def judge(
+    model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
+) -> dict[str, Any]:
+    """``loss`` (cross-entropy a pixel, by which weights are selected) and ``dice`` over all pixels of some hearts.
+
+    ``loss_each`` has the loss of each heart, ``(len(items),)``.
+    """
+    losses, inter, size = [], 0, 0
+    for logits, masks in predict_traced(model, data, items, device, bf16, workers=workers):
+        target = torch.from_numpy(masks).float()
+        losses.append(float(binary_cross_entropy_with_logits(torch.from_numpy(logits), target)))
+        inter += int((masks & (logits > 0)).sum())
+        size += int(masks.sum() + (logits > 0).sum())
+    dice = 2 * inter / size if size else 1.0
+    return {"loss": float(np.mean(losses)), "dice": dice, "loss_each": torch.tensor(losses)}
+
+
+def ef_bias(
+    model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
+) -> float:
+    """EF from a model's masks minus the true EF in EF points, the mean over some hearts; 0 where none can be read."""
+    drawn = predict_traced(model, data, items, device, bf16, workers=workers)
+    pairs = zip(items, drawn, strict=True)
+    errors = np.array([mask_ef(largest_piece(logits > 0), 0, 1) - data.rows[item].ef for item, (logits, _) in pairs])
+    known = errors[np.isfinite(errors)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+SHOWN = 8  # hearts of the overlay picture
+Judgements = dict[str, dict[str, Any]]
+
+
+def train_segmentation(run: SegmentationRun, out: str | Path, *, progress: bool = True) -> dict[str, Any]:
+    """Train, select on VAL, test once. Finished runs are read, killed ones go on from their last checkpoint.
+
+    Args:
+        run: what to train.
+        out: folder of the checkpoint, the log, the segmenter (`load_segmenter`), ``overlay.png`` and ``result.json``.
+        progress: show a bar with the time left.
+
+    Returns:
+        What ``result.json`` holds: figures, those of every TEST heart, the labelled hearts, notes.
+
+    Raises:
+        EchoAugmentError: bad settings or data, or ``out`` holds another run.
+    """
+    return train_once(run, out, lambda folder: _train(run, folder, progress))
+
+
+def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
+    recipe, accelerator = run.trainer, make_accelerator(run.device)
+    device, workers = accelerator.device, int(recipe["workers"])
+    # echonet takes mean and deviation from whole clips, of 16 frames and period 2.
+    scale = channel_scale(run.root, samples=int(recipe["stats_clips"]), length=16, period=2)
+    reader: dict[str, Any] = {"root": run.root, "target_type": TARGETS, "length": 1, "period": 1, **scale}
+    reader |= {"require_tracings": True, "on_error": "skip", "memory_mb": float(recipe["memory_mb"])}
+    train = DecodedEcho(split="train", seed=run.seed, **reader)
+    val = DecodedEcho(split="val", **reader)
+    hearts = choose_hearts(run, train.rows, val.rows)
+    dataset = make_arm(run.spec)(training_set(run, hearts, train))
+    pace = Pace.of(recipe, len(dataset))
+    model = make_segmentation_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
+    bf16 = use_bf16(str(recipe["precision"]), device)
+
+    def loss_fn(net: nn.Module, batch: Any) -> dict[str, Tensor]:
+        return segmentation_loss(net, batch, device, bf16)
+
+    def validate(net: nn.Module) -> dict[str, Any]:
+        return judge(net, val, hearts.judged, device, bf16, workers)
+
+    how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}
+    fitted = fit_by_recipe(run, model, dataset, loss_fn, pace=pace, validate=validate, select="loss", **how)
+    test = DecodedEcho(split="test", **reader)
+    judgements, size = _test(model, test, run, out, device, bf16)
+    bias = ef_bias(model, val, hearts.judged, device, bf16, workers)
+    rows = [train.rows[hearts.places[name]] for name in hearts.labelled]
+    save_segmenter(out, model, model=run.model, scale=scale, size=size, hearts=rows, ef_bias=bias)
+    return {
+        **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
+        "test": summary(judgements),
+        "predictions": judgements,
+    }
+
+
+def _test(
+    model: nn.Module, test: DecodedEcho, run: SegmentationRun, out: Path, device: torch.device, bf16: bool
+) -> tuple[Judgements, tuple[int, int]]:
+    """Figures of every TEST heart, ``overlay.png``, and the size of a frame."""
+    scale, hearts, masks = scales(run.root), {}, []
+    everyone = range(len(test))
+    for row, (logits, true) in zip(test.rows, predict_traced(model, test, everyone, device, bf16), strict=True):
+        masks.append((np.packbits(logits > 0), np.packbits(true)))
+        hearts[row.name] = measure(logits > 0, true, row.ef, scale.get(row.name))
+        shape = true.shape
+    # From the worst to the best, evenly: what goes wrong must be in the picture.
+    order = np.argsort([heart["dice"] for heart in hearts.values()])
+    shown = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
+    rows = []
+    for index in map(int, shown):
+        name = test.rows[index].name
+        predicted, true = (np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape) > 0 for bits in masks[index])
+        rows.append((name, _grey(test, index), predicted, true, (hearts[name]["dice_ed"], hearts[name]["dice_es"])))
+    write_overlay(out / "overlay.png", rows)
+    return hearts, (int(shape[1]), int(shape[2]))
+
+
+def _grey(test: DecodedEcho, index: int) -> npt.NDArray[np.uint8]:
+    """The traced frames ``(2, H, W)``, ED and ES, as grey levels 0-255."""
+    large, small = test[index][1][:2]
+    mean, std = (np.asarray(value, np.float32).reshape(-1)[0] for value in (test.mean, test.std))
+    return np.stack([large[0], small[0]] * np.array(std) + mean).clip(0, 255).astype(np.uint8)

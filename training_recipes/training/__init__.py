@@ -1,0 +1,1 @@
+"""The training loop, and what trainings of every task have in common."""

@@ -1,0 +1,136 @@
+"""Batches as a function of the step, and EchoNet-Dynamic with its decoded videos kept in memory."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import DataLoader
+
+from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data.echonet import Sample
+from echo_augment.augmentor.data.sampling import Choice
+from echo_augment.augmentor.wrapping import pass_epoch
+
+from .fit import Batches
+
+
+class DecodedVideo:
+    """A video in memory, read like an open file.
+
+    Args:
+        frames: ``(N, H, W, 3)`` uint8, all frames.
+    """
+
+    def __init__(self, frames: npt.NDArray[np.uint8]) -> None:
+        self.frames = frames
+        self.shape = (frames.shape[1], frames.shape[2])
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def read(self, wanted: npt.NDArray[np.int64], *, rgb: bool = True) -> npt.NDArray[np.uint8]:
+        """The frames ``wanted``, ``(K, H, W, 3)``; the first channel only, ``(K, H, W)``, without ``rgb``."""
+        return self.frames[wanted] if rgb else self.frames[wanted, ..., 0]
+
+
+class DecodedEcho(EchoNetDynamic):
+    """`EchoNetDynamic` that keeps what it decoded, as long as it fits; samples are the same with and without.
+
+    Not for a whole data set in many workers: each process keeps its own copy.
+
+    Args:
+        memory_mb: megabytes of decoded frames to keep; 0 keeps nothing.
+        arguments: of `EchoNetDynamic`.
+    """
+
+    def __init__(self, *arguments: Any, memory_mb: float = 0, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.memory_mb = memory_mb
+        self._kept: dict[int, DecodedVideo] = {}
+        self._size = 0
+
+    def __getitem__(self, index: int) -> Sample:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"item {index} of a data set of {len(self)}")
+        video = self._video(index % len(self))
+        if video is None:
+            return super().__getitem__(index)
+        return self._read(index % len(self), video, self.choose(index % len(self), len(video)))  # type: ignore[arg-type]
+
+    def windows(self, index: int, most: int | None = None) -> npt.NDArray[np.float32]:
+        """Clips of one video at all its start frames, or at ``most`` evenly spaced ones.
+
+        Args:
+            index: of the video.
+            most: clips at most; None for all.
+
+        Returns:
+            ``(clips, 3, length, H, W)`` normalised. The data set must have been made with ``clips="all"``.
+        """
+        video = self._video(index)
+        if video is not None:
+            return self._read(index, video, self._spread(index, len(video), most))[0]  # type: ignore[arg-type]
+        with self.open(index) as file:
+            return self._read(index, file, self._spread(index, len(file), most))[0]
+
+    def _spread(self, index: int, frames: int, most: int | None) -> Choice:
+        choice = self.choose(index, frames)
+        if most is None or most >= len(choice.starts):
+            return choice
+        places = np.linspace(0, len(choice.starts) - 1, most).round().astype(int)
+        return Choice(choice.length, tuple(choice.starts[place] for place in places))
+
+    def _video(self, index: int) -> DecodedVideo | None:
+        if index in self._kept:
+            return self._kept[index]
+        if self._size >= self.memory_mb * 1e6:
+            return None
+        with self.open(index) as file:
+            frames = file.read(rgb=True)
+        if self._size + frames.nbytes > self.memory_mb * 1e6:
+            self._size = int(self.memory_mb * 1e6)  # full: later videos are read from their files
+            return None
+        self._size += frames.nbytes
+        self._kept[index] = DecodedVideo(frames)
+        return self._kept[index]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": {}, "_size": 0}
+
+
+def train_batches(dataset: Any, batch_size: int, seed: int, workers: int) -> Batches:
+    """Batches as a pure function of the step: each epoch is a permutation drawn from ``(seed, epoch)``."""
+    per_epoch = len(dataset) // batch_size
+
+    def batches(start: int) -> Iterator[Any]:
+        epoch, skip = divmod(start, per_epoch)
+        while True:
+            pass_epoch(dataset, epoch)
+            order = np.random.default_rng([seed, epoch]).permutation(len(dataset))[: per_epoch * batch_size]
+            chosen = order.reshape(per_epoch, batch_size)[skip:].tolist()
+            yield from DataLoader(dataset, batch_sampler=chosen, num_workers=min(workers, len(chosen)))
+            epoch, skip = epoch + 1, 0
+
+    return batches
+
+
+def channel_scale(root: str, *, samples: int, length: int, period: int) -> dict[str, list[float]]:
+    """``mean`` and ``std`` of the grey values 0-255 per channel, from some TRAIN clips; labels are not used."""
+    data = DecodedEcho(root, "train", [], length=length, period=period, require_tracings=False, on_error="skip")
+    order = np.random.default_rng(0).permutation(len(data))[:samples]
+    clips = [data[int(index)][0].astype(np.float64) for index in order]
+    mean = np.mean([clip.mean((1, 2, 3)) for clip in clips], 0)
+    square = np.mean([np.square(clip).mean((1, 2, 3)) for clip in clips], 0)
+    return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()}
+
+
+def endless(draw: Callable[[np.random.Generator], Any], seed: int, stream: int) -> Callable[[int], Iterator[Any]]:
+    """Batches that are a pure function of the step: ``draw`` gets a fresh random generator for each."""
+
+    def batches(step: int) -> Iterator[Any]:
+        while True:
+            yield draw(np.random.default_rng([seed, stream, step]))
+            step += 1
+
+    return batches

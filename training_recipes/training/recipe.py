@@ -1,0 +1,217 @@
+"""What the trainings of all tasks do alike: choose hearts, fit by the recipe, report, and do it once only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from torch import nn
+from torch.utils.data import Subset
+
+from echo_augment.augmentor.data import VideoInfo
+from echo_augment.cache.system.files import write_json
+
+from ..arms.specification import TrainingSet, source_of
+from ..common.reporting import plain
+from .batches import DecodedEcho, train_batches
+from .fit import FitResult, LossFn, Validate, fit
+from .optimiser import make_optimizer, make_scheduler
+from .run import RESULT, SETTINGS, EfRun, finished
+from .selection import SMALLEST
+from .setup import cpu_threads
+from .subsets import choose_labelled, choose_validation, count_labels
+
+
+@dataclass(frozen=True, slots=True)
+class Hearts:
+    """The hearts of one training.
+
+    Attributes:
+        places: of every TRAIN heart in its data set, by name.
+        labelled: names of those whose labels it may know.
+        unlabelled: names of those that it may look at besides.
+        judged: places in VAL of those that weights are selected by.
+    """
+
+    places: Mapping[str, int]
+    labelled: list[str]
+    unlabelled: list[str]
+    judged: list[int]
+
+    def of(self, train: DecodedEcho, names: Sequence[str]) -> Subset[Any]:
+        """Some hearts of TRAIN as a data set, in the order of their names."""
+        return Subset(train, [self.places[name] for name in names])
+
+
+def choose_hearts(run: EfRun, train: Sequence[VideoInfo], val: Sequence[VideoInfo]) -> Hearts:
+    """Draw the hearts of a run from those that can be used.
+
+    VAL hearts are chosen in proportion to the *run's* labels, also for an arm that knows more (``full``).
+
+    Args:
+        run: says how many, and draws by its seed.
+        train: usable TRAIN videos.
+        val: usable VAL videos.
+    """
+    names = [row.name for row in train]
+    order = choose_labelled(names, len(names), run.seed)
+    known = count_labels(run.spec.get("labels") or run.labels, len(names))
+    share = count_labels(run.labels, len(names)) / len(names)
+    judges = set(choose_validation([row.name for row in val], share, run.val_at_least, run.seed))
+    return Hearts(
+        places={name: place for place, name in enumerate(names)},
+        labelled=order[:known],
+        unlabelled=order[known:][: run.unlabelled],
+        judged=[place for place, row in enumerate(val) if row.name in judges],
+    )
+
+
+def training_set(run: EfRun, hearts: Hearts, train: DecodedEcho, **more: Any) -> TrainingSet:
+    """What the arm of a run may use.
+
+    Args:
+        run: with the caches and the seed.
+        hearts: of the run.
+        train: all usable TRAIN hearts.
+        more: ``unlabelled``, ``teach`` and ``reader``, where the task has a use for them.
+    """
+    return TrainingSet(
+        real=hearts.of(train, hearts.labelled),
+        labelled=tuple(hearts.labelled),
+        caches={kind: Path(folder) for kind, folder in run.caches.items()},
+        seed=run.seed,
+        all_known=len(hearts.labelled) == len(hearts.places),
+        **more,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Optimiser steps of a training, and of one epoch, with batches of ``batch_size`` items."""
+
+    batch_size: int
+    per_epoch: int
+    steps: int
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any], items: int) -> "Pace":
+        """What a recipe makes of a training set of ``items``: ``steps``, or so many ``epochs``."""
+        batch_size = min(int(recipe["batch_size"]), items)
+        per_epoch = items // batch_size
+        return cls(batch_size, per_epoch, int(recipe["steps"] or recipe["epochs"] * per_epoch))
+
+
+def fit_by_recipe(
+    run: EfRun,
+    module: nn.Module,
+    dataset: Any,
+    loss_fn: LossFn,
+    *,
+    pace: Pace,
+    validate: Validate,
+    select: str,
+    out: Path,
+    accelerator: Accelerator,
+    progress: bool,
+) -> FitResult:
+    """`echo_augment.training_recipes.training.fit.fit` as the recipe of a run says.
+
+    Args:
+        run: with recipe and seed.
+        module: to train.
+        dataset: to train on.
+        loss_fn: see `fit`.
+        pace: of this recipe on this data set.
+        validate: on VAL.
+        select: its figure by which weights are selected, the lower the better; how, the recipe says (``selection``).
+        out: folder of checkpoint and log.
+        accelerator: for the device.
+        progress: show a bar.
+    """
+    recipe = run.trainer
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = make_optimizer(trained, recipe["optimizer"])
+    return fit(
+        module,
+        train_batches(dataset, pace.batch_size, run.seed, int(recipe["workers"])),
+        loss_fn,
+        steps=pace.steps,
+        optimizer=optimizer,
+        scheduler=make_scheduler(optimizer, recipe["schedule"], pace.steps, pace.per_epoch),
+        out=out,
+        name="fit",
+        seed=run.seed,
+        accelerator=accelerator,
+        clip_norm=float(recipe["clip_norm"]),
+        validate=validate,
+        validate_every=int(recipe["validate_every"] or pace.per_epoch),
+        select=select,
+        selection=str(recipe.get("selection") or SMALLEST),
+        save_every=max(20, min(100, pace.steps // 4)),
+        progress=progress,
+    )
+
+
+def training_figures(
+    run: EfRun,
+    hearts: Hearts,
+    dataset: Any,
+    fitted: FitResult,
+    model: nn.Module,
+    *,
+    pace: Pace,
+    read: Sequence[DecodedEcho],
+) -> dict[str, Any]:
+    """What ``result.json`` says of every training, whatever its task.
+
+    Args:
+        run: what was trained.
+        hearts: that it knew.
+        dataset: that it learned from.
+        fitted: how it went.
+        model: the net; its ``note``, where it has one, is passed on.
+        pace: of the training.
+        read: TRAIN, VAL and TEST, for the videos that could not be used.
+    """
+    source = source_of(dataset)
+    return {
+        "arm": run.arm,
+        "seed": run.seed,
+        "labelled": hearts.labelled,
+        "labelled_hearts": len(hearts.labelled),
+        "train_hearts": len(hearts.places),
+        "validation_hearts": len(hearts.judged),
+        "steps": pace.steps,
+        "batch_size": pace.batch_size,
+        "best_step": fitted.best_step,
+        "seconds": fitted.seconds,
+        "history": fitted.history,
+        "clips": len(source or ()),
+        "fingerprint": str(getattr(source, "fingerprint", "")),
+        "notes": [note] if (note := getattr(model, "note", "")) else [],
+        "skipped": [list(item) for part in read for item in part.skipped],
+    }
+
+
+def train_once(run: EfRun, out: str | Path, train: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The result of a run: that of ``out`` where it is finished, else what ``train`` finds there.
+
+    Args:
+        run: what to train.
+        out: folder of ``settings.json``, ``result.json`` and, until it is finished, the checkpoint ``fit.ckpt``.
+        train: trains in that folder, going on from the checkpoint where there is one, and gives the figures.
+
+    Raises:
+        EchoAugmentError: ``out`` holds another run.
+    """
+    out = Path(out)
+    done = finished(run, out)
+    if done is not None:
+        return done
+    write_json(out / SETTINGS, {"key": run.key(), **plain(asdict(run))})
+    with cpu_threads(run.trainer.get("threads")):
+        result: dict[str, Any] = plain({"key": run.key(), **train(out)})
+    write_json(out / RESULT, result)
+    (out / "fit.ckpt").unlink(missing_ok=True)
+    return result

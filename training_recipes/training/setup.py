@@ -1,0 +1,66 @@
+"""What a training sets up first: device, precision, threads, and a model whose start weights follow from a seed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from echo_augment.cache.errors import EchoAugmentError
+
+
+def make_seeded(
+    kinds: Mapping[str, Callable[..., nn.Module]], what: str, name: str, settings: Mapping[str, Any], seed: int
+) -> nn.Module:
+    """The model ``kinds[name]``; its start weights are a pure function of ``seed``, and no global state moves.
+
+    Args:
+        kinds: models by name.
+        what: they are, for the error: ``EF``, ``segmentation``.
+        name: of the one to make.
+        settings: its arguments.
+        seed: of its weights.
+
+    Raises:
+        EchoAugmentError: there is no such model.
+    """
+    if name not in kinds:
+        raise EchoAugmentError(f"there is no {what} model {name!r}", f"There are: {', '.join(kinds)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kinds[name](**settings)
+
+
+def make_accelerator(device: str) -> Accelerator:
+    """Accelerate's choice of device; ``device="cpu"`` keeps it off a GPU."""
+    return Accelerator(cpu=device == "cpu")
+
+
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; ``auto`` only where the hardware does it natively.
+
+    Raises:
+        EchoAugmentError: ``precision`` is none of auto, bf16, fp32.
+    """
+    if precision not in ("auto", "bf16", "fp32"):
+        raise EchoAugmentError(f"trainer.precision must be auto, bf16 or fp32, got {precision!r}")
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Private, but the only way to ask; a torch without it computes in fp32.
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device.type == "cpu" and native is not None and bool(native())
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Compute with ``count`` CPU threads; None leaves torch's choice."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
