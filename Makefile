@@ -46,7 +46,7 @@ evidence-harm: $(VENV)/.installed
 	$(BIN)/echo-augment benchmark experiment=evidence_harm data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/harm
 
 evidence-page: $(VENV)/.installed
-	$(BIN)/python -m echo_augment.evaluation.evidence_page $(EVIDENCE) docs
+	$(BIN)/python -m echo_augment.evaluation.studies.evidence_page $(EVIDENCE) docs
 
 # Trainings of the generator that share hearts, re-ID and the bundled codec. One thread each: after `make transport-form` the
 # trainings of the two recipes below it can be started by hand, two at a time.
@@ -71,7 +71,7 @@ motion-forms: transport-form
 	$(call fidelity,$(FORMS)/vector,$(FROM_1))
 	$(call fidelity,$(FORMS)/mafe,$(FEW))
 	$(call fidelity,$(FORMS)/flow,$(FROM_1))
-	$(BIN)/python -m echo_augment.evaluation.forms_page $(FORMS) docs
+	$(BIN)/python -m echo_augment.evaluation.studies.motion_forms $(FORMS) docs
 
 # Shares hearts, latents and re-ID with the forms. A transport alone makes clips, so the denoiser has one step.
 mafe-losses: transport-form
@@ -81,7 +81,7 @@ mafe-losses: transport-form
 	$(call fidelity,$(LOSSES)/1,pairs=60)
 	$(call fidelity,$(LOSSES)/2,pairs=60)
 	$(call fidelity,$(LOSSES)/3,pairs=60)
-	$(BIN)/python -m echo_augment.evaluation.losses_page $(LOSSES) docs
+	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m "not slow" --durations=10

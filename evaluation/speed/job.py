@@ -17,8 +17,7 @@ from echo_augment.cache.system.files import atomic_path
 from echo_augment.training_recipes.common.reporting import write_report
 
 from .material import Material, prepare
-from .rows import PASS, SHORT, Table
-from .text import machine_line, markdown, summary, terminal
+from .rows import PASS, SHORT, Table, machine_line, markdown, summary, terminal
 from .variants import choose_variants
 
 TABLES = ("store", "loader", "live", "fill", "generator")

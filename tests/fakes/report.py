@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from echo_augment.evaluation.multiplicity import correct
-from echo_augment.evaluation.seg_summary import summarise_hearts
-from echo_augment.evaluation.summary import summarise
+from echo_augment.evaluation.statistics.ef_summary import summarise
+from echo_augment.evaluation.statistics.intervals import correct
+from echo_augment.evaluation.statistics.segmentation_summary import summarise_hearts
 
 ARMS = {"real": 0.0, "classical": -0.5, "pseudo_label": -0.8, "synthetic": -1.5, "synthetic+pseudo_label": -1.8}
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.sweep import run_all, waves
+from echo_augment.evaluation.benchmark.trainings import run_all, waves
 from echo_augment.training_recipes.arms.specification import TrainingSet, make_arm, teacher_of
 from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled, mean_teacher, pseudo_label
 from echo_augment.training_recipes.ef import training as ef_training

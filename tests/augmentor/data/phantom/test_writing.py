@@ -17,7 +17,8 @@ from echo_augment.augmentor.data.phantom.writing import RESERVED, assign_splits,
 from echo_augment.augmentor.data.tracing import read_tracings, tracing_area
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.evaluation import pairs, reader_data
+from echo_augment.evaluation.fidelity import pairs
+from echo_augment.evaluation.fidelity import reader_net as reader_data
 
 SMALL = {"frames": 40, "fps": 50}
 

@@ -1,0 +1,90 @@
+"""How far sets of clips are apart: Fréchet distances on any extractor's features, and the overlap of LV masks."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from echo_augment.augmentor.mcdm.masks import Masks, dice
+from echo_augment.cache.errors import EchoAugmentError
+
+from .reader_net import EFReader
+
+Clips = npt.NDArray[np.uint8]
+Features = npt.NDArray[np.float64]
+Extractor = Callable[[Clips], Features]
+
+
+def frechet(first: Features, second: Features) -> float:
+    """Squared Fréchet distance of the Gaussians fitted to two sets of features ``(N, D)`` and ``(M, D)``.
+
+    ``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``, as in Heusel et al., "GANs trained by a two time-scale update rule"
+    (arXiv 1706.08500; FID) and Unterthiner et al. (arXiv 1812.01717; FVD). With few clips it is far above 0 even for
+    equal distributions: hold it against the distance of two sets of real clips of the same size.
+
+    Raises:
+        EchoAugmentError: fewer than two clips in a set.
+    """
+    if min(len(first), len(second)) < 2:
+        raise EchoAugmentError(f"a Fréchet distance needs 2 clips a set, got {len(first)} and {len(second)}")
+    gap = first.mean(0) - second.mean(0)
+    one, two = (np.atleast_2d(np.cov(values, rowvar=False)) for values in (first, second))
+    values, vectors = np.linalg.eigh(one)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    both = np.linalg.eigvalsh(root @ two @ root)
+    return float(max(0.0, gap @ gap + np.trace(one) + np.trace(two) - 2 * np.sqrt(both.clip(0)).sum()))
+
+
+def reader_features(net: EFReader, *, batch: int = 32) -> Extractor:
+    """The local extractor: what the EF reader's last layer sees of a clip. It knows motion, and phantoms only."""
+
+    def extract(clips: Clips) -> Features:
+        kept: list[Tensor] = []
+        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].double().cpu()))
+        try:
+            with torch.no_grad():
+                for part in torch.from_numpy(clips).split(batch):
+                    net(part)
+        finally:
+            hook.remove()
+        return torch.cat(kept).numpy()
+
+    return extract
+
+
+def load_extractor(name: str) -> Extractor:
+    """An extractor of one's own, ``package.module:function``: ``(N, T, H, W)`` uint8 to features ``(N, D)``.
+
+    Raises:
+        EchoAugmentError: there is no such function.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise EchoAugmentError(
+            f"extractor {name!r} cannot be imported ({error})", "Write package.module:function, or reader"
+        ) from error
+    return lambda clips: np.asarray(found(clips), np.float64)
+
+
+def mask_overlap(clips: Clips, truth: Masks, draw: Callable[[Clips], Masks]) -> dict[str, float]:
+    """Mean Dice of drawn and true LV masks: ``dice`` over all frames, ``dice_ed`` and ``dice_es`` at the largest and
+    smallest true mask of each clip.
+
+    Args:
+        clips: ``(N, T, H, W)`` uint8.
+        truth: the counterfactuals' masks, ``(N, T, H, W)`` bool.
+        draw: masks ``(T, H, W)`` of the frames of a clip.
+    """
+    found = []
+    for clip, true in zip(clips, truth, strict=True):
+        drawn = draw(clip)
+        sizes = true.reshape(len(true), -1).sum(1)
+        frames = np.array([dice(one, two) for one, two in zip(drawn, true, strict=True)])
+        found.append((frames.mean(), frames[sizes.argmax()], frames[sizes.argmin()]))
+    means = np.mean(found, axis=0)
+    return {"dice": float(means[0]), "dice_ed": float(means[1]), "dice_es": float(means[2])}

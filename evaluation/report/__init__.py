@@ -1,0 +1,1 @@
+"""The report of a benchmark: verdict, tables, plots, frames, pages."""

@@ -1,0 +1,155 @@
+"""The report's plots, each as the bytes of a PNG."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..statistics.metrics import Array
+
+COLOURS = {"real": "#555f6b", "classical": "#b8860b", "synthetic": "#0b6fa4", "oracle": "#2e8b57", "full": "#7a4fa3"}
+COLOURS |= {"pseudo_label": "#c2587a", "mean_teacher": "#8c6bb1", "synthetic+pseudo_label": "#12395b"}
+COLOURS |= {"synthetic+classical": "#2f7f5f"}
+WIDTH = 4.8  # inches: small, so that the words can still be read on a phone
+SPARE = ("#a33b3b", "#3b6ea3", "#8a6d3b", "#4f7a3b")
+
+
+def colour(arm: str, arms: Sequence[str]) -> str:
+    """The colour of an arm, the same in every plot."""
+    return COLOURS.get(arm, SPARE[list(arms).index(arm) % len(SPARE)])
+
+
+EF_AXIS = "EF error on TEST (MAE), EF points; left is better"
+
+
+def plot_arms(arms: Mapping[str, Any], *, metric: str = "mae", axis: str = EF_AXIS, form: str = ".2f") -> bytes:
+    """A figure of every arm with its interval, and a point for each seed.
+
+    Args:
+        arms: of a report.
+        metric: name of the figure.
+        axis: what the axis says.
+        form: of the numbers.
+    """
+    names = list(arms)
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.62 * len(names)), layout="constrained")
+    axes = figure.add_subplot()
+    for row, name in enumerate(names):
+        mae, tint = arms[name][metric], colour(name, names)
+        if mae["ci"] is not None:
+            axes.plot(mae["ci"], [row, row], color=tint, linewidth=3, solid_capstyle="round", alpha=0.55)
+        axes.plot(mae["per_seed"], [row - 0.22] * len(mae["per_seed"]), "o", color=tint, markersize=4, alpha=0.7)
+        axes.plot(mae["mean"], row, "D", color=tint, markersize=8)
+        axes.annotate(format(mae["mean"], form), (mae["mean"], row), (0, -15), textcoords="offset points", ha="center")
+    axes.set_yticks(range(len(names)), [name.replace("+", "+\n") for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel(axis)
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    return _png(figure)
+
+
+def plot_labels(
+    levels: Sequence[Mapping[str, Any]], *, metric: str = "mae", axis: str = "EF error (MAE), percent points"
+) -> bytes:
+    """A figure against the number of labelled hearts, a line with intervals for each arm; see `plot_arms`."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    names = list(levels[0]["arms"])
+    counts = [level["labelled_hearts"] for level in levels]
+    for number, name in enumerate(names):
+        found = [level["arms"][name][metric] for level in levels]
+        places = np.array(counts) * 1.03 ** (number - len(names) / 2)
+        axes.plot(places, [mae["mean"] for mae in found], "o-", color=colour(name, names), label=name)
+        for place, mae in zip(places, found, strict=True):
+            if mae["ci"] is not None:
+                axes.plot([place, place], mae["ci"], color=colour(name, names), alpha=0.5)
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.set_xlabel("labelled hearts")
+    axes.set_ylabel(axis)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
+def plot_scatter(true: Array, predicted: Mapping[str, Array]) -> bytes:
+    """Predicted against true EF: a panel for each arm, the mean over seeds of every TEST heart."""
+    names = list(predicted)
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(WIDTH * columns / 2, 2.5 * rows), layout="constrained")
+    everything = np.concatenate([true, *(values.mean(0) for values in predicted.values())])
+    low, high = float(everything.min()) - 3, float(everything.max()) + 3
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        axes.plot([low, high], [low, high], color="#999999", linewidth=1)
+        axes.plot(true, predicted[name].mean(0), "o", color=colour(name, names), markersize=3.5, alpha=0.6)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", title=name)
+        axes.set_xlabel("true EF, %")
+        axes.set_ylabel("predicted EF, %")
+        axes.grid(alpha=0.25)
+    return _png(figure)
+
+
+def plot_bland_altman(true: Array, predicted: Mapping[str, Array]) -> bytes:
+    """Predicted less true EF against their mean: a panel for each arm, with the bias and the limits of agreement.
+
+    Bland and Altman, Lancet 1986: 95 % of the differences lie between the dashed lines, if they are normal.
+    """
+    names = list(predicted)
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(WIDTH * columns / 2, 2.3 * rows), layout="constrained")
+    means = {name: values.mean(0) for name, values in predicted.items()}
+    reach = 1.1 * max(1.0, *(float(np.abs(values - true).max()) for values in means.values()))
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        difference = means[name] - true
+        bias, spread = float(difference.mean()), 1.96 * float(difference.std(ddof=1)) if len(true) > 1 else 0.0
+        axes.plot((means[name] + true) / 2, difference, "o", color=colour(name, names), markersize=3.5, alpha=0.6)
+        axes.axhline(0, color="#bbbbbb", linewidth=0.8)
+        for height, style in ((bias, "-"), (bias - spread, "--"), (bias + spread, "--")):
+            axes.axhline(height, color="#333333", linewidth=1, linestyle=style)
+        axes.set(ylim=(-reach, reach), title=f"{name}: {bias:+.1f} ± {spread:.1f}")
+        axes.set_xlabel("mean of true and predicted, %")
+        axes.set_ylabel("predicted - true")
+        axes.grid(alpha=0.25)
+    return _png(figure)
+
+
+def plot_dose(doses: Sequence[tuple[str, Mapping[str, Any]]], arms: Sequence[str], title: str) -> bytes:
+    """Difference of MAE to ``real``, with its interval, for each value of a setting: a line for each arm.
+
+    Args:
+        doses: the value in words, and for each arm the difference as ``report.json`` has it.
+        arms: to draw.
+        title: the setting.
+    """
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    axes = figure.add_subplot()
+    for number, name in enumerate(arms):
+        places = np.arange(len(doses)) + 0.08 * (number - (len(arms) - 1) / 2)
+        found = [dose[name] for _, dose in doses]
+        axes.plot(places, [cell["diff"] for cell in found], "o-", color=colour(name, arms), label=name)
+        for place, cell in zip(places, found, strict=True):
+            if cell["ci"] is not None:
+                axes.plot([place, place], cell["ci"], color=colour(name, arms), alpha=0.5)
+    axes.axhline(0, color="#999999", linewidth=1)
+    axes.set_xticks(range(len(doses)), [words for words, _ in doses])
+    axes.set_xlabel(title)
+    axes.set_ylabel("MAE less that of real; below 0 is better")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()

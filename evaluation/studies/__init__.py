@@ -1,0 +1,1 @@
+"""What writes docs/evidence: pages whose every sentence follows from reports."""
