@@ -153,7 +153,7 @@ def in_child(what: str, root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     outside = ("SLURM_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "PMI_", "OMPI_", "HYDRA_FULL_ERROR")
     env = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
-    env |= CONDITIONS | {"PYTHONPATH": str(HERE)}
+    env |= CONDITIONS
     arguments = [sys.executable, str(HERE / "commands.py"), what, str(root)]
     result = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=900)
     if result.returncode:
