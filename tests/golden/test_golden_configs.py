@@ -10,6 +10,11 @@ import yaml
 DECLARED_SINCE: dict[str, object] = {}
 """Settings that came after the goldens: path, for every job or as ``job:path``, and default. Null needs no entry."""
 
+RENAMED_SINCE = {
+    "echo_augment.training_recipes.ef_learners.MeanTeacher": "echo_augment.training_recipes.ef.learners.MeanTeacher",
+}
+"""Values that have another name now; the keys of trainings are the same under both."""
+
 GONE = object()
 
 
@@ -38,6 +43,8 @@ def config_differences(job: str, golden: dict, found: dict) -> list[str]:
         now = at(found, path)
         if value == {} and isinstance(now, dict):  # what it has now is new
             continue
+        if isinstance(value, str):
+            value = RENAMED_SINCE.get(value, value)
         if now is GONE or type(now) is not type(value) or now != value:
             lines.append(f"{path}: {value!r} was, {'nothing' if now is GONE else repr(now)} is")
     for path, value in commands.leaves(found):

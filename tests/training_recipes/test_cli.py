@@ -12,7 +12,7 @@ from echo_augment.training_recipes.cli import KEPT
 FAULTS = """
 import resource, sys
 import numpy as np
-from echo_augment.training_recipes.allocator import keep_freed_memory
+from echo_augment.training_recipes.cli import keep_freed_memory
 
 print(keep_freed_memory() if "keep" in sys.argv else None)
 for _ in range(3):

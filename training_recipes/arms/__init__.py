@@ -16,7 +16,7 @@ from .specification import (
     source_of,
     teacher_of,
 )
-from .synthetic import synthetic
+from .synthetic_clips import synthetic
 from .unlabelled import mean_teacher, pseudo_label, synthetic_pseudo_label
 
 __all__ = [

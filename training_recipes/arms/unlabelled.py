@@ -12,7 +12,7 @@ from echo_augment.augmentor.wrapping import pass_epoch
 from echo_augment.cache.errors import EchoAugmentError
 
 from .specification import TrainingSet
-from .synthetic import synthetic
+from .synthetic_clips import synthetic
 
 UNLABELLED = 103  # tag that keeps this random stream apart from that of `SyntheticAugment`
 

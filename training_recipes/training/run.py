@@ -17,6 +17,7 @@ from .selection import SMALLEST, check_rule
 
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers")
+RENAMED = {"echo_augment.training_recipes.ef.learners.": "echo_augment.training_recipes.ef_learners."}  # new to old
 LABELLED_ONLY = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("real", "classical", "synthetic"))
 
 
@@ -74,7 +75,10 @@ class EfRun:
         settings = {name: value for name, value in settings.items() if name not in NEWER or value is not None}
         if self.trainer.get("selection") == SMALLEST:
             settings["trainer"] = {name: value for name, value in self.trainer.items() if name != "selection"}
-        return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode()).hexdigest()[:24]
+        text = json.dumps(plain(settings), sort_keys=True)
+        for name, before in RENAMED.items():
+            text = text.replace(name, before)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _key_of(teachers: Mapping[str, str], name: str | None) -> str | None:

@@ -13,7 +13,7 @@ SCRIPT = r"""
 import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from echo_augment.augmentor.orphans import end_with_parent
+from echo_augment.cache.system.processes import end_with_parent
 
 def busy(_):
     os.write(1, b"%d\n" % os.getpid())  # one write: print makes two, and the workers share the pipe

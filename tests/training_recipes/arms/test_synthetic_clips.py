@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.arms.synthetic import RenewedClips
+from echo_augment.training_recipes.arms.synthetic_clips import RenewedClips
 
 
 class Numbers(list):
@@ -71,7 +71,7 @@ def test_values_out_of_range_are_named(wrong):
 
 
 def test_an_arm_without_a_stock_has_no_fresh_clips(monkeypatch):
-    from echo_augment.training_recipes.arms import specification as arms
+    from echo_augment.training_recipes.arms import synthetic_clips as arms
 
     monkeypatch.setattr(arms, "ClipsOfMotionDonors", lambda *_, **__: Numbers(range(8)))
     monkeypatch.setattr(arms, "CachedClips", lambda folder: folder)
