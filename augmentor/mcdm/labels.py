@@ -10,7 +10,7 @@ Policies:
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
+from echo_augment.cache.generator import WrappedGenerator
 
-from .wrapped import Wrapped
+from ..predictors import EFPredictor
 
 POLICIES = ("donor", "teacher", "consensus")
-Teacher = Callable[[Sequence[EchoClip]], npt.NDArray[np.float64]]
 """EF in percent of some clips, ``(len(clips),)``; NaN where nothing can be read."""
 
 
@@ -96,7 +96,12 @@ class LabelPolicy:
     """
 
     def __init__(
-        self, policy: str = "donor", *, teacher: Teacher | None = None, tolerance: float = 10.0, fingerprint: str = ""
+        self,
+        policy: str = "donor",
+        *,
+        teacher: EFPredictor | None = None,
+        tolerance: float = 10.0,
+        fingerprint: str = "",
     ) -> None:
         if policy not in POLICIES:
             raise EchoAugmentError(f"there is no label policy {policy!r}; there are: {', '.join(POLICIES)}")
@@ -135,7 +140,7 @@ class LabelPolicy:
         return replace(clip, ef=ef, confidence=clip.confidence * confidence, provenance=source)
 
 
-class WithLabels(Wrapped):
+class WithLabels(WrappedGenerator):
     """A generator whose clips a policy labels: a callable for `echo_augment.cache.fill`, like the one it wraps.
 
     Args:

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
+from echo_augment.cache.generator import WrappedGenerator
 
-from .wrapped import Wrapped
+from ..predictors import Segmenter
 
 Masks = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
@@ -93,21 +94,6 @@ def largest_piece(masks: Masks) -> Masks:
 
 
 EF_TOLERANCE = 15.0  # EF points: an EF from masks that is so far from the donor's halves the trust (0.61)
-
-
-class Segmenter(Protocol):
-    """Draws LV masks.
-
-    Attributes:
-        fingerprint: hash of what decides its masks.
-        ef_bias: how many EF points its masks are off on hearts that it was not trained on; 0 where unknown.
-    """
-
-    fingerprint: str
-    ef_bias: float
-
-    def __call__(self, frames: npt.NDArray[np.uint8]) -> Masks:
-        """``(T, H, W)`` uint8 frames to ``(T, H, W)`` masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +203,7 @@ class MaskGate:
         )
 
 
-class WithMasks(Wrapped):
+class WithMasks(WrappedGenerator):
     """A generator whose clips carry LV masks: a callable for `echo_augment.cache.fill`, like the one it wraps.
 
     Args:

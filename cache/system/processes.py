@@ -1,4 +1,4 @@
-"""Processes of this machine: whether one is alive, and ending with the one that started it."""
+"""Processes of this machine: cores they may use, whether one is alive, and ending with the one that started it."""
 
 import multiprocessing as mp
 import os
@@ -6,6 +6,13 @@ import threading
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
+
+
+def usable_cores() -> int:
+    """Return how many CPU cores this process may use; where the system does not tell (macOS, Windows), all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def alive(pid: int) -> bool:

@@ -19,14 +19,15 @@ import numpy.typing as npt
 from hydra.utils import instantiate
 
 from echo_augment.augmentor import ClassicalAugment
-from echo_augment.augmentor.mcdm.labels import POLICIES, Teacher
+from echo_augment.augmentor.mcdm.labels import POLICIES
+from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache.errors import EchoAugmentError
 
 CLIP_KINDS = ("synthetic", "oracle")
 TEACHER = "real"  # the arm whose net teaches where an arm names none
 NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]
-Reader = Callable[[str], Teacher]
+Reader = Callable[[str], EFPredictor]
 
 
 def no_teacher(name: str, *_: int) -> NoReturn:

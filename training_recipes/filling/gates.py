@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.augmentor.data import EchoTable, read_table
+from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import AnyGate, image_gate
 from echo_augment.cache.rejections import read_reasons
 
 from ..common.dataset import held_out_videos
 from ..ef.teacher import Teacher
-from .label_gate import LabelGate, Read, read_masks, set_tolerance
+from .label_gate import LabelGate, read_masks, set_tolerance
 from .privacy_gate import Looks, PrivacyGate, look_by, set_threshold
 from .readings import Readings, label_figures, privacy_figures
 from .settings import GateSettings, agree, read_settings
@@ -130,7 +131,7 @@ class _Maker:
             self.not_compared = sorted({row.name for row in rows} - set(self.train.names))
 
     @property
-    def read(self) -> Read:
+    def read(self) -> EFPredictor:
         return self.teacher if self.teacher is not None else read_masks
 
     def names(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The label gate: does a clip show the EF that its label says?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from echo_augment.augmentor.data import VideoInfo
 from echo_augment.augmentor.mcdm.masks import mask_ef
+from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.dataset import heart_clips
 from .readings import Readings
 
-Read = Callable[[Sequence[EchoClip]], npt.NDArray[np.float64]]
 NO_HEARTS = "Give gates.label.tolerance=NUMBER (EF points), or a data set with labelled VAL videos"
 
 
@@ -31,7 +31,7 @@ class LabelGate:
         readings: keeps ``read_ef`` and ``label_ef`` of every clip.
     """
 
-    def __init__(self, read: Read, *, reader: str, tolerance: float, readings: Readings) -> None:
+    def __init__(self, read: EFPredictor, *, reader: str, tolerance: float, readings: Readings) -> None:
         self.read, self.reader, self.tolerance, self.readings = read, reader, tolerance, readings
 
     def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> list[str | None]:
@@ -63,7 +63,7 @@ def read_masks(clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
 
 
 def set_tolerance(
-    read: Read, rows: Sequence[VideoInfo], *, frames: int, rate: float, size: int, quantile: float
+    read: EFPredictor, rows: Sequence[VideoInfo], *, frames: int, rate: float, size: int, quantile: float
 ) -> dict[str, Any]:
     """The tolerance that a reader earns on real hearts: a quantile of its absolute errors.
 

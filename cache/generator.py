@@ -1,0 +1,84 @@
+"""What makes clips: the `Generator` of a fill and of a live source, one that knows its donors, and wrappers around it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from .clip import EchoClip
+from .plan import PlanLine
+
+
+class Generator(Protocol):
+    """Makes the clips of plan lines; a plain function is one."""
+
+    def __call__(self, lines: Sequence[PlanLine], /) -> Sequence[EchoClip]:
+        """Return the clips of some plan lines, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedDonor:
+    """A video that cannot give motion or appearance, and why."""
+
+    name: str
+    reason: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the fields as plain JSON."""
+        return {"name": self.name, "reason": self.reason}
+
+
+class DonorGenerator(Generator, Protocol):
+    """A generator that knows its donors, so that clips can be planned; `ClipGenerator` of MCDM is one.
+
+    Attributes:
+        fingerprint: hash of everything that decides a clip beside its plan line.
+        sampler: for instance ``"ddim-8"``.
+    """
+
+    fingerprint: str
+    sampler: str
+
+    @property
+    def motion_donors(self) -> Mapping[str, float]:
+        """EF in percent by name, of the labelled TRAIN videos."""
+        ...
+
+    @property
+    def appearance_donors(self) -> Sequence[str]:
+        """Names of all TRAIN videos that can be used."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[SkippedDonor]:
+        """Videos that cannot be donors."""
+        ...
+
+
+class WrappedGenerator:
+    """A generator that changes another one's clips, under a fingerprint of its own.
+
+    Args:
+        generator: makes the clips; may be wrapped itself.
+        suffix: of the fingerprint: says all that decides the change; empty if it changes nothing.
+    """
+
+    def __init__(self, generator: DonorGenerator, suffix: str) -> None:
+        self.generator = generator
+        self.fingerprint = f"{generator.fingerprint}{suffix}"
+        self.sampler = generator.sampler
+        self.skipped = generator.skipped
+        self.motion_donors = generator.motion_donors
+        self.appearance_donors = generator.appearance_donors
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the wrapped generator has, for gates: its ``pipeline``, ``frames``, ``fps``, .."""
+        if name == "generator":  # not there yet, while being unpickled
+            raise AttributeError(name)
+        return getattr(self.generator, name)
+
+    def dress(self, clip: EchoClip) -> EchoClip:
+        """Return the clip under this generator's own fingerprint: what was changed is part of what it is."""
+        if clip.provenance is None:
+            return clip
+        return replace(clip, provenance=replace(clip.provenance, fingerprint=self.fingerprint))
