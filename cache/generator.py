@@ -1,4 +1,4 @@
-"""What makes clips: the `Generator` of a fill and of a live source, one that knows its donors, and wrappers around it."""
+"""What makes clips: the `Generator` of a fill and of a live source, one that knows its donors, and its wrappers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
