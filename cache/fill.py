@@ -10,7 +10,8 @@ from tqdm import tqdm
 from .clip import EchoClip
 from .errors import EchoAugmentError
 from .fill_summary import FillSummary
-from .gates import AnyGate, judge
+from .gates import ClipGate, Gate, as_gates, judge
+from .generator import Generator
 from .manifest import list_shards, open_manifest
 from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
@@ -18,21 +19,20 @@ from .system.locks import hold
 from .system.signals import SafeStop
 from .writer import StoreWriter, clear_leavings
 
-Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]
 PLAN = "plan.jsonl"
 HOPELESS = 10
 
 
 def fill(
     plan: Plan,
-    generate: Generate,
+    generate: Generator,
     folder: str | Path,
     *,
     batch: int = 8,
     shard_clips: int = 512,
     seal_seconds: float = 300.0,
     compression: str = "lz4",
-    gates: Sequence[AnyGate] = (),
+    gates: Sequence[Gate | ClipGate] = (),
     rank: int = 0,
     world: int = 1,
     patience: float = 0.0,
@@ -52,7 +52,7 @@ def fill(
         seal_seconds: clips are sealed when they are that old, so that a ``kill -9`` loses no more.
         compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
         gates: each gets line and clip and returns None, or why the clip is rejected (``"label: teacher reads 61"``; the
-            part before the colon is what is counted); or it is a `echo_augment.cache.gates.BatchGate`, which gets a
+            part before the colon is what is counted); or it is a `echo_augment.cache.gates.Gate`, which gets a
             whole batch. A rejected clip is recorded, never retried, and refilled from the plan's reserve. An error of
             a gate ends the fill, after sealing.
         rank: which of ``world`` processes this is; each takes its own lines.
@@ -83,7 +83,7 @@ def fill(
                 fingerprint=plan.fingerprint,
             )
             try:
-                work.run(generate, writer, gates, batch, progress, say)
+                work.run(generate, writer, as_gates(gates), batch, progress, say)
             finally:
                 with stop.shielded():
                     work.finish(writer)
@@ -120,9 +120,9 @@ class _Fill:
 
     def run(
         self,
-        generate: Generate,
+        generator: Generator,
         writer: StoreWriter,
-        gates: Sequence[AnyGate],
+        gates: Sequence[Gate],
         batch: int,
         progress: bool,
         say: Callable[[str], None],
@@ -133,7 +133,7 @@ class _Fill:
                 for at in range(0, len(todo), batch):
                     lines = todo[at : at + batch]
                     first, since = self.made == 0, time.monotonic()
-                    pairs = self._generate(generate, lines)
+                    pairs = self._generate(generator, lines)
                     reasons = self._judge(gates, pairs)
                     seconds = time.monotonic() - since
                     with self.stop.shielded():
@@ -142,12 +142,12 @@ class _Fill:
                     if first and self.made:
                         self._estimate([clip for _, clip in pairs], seconds / len(lines), say)
 
-    def _generate(self, generate: Generate, lines: Sequence[PlanLine]) -> list[tuple[PlanLine, EchoClip]]:
+    def _generate(self, generator: Generator, lines: Sequence[PlanLine]) -> list[tuple[PlanLine, EchoClip]]:
         try:
-            clips = list(generate(lines))
+            clips = list(generator(lines))
         except EchoAugmentError as error:
             if len(lines) > 1:
-                return [pair for line in lines for pair in self._generate(generate, [line])]
+                return [pair for line in lines for pair in self._generate(generator, [line])]
             self._skip(lines[0], error)
             return []
         except OSError as error:
@@ -172,7 +172,7 @@ class _Fill:
             self.rejections.add(clip_id, reason)
         self.unsure = []
 
-    def _judge(self, gates: Sequence[AnyGate], pairs: Sequence[tuple[PlanLine, EchoClip]]) -> list[str | None]:
+    def _judge(self, gates: Sequence[Gate], pairs: Sequence[tuple[PlanLine, EchoClip]]) -> list[str | None]:
         try:
             return judge(gates, pairs)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -11,27 +12,45 @@ from .clip import EchoClip
 from .errors import EchoAugmentError
 from .plan import PlanLine
 
-Gate = Callable[[PlanLine, EchoClip], str | None]
-"""Gets line and clip; returns None, or why the clip is rejected: ``"kind: figures"``."""
-
 
 @runtime_checkable
-class BatchGate(Protocol):
-    """A gate that looks at a whole batch at once, because that is cheaper for it."""
+class Gate(Protocol):
+    """Decides which clips of a batch enter a cache."""
 
     def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> Sequence[str | None]:
-        """For each clip None, or why it is rejected."""
+        """Return for each clip None, or why it is rejected: ``"kind: figures"``."""
+        ...
 
 
-AnyGate = Gate | BatchGate
+ClipGate = Callable[[PlanLine, EchoClip], str | None]
+"""A gate in its simplest form: a function that gets a plan line and its clip, and answers for this clip alone."""
 
 
-def judge(gates: Sequence[AnyGate], pairs: Sequence[tuple[PlanLine, EchoClip]]) -> list[str | None]:
-    """Why each clip is rejected, None where it passes. A gate sees only what those before it let through.
+@dataclass(frozen=True, slots=True)
+class PerClip:
+    """Makes a `Gate` of a function that looks at one clip at a time."""
+
+    function: ClipGate
+
+    def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> list[str | None]:
+        """Return the function's answer for each clip."""
+        return [self.function(line, clip) for line, clip in zip(lines, clips, strict=True)]
+
+
+def as_gates(gates: Sequence[Gate | ClipGate]) -> list[Gate]:
+    """Return what a user gave as gates; functions are wrapped in `PerClip`."""
+    return [gate if isinstance(gate, Gate) else PerClip(gate) for gate in gates]
+
+
+def judge(gates: Sequence[Gate], pairs: Sequence[tuple[PlanLine, EchoClip]]) -> list[str | None]:
+    """Return why each clip is rejected, None if it passes. A gate sees only what those before it let through.
 
     Args:
         gates: in the order in which they are asked.
         pairs: plan lines and their clips.
+
+    Raises:
+        ValueError: a gate answers for more or fewer clips than it was asked about.
     """
     reasons: list[str | None] = [None] * len(pairs)
     for gate in gates:
@@ -39,11 +58,7 @@ def judge(gates: Sequence[AnyGate], pairs: Sequence[tuple[PlanLine, EchoClip]]) 
         if not passed:
             break
         lines, clips = [pairs[place][0] for place in passed], [pairs[place][1] for place in passed]
-        if isinstance(gate, BatchGate):
-            said = gate.judge(lines, clips)
-        else:
-            said = [gate(line, clip) for line, clip in zip(lines, clips, strict=True)]
-        for place, reason in zip(passed, said, strict=True):
+        for place, reason in zip(passed, gate.judge(lines, clips), strict=True):
             reasons[place] = reason
     return reasons
 

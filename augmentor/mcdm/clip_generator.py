@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
+from echo_augment.cache.generator import SkippedDonor
 
 from ..data import VideoInfo, content_hash, probe_video, read_table, read_video, refuse_leaks
 from ..devices import fast_dtype
@@ -67,7 +68,7 @@ class ClipGenerator:
         sampler: str = "ddim",
         batch: int = 8,
         weights: str = "",
-        skipped: Sequence[dict[str, str]] = (),
+        skipped: Sequence[SkippedDonor] = (),
     ) -> None:
         steps = int(pipeline.config["steps"]) if steps is None else steps
         if steps < pipeline.least_steps:
@@ -102,7 +103,7 @@ class ClipGenerator:
                 continue
             if seconds < needed:
                 reason = f"{seconds:.2f} s is shorter than a clip's {needed:.2f} s"
-                self.skipped.append({"name": name, "reason": reason})
+                self.skipped.append(SkippedDonor(name, reason))
                 continue
             chosen[name] = row.ef
         if not chosen:
@@ -242,7 +243,7 @@ def load_generator(
     )
 
 
-def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], list[dict[str, str]]]:
+def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], list[SkippedDonor]]:
     """Rows whose video opens, with what the file itself says of its length; the others with their reasons."""
     good, bad = [], []
     for row in rows:
@@ -252,7 +253,7 @@ def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], 
         except EchoAugmentError as error:
             if on_error == "raise":
                 raise
-            bad.append({"name": row.name, "reason": str(error)})
+            bad.append(SkippedDonor(row.name, str(error)))
     return good, bad
 
 

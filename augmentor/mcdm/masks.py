@@ -191,8 +191,11 @@ class MaskGate:
             raise EchoAugmentError(f"the lowest confidence of masks must be in [0, 1], got {at_least}")
         self.at_least = at_least
 
-    def __call__(self, line: PlanLine, clip: EchoClip) -> str | None:
-        """None, or why the clip is rejected."""
+    def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> list[str | None]:
+        """Return for each clip None, or why it is rejected."""
+        return [self._reason(clip) for clip in clips]
+
+    def _reason(self, clip: EchoClip) -> str | None:
         extra = {} if clip.provenance is None else clip.provenance.extra
         confidence = float(extra.get("mask_confidence", clip.confidence))
         if clip.masks is None or confidence >= self.at_least:

@@ -16,10 +16,11 @@ import torch
 
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import ClipGate, Gate, as_gates, image_gate
+from echo_augment.cache.generator import Generator
 
 from ..devices import in_worker, process_rank
-from .process import FAILED, STOPPED, Generate, Status, run
+from .process import FAILED, STOPPED, Status, run
 from .recipe import GeneratorRecipe, Pairing, clip_shape, donor_rows, portable_pipeline
 from .ring import MAX_REUSE, ClipRing
 
@@ -99,7 +100,7 @@ class LiveClips:
         max_reuse: int = 4,
         on_empty: Literal["real", "wait"] = "real",
         strict: bool = False,
-        gates: Sequence[AnyGate] = (image_gate,),
+        gates: Sequence[Gate | ClipGate] = (image_gate,),
         write_to: str | Path | None = None,
         start_method: Literal["spawn", "forkserver", "fork"] = "spawn",
         nice: int = 5,
@@ -116,7 +117,7 @@ class LiveClips:
             raise EchoAugmentError(
                 'start_method="fork" is not possible: this process uses CUDA already', 'Take start_method="spawn"'
             )
-        factory: Callable[[], Generate]
+        factory: Callable[[], Generator]
         lines: tuple[PlanLine, ...] | Pairing
         if callable(pipeline) and not hasattr(pipeline, "components"):
             factory, lines, self.donor_videos = pipeline, _plan_lines(donors), {}
@@ -145,7 +146,7 @@ class LiveClips:
         self._ring, self._status = ClipRing(slots, shape, max_reuse), Status()
         context: Any = torch.multiprocessing.get_context(start_method)
         folder = None if write_to is None else Path(write_to)
-        arguments = (factory, lines, self._ring, self._status, batch, tuple(gates), folder, nice)
+        arguments = (factory, lines, self._ring, self._status, batch, as_gates(gates), folder, nice)
         process = context.Process(target=run, args=arguments, daemon=True, name="LiveClips")
         process.start()
         self._finalizer = weakref.finalize(

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, StoreWriter
-from echo_augment.cache.gates import AnyGate, judge
+from echo_augment.cache.gates import Gate, judge
+from echo_augment.cache.generator import Generator
 from echo_augment.cache.system.processes import end_with_parent
 
 from .recipe import Pairing, lines_for
 from .ring import ClipRing
 
-Generate = Callable[[Sequence[PlanLine]], Sequence[EchoClip]]
 STARTING, RUNNING, STOPPED, FAILED = range(4)
 PAUSE = 0.01  # seconds between looks at a full ring
 PATIENCE = 64  # lines in a row that give no clip before the process gives up
@@ -81,12 +81,12 @@ class Status:
 
 
 def run(
-    factory: Callable[[], Generate],
+    factory: Callable[[], Generator],
     wanted: Sequence[PlanLine] | Pairing,
     ring: ClipRing,
     status: Status,
     batch: int,
-    gates: Sequence[AnyGate],
+    gates: Sequence[Gate],
     write_to: Path | None,
     nice: int,
 ) -> None:
@@ -97,10 +97,10 @@ def run(
     if nice:
         os.nice(nice)
     try:
-        generate = factory()
+        generator = factory()
         status.enter(RUNNING)
-        lines = _new(lines_for(generate, wanted), write_to)
-        _fill(_clips(generate, lines, gates, status, batch), ring, status, write_to)
+        lines = _new(lines_for(generator, wanted), write_to)
+        _fill(_clips(generator, lines, gates, status, batch), ring, status, write_to)
     except Exception as error:  # recorded for the readers, and raised again so that the traceback is printed
         status.fail(f"{type(error).__name__}: {error}")
         raise
@@ -116,12 +116,12 @@ def _new(lines: Iterator[PlanLine], write_to: Path | None) -> Iterator[PlanLine]
 
 
 def _clips(
-    generate: Generate, lines: Iterator[PlanLine], gates: Sequence[AnyGate], status: Status, batch: int
+    generator: Generator, lines: Iterator[PlanLine], gates: Sequence[Gate], status: Status, batch: int
 ) -> Iterator[EchoClip]:
     """The clips of all lines; one whose donor cannot be read, or that a gate rejects, is skipped and counted."""
     barren = 0
     while wanted := list(itertools.islice(lines, batch)):
-        made = list(_made(generate, wanted))
+        made = list(_made(generator, wanted))
         pairs = [(line, clip) for line, clip in made if isinstance(clip, EchoClip)]
         problems = [str(problem) for _, problem in made if isinstance(problem, EchoAugmentError)]
         for (line, clip), reason in zip(pairs, judge(gates, pairs), strict=True):
@@ -138,17 +138,17 @@ def _clips(
 
 
 def _made(
-    generate: Generate, lines: Sequence[PlanLine]
+    generator: Generator, lines: Sequence[PlanLine]
 ) -> Iterator[tuple[PlanLine, EchoClip] | tuple[PlanLine, EchoAugmentError]]:
     """Each line with its clip; where they cannot be made together, each alone, with its clip or its error."""
     try:
-        clips = generate(lines)
+        clips = generator(lines)
     except EchoAugmentError as error:
         if len(lines) == 1:
             yield lines[0], error
         else:
             for line in lines:
-                yield from _made(generate, [line])
+                yield from _made(generator, [line])
         return
     if len(clips) != len(lines):
         raise RuntimeError(f"the generator gave {len(clips)} clips for {len(lines)} plan lines")

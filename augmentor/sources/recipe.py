@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from echo_augment.cache import EchoClip, PlanLine, make_plan
+from echo_augment.cache import PlanLine, make_plan
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.generator import DonorGenerator, SkippedDonor
 
 from ..data import VideoInfo, read_table, refuse_leaks
 from ..data.selection import openable
@@ -81,7 +82,7 @@ class GeneratorRecipe:
         weights = hash_weights(origin) if known else self.pipeline if named else hash_pipeline(pipeline)
         pipeline.to(device)
         pipeline.set_progress_bar_config(disable=True)
-        notes = [one._asdict() for one in skipped]
+        notes = [SkippedDonor(one.name, one.reason) for one in skipped]
         return ClipGenerator(pipeline, {row.name: row for row in rows}, weights=weights, skipped=notes, **options)
 
 
@@ -181,19 +182,6 @@ STRIDE = 0x1E3779B97F4A7C15  # odd and large: seeds of different rounds do not m
 ROUND = 1024  # lines of one plan
 
 
-class PlannedGenerator(Protocol):
-    """A generator that knows its donors; ``echo_augment.augmentor.mcdm.ClipGenerator`` is one."""
-
-    motion_donors: Mapping[str, float]
-    appearance_donors: Sequence[str]
-    sampler: str
-    fingerprint: str
-
-    def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
-        """The clips of some plan lines, in their order."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """How plan lines are made from a generator's donors, plan after plan, each with its own seed.
@@ -208,7 +196,7 @@ class Pairing:
     rank: int = 0
     balance: str = "natural"
 
-    def lines(self, generator: PlannedGenerator) -> Iterator[PlanLine]:
+    def lines(self, generator: DonorGenerator) -> Iterator[PlanLine]:
         """Endless lines, a pure function of the pairing and the donors."""
         for turn in itertools.count():
             words = np.random.SeedSequence([self.seed, self.rank, turn]).generate_state(1, np.uint64)

@@ -6,7 +6,7 @@ from typing import Any
 
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import Gate, PerClip, image_gate
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.common.reporting import plain
 from echo_augment.training_recipes.filling.fill import Generator, fill_from
@@ -73,7 +73,7 @@ class Caches:
             looks=looks,
             gates=self.task.gates(bare, design, subset, teacher, folder),
         )
-        about = {"kind": kind, "labels": labels, "seed": seed, "skipped": bare.skipped}
+        about = {"kind": kind, "labels": labels, "seed": seed, "skipped": [one.to_json() for one in bare.skipped]}
         self.fills.append(plain({**about, **summary}))
         return folder
 
@@ -128,8 +128,9 @@ class LabelledOnly:
             name: ef for name, ef in generator.motion_donors.items() if name in set(labelled)
         }
         if not self.motion_donors:
+            skipped = [one.to_json() for one in generator.skipped[:3]]
             raise EchoAugmentError(
-                f"none of the {len(labelled)} labelled hearts can give motion: {list(generator.skipped)[:3]}",
+                f"none of the {len(labelled)} labelled hearts can give motion: {skipped}",
                 "Use more labelled hearts, or mend these videos (echo-augment doctor)",
             )
         donors = generator.appearance_donors
@@ -152,7 +153,7 @@ def fill_subset(
     seed: int,
     batch: int,
     looks: Collection[str] | None = None,
-    gates: Sequence[AnyGate] = (image_gate,),
+    gates: Sequence[Gate] = (PerClip(image_gate),),
 ) -> dict[str, Any]:
     """Fill ``folder`` with clips whose motions, and so labels, are of the labelled hearts only; resumable.
 

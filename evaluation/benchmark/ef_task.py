@@ -6,7 +6,7 @@ from typing import Any
 
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import KNOWS, AnyGate, image_gate
+from echo_augment.cache.gates import KNOWS, Gate, PerClip, image_gate
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import Teacher, known_hearts
@@ -52,7 +52,7 @@ class EfTask:
 
     def gates(
         self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
-    ) -> Sequence[AnyGate]:
+    ) -> Sequence[Gate]:
         """See `echo_augment.evaluation.benchmark.ef_task.ef_gates`."""
         return ef_gates(bare, design, subset, teacher, folder)
 
@@ -93,7 +93,7 @@ def check_label_gate(value: Any, ready: Collection[str]) -> None:
         )
 
 
-def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, folder: Path) -> list[AnyGate]:
+def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, folder: Path) -> list[Gate]:
     """The image gate and, where ``label_gate`` is set, the label gate.
 
     The teacher knows the run's labelled hearts only, and its tolerance is set on the VAL hearts that the run selects
@@ -113,7 +113,7 @@ def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, fo
     folder.mkdir(parents=True, exist_ok=True)
     if quantile is None or teacher is None:
         agree(folder, IMAGE_ONLY, dict)
-        return [image_gate]
+        return [PerClip(image_gate)]
     reader = Teacher.of_run(teacher, device=best_device(design.settings["device"]))
 
     def calibrate() -> dict[str, Any]:
@@ -127,4 +127,4 @@ def ef_gates(bare: Any, design: Design, subset: Subset, teacher: Path | None, fo
     label = {"by": "teacher", "teacher": reader.fingerprint, "tolerance": None, "quantile": float(quantile)}
     named = {**IMAGE_ONLY, "label": label, KNOWS: sorted(known_hearts(teacher))}
     tolerance = agree(folder, named, calibrate)["label"]["tolerance"]
-    return [image_gate, LabelGate(reader, reader="teacher", tolerance=tolerance, readings=Readings(folder))]
+    return [PerClip(image_gate), LabelGate(reader, reader="teacher", tolerance=tolerance, readings=Readings(folder))]

@@ -11,7 +11,7 @@ from typing import Any
 
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import KNOWS, AnyGate, image_gate
+from echo_augment.cache.gates import KNOWS, Gate, PerClip, image_gate
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_hearts
@@ -68,7 +68,7 @@ class SegmentationTask:
 
     def gates(
         self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
-    ) -> Sequence[AnyGate]:
+    ) -> Sequence[Gate]:
         """The image gate, and agreement of the masks with both donors; a cache keeps to what it was begun with.
 
         Raises:
@@ -78,7 +78,7 @@ class SegmentationTask:
         folder.mkdir(parents=True, exist_ok=True)
         known = [] if teacher is None else sorted(known_hearts(teacher))  # the oracle's masks are nobody's work
         agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known}, dict)
-        return [image_gate, MaskGate(least)]
+        return [PerClip(image_gate), MaskGate(least)]
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
         """See `echo_augment.evaluation.statistics.segmentation_summary.summarise_hearts`."""

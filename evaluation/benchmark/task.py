@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from echo_augment.cache.gates import AnyGate
+from echo_augment.cache.gates import Gate
 from echo_augment.training_recipes.filling.fill import Generator
 from echo_augment.training_recipes.training.run import EfRun
 
@@ -40,7 +40,7 @@ class Task(Protocol):
 
     def gates(
         self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
-    ) -> Sequence[AnyGate]:
+    ) -> Sequence[Gate]:
         """Which clips are kept; ``teacher`` is None where clips are exact, ``folder`` that of the cache."""
 
     def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:

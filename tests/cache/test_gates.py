@@ -3,7 +3,7 @@ import pytest
 from fakes.cache import fake_plan, generate
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, fill
-from echo_augment.cache.gates import image_gate, judge
+from echo_augment.cache.gates import PerClip, as_gates, image_gate, judge
 
 LINE = PlanLine("x", "a", "b", 0)
 SPECKLE = np.random.default_rng(0).integers(0, 120, (4, 32, 32), dtype=np.uint8)
@@ -45,10 +45,17 @@ def test_gates_are_asked_in_order_and_only_about_what_passed():
         seen.append(line.clip_id)
         return "four: it is" if line.seed == 4 else None
 
-    assert judge([together, single], pairs) == [None, "odd: 1", None, "odd: 3", "four: it is"]
+    assert judge([together, PerClip(single)], pairs) == [None, "odd: 1", None, "odd: 3", "four: it is"]
     assert together.asked == [["c0", "c1", "c2", "c3", "c4"]] and seen == ["c0", "c2", "c4"]
-    assert judge([single, together], pairs)[4] == "four: it is" and together.asked[-1] == ["c0", "c1", "c2", "c3"]
-    assert judge([lambda line, clip: "no: no", together], pairs) == ["no: no"] * 5 and len(together.asked) == 2
+    assert judge([PerClip(single), together], pairs)[4] == "four: it is" and together.asked[-1] == [
+        "c0",
+        "c1",
+        "c2",
+        "c3",
+    ]
+    assert (
+        judge(as_gates([lambda line, clip: "no: no", together]), pairs) == ["no: no"] * 5 and len(together.asked) == 2
+    )
     assert judge([], pairs) == [None] * 5
 
 

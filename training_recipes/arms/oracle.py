@@ -10,6 +10,7 @@ from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import Phantom, counterfactual, load_phantoms
 from echo_augment.cache import EchoClip, PlanLine, Provenance
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.generator import SkippedDonor
 
 PHASES = 3.0  # seconds: starts are drawn from [0, 3), which holds a beat of any rhythm
 
@@ -44,7 +45,7 @@ class OracleGenerator:
         masks: bool = False,
     ) -> None:
         self.phantoms, self.motion_donors, self.appearance_donors = phantoms, motion_donors, appearance_donors
-        self.skipped: list[dict[str, str]] = []
+        self.skipped: list[SkippedDonor] = []
         self.frames, self.fps, self.fingerprint, self.masks = frames, fps, fingerprint, masks
 
     @classmethod

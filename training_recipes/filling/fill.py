@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 
 from echo_augment.cache import ClipStore, EchoClip, FillSummary, Plan, PlanLine, fill, make_plan
 from echo_augment.cache.fill import PLAN
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import Gate, PerClip, image_gate
+from echo_augment.cache.generator import SkippedDonor
 from echo_augment.cache.rejections import Rejections, count_reasons
 
 from ..common.ranks import Ranks, meet
@@ -39,7 +40,7 @@ class Generator(Protocol):
         """Names."""
 
     @property
-    def skipped(self) -> Sequence[Mapping[str, Any]]:
+    def skipped(self) -> Sequence[SkippedDonor]:
         """Names and reasons."""
 
     def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
@@ -54,7 +55,7 @@ def fill_from(
     seed: int = 0,
     balance: str = "natural",
     reserve: float = 0.25,
-    gates: Sequence[AnyGate] = (image_gate,),
+    gates: Sequence[Gate] = (PerClip(image_gate),),
     **options: Any,
 ) -> FillSummary:
     """Plan ``n`` clips from a generator's donors and fill the cache ``out`` with them; resumable.
@@ -88,7 +89,8 @@ def fill_from(
 
 def figures_of(summary: FillSummary, generator: Generator, seed: int) -> dict[str, Any]:
     """What the report says about a fill."""
-    figures: dict[str, Any] = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": list(generator.skipped)}
+    skipped = [one.to_json() for one in generator.skipped]
+    figures: dict[str, Any] = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": skipped}
     figures |= {"sampler": generator.sampler, "fill": summary.as_dict()}
     figures["donors"] = {"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)}
     return figures

@@ -8,7 +8,7 @@ from typing import Any
 from echo_augment.augmentor.data import EchoTable, read_table
 from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import AnyGate, image_gate
+from echo_augment.cache.gates import Gate, PerClip, image_gate
 from echo_augment.cache.rejections import read_reasons
 
 from ..common.dataset import held_out_videos
@@ -33,7 +33,7 @@ class FillGates:
         not_compared: TRAIN videos that could not be read, so that no clip was held against them.
     """
 
-    gates: list[AnyGate]
+    gates: list[Gate]
     settings: dict[str, Any]
     limits: dict[str, Any]
     readings: Readings
@@ -90,12 +90,12 @@ def make_gates(
     named: dict[str, Any] = {"image": settings.image, "label": None, "privacy": None, **(others or {})}
     if settings.label is None and settings.privacy is None:
         limits = agree(out, named, dict)
-        return FillGates([image_gate] if settings.image else [], named, limits, readings)
+        return FillGates([PerClip(image_gate)] if settings.image else [], named, limits, readings)
     table = read_table(root)
     work = _Maker(settings, generator, table, readings, device)
     named |= work.names()
     limits = agree(out, named, work.limits)
-    found: list[AnyGate] = [image_gate] if settings.image else []
+    found: list[Gate] = [PerClip(image_gate)] if settings.image else []
     made = FillGates(found + work.make(limits), named, limits, readings, work.not_compared)
     say(str(made))
     return made
@@ -161,9 +161,9 @@ class _Maker:
                 found["privacy"] = set_threshold(self.train, looks, privacy.quantile)
         return found
 
-    def make(self, limits: Mapping[str, Any]) -> list[AnyGate]:
+    def make(self, limits: Mapping[str, Any]) -> list[Gate]:
         """The gates with their limits."""
-        found: list[AnyGate] = []
+        found: list[Gate] = []
         if self.settings.label:
             reader, tolerance = self.settings.label.by, limits["label"]["tolerance"]
             found.append(LabelGate(self.read, reader=reader, tolerance=tolerance, readings=self.readings))

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.masks import MaskGate
 from echo_augment.cache import EchoAugmentError
-from echo_augment.cache.gates import AnyGate
+from echo_augment.cache.gates import Gate
 
 from ..common.dataset import dataset_root
 from ..common.ranks import best_device, find_ranks, meet
@@ -40,7 +40,7 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     generator = (load or load_generator)(
         cfg.generator, root, device=device, steps=cfg.steps, seed=cfg.seed, on_error="skip"
     )
-    mask_gates: list[AnyGate] = []
+    mask_gates: list[Gate] = []
     if cfg.masks.segmenter is not None:
         mask_gates = [MaskGate(float(cfg.masks.at_least))]
         generator = masked(generator, cfg.masks.segmenter, root, device=device)

@@ -102,7 +102,7 @@ def test_a_truncated_train_video_is_skipped_and_counted(folder, root, tmp_path):
     victim = next(row for row in read_table(copy).rows if row.split == "TRAIN")
     victim.path.write_bytes(victim.path.read_bytes()[:200])
     generator = load_generator(str(folder), copy)
-    assert [item["name"] for item in generator.skipped] == [victim.name]
+    assert [item.name for item in generator.skipped] == [victim.name]
     assert victim.name not in generator.appearance_donors
     with pytest.raises(EchoAugmentError, match=victim.name):
         load_generator(str(folder), copy, on_error="raise")

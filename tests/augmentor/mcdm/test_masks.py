@@ -168,7 +168,7 @@ def test_a_gate_s_threshold_is_a_share():
     with pytest.raises(EchoAugmentError, match=r"1\.5"):
         MaskGate(1.5)
     line = PlanLine("c", "motion", "look", 1)
-    assert MaskGate(1.0)(line, clip()) is None, "a clip without masks is not this gate's business"
+    assert MaskGate(1.0).judge([line], [clip()]) == [None], "a clip without masks is not this gate's business"
 
 
 def test_the_mask_gate_looks_at_masks_not_at_what_a_label_policy_trusts():
@@ -177,5 +177,5 @@ def test_the_mask_gate_looks_at_masks_not_at_what_a_label_policy_trusts():
     bad = with_masks(clip(ef=5.0), Drawn(masks), masks[0])
     unsure = LabelPolicy("consensus", teacher=lambda clips: np.full(len(clips), 5.0))([good])[0]
     assert unsure.confidence == 0 and unsure.provenance.extra["mask_confidence"] > 0.9
-    assert MaskGate(0.5)(line, unsure) is None
-    assert MaskGate(0.5)(line, bad).startswith("masks: confidence")
+    good, reason = MaskGate(0.5).judge([line, line], [unsure, bad])
+    assert good is None and reason.startswith("masks: confidence")

@@ -29,7 +29,7 @@ from echo_augment.augmentor.sources.recipe import (
 )
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import image_gate
+from echo_augment.cache.gates import as_gates, image_gate
 from echo_augment.cache.system.processes import alive
 
 
@@ -174,7 +174,7 @@ def test_gates_are_asked_and_too_many_failures_in_a_row_end_it():
     lines = islice(Pairing().lines(Donors), 200)
     status, dark = Status(), EchoClip("dark", np.zeros((16, 16, 16), np.uint8), 12.5)
     with pytest.raises(EchoAugmentError, match=r"64 plan lines in a row gave no clip.* clip '.*': image: black"):
-        list(_clips(lambda some: [dark] * len(some), lines, (image_gate,), status, 5))
+        list(_clips(lambda some: [dark] * len(some), lines, as_gates([image_gate]), status, 5))
     assert status.skipped == 64
     with pytest.raises(RuntimeError, match="the generator gave 1 clips for 2 plan lines"):
         list(_clips(lambda some: [make_clip(0)], Pairing().lines(Donors), (), status, 2))

@@ -4,7 +4,7 @@ import pytest
 from fakes.fill import config
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.cache.gates import image_gate, read_gates
+from echo_augment.cache.gates import PerClip, image_gate, read_gates
 from echo_augment.training_recipes.filling.gates import make_gates
 from echo_augment.training_recipes.filling.readings import Readings, spread
 from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree, read_settings
@@ -87,7 +87,7 @@ def test_a_cache_keeps_to_its_mask_gate_as_well(tmp_path):
     def gates(**others):
         return make_gates(config().gates, None, tmp_path, tmp_path, device="cpu", others=others)
 
-    assert gates(masks=0.5).gates == [image_gate]
+    assert gates(masks=0.5).gates == [PerClip(image_gate)]
     (tmp_path / "plan.jsonl").write_text("{}")
     assert gates(masks=0.5).figures() == {"gates": {"settings": {**IMAGE_ONLY, "masks": 0.5}, "limits": {}}}
     with pytest.raises(EchoAugmentError, match=r"'masks': 0\.5.*'masks': 0\.7"):

@@ -6,6 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance
+from echo_augment.cache.generator import SkippedDonor
 from echo_augment.training_recipes.jobs import fill_cache
 
 
@@ -17,7 +18,7 @@ class FakeGenerator:
     fingerprint, sampler, frames, height, width, fps = "fake", "ddim-2", 4, 32, 32, 12.5
 
     def __init__(self) -> None:
-        self.skipped = [{"name": "H99", "reason": "truncated"}]
+        self.skipped = [SkippedDonor("H99", "truncated")]
         self.made: list[str] = []
 
     def __call__(self, lines):
