@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {"cache": 1, "augmentor": 2, "training_recipes": 3, "evaluation": 4}
 FILES = sorted(path for folder in FLOORS for path in (ROOT / folder).rglob("*.py"))
+PACKAGE = ROOT / "package"  # installs as echo_augment itself
 
 
 def imported_floors(path: Path) -> set[str]:
@@ -47,4 +48,5 @@ def test_every_folder_with_code_is_packaged():
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     listed = set(config["tool"]["setuptools"]["packages"])
     there = {".".join(["echo_augment", *path.parent.relative_to(ROOT).parts]) for path in FILES}
-    assert there == listed
+    assert there | {"echo_augment"} == listed
+    assert [path.name for path in PACKAGE.rglob("*.py")] == ["__init__.py"]

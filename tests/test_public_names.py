@@ -7,6 +7,7 @@ import pytest
 
 LIST = Path(__file__).with_name("public_names.txt")
 MODULES = (
+    "echo_augment",
     "echo_augment.cache",
     "echo_augment.augmentor",
     "echo_augment.augmentor.data",
