@@ -13,7 +13,8 @@ from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.common.images import psnr, ssim, write_gif, write_sheet
+from echo_augment.training_recipes.common.contact_sheet import write_picture
+from echo_augment.training_recipes.common.likeness import likeness
 from echo_augment.training_recipes.common.reporting import write_report
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
@@ -22,7 +23,7 @@ from .beats import phase_figures, rate_error, shown_tempo, traced_phase_errors
 from .coverage import coverage
 from .distances import Extractor, frechet, load_extractor, mask_overlap, reader_features
 from .pairs import Pairs, draw_pairs, generate
-from .plots import write_curve_plot, write_label_plot
+from .plots import pair_film, pair_sheet, write_curve_plot, write_label_plot
 from .reader import Training, get_reader
 from .reader_net import EFReader, read_ef
 from .strength import check_strength, strengths
@@ -97,8 +98,8 @@ def run(cfg: DictConfig) -> None:
     if amplitude or guidance:
         figures["strength"] = strengths(pipeline, reader, pairs, amplitude, guidance, sampling)
     shown = {name: clips[name] for name in ("donor", "counterfactual", "generated", "codec")}
-    write_sheet(out / "contact_sheet.png", shown, pairs.ef_motion, cfg.shown)
-    write_gif(out / "pairs.gif", shown, cfg.shown, rate)
+    write_picture(out / "contact_sheet.png", pair_sheet(shown, pairs.ef_motion, cfg.shown))
+    write_picture(out / "pairs.gif", pair_film(shown, cfg.shown, rate))
     write_label_plot(out / "label.png", pairs.ef_motion, pairs.size_ratio, {row: read[row] for row in DETAILED})
     source = BUNDLED if cfg.generator == "bundled" else Path(cfg.generator)
     figures["fingerprint"] = hash_weights(source) if source.is_dir() else cfg.generator
@@ -113,15 +114,6 @@ def row_figures(row: str, clips: dict[str, Clips], read: Values, pairs: Pairs) -
     """EF adherence of a row's clips, and how alike they are to the counterfactuals."""
     found = adherence(read, pairs.ef_motion, pairs.ef_look)
     return found if row == "counterfactual" else found | likeness(clips[row], clips["counterfactual"])
-
-
-def likeness(made: Clips, truth: Clips) -> dict[str, float]:
-    """Mean PSNR in dB and SSIM of clips ``(N, T, H, W)``."""
-    both = list(zip(made, truth, strict=True))
-    return {
-        "psnr": float(np.mean([psnr(one, two) for one, two in both])),
-        "ssim": float(np.mean([ssim(one, two) for one, two in both])),
-    }
 
 
 def label_figures(read: dict[str, Values], pairs: Pairs) -> dict[str, Any]:

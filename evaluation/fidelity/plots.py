@@ -1,4 +1,4 @@
-"""The fidelity report's plots."""
+"""Pictures of the fidelity report: plots, and the clips of some pairs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.training_recipes.common.contact_sheet import Tile, draw_film, draw_sheet, gif, png, strip
 
 from .adherence import fewest_steps
 
+Clips = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
 COLOURS = {"counterfactual": "#2e8b57", "codec": "#b8860b", "generated": "#0b6fa4"}
 
@@ -77,6 +79,38 @@ def curve_figure(curve: Sequence[Mapping[str, Any]]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def pair_sheet(clips: Mapping[str, Clips], ef: Values, count: int) -> bytes:
+    """Return a PNG of some pairs, two side by side, with a row of frames for each kind of clip.
+
+    Args:
+        clips: by kind, ``(N, T, H, W)`` uint8.
+        ef: EF of the motion donors in percent, ``(N,)``.
+        count: pairs to show.
+    """
+    shown = range(min(count, len(ef)))
+    rows = [
+        [
+            Tile(f"pair {pair}, motion donor's EF {ef[pair]:.0f} %: {name}", strip(stack[pair]))
+            for pair in shown[first : first + 2]
+        ]
+        for first in shown[::2]
+        for name, stack in clips.items()
+    ]
+    return png(draw_sheet(rows))
+
+
+def pair_film(clips: Mapping[str, Clips], count: int, fps: float) -> bytes:
+    """Return a GIF of some pairs, one a row, with a column for each kind of clip.
+
+    Args:
+        clips: by kind, ``(N, T, H, W)`` uint8.
+        count: pairs to show.
+        fps: frames a second.
+    """
+    shown = range(min(count, *(len(stack) for stack in clips.values())))
+    return gif(draw_film([[Tile(name, stack[pair]) for name, stack in clips.items()] for pair in shown]), fps)
 
 
 def _save(figure: Figure, path: Path) -> None:

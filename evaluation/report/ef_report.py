@@ -77,7 +77,7 @@ def clip_section(out: Path, root: Path, folder: Path) -> Section:
     table, store = read_table(root), ClipStore(folder)
     oracle = OracleGenerator.of(root) if (root / "phantoms.json").exists() else None
     exact = EXACT_CAPTION if oracle is not None else ""
-    sheet = contact_sheet(table, store, out / "contact_sheet.png").read_bytes()
+    sheet = contact_sheet(table, store, out / "contact_sheet.png")
     still = Picture("frames", comparison(table, store, oracle), FRAMES_CAPTION + exact, wide=True)
     moving = Picture("beating", beating(table, store, oracle), BEATING_CAPTION, wide=True)
     return Section("What the clips look like", [still, moving, Picture("clips", sheet, SHEET_CAPTION, wide=True)])

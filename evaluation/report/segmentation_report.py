@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from echo_augment.cache import ClipStore
-from echo_augment.training_recipes.segmentation.overlay import PREDICTED, draw_contours
+from echo_augment.training_recipes.common.contact_sheet import Tile, draw_sheet, in_rows, png, spread
+from echo_augment.training_recipes.segmentation.overlay import COLUMNS, PREDICTED, draw_contours
 
 from ..statistics.ef_summary import tabulate
 from ..statistics.segmentation_summary import Hearts, ef_from_masks
@@ -97,18 +95,14 @@ def contrast_table(report: Mapping[str, Any]) -> Table:
 def masked_clips(folder: Path, count: int = 6) -> bytes:
     """A PNG of some clips of a cache at ED and ES with the outline of their masks."""
     store, tiles = ClipStore(folder), []
-    for place in np.linspace(0, len(store) - 1, min(count, len(store))).round().astype(int):
+    for place in spread(len(store), count):
         clip = store[int(place)]
         if clip.masks is None or min(clip.ed_frame, clip.es_frame) < 0:
             continue
         title = f"EF {clip.ef:.0f}  confidence {clip.confidence:.2f}"
-        pair = [
-            draw_contours(clip.frames[k], [(clip.masks[k], PREDICTED)], title) for k in (clip.ed_frame, clip.es_frame)
-        ]
-        tiles.append(np.hstack(pair))
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % 2)
-    sheet = np.vstack([np.hstack(tiles[k : k + 2]) for k in range(0, len(tiles), 2)])
-    return bytes(cv2.imencode(".png", sheet)[1].tobytes())
+        for k in (clip.ed_frame, clip.es_frame):
+            tiles.append(Tile(title, draw_contours(clip.frames[k], [(clip.masks[k], PREDICTED)])[None]))
+    return png(draw_sheet(in_rows(tiles, COLUMNS)))
 
 
 def write_report_pages(

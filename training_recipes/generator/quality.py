@@ -12,7 +12,7 @@ from echo_augment.augmentor.mcdm.codec import decode, encode
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 
-from ..common.images import frame_quality
+from ..common.likeness import frame_quality
 from .prepare import Prepared
 
 Frames = npt.NDArray[np.uint8]

@@ -21,10 +21,20 @@ from echo_augment.cache import (
     verify,
 )
 from echo_augment.cache.clip import REAL
-from echo_augment.cache.system.files import atomic_path
 
+from ..common.contact_sheet import (
+    Tile,
+    caption,
+    choose_clips,
+    draw_film,
+    draw_sheet,
+    gif,
+    in_rows,
+    png,
+    strip,
+    write_picture,
+)
 from ..common.dataset import dataset_root
-from ..common.images import choose, draw_animation, draw_sheet
 from ..common.reporting import write_report
 
 
@@ -143,17 +153,19 @@ def run_pack(cfg: DictConfig) -> None:
     )
 
 
+TILE_HEIGHT, COLUMNS = 168, 4  # of the preview, in pixels and in clips
+
+
 def run_preview(cfg: DictConfig) -> None:
     """Write ``preview.png`` and ``preview.gif`` to ``cfg.out``."""
     store = ClipStore(one_folder(cfg))
-    clips = choose(store, cfg.clips)
+    clips = choose_clips(store, cfg.clips)
     out = Path(cfg.out)
-    with atomic_path(out / "preview.png") as temporary:
-        draw_sheet(clips).save(temporary, format="png")
-    images = draw_animation(clips)
-    with atomic_path(out / "preview.gif") as temporary:
-        pace = {"duration": round(1000 / clips[0].fps), "loop": 0}
-        images[0].save(temporary, format="gif", save_all=True, append_images=images[1:], **pace)
+    still = [[Tile(", ".join(caption(clip)), strip(clip.frames))] for clip in clips]
+    moving = [Tile("\n".join(caption(clip)), clip.frames) for clip in clips]
+    write_picture(out / "preview.png", png(draw_sheet(still, height=TILE_HEIGHT)))
+    film = draw_film(in_rows(moving, COLUMNS), height=TILE_HEIGHT)
+    write_picture(out / "preview.gif", gif(film, clips[0].fps))
     report(cfg, shown=[clip.clip_id for clip in clips], fingerprint=store.fingerprint)
     print(f"{len(clips)} clips are shown in {out / 'preview.png'} and {out / 'preview.gif'}")
 

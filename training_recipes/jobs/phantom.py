@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from omegaconf import DictConfig
@@ -13,13 +12,12 @@ from echo_augment.augmentor.data.phantom import load_phantoms, volume_curve, wri
 from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, look_figures
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.system.files import atomic_path
 
-from ..common.images import contact_sheet
+from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
 from ..common.reporting import write_report
 
 Frames = npt.NDArray[np.uint8]
-ROWS_OF_SHEET = 12
+TILES_OF_SHEET, TILE_HEIGHT = 12, 180
 
 
 def run(cfg: DictConfig) -> None:
@@ -79,10 +77,12 @@ def compare(cfg: DictConfig) -> None:
     }
     table = compare_figures(list(looks["real"].values()), list(looks["phantom"].values()))
     pairs = zip(real.items(), made.items(), strict=False)
-    rows = [(f"{kind} {name}", clip[0][:60]) for pair in pairs for kind, (name, clip) in zip(KINDS, pair, strict=True)]
-    with atomic_path(out / "contact_sheet.png") as temporary:
-        coded = cv2.imencode(".png", contact_sheet(rows[:ROWS_OF_SHEET]))[1]
-        temporary.write_bytes(coded.tobytes())
+    tiles = [
+        Tile(f"{kind} {name}", strip(clip[0][:60]))
+        for pair in pairs
+        for kind, (name, clip) in zip(KINDS, pair, strict=True)
+    ]
+    write_picture(out / "contact_sheet.png", png(draw_sheet(in_rows(tiles[:TILES_OF_SHEET], 2), height=TILE_HEIGHT)))
     figures = {"action": "compare", "table": table, "clips": looks, "seeds": [cfg.seed]}
     path = write_report(out, "phantom", cfg, figures)
     print(format_table(table))

@@ -1,6 +1,7 @@
 """A picture to look at: frames with the predicted and the traced contour."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -8,55 +9,55 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.mcdm.masks import Masks
-from echo_augment.cache.system.files import atomic_path
 
-Frame = npt.NDArray[np.uint8]
-TRACED, PREDICTED = (80, 220, 80), (70, 90, 255)  # blue, green, red: green and red
-SCALE, BAND = 3, 18
+from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, write_picture
+
+Frames = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+TRACED, PREDICTED = (80, 220, 80), (255, 90, 70)  # RGB: green and red
+SCALE, COLUMNS = 3, 4
 
 
-def draw_contours(frame: Frame, masks: Sequence[tuple[Masks, tuple[int, int, int]]], title: str) -> Frame:
-    """``frame`` ``(H, W)`` three times as large, ``(3 H + 18, 3 W, 3)`` in OpenCV's order, under a line of text.
+def draw_contours(frame: Frames, masks: Sequence[tuple[Masks, Colour]]) -> Frames:
+    """Return ``frame`` ``(H, W)`` three times as large with the outlines of masks, ``(3 H, 3 W, 3)`` RGB.
 
     Args:
-        frame: grey.
+        frame: grey levels.
         masks: ``(H, W)`` each, with the colour of its outline; later ones are drawn over earlier ones.
-        title: the line of text.
     """
     size = (frame.shape[1] * SCALE, frame.shape[0] * SCALE)
-    large = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2BGR)
-    for mask, tint in masks:
+    large = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2RGB)
+    for mask, colour in masks:
         enlarged = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(enlarged, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(large, outlines, -1, tint, 1, cv2.LINE_AA)
-    head = np.full((BAND, size[0], 3), 40, np.uint8)
-    cv2.putText(head, title, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (230, 230, 230), 1, cv2.LINE_AA)
-    return np.vstack([head, large])
+        cv2.drawContours(large, outlines, -1, colour, 1, cv2.LINE_AA)
+    return np.asarray(large, np.uint8)
 
 
-def write_overlay(
-    path: Path, rows: Sequence[tuple[str, npt.NDArray[np.uint8], Masks, Masks, Sequence[float]]], columns: int = 2
-) -> None:
-    """Write a PNG: each heart at ED and ES, the traced contour in green, the predicted one in red.
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A video's ED and ES frame with both masks.
 
-    Args:
-        path: of the picture.
-        rows: for each heart its name, frames ``(2, H, W)``, predicted and traced masks ``(2, H, W)``, and Dice at ED
-            and ES.
-        columns: hearts side by side.
+    Attributes:
+        name: of the video.
+        frames: ED and ES, ``(2, H, W)`` uint8.
+        predicted: masks ``(2, H, W)``.
+        traced: masks ``(2, H, W)``.
+        dice: of the two at ED and at ES.
     """
+
+    name: str
+    frames: Frames
+    predicted: Masks
+    traced: Masks
+    dice: tuple[float, float]
+
+
+def write_overlay(path: Path, overlays: Sequence[Overlay]) -> None:
+    """Write a PNG: each video at ED and ES, the traced contour in green, the predicted one in red."""
     tiles = []
-    for name, frames, predicted, traced, overlap in rows:
-        pair = [
-            draw_contours(
-                frames[k],
-                [(traced[k], TRACED), (predicted[k], PREDICTED)],
-                f"{name} {('ED', 'ES')[k]}  Dice {overlap[k]:.3f}",
-            )
-            for k in (0, 1)
-        ]
-        tiles.append(np.hstack(pair))
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    sheet = np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+    for one in overlays:
+        for k, phase in enumerate(("ED", "ES")):
+            picture = draw_contours(one.frames[k], [(one.traced[k], TRACED), (one.predicted[k], PREDICTED)])
+            tiles.append(Tile(f"{one.name} {phase}  Dice {one.dice[k]:.3f}", picture[None]))
+    write_picture(path, png(draw_sheet(in_rows(tiles, COLUMNS))))

@@ -23,7 +23,7 @@ from ..training.run import EfRun
 from ..training.setup import make_accelerator, use_bf16
 from .measures import measure, scales, summary
 from .models import make_segmentation_model
-from .overlay import write_overlay
+from .overlay import Overlay, write_overlay
 from .teacher import save_segmenter
 
 
@@ -191,12 +191,13 @@ def _test(
     # From the worst to the best, evenly: what goes wrong must be in the picture.
     order = np.argsort([heart["dice"] for heart in hearts.values()])
     shown = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
-    rows = []
+    overlays = []
     for index in map(int, shown):
         name = test.rows[index].name
         predicted, true = (np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape) > 0 for bits in masks[index])
-        rows.append((name, _grey(test, index), predicted, true, (hearts[name]["dice_ed"], hearts[name]["dice_es"])))
-    write_overlay(out / "overlay.png", rows)
+        dice = (hearts[name]["dice_ed"], hearts[name]["dice_es"])
+        overlays.append(Overlay(name, _grey(test, index), predicted, true, dice))
+    write_overlay(out / "overlay.png", overlays)
     return hearts, (int(shape[1]), int(shape[2]))
 
 

@@ -5,12 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
-from PIL import Image
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.fidelity import job as fidelity
 from echo_augment.evaluation.fidelity.adherence import adherence
-from echo_augment.training_recipes.common.images import psnr, ssim, write_gif, write_sheet
 
 
 @pytest.fixture
@@ -36,29 +34,6 @@ def test_a_copier_of_the_appearance_donor_is_found_out(efs):
 def test_a_still_clip_reads_the_same_ef_for_all(efs):
     figures = adherence(np.full(400, 30.0), efs[0], efs[1])
     assert figures["r"] == 0 and figures["r2"] < 0 and figures["bias"] < -20
-
-
-def test_psnr_and_ssim_of_known_cases():
-    rng = np.random.default_rng(0)
-    clip = rng.integers(0, 200, (3, 32, 32)).astype(np.uint8)
-    assert psnr(clip, clip + np.uint8(10)) == pytest.approx(20 * np.log10(255 / 10), abs=1e-6)
-    assert ssim(clip, clip) == pytest.approx(1)
-    blurred = (clip // 2 + np.roll(clip, 1, 2) // 2).astype(np.uint8)
-    assert 0 < ssim(clip, blurred) < 0.99
-    assert ssim(clip, clip[::-1]) < ssim(clip, blurred)
-
-
-def test_sheet_and_gif_show_every_pair(tmp_path):
-    steps = np.arange(8, dtype=np.uint8)[None, :, None, None]  # equal frames would be stored as one long one
-    levels = {"donor": 90, "generated": 200}
-    clips = {name: np.full((3, 8, 40, 60), level, np.uint8) + steps for name, level in levels.items()}
-    write_sheet(tmp_path / "s.png", clips, np.array([30.0, 55.0, 70.0]), 3)
-    write_gif(tmp_path / "g.gif", clips, 2, 12.5)
-    with Image.open(tmp_path / "s.png") as sheet:
-        assert sheet.size == (2 * 6 * 60, 2 * 2 * (40 + 14))
-        assert {90, 200} <= set(np.asarray(sheet).ravel().tolist())
-    with Image.open(tmp_path / "g.gif") as gif:
-        assert gif.size == (2 * 60, 2 * 54) and gif.info["duration"] == 80
 
 
 def test_a_curve_takes_what_was_generated_before(monkeypatch):

@@ -102,7 +102,7 @@ def test_preview(act, cache, tmp_path):
     report = act(action="preview", cache=cache, out=tmp_path / "out", clips=5)
     assert len(report["shown"]) == 5 and report["shown"][0] == "c0" and report["shown"][-1] == "c6"
     with Image.open(tmp_path / "out" / "preview.png") as sheet, Image.open(tmp_path / "out" / "preview.gif") as film:
-        assert sheet.height == 5 * 168 and np.asarray(sheet).std() > 20
+        assert sheet.height > 5 * 168 and np.asarray(sheet).std() > 20
         assert film.n_frames == 6 and film.info["duration"] == 80
 
 

@@ -10,7 +10,6 @@ from fakes.mini import MINI
 from echo_augment.augmentor.data.phantom import render, sample_phantom, write_phantoms
 from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, half_width, look_figures
 from echo_augment.augmentor.data.video import read_video
-from echo_augment.training_recipes.common.images import contact_sheet
 
 
 def noise(blur: tuple[float, float], frames: int = 12) -> np.ndarray:
@@ -56,13 +55,6 @@ def test_comparison_says_what_lies_outside():
     assert table["a"]["within"] and table["a"]["share_within"] == 1
     assert not table["b"]["within"] and table["b"]["share_within"] == 0.5
     assert "NO" in format_table(table).splitlines()[2]
-
-
-def test_contact_sheet_has_a_row_for_each_clip():
-    sheet = contact_sheet(
-        [("one", noise((1, 1))), ("two", noise((1, 1))), ("three", noise((1, 1)))], columns=2, scale=1
-    )
-    assert sheet.shape == (2 * (112 + 16 + 2), 2 * (2 * 112 + 6))
 
 
 @pytest.mark.skipif(not MINI.is_dir(), reason="the six real clips (../shared/echonet-mini) are not here")
