@@ -7,16 +7,17 @@ EVIDENCE ?= runs/evidence
 FORMS ?= runs/forms
 LOSSES ?= runs/losses
 
-.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses test lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses test test-slow lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
 	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
-	@echo "make test    install, then the test suite"
+	@echo "make test    install, then the test suite and the examples of the docstrings"
+	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"
 	@echo "make lint    ruff, format and rules"
-	@echo "make types   mypy on the package as installed"
+	@echo "make types   mypy on the package as installed, strict on cache, augmentor and the statistics"
 	@echo "make wheel   build the wheel into dist/"
 	@echo "make clean   remove .venv and what was built"
 
@@ -85,6 +86,9 @@ mafe-losses: transport-form
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m "not slow" --durations=10
+
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -m slow --durations=0
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
