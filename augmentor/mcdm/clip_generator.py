@@ -1,8 +1,7 @@
 """From plan lines to clips: donors are read from a dataset folder, the pipeline generates, the label travels along."""
 
-import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +13,16 @@ from torch import Tensor
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
 from echo_augment.cache.generator import SkippedDonor
 
-from ..data import VideoInfo, content_hash, probe_video, read_table, read_video, refuse_leaks
+from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
 from ..devices import fast_dtype
 from .fingerprint import fingerprint, hash_weights
 from .hearts import make_heart, volume_curve
 from .labels import donor_label
 from .motion import room, stretch
 from .pipeline import BUNDLED, MCDMPipeline
+from .training_videos import refuse_trained_on
 
 TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
-TRAINED_ON = "training_hearts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,27 +254,3 @@ def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], 
                 raise
             bad.append(SkippedDonor(row.name, str(error)))
     return good, bad
-
-
-def refuse_trained_on(
-    folder: Path,
-    held_out: Sequence[VideoInfo],
-    hash_of: Callable[[Path], str] = content_hash,
-    what: str = "generator",
-) -> None:
-    """Refuse a generator, or another model (``what``), that was trained on a held-out video, whatever its name was.
-
-    Raises:
-        EchoAugmentError: naming the video.
-    """
-    path = folder / TRAINED_ON
-    if not path.is_file():
-        return
-    known = json.loads(path.read_text(encoding="utf-8"))
-    first, content = set(known["first"]), set(known["content"])
-    for row in held_out:
-        if probe_video(row.path).first in first and hash_of(row.path) in content:
-            raise EchoAugmentError(
-                f"{row.path}: a {row.split} video trained the {what} {folder}",
-                f"Use another {what}, or move the video to TRAIN",
-            )

@@ -1,37 +1,93 @@
-"""The fingerprint: which weights, preset, donors and code made a clip."""
+"""Hashes of weights, and the fingerprint: which weights, donors, sampler and code made a clip.
+
+All are 16 hex digits of SHA-256.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .pipeline import MCDMPipeline
 
 CLIP_CODE = 2  # raise it with every change of code that changes a clip: its pixels, its reference frame, its label
+DIGITS = 16
+NETWORKS = ("vae", "reid", "mafe", "transport", "denoiser")  # of a pipeline
+DECIDING = ("preset", "frames", "rate", "size", "code", "code_mean", "code_std", "detail")  # of its configuration
+
+
+class Configured(Protocol):
+    """A diffusers model: weights under names, and a configuration."""
+
+    @property
+    def config(self) -> dict[str, object]:
+        """Arguments of the constructor."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the weights by name."""
+        ...
+
+
+def digest(*parts: bytes) -> str:
+    """Return the hash of some bytes, one after the other.
+
+    >>> digest(b"a", b"b") == digest(b"ab")
+    True
+    """
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:DIGITS]
 
 
 def hash_weights(folder: Path) -> str:
-    """SHA-256, 16 hex digits, over the weights and configurations of a saved pipeline, whatever their file dates."""
-    digest = hashlib.sha256()
+    """Return the hash of the weights and configurations of a saved pipeline, whatever their file dates."""
+    found = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".safetensors", ".json"):
-            digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+            found.update(path.relative_to(folder).as_posix().encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()[:DIGITS]
 
 
-def network_hash(net: Any) -> str:
-    """SHA-256, 16 hex digits, over a diffusers model's configuration and weights, wherever it was loaded from."""
+def hash_network(net: Configured) -> str:
+    """Return the hash of a diffusers model's configuration and weights in full precision, wherever it came from."""
     config = {key: value for key, value in net.config.items() if not key.startswith("_")}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=list).encode())
+    found = hashlib.sha256(json.dumps(config, sort_keys=True, default=list).encode())
     for name, value in sorted(net.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+        found.update(name.encode())
+        found.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return found.hexdigest()[:DIGITS]
+
+
+def hash_networks(pipeline: "MCDMPipeline") -> str:
+    """Return the hash of a pipeline's networks and of what else decides a clip, but not of its number of steps.
+
+    It is the same for a pipeline in memory and for one that was saved and loaded.
+    """
+    networks = {name: net for name in NETWORKS if (net := getattr(pipeline, name)) is not None}
+    plain = {key: pipeline.config[key] for key in DECIDING}
+    hashes = {name: hash_network(net) for name, net in networks.items()}
+    return digest(json.dumps([hashes, plain], sort_keys=True).encode())
+
+
+def hash_pipeline(pipeline: "MCDMPipeline") -> str:
+    """Return the hash of a pipeline's configuration and weights as they are in memory, in their precision."""
+    config = {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
+    found = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    for name, part in sorted(pipeline.components.items()):
+        for key, tensor in part.state_dict().items() if isinstance(part, nn.Module) else ():
+            found.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+            found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:DIGITS]
 
 
 def fingerprint(weights: str, motion_donors: Iterable[str], appearance_donors: Iterable[str], sampler: str) -> str:
-    """16 hex digits over generator weights, donor lists, sampler, the version of this package and `CLIP_CODE`."""
+    """Return the hash of generator weights, donors' names, sampler, the version of this package and `CLIP_CODE`."""
     parts = [weights, *sorted(motion_donors), "|", *sorted(appearance_donors), "|", sampler, version("echo-augment")]
     parts.append(str(CLIP_CODE))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return digest("\n".join(parts).encode())

@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float32]
 SHRINK = 4  # fields that are kept are a quarter of the frame's side; flow is smooth
 
 
-class FlowTeacher:
+class FlowEstimator:
     """Dense inverse search optical flow (Kroeger et al., ECCV 2016), as OpenCV ships it; nothing learned, no labels."""
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ def carry_detail(decoded: Frames, reference: Frames, blurred: Frames) -> Frames:
     Returns:
         ``(T, H, W)`` uint8.
     """
-    teacher = FlowTeacher()
-    flows = visible_motion(np.stack([teacher(frame, blurred) for frame in decoded]))
+    estimate = FlowEstimator()
+    flows = visible_motion(np.stack([estimate(frame, blurred) for frame in decoded]))
     height, width = reference.shape
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
     detail = reference.astype(np.float32) - blurred

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .flow import FlowTeacher, grid_weights, pool_flow, shrink_flow
+from .flow import FlowEstimator, grid_weights, pool_flow, shrink_flow
 from .hearts import Heart
 from .mafe import MAFE
 from .transport import MotionTransport, small
@@ -44,7 +44,7 @@ def mafe_codes(mafe: MAFE, heart: Heart) -> Codes:
 
 def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart) -> Codes:
     """The code of every frame on the heart's grid, ``(G, D)``: frame and flow through the transport's bottleneck."""
-    full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else teacher_flows(heart)
+    full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else estimated_flows(heart)
     flows = torch.from_numpy(shrink_flow(full)).to(transport.device, transport.dtype)
     look = small(torch.from_numpy(np.array(heart.reference))[None]).expand(len(flows), -1, -1, -1)
     frames = torch.cat([look, small(torch.from_numpy(heart.frames[heart.grid]))], dim=1).to(flows)
@@ -52,15 +52,15 @@ def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart) -> Cod
         return transport.encode(flows, frames).float().cpu().numpy()
 
 
-def teacher_flows(heart: Heart) -> Codes:
-    """The flow teacher's flow from the ED frame to every frame on the heart's grid: ``(G, 2, H, W)``, in pixels."""
-    teacher, reference = FlowTeacher(), heart.reference
-    return np.stack([teacher(reference, heart.frames[i]) for i in heart.grid])
+def estimated_flows(heart: Heart) -> Codes:
+    """Return the estimated flow from the ED frame to every frame on the heart's grid: ``(G, 2, H, W)`` in pixels."""
+    estimate, reference = FlowEstimator(), heart.reference
+    return np.stack([estimate(reference, heart.frames[i]) for i in heart.grid])
 
 
 def flow_codes(heart: Heart) -> Codes:
-    """The flow teacher's code of every frame on the heart's grid, ``(G, 50)``; nothing learned."""
-    return pooled(teacher_flows(heart), heart.reference)
+    """Return the flow estimator's code of every frame on the heart's grid, ``(G, 50)``; nothing learned."""
+    return pooled(estimated_flows(heart), heart.reference)
 
 
 def vector_code(mafe: MAFE, heart: Heart) -> Codes:

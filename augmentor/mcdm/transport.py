@@ -35,7 +35,7 @@ class MotionTransport(ModelMixin, ConfigMixin):
         side: of a flow field, a quarter of a frame's.
         scale: standard deviation of the latents relative to the ED frame's.
         flow: whose flow fields it reads: ``"mafe"``, or the ``"teacher"``'s that MAFE learned from
-            (:class:`~echo_augment.augmentor.mcdm.flow.FlowTeacher`); a small MAFE's are the poorer ones.
+            (:class:`~echo_augment.augmentor.mcdm.flow.FlowEstimator`); a small MAFE's are the poorer ones.
 
     Raises:
         EchoAugmentError: ``flow`` is neither of the two.

@@ -1,7 +1,6 @@
 """What a live source needs to know before its process runs: how to make the generator, and which clips come next."""
 
 import copy
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from echo_augment.cache import PlanLine, make_plan
 from echo_augment.cache.errors import EchoAugmentError
@@ -60,9 +58,11 @@ class GeneratorRecipe:
         Raises:
             EchoAugmentError: a held-out video among the donors or among those that trained the generator.
         """
-        from ..mcdm.clip_generator import BUNDLED as FOLDER
-        from ..mcdm.clip_generator import ClipGenerator, hash_weights, load_generator, refuse_trained_on
+        from ..mcdm.clip_generator import ClipGenerator, load_generator
+        from ..mcdm.fingerprint import hash_pipeline, hash_weights
+        from ..mcdm.pipeline import BUNDLED as FOLDER
         from ..mcdm.pipeline import MCDMPipeline
+        from ..mcdm.training_videos import refuse_trained_on
 
         options: dict[str, Any] = {"steps": self.steps, "sampler": self.sampler, "batch": self.batch}
         options["motion_donors"] = self.motion_donors
@@ -165,17 +165,6 @@ def _read_config(name: str) -> Mapping[str, Any]:
 def _origin(pipeline: Any) -> str:
     """The folder or Hub id that a pipeline was loaded from; where the list of hearts that trained it lies."""
     return str(pipeline.config.get("_name_or_path") or "")
-
-
-def hash_pipeline(pipeline: Any) -> str:
-    """SHA-256, 16 hex digits, over a pipeline's configuration and weights as they are in memory."""
-    config = {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, part in sorted(pipeline.components.items()):
-        for key, tensor in part.state_dict().items() if isinstance(part, torch.nn.Module) else ():
-            digest.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 STRIDE = 0x1E3779B97F4A7C15  # odd and large: seeds of different rounds do not meet

@@ -1,6 +1,5 @@
 """The EF reader: trained on phantoms alone, it says what EF a clip shows. One is bundled."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from echo_augment.augmentor.mcdm.fingerprint import digest
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.training_recipes.training.fit import fit
@@ -118,11 +118,7 @@ def load_reader(
         raise EchoAugmentError(
             f"{path}: is no EF reader of this version ({type(error).__name__}: {error})", remedy
         ) from None
-    return net.eval(), found | {"hash": _hash(path)}
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return net.eval(), found | {"hash": digest(path.read_bytes())}
 
 
 def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]]:
@@ -158,7 +154,7 @@ def train_reader(path: Path, wanted: Training) -> tuple[EFReader, dict[str, Any]
         state = {key: value.contiguous() for key, value in net.state_dict().items()}
         save_file(state, temporary, metadata={"reader": json.dumps(found)})
     (path.parent / f"{name}.ckpt").unlink(missing_ok=True)
-    return net, found | {"hash": _hash(path)}
+    return net, found | {"hash": digest(path.read_bytes())}
 
 
 def reading_loss(net: nn.Module, batch: Readings) -> dict[str, Tensor]:

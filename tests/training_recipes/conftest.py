@@ -7,7 +7,7 @@ import pytest
 from fakes.fill import READER, Brightness
 
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 
 
 @pytest.fixture(scope="session")

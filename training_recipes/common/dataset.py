@@ -15,13 +15,13 @@ from echo_augment.augmentor.data import (
     EchoNetDynamic,
     EchoTable,
     VideoInfo,
-    content_hash,
     open_video,
     phantom,
     probe_video,
 )
 from echo_augment.augmentor.data.phantom.writing import check_format
 from echo_augment.augmentor.mcdm.hearts import resample_indices
+from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.locks import FolderLock
@@ -103,10 +103,7 @@ def heart_clips(
         yield row, form.resize(clip)
 
 
-def training_hashes(root: str) -> dict[str, list[str]]:
-    """Hashes of the TRAIN videos, by which another data set's VAL and TEST are told apart from them."""
+def training_videos(root: str) -> TrainingVideos:
+    """Hash the TRAIN videos of a data set, by which VAL and TEST of another one are told apart from them."""
     paths = [row.path for row in EchoNetDynamic(root, "train", "EF", require_tracings=False, on_error="skip").rows]
-    return {
-        "first": [probe_video(path).first for path in paths],
-        "content": [content_hash(path) for path in tqdm(paths, desc="hashes", unit="video")],
-    }
+    return TrainingVideos.of(tqdm(paths, desc="hashes", unit="video"))

@@ -1,6 +1,5 @@
 """The net of a finished EF training as a teacher: it reads the EF of unlabelled clips and of generated ones."""
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from safetensors.torch import load_model
 from torch import nn
 
 from echo_augment.augmentor.data import VideoInfo
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
+from echo_augment.augmentor.mcdm.fingerprint import digest
+from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
 from echo_augment.augmentor.video_format import EPS, VideoFormat, Window
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
@@ -134,17 +134,12 @@ class Teacher:
         """
         folder = Path(folder)
         net = load_net(folder)
-        if not (folder / TRAINED_ON).is_file():
-            raise EchoAugmentError(
-                f"teacher {folder}: there is no {TRAINED_ON} that says which videos trained it",
-                "Run the same echo-augment train-ef command again: it adds the file",
-            )
-        refuse_trained_on(folder, held_out, what="teacher")
+        again = "Run the same echo-augment train-ef command again: it adds the file"
+        refuse_trained_on(folder, held_out, what="teacher", if_missing=again)
         reader = _reader(folder, json.loads((folder / RESULT).read_text(encoding="utf-8")))
         text = json.dumps(reader, sort_keys=True).encode()
-        digest = hashlib.sha256((folder / WEIGHTS).read_bytes() + text).hexdigest()[:16]
         try:
-            return cls(net, reader, device=device, fingerprint=digest)
+            return cls(net, reader, device=device, fingerprint=digest((folder / WEIGHTS).read_bytes(), text))
         except (KeyError, TypeError, ValueError) as error:
             raise EchoAugmentError(f"teacher {folder}: {RESULT} is damaged ({error})", "Train it again") from error
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.mcdm.labels import POLICIES, LabelPolicy, WithLabels
 from echo_augment.augmentor.mcdm.masks import WithMasks
+from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.dataset import held_out_videos
@@ -151,10 +151,6 @@ def masked(generator: Any, folder: str | Path, root: Path, *, device: str = "cpu
             trained.
     """
     segmenter, folder = load_segmenter(folder, device=device), Path(folder)
-    if not (folder / TRAINED_ON).is_file():
-        raise EchoAugmentError(
-            f"segmenter {folder}: there is no {TRAINED_ON} that says which videos trained it",
-            "Run echo-augment train-segmentation again, into another folder",
-        )
-    refuse_trained_on(folder, held_out_videos(read_table(root)), what="segmenter")
+    again = "Run echo-augment train-segmentation again, into another folder"
+    refuse_trained_on(folder, held_out_videos(read_table(root)), what="segmenter", if_missing=again)
     return WithMasks(generator, segmenter, traced_masks(root, segmenter.labelled))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.hearts import Heart
-from echo_augment.augmentor.mcdm.motion import teacher_flows
+from echo_augment.augmentor.mcdm.motion import estimated_flows
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.system.files import atomic_path
 
@@ -42,7 +42,7 @@ class PseudoLabels:
 
 def heart_flow(heart: Heart) -> npt.NDArray[np.float16]:
     """Flow from the ED frame to every frame on the grid, ``(G, 2, h, w)``, in pixels of the full frame."""
-    return shrink_flow(teacher_flows(heart)).astype(np.float16)
+    return shrink_flow(estimated_flows(heart)).astype(np.float16)
 
 
 def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 256) -> None:

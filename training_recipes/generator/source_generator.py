@@ -11,9 +11,9 @@ from typing import Any
 from huggingface_hub import hf_hub_download
 from omegaconf import DictConfig
 
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
-from echo_augment.augmentor.mcdm.fingerprint import network_hash
+from echo_augment.augmentor.mcdm.fingerprint import hash_network
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 from echo_augment.cache.errors import EchoAugmentError
 
 from .denoiser import noise_scheduler
@@ -118,7 +118,7 @@ def _read(record: Path) -> dict[str, list[str]]:
 
 def _hash(pipeline: MCDMPipeline) -> str:
     parts = {name: net for name in PARTS.values() if (net := getattr(pipeline, name)) is not None}
-    hashes = {name: network_hash(net) for name, net in parts.items()}
+    hashes = {name: hash_network(net) for name, net in parts.items()}
     plain = {key: pipeline.config[key] for key in DECIDING}
     return hashlib.sha256(json.dumps([hashes, plain], sort_keys=True).encode()).hexdigest()[:16]
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
-from echo_augment.cache.system.files import write_json
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 
-from ..common.dataset import training_hashes
+from ..common.dataset import training_videos
 from ..ef.training import train_ef
 from ..training.job import report_run, run_of
 from ..training.run import EfRun
@@ -21,7 +20,7 @@ def run(cfg: DictConfig) -> None:
     settings, out = run_of(EfRun, cfg), Path(cfg.out)
     result = train_ef(settings, out)
     if not (out / TRAINED_ON).exists():
-        write_json(out / TRAINED_ON, training_hashes(settings.root))
+        training_videos(settings.root).write(out)
     path = report_run(cfg, "ef", settings, result)
     print(
         f"TEST MAE {result['test']['mae']:.2f} EF points with {result['labelled_hearts']} labelled hearts, arm "

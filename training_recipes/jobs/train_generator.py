@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import VideoInfo, probe_video, read_table
 from echo_augment.augmentor.devices import fast_dtype
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON, refuse_trained_on
 from echo_augment.augmentor.mcdm.codec import load_codec
-from echo_augment.augmentor.mcdm.fingerprint import hash_weights, network_hash
+from echo_augment.augmentor.mcdm.fingerprint import hash_network, hash_weights
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, refuse_trained_on
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 
@@ -57,7 +57,7 @@ def run(cfg: DictConfig) -> None:
         "seed": cfg.seed,
         "videos": hashlib.sha256("\n".join(row.name for row in rows).encode()).hexdigest()[:16],
         **options.settings(),
-        **({} if codec is None else {"codec": network_hash(codec)}),
+        **({} if codec is None else {"codec": hash_network(codec)}),
         **({} if teacher is None else {"teacher": teacher.hash}),
     }
     accelerator = open_accelerator(cfg, options, out)

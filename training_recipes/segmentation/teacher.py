@@ -1,6 +1,5 @@
 """A trained segmenter as a teacher: its folder, and the callable that draws masks on any clip."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from echo_augment.augmentor.data import VideoInfo, content_hash, probe_video
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
+from echo_augment.augmentor.data import VideoInfo
+from echo_augment.augmentor.mcdm.fingerprint import digest
 from echo_augment.augmentor.mcdm.masks import Masks, largest_piece
+from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 
@@ -112,11 +112,7 @@ def save_segmenter(
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_model(net, str(folder / WEIGHTS))
-    hashes = {
-        "first": [probe_video(row.path).first for row in hearts],
-        "content": [content_hash(row.path) for row in hearts],
-    }
-    write_json(folder / TRAINED_ON, hashes)
+    TrainingVideos.of(row.path for row in hearts).write(folder)
     card = {"format": FORMAT, "model": {"name": model["name"], "settings": dict(model.get("settings") or {})}, **scale}
     write_json(
         folder / CARD, {**card, "size": list(size), "ef_bias": ef_bias, "labelled": [row.name for row in hearts]}
@@ -143,7 +139,7 @@ def load_segmenter(folder: str | Path, *, device: str = "cpu") -> Segmenter:
         model = make_segmentation_model(card["model"]["name"], settings, 0)
         load_model(model, str(folder / WEIGHTS))
         height, width = (int(side) for side in card["size"])
-        made = hashlib.sha256((folder / WEIGHTS).read_bytes() + (folder / CARD).read_bytes()).hexdigest()[:16]
+        made = digest((folder / WEIGHTS).read_bytes(), (folder / CARD).read_bytes())
         return Segmenter(
             model,
             mean=card["mean"],

@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from echo_augment.augmentor.mcdm.codec import _split, decode, encode, load_codec
-from echo_augment.augmentor.mcdm.fingerprint import network_hash
+from echo_augment.augmentor.mcdm.fingerprint import hash_network
 from echo_augment.cache import EchoAugmentError
 
 
@@ -43,7 +43,7 @@ def test_the_hash_follows_weights_and_not_the_folder(tmp_path):
     for name in ("a", "b"):
         codec.save_pretrained(tmp_path / name)
     first, second = (load_codec(str(tmp_path / name)) for name in ("a", "b"))
-    assert network_hash(first) == network_hash(second) == network_hash(codec) != network_hash(published_kind(seed=1))
+    assert hash_network(first) == hash_network(second) == hash_network(codec) != hash_network(published_kind(seed=1))
 
 
 def test_a_hub_name_has_owner_name_and_perhaps_a_subfolder():

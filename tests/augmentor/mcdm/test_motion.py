@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.mcdm.flow import FlowTeacher, grid_weights, pool_flow
+from echo_augment.augmentor.mcdm.flow import FlowEstimator, grid_weights, pool_flow
 from echo_augment.augmentor.mcdm.hearts import make_heart, resample_indices
 from echo_augment.augmentor.mcdm.labels import donor_label
 from echo_augment.augmentor.mcdm.motion import flow_codes, pad_to, room, stretch
@@ -38,7 +38,7 @@ def test_bad_rate_and_short_video_are_named():
 def test_flow_teacher_sees_a_shift():
     rng = np.random.default_rng(0)
     image = np.kron(rng.integers(0, 255, (28, 28)), np.ones((4, 4))).astype(np.uint8)
-    flow = FlowTeacher()(image, np.roll(image, 2, axis=1))
+    flow = FlowEstimator()(image, np.roll(image, 2, axis=1))
     assert np.median(flow[0]) == pytest.approx(2, abs=0.3) and np.median(flow[1]) == pytest.approx(0, abs=0.3)
 
 

@@ -8,7 +8,6 @@ import torch
 
 from echo_augment.augmentor.mcdm.codec import build_codec, decode, encode, to_gray, to_unit
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
-from echo_augment.augmentor.mcdm.fingerprint import fingerprint, hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 
@@ -136,16 +135,3 @@ def test_bundled_weights_load_and_carry_their_card():
     assert size <= 20e6
     hashes = json.loads((BUNDLED / "training_hearts.json").read_text(encoding="utf-8"))
     assert len(hashes["content"]) == len(hashes["first"]) > 0
-
-
-def test_fingerprint_follows_weights_donors_sampler_and_code(tmp_path, monkeypatch):
-    (tmp_path / "config.json").write_text("{}")
-    first = hash_weights(tmp_path)
-    (tmp_path / "config.json").write_text("{ }")
-    assert hash_weights(tmp_path) != first
-    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8")
-    with monkeypatch.context() as other:
-        other.setattr("echo_augment.augmentor.mcdm.fingerprint.CLIP_CODE", -1)
-        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8") != base, "other code makes other clips"
-    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8")
-    assert len({base, fingerprint("w", ["a"], ["b", "c"], "ddim-8"), fingerprint("w", ["a", "b"], ["c"], "dpm-8")}) == 3

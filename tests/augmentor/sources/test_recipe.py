@@ -18,13 +18,13 @@ from mcdm.conftest import untrained  # noqa: F401  a fixture
 from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.augmentor.mcdm.fingerprint import hash_pipeline
 from echo_augment.augmentor.sources.process import Status, _clips
 from echo_augment.augmentor.sources.recipe import (
     GeneratorRecipe,
     Pairing,
     clip_shape,
     donor_rows,
-    hash_pipeline,
     portable_pipeline,
 )
 from echo_augment.cache import EchoClip

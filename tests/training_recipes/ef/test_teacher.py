@@ -8,7 +8,7 @@ from fakes.fill import READER, Brightness, grey
 from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data import content_hash, probe_video, read_table, read_video
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 from echo_augment.cache import EchoAugmentError, EchoClip
 from echo_augment.training_recipes.ef.teacher import Teacher
 from echo_augment.training_recipes.jobs.train_ef import run as train_ef_job

@@ -9,7 +9,7 @@ from fakes.fill import Painter, config
 
 from echo_augment.augmentor import CachedClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, content_hash, probe_video, read_table
-from echo_augment.augmentor.mcdm.clip_generator import TRAINED_ON
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.cache.merge import merge
 from echo_augment.training_recipes.filling.labels import label_words, read_label

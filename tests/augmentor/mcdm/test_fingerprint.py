@@ -1,0 +1,31 @@
+"""Hashes of weights: frozen values, since caches and runs of before are known by them."""
+
+from echo_augment.augmentor.mcdm.fingerprint import (
+    fingerprint,
+    hash_network,
+    hash_networks,
+    hash_pipeline,
+    hash_weights,
+)
+from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
+
+
+def test_hashes_of_the_bundled_generator_are_as_ever():
+    pipeline = MCDMPipeline.load("bundled")
+    assert hash_weights(BUNDLED) == "cbffc0fc88560705"
+    assert hash_network(pipeline.vae) == "baf8b69ffabca909" and hash_network(pipeline.denoiser) == "5a569d2c11f3ac87"
+    assert hash_networks(pipeline) == "e5ae0a18223ede1b"
+    assert hash_pipeline(pipeline) == "5d79642184347a57"
+
+
+def test_fingerprint_follows_weights_donors_sampler_and_code(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+    first = hash_weights(tmp_path)
+    (tmp_path / "config.json").write_text("{ }")
+    assert hash_weights(tmp_path) != first
+    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8")
+    with monkeypatch.context() as other:
+        other.setattr("echo_augment.augmentor.mcdm.fingerprint.CLIP_CODE", -1)
+        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8") != base, "other code makes other clips"
+    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8")
+    assert len({base, fingerprint("w", ["a"], ["b", "c"], "ddim-8"), fingerprint("w", ["a", "b"], ["c"], "dpm-8")}) == 3
