@@ -1,13 +1,13 @@
-"""Floor 1: the clip record, the clip store and the fill plan. Imports nothing of the other floors."""
+"""Floor 1: what a clip is and how it is kept: clips, stores, plans, fills. Imports no other floor."""
 
 from .clip import EchoClip, Provenance
 from .errors import EchoAugmentError
 from .export import export_echonet, export_webdataset
 from .fill import fill
-from .fill_summary import FillSummary
-from .maintenance import Damage, info, repair, verify
+from .maintenance import info, repair, verify
 from .merge import merge
 from .plan import Plan, PlanLine, make_plan
+from .results import Damage, FillSummary
 from .store import ClipStore
 from .writer import StoreWriter
 

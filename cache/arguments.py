@@ -10,7 +10,7 @@ from .errors import EchoAugmentError
 
 
 def nearest(word: object, words: Collection[str]) -> str | None:
-    """Return the one of ``words`` that ``word`` was probably meant to be, or None."""
+    """Return the word among ``words`` that is closest to ``word``, or None if none is close."""
     found = difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.6)
     return found[0] if found else None
 
@@ -19,28 +19,28 @@ def check_choice(name: str, value: str, choices: Sequence[str], *, remedy: str |
     """Return ``value`` if it is one of ``choices``.
 
     Args:
-        name: of the argument, for the message.
-        value: as given.
-        choices: that are allowed.
+        name: name of the argument, for the message.
+        value: value as given.
+        choices: allowed values.
         remedy: what to do instead; by default the nearest choice, if one is near.
 
     Raises:
-        EchoAugmentError: it is none of them.
+        EchoAugmentError: the value is none of the choices.
     """
     if isinstance(value, str) and value in choices:
         return value
     near = nearest(value, choices)
-    hint = remedy or (f"Did you mean {near}?" if near else None)
+    hint = remedy or (f"Did you mean {near}?" if near else "")
     raise EchoAugmentError(f"{name} must be one of {', '.join(choices)}, got {value!r}", hint)
 
 
 def is_whole(value: object) -> TypeGuard[SupportsIndex]:
-    """Return whether ``value`` is a whole number; True and False are none."""
+    """Return whether ``value`` is a whole number; True and False are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> TypeGuard[SupportsFloat]:
-    """Return whether ``value`` is a finite number; True and False are none."""
+    """Return whether ``value`` is a finite number; True and False are not."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -48,7 +48,7 @@ def check_whole(name: str, value: object, low: int = 0, high: int | None = None)
     """Return ``value`` as an int if it is a whole number from ``low`` to ``high``.
 
     Raises:
-        EchoAugmentError: it is no whole number, or out of the range.
+        EchoAugmentError: the value is no whole number, or out of range.
     """
     if is_whole(value) and low <= (number := value.__index__()) and (high is None or number <= high):
         return number
@@ -60,7 +60,7 @@ def check_seed(value: object, name: str = "seed") -> int:
     """Return ``value`` as an int if NumPy takes it as a seed.
 
     Raises:
-        EchoAugmentError: it is no whole number of at least 0.
+        EchoAugmentError: the value is no whole number of at least 0.
     """
     if is_whole(value) and (number := value.__index__()) >= 0:
         return number
@@ -73,15 +73,15 @@ def check_number(
     """Return ``value`` as a float if it is a finite number in ``[low, high]``.
 
     Args:
-        name: of the argument, for the message.
-        value: as given.
-        low: smallest value.
-        high: largest value.
+        name: name of the argument, for the message.
+        value: value as given.
+        low: smallest value allowed.
+        high: largest value allowed.
         above_low: whether ``low`` itself is refused.
-        unit: of the number, for the message: ``"EF points"``.
+        unit: unit of the number, for the message: ``"EF points"``.
 
     Raises:
-        EchoAugmentError: it is no number, or out of the range.
+        EchoAugmentError: the value is no number, or out of range.
     """
     if is_number(value):
         number = float(value)
@@ -99,6 +99,6 @@ def check_share(name: str, value: object) -> float:
     """Return ``value`` as a float if it is in [0, 1].
 
     Raises:
-        EchoAugmentError: it is not.
+        EchoAugmentError: the value is no number in [0, 1].
     """
     return check_number(name, value, 0, 1)

@@ -1,5 +1,6 @@
-"""The clip: frames and their rate, labels, and where they come from; and real or synthetic."""
+"""The clip: its frames and frame rate, its labels, its origin; and whether a store holds real or synthetic clips."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import EchoAugmentError
+from .system.files import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +16,14 @@ class Provenance:
     """Where a clip comes from; every field is plain JSON.
 
     Attributes:
-        motion_donor: name of the clip that gave the motion and the label.
-        appearance_donor: name of the clip that gave the reference frame.
-        seed: of the sampler's noise.
-        sampler: for instance ``"ddim-8"``.
-        preset: of the generator.
-        fingerprint: hash of generator weights, preset, donor list and code version.
+        motion_donor: name of the video that gave the motion and the label.
+        appearance_donor: name of the video that gave the reference frame.
+        seed: seed of the sampler's noise.
+        sampler: kind and steps, for instance ``"ddim-8"``.
+        preset: preset of the generator.
+        fingerprint: hash of generator weights, preset, donors and code version.
         label_policy: how the label was made, for instance ``"donor"``.
-        extra: anything else worth keeping (phase shift, tempo, ...).
+        extra: anything else worth keeping (phase shift, tempo, ...), as plain JSON.
     """
 
     motion_donor: str
@@ -33,9 +35,14 @@ class Provenance:
     label_policy: str = "donor"
     extra: dict[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fields as a JSON-able dict."""
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fields as plain JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Provenance":
+        """Return the provenance that :meth:`to_json` wrote."""
+        return cls(**value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,18 +50,23 @@ class EchoClip:
     """A clip with its labels.
 
     Attributes:
-        clip_id: unique in its cache.
+        clip_id: name, unique in its cache.
         frames: ``(T, H, W)`` uint8 grayscale.
         fps: frames per second, positive.
-        ef: ejection fraction in percent, 0 to 100; NaN where there is none.
-        ed_frame: index of the end-diastolic frame in ``frames``; -1 where unknown.
-        es_frame: index of the end-systolic frame in ``frames``; -1 where unknown.
-        confidence: of the label, 0 to 1.
+        ef: ejection fraction in percent, 0 to 100; NaN if unknown.
+        ed_frame: index of the end-diastolic frame in ``frames``; -1 if unknown.
+        es_frame: index of the end-systolic frame in ``frames``; -1 if unknown.
+        confidence: confidence in the label, 0 to 1.
         masks: LV masks ``(T, H, W)`` bool, or None.
-        provenance: donors, seeds, sampler, fingerprint; None for a real clip.
+        provenance: donors, seed, sampler, fingerprint; None for a real clip.
 
     Raises:
         EchoAugmentError: a shape, type or range that is not as above.
+
+    Example:
+        >>> clip = EchoClip("a4c-1", np.zeros((16, 112, 112), np.uint8), fps=50, ef=55.0, ed_frame=0, es_frame=9)
+        >>> clip.n_frames, clip.ef
+        (16, 55.0)
     """
 
     clip_id: str
@@ -80,7 +92,11 @@ class EchoClip:
             )
 
     def check_labels(self) -> None:
-        """Refuse labels out of their ranges."""
+        """Raise if a label is out of its range.
+
+        Raises:
+            EchoAugmentError: names clip, label and value.
+        """
         name = f"clip {self.clip_id!r}"
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise EchoAugmentError(f"{name}: fps must be positive, got {self.fps}")
@@ -98,23 +114,23 @@ class EchoClip:
         return len(self.frames)
 
     def take(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-        """The frames at ``indices``, ``(len(indices), H, W)``, as an array of their own."""
+        """Return a copy of the frames at ``indices``, ``(len(indices), H, W)``."""
         return self.frames[np.asarray(indices)]
 
 
-REAL = "real-video-1"  # the fingerprint of every store of real clips; the number is of the way they are packed
+REAL = "real-video-1"  # the fingerprint of every store of real clips; the number is the version of the packing
 
 
 def is_real(fingerprint: str) -> bool:
-    """Whether a store with this fingerprint holds a real data set's clips."""
+    """Return whether a store with this fingerprint holds the clips of a real dataset."""
     return fingerprint.startswith("real-video-")
 
 
 def refuse_real(folder: object, fingerprint: str) -> None:
-    """Refuse a store of real clips where synthetic ones are wanted.
+    """Raise if the store at ``folder`` holds real clips, where synthetic ones are wanted.
 
     Raises:
-        EchoAugmentError: it is one.
+        EchoAugmentError: its fingerprint is that of real clips.
     """
     if is_real(fingerprint):
         raise EchoAugmentError(

@@ -1,4 +1,4 @@
-"""The error a user may see: one line that names the thing, the value and the remedy."""
+"""The one error that users see: it names the file or argument, the value found and the remedy."""
 
 
 class EchoAugmentError(ValueError):

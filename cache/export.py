@@ -1,4 +1,4 @@
-"""A cache for scripts that cannot read it: a folder in EchoNet-Dynamic's layout, or tar shards for `webdataset`."""
+"""Export a cache for scripts that cannot read it: to EchoNet-Dynamic's layout, or to tar files for `webdataset`."""
 
 import csv
 import io
@@ -8,18 +8,19 @@ import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_whole
 from .clip import EchoClip, refuse_real
 from .errors import EchoAugmentError
 from .store import ClipStore
 from .system.files import atomic_path, write_json
 
-WriteVideo = Callable[[Path, npt.NDArray[np.uint8], float], Any]
+WriteVideo: TypeAlias = Callable[[Path, npt.NDArray[np.uint8], float], object]
 LIST = ("FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split")
 TRACINGS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 
@@ -27,20 +28,20 @@ TRACINGS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *, split: str = "TRAIN") -> int:
     """Write ``Videos/<id>.avi``, ``FileList.csv`` and ``VolumeTracings.csv``.
 
-    ESV and EDV stay empty: a generated clip has no pixel size in centimetres. Tracings come from the clips' masks, at
-    the ED and ES frame; a clip without masks has none, and the ``echonet`` package leaves out clips without tracings.
+    ESV and EDV stay empty: a generated clip has no pixel size in centimetres. Tracings come from the clips' masks at
+    the ED and ES frame; the ``echonet`` package skips clips without tracings.
 
     Args:
-        store: the cache.
-        out: folder; made where it is missing. Videos that are there already are kept, so that an export may be resumed.
+        store: cache to export.
+        out: folder to write; made if missing. Videos in it are kept, so that an export can be resumed.
         write_video: called with path, frames ``(T, H, W)`` uint8 and frames per second; must write atomically.
-        split: of every clip.
+        split: split written for every clip.
 
     Returns:
-        Number of clips that have tracings.
+        Number of clips with tracings.
 
     Raises:
-        EchoAugmentError: a damaged clip, a store of real clips, or an id that makes no file name.
+        EchoAugmentError: a damaged clip, a store of real clips, or an id that is no file name.
     """
     refuse_real(store.folder, store.fingerprint)
     videos = Path(out) / "Videos"
@@ -71,7 +72,7 @@ def _tracing_rows(clip: EchoClip) -> Iterator[tuple[Any, ...]]:
     es = clip.es_frame if clip.es_frame >= 0 else int(areas.argmin())
     if ed == es or min(areas[ed], areas[es]) < 20:
         return
-    for frame in sorted((ed, es), key=lambda frame: areas[frame]):  # echonet takes the last as the larger
+    for frame in sorted((ed, es), key=lambda frame: areas[frame]):  # echonet takes the last one for the larger
         for line in trace_mask(clip.masks[frame]):
             yield (f"{clip.clip_id}.avi", *(round(float(value), 3) for value in line), frame)
 
@@ -89,29 +90,28 @@ INDEX = "index.json"
 def export_webdataset(store: ClipStore, out: str | Path, *, shard_clips: int = 256) -> list[str]:
     """Write ``clips-000000.tar``, ... and ``index.json``.
 
-    A clip is the members ``<key>.json`` (labels and provenance), ``<key>.frames.npy`` (``(T, H, W)`` uint8) and, where
-    it has masks, ``<key>.masks.npy`` (``(T, H, W)`` bool), one after the other. ``key`` is the clip's id, with
-    percent signs for what would not do in a file name or, as a dot, part the key from the extension. In `webdataset`::
+    A clip is written as the members ``<key>.json`` (labels and provenance), ``<key>.frames.npy`` (``(T, H, W)`` uint8)
+    and, if it has masks, ``<key>.masks.npy`` (``(T, H, W)`` bool). ``key`` is the clip's id; dots and characters that
+    a file name cannot hold are percent-encoded. In `webdataset`::
 
         webdataset.WebDataset("clips-{000000..000003}.tar").decode().to_tuple("frames.npy", "json")
 
     The same cache gives the same bytes.
 
     Args:
-        store: the cache.
-        out: folder; made where it is missing.
-        shard_clips: clips in a tar at most.
+        store: cache to export.
+        out: folder to write; made if missing.
+        shard_clips: highest number of clips in a tar file.
 
     Returns:
         Names of the tar files.
 
     Raises:
-        EchoAugmentError: a damaged clip, a store of real clips, a folder with tar shards in it, a size below 1.
+        EchoAugmentError: a damaged clip, a store of real clips, a folder with tar files in it, a size below 1.
     """
     out = Path(out)
     refuse_real(store.folder, store.fingerprint)
-    if shard_clips < 1:
-        raise EchoAugmentError(f"a tar holds 1 clip or more, got {shard_clips}")
+    check_whole("shard_clips", shard_clips, 1)
     if any(out.glob("clips-*.tar")):
         raise EchoAugmentError(f"{out} holds tar shards already", "Export to an empty folder")
     names = []
@@ -128,15 +128,15 @@ def export_webdataset(store: ClipStore, out: str | Path, *, shard_clips: int = 2
 
 
 def key_of(clip_id: str) -> str:
-    """The key of a clip: its id where that has only letters, digits, ``_``, ``-`` and ``~``; see `quote`."""
+    """Return the key of a clip: its id, percent-encoded but for letters, digits, ``_``, ``-`` and ``~``."""
     return quote(clip_id, safe="").replace(".", "%2E")
 
 
 def members(clip: EchoClip) -> Iterator[tuple[str, bytes]]:
-    """``(name, content)`` of the files of one clip."""
+    """Yield ``(name, content)`` of the files of one clip."""
     labels = {name: getattr(clip, name) for name in ("clip_id", "fps", "ed_frame", "es_frame", "confidence")}
     labels["ef"] = None if math.isnan(clip.ef) else clip.ef
-    labels["provenance"] = clip.provenance.as_dict() if clip.provenance else None
+    labels["provenance"] = clip.provenance.to_json() if clip.provenance else None
     key = key_of(clip.clip_id)
     yield f"{key}.json", json.dumps(labels, allow_nan=False).encode()
     yield f"{key}.frames.npy", _npy(clip.frames)
@@ -154,16 +154,16 @@ CHORDS = 20
 
 
 def trace_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Long axis and 20 chords of a mask, as EchoNet-Dynamic's ``VolumeTracings.csv`` has them (Ouyang et al., 2020).
+    """Return long axis and 20 chords of a mask, as in EchoNet-Dynamic's ``VolumeTracings.csv`` (Ouyang et al., 2020).
 
-    The long axis is the mask's principal axis, from its upper end (the apex in an apical view) to its lower; the chords
-    stand on it at right angles at the middles of 20 slices of equal height.
+    The long axis is the mask's principal axis, from its upper end (the apex in an apical view) to its lower end; the
+    chords cross it at right angles in the middle of 20 slices of equal height.
 
     Args:
         mask: ``(H, W)`` bool.
 
     Returns:
-        ``(21, 4)``: x1, y1, x2, y2 in pixels; the long axis first, then the chords from apex to base.
+        x1, y1, x2, y2 in pixels, ``(21, 4)``: the long axis, then the chords from apex to base.
 
     Raises:
         EchoAugmentError: a mask of fewer than 20 pixels.
@@ -183,7 +183,7 @@ def trace_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     for k in range(CHORDS):
         at = low + (k + 0.5) * height
         near = aside[np.abs(along - at) <= max(height / 2, 0.75)]
-        if not len(near):  # a mask in pieces: no chord here
+        if not len(near):  # a mask in pieces has no chord here
             near = np.zeros(1)
         ends = near.max() + 0.5, near.min() - 0.5
         lines.append(np.concatenate([centre + at * axis + end * across for end in ends]))

@@ -1,4 +1,4 @@
-"""Filling a cache from a plan: resumable, gated, and never losing what is sealed."""
+"""Fill a cache from a plan: it can be resumed, gates judge every clip, and sealed clips are never lost."""
 
 import shutil
 import time
@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 from .clip import EchoClip
 from .errors import EchoAugmentError
-from .fill_summary import FillSummary
 from .gates import ClipGate, Gate, as_gates, judge
 from .generator import Generator
 from .manifest import list_shards, open_manifest
 from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
+from .results import FillSummary
 from .system.locks import hold
 from .system.signals import SafeStop
 from .writer import StoreWriter, clear_leavings
@@ -39,33 +39,48 @@ def fill(
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> FillSummary:
-    """Generate what the plan wants and the cache lacks. Run it again after anything: it goes on from what is sealed.
+    """Make the clips that the plan wants and the cache lacks. Run it again at any time: it goes on where it stopped.
 
     Args:
-        plan: the whole plan. It is kept as ``plan.jsonl`` in the folder; another one is refused there.
+        plan: the whole plan. It is kept as ``plan.jsonl`` in the folder, which accepts no other plan then.
         generate: makes the clips of some lines, in their order, with the lines' ids. An ``EchoAugmentError`` skips a
-            line (its batch is tried again line by line), counts it and refills it; anything else ends the fill, after
-            sealing.
-        folder: of the cache.
-        batch: lines given to ``generate`` at a time.
-        shard_clips: clips in a shard at most.
-        seal_seconds: clips are sealed when they are that old, so that a ``kill -9`` loses no more.
-        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
-        gates: each gets line and clip and returns None, or why the clip is rejected (``"label: teacher reads 61"``; the
-            part before the colon is what is counted); or it is a `echo_augment.cache.gates.Gate`, which gets a
-            whole batch. A rejected clip is recorded, never retried, and refilled from the plan's reserve. An error of
-            a gate ends the fill, after sealing.
-        rank: which of ``world`` processes this is; each takes its own lines.
-        world: processes that fill this folder together; the same number on every restart.
-        patience: seconds to wait where another process seems to fill this share: one that was killed on another
-            machine seems to for three minutes.
+            line (after its batch was tried line by line), counts it, and uses a reserve line; any other error ends the
+            fill, after sealing.
+        folder: folder of the cache.
+        batch: number of lines given to ``generate`` at a time.
+        shard_clips: highest number of clips in a shard.
+        seal_seconds: age at which clips are sealed; a ``kill -9`` loses no more than that.
+        compression: ``"lz4"``, ``"zstd"``, ``"gzip"`` or ``"none"``.
+        gates: functions that get line and clip and return None, or why the clip is rejected (``"label: teacher reads
+            61"``; the part before the colon is counted); or `echo_augment.cache.gates.Gate` objects, which get a whole
+            batch. A rejected clip is recorded, never tried again, and replaced from the plan's reserve. An error of a
+            gate ends the fill, after sealing.
+        rank: number of this process among ``world``; each takes lines of its own.
+        world: number of processes that fill this folder together; the same at every restart.
+        patience: seconds to wait for another process that seems to fill this share: one that was killed on another
+            machine still seems to for three minutes.
         progress: show a progress bar.
-        say: gets the estimate, before the bulk of the work starts.
+        say: called with the estimate of time and size, before most of the work starts.
+
+    Returns:
+        What was made, rejected and sealed.
 
     Raises:
         EchoAugmentError: another fill holds the folder; it belongs to another generator or plan; no line can be made;
             the disk is full or read-only.
-        KeyboardInterrupt: on Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2, after sealing what is whole.
+        KeyboardInterrupt: on Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2, after sealing.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from echo_augment.cache import make_plan
+        >>> def generate(lines):
+        ...     return [EchoClip(line.clip_id, np.zeros((4, 8, 8), np.uint8), fps=25) for line in lines]
+        >>> plan = make_plan({"low": 30.0, "high": 65.0}, ["low", "high"], n=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     summary = fill(plan, generate, folder, progress=False)
+        >>> summary.made, summary.complete
+        (2, True)
     """
     folder = Path(folder)
     started = time.monotonic()
@@ -98,7 +113,7 @@ def fill(
 
 
 class _GeneratorError(Exception):
-    """An OSError of the generator or of a gate, kept apart from those of the cache."""
+    """Carries an OSError of the generator or of a gate, to tell it from those of the cache."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(cause)
@@ -116,7 +131,7 @@ class _Fill:
         own = {line.clip_id for line in self.plan.lines + self.plan.reserve}
         self.sealed = {name for name in (bytes(value).decode() for value in manifest.table["id"]) if name in own}
         self.before, self.made = len(self.sealed), 0
-        self.unsure: list[tuple[str, str]] = []  # skips before the first success: the generator itself may be broken
+        self.unsure: list[tuple[str, str]] = []  # skips before the first clip: the generator may be broken
 
     def run(
         self,
@@ -195,7 +210,7 @@ class _Fill:
         return stored
 
     def _estimate(self, clips: Sequence[EchoClip], seconds: float, say: Callable[[str], None]) -> None:
-        """Say what the rest will take, from the first batch; the size is an upper bound, before compression."""
+        """Estimate the rest from the first batch and say it; the size is an upper bound, before compression."""
         left = len(self.plan.lines) - self.before - self.made
         if left == 0:
             return
@@ -204,8 +219,8 @@ class _Fill:
         raw = sum(clip.frames.nbytes + (clip.frames.size // 8 if clip.masks is not None else 0) for clip in clips)
         size = left * raw / len(clips)
         free = shutil.disk_usage(self.folder).free
-        over = self.sealed | self.rejections.reasons.keys()
-        untried = sum(line.clip_id not in over for line in self.plan.lines + self.plan.reserve)
+        done = self.sealed | self.rejections.reasons.keys()
+        untried = sum(line.clip_id not in done for line in self.plan.lines + self.plan.reserve)
         say(
             f"{self.before + self.made} of {len(self.plan.lines)} clips are there; the other {left} take about "
             f"{_minutes(left / passing * seconds)} and at most {size / 1e6:,.1f} MB ({free / 1e6:,.0f} MB are free)"
@@ -219,7 +234,7 @@ class _Fill:
         )
 
     def finish(self, writer: StoreWriter) -> None:
-        """Seal what is whole and put everything on disk."""
+        """Seal the open shards and sync everything to disk."""
         try:
             writer.seal()
         finally:
@@ -243,7 +258,7 @@ class _Fill:
 
 
 def _check_folder(plan: Plan, folder: Path) -> None:
-    """Refuse a folder of another generator or plan; leave this plan in a new one."""
+    """Raise if the folder belongs to another generator or plan; write this plan to a new one."""
     path = folder / PLAN
     if list_shards(folder):
         theirs = open_manifest(folder).fingerprint

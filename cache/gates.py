@@ -1,16 +1,17 @@
-"""Gates: what decides whether a clip enters a cache; the image gate; and the list of gates that a cache keeps."""
+"""Gates decide which clips enter a cache: their protocol, the image gate, and the file of gates that a cache keeps."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from .clip import EchoClip
 from .errors import EchoAugmentError
 from .plan import PlanLine
+from .system.files import JsonValue
 
 
 @runtime_checkable
@@ -67,14 +68,14 @@ DARK, FLAT, STILL, BRIGHT = 3.0, 4.0, 0.05, 200.0
 
 
 def image_gate(line: PlanLine, clip: EchoClip) -> str | None:
-    """Reject a clip that is no echocardiogram at first sight: black, white, without contrast, or without motion.
+    """Reject a clip that cannot be an echocardiogram: black, white, without contrast, or without motion.
 
     The limits, in grey levels, lie far outside real clips: six videos of EchoNet-Dynamic have means of 24 to 46, a
     standard deviation of 38 or more in every frame, and differences of 3.5 to 5.5 from frame to frame at 50 fps.
 
     Args:
-        line: not looked at.
-        clip: any clip of two or more frames.
+        line: ignored.
+        clip: clip to judge; motion is judged from two frames on.
 
     Returns:
         None, or ``"image: ..."`` with the figure.
@@ -92,29 +93,42 @@ def image_gate(line: PlanLine, clip: EchoClip) -> str | None:
 
 
 GATES = "gates.json"
-KNOWS = "knows"  # names of the hearts whose labels the gates' teachers learned from, where that is known
-IMAGE_ONLY: dict[str, Any] = {"image": True, "label": None, "privacy": None}
+KNOWS = "knows"  # names of the videos whose labels the gates' teachers learned from, if known
+IMAGE_ONLY: dict[str, JsonValue] = {"image": True, "label": None, "privacy": None}
 
 
-class GateFile(NamedTuple):
-    """What the file says.
+@dataclass(frozen=True, slots=True)
+class GateFile:
+    """The content of ``gates.json``.
 
     Attributes:
-        gates: settings and fingerprints of the gates, plain JSON.
-        limits: the numbers that follow from them; None where there is no file.
+        gates: settings and fingerprints of the gates, by name of the gate.
+        limits: the numbers that follow from them; None if the cache has no such file.
     """
 
-    gates: dict[str, Any]
-    limits: dict[str, Any] | None
+    gates: dict[str, JsonValue]
+    limits: dict[str, JsonValue] | None
 
+    @property
+    def chosen_by_labels(self) -> bool:
+        """Whether a net that learned from labels had a say in which clips passed: a teacher of EF, or of LV masks."""
+        label = self.gates.get("label")
+        taught = isinstance(label, Mapping) and label.get("teacher") is not None
+        return taught or self.gates.get("masks") is not None
 
-def chosen_by_labels(gates: dict[str, Any]) -> bool:
-    """Whether a net that learned from labels had a say in which clips passed: a teacher of EF, or of LV masks."""
-    return (gates.get("label") or {}).get("teacher") is not None or gates.get("masks") is not None
+    @property
+    def known_videos(self) -> frozenset[str] | None:
+        """Names of the videos whose labels the teachers learned from; None if the file does not tell."""
+        names = self.gates.get(KNOWS)
+        return frozenset(map(str, names)) if isinstance(names, Sequence) else None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the content as plain JSON."""
+        return {"gates": self.gates, "limits": self.limits}
 
 
 def read_gates(folder: Path) -> GateFile:
-    """The gates of a cache; without the file, those of a job that knew the image gate alone.
+    """Return the gates of a cache; without a ``gates.json``, the image gate alone.
 
     Raises:
         EchoAugmentError: the file is damaged.

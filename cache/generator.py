@@ -1,4 +1,4 @@
-"""What makes clips: the `Generator` of a fill and of a live source, one that knows its donors, and its wrappers."""
+"""What makes clips: the `Generator` of a fill and of a live source, one that knows its donors, and wrappers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from .plan import PlanLine
 
 
 class Generator(Protocol):
-    """Makes the clips of plan lines; a plain function is one."""
+    """Makes the clips of plan lines; a plain function will do."""
 
     def __call__(self, lines: Sequence[PlanLine], /) -> Sequence[EchoClip]:
         """Return the clips of some plan lines, in their order."""
@@ -32,8 +32,8 @@ class DonorGenerator(Generator, Protocol):
     """A generator that knows its donors, so that clips can be planned; `ClipGenerator` of MCDM is one.
 
     Attributes:
-        fingerprint: hash of everything that decides a clip beside its plan line.
-        sampler: for instance ``"ddim-8"``.
+        fingerprint: hash of everything that decides a clip apart from its plan line.
+        sampler: kind and steps, for instance ``"ddim-8"``.
     """
 
     fingerprint: str
@@ -41,7 +41,7 @@ class DonorGenerator(Generator, Protocol):
 
     @property
     def motion_donors(self) -> Mapping[str, float]:
-        """EF in percent by name, of the labelled TRAIN videos."""
+        """EF in percent of the labelled TRAIN videos, by name."""
         ...
 
     @property
@@ -59,8 +59,8 @@ class WrappedGenerator:
     """A generator that changes another one's clips, under a fingerprint of its own.
 
     Args:
-        generator: makes the clips; may be wrapped itself.
-        suffix: of the fingerprint: says all that decides the change; empty if it changes nothing.
+        generator: generator of the clips; may be a wrapped one.
+        suffix: appended to the fingerprint; says everything that decides the change, empty if nothing changes.
     """
 
     def __init__(self, generator: DonorGenerator, suffix: str) -> None:
@@ -72,13 +72,13 @@ class WrappedGenerator:
         self.appearance_donors = generator.appearance_donors
 
     def __getattr__(self, name: str) -> Any:
-        """Return what else the wrapped generator has, for gates: its ``pipeline``, ``frames``, ``fps``, .."""
-        if name == "generator":  # not there yet, while being unpickled
+        """Return another attribute of the wrapped generator; gates ask for ``pipeline``, ``frames``, ``fps``, ..."""
+        if name == "generator":  # not set yet while the wrapper is being unpickled
             raise AttributeError(name)
         return getattr(self.generator, name)
 
     def dress(self, clip: EchoClip) -> EchoClip:
-        """Return the clip under this generator's own fingerprint: what was changed is part of what it is."""
+        """Return the clip under this wrapper's fingerprint: the change is part of what made it."""
         if clip.provenance is None:
             return clip
         return replace(clip, provenance=replace(clip.provenance, fingerprint=self.fingerprint))

@@ -1,12 +1,10 @@
-"""Look after a cache: `info` describes it, `verify` finds all damage, `repair` keeps what is whole."""
+"""Look after a cache: `info` describes it, `verify` finds all damage, `repair` keeps the whole clips."""
 
 import contextlib
 import shutil
 import struct
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -15,6 +13,7 @@ from .errors import EchoAugmentError
 from .fill import PLAN
 from .manifest import MANIFEST, SHARDS, list_shards, load, open_manifest
 from .plan import Plan
+from .results import CacheInfo, Damage, LabelFigures, PlanProgress, Repair
 from .shard.preamble import CRC_AT, SIZE, check_file, damaged, find_gaps, read_gaps, unpack
 from .shard.reader import ShardReader
 from .shard.writer import TEMPORARY
@@ -26,53 +25,58 @@ from .writer import StoreWriter
 QUARANTINE = "quarantine"
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """One thing that is wrong.
+def info(folder: str | Path) -> CacheInfo:
+    """Return the figures of a cache: clips, shards, bytes, shapes, EF, fingerprint, and how far its plan is.
 
-    Attributes:
-        file: name of the shard, or of ``manifest.bin`` or ``plan.jsonl``.
-        clip_id: the damaged clip, or ``""`` where the damage is outside the clips.
-        what: in words.
+    Raises:
+        EchoAugmentError: no cache at ``folder``, or a damaged shard or plan.
     """
-
-    file: str
-    clip_id: str
-    what: str
-
-    def __str__(self) -> str:
-        return self.what
-
-
-def info(folder: str | Path) -> dict[str, Any]:
-    """Figures of a cache: clips, shards, bytes, shapes, EF, fingerprint, and how far its plan is."""
     store = ClipStore(folder)
     efs = store.ef[store.ef == store.ef]
     sizes = list_shards(store.folder)
-    shapes = sorted({check_file(store.folder / SHARDS / name).shape for name in sizes})
-    figures: dict[str, Any] = {
-        "clips": len(store),
-        "shards": len(sizes),
-        "bytes": sum(sizes.values()),
-        "shapes": [list(shape) for shape in shapes],
-        "kind": "real" if is_real(store.fingerprint) else "synthetic",
-        "fingerprint": store.fingerprint,
-        "ef": {"labelled": len(efs)},
-    }
+    labels = LabelFigures(labelled=len(efs))
     if len(efs):
-        figures["ef"] |= {"mean": float(efs.mean()), "min": float(efs.min()), "max": float(efs.max())}
+        labels = LabelFigures(labelled=len(efs), mean=float(efs.mean()), min=float(efs.min()), max=float(efs.max()))
+    progress = None
     if (store.folder / PLAN).exists():
         plan = Plan.load(store.folder / PLAN)
-        there = sum(line.clip_id in store.ids for line in plan.lines + plan.reserve)
-        figures["plan"] = {"wanted": len(plan.lines), "sealed": there, **dict(plan.settings)}
-    return figures
+        sealed = sum(line.clip_id in store.ids for line in plan.lines + plan.reserve)
+        progress = PlanProgress(wanted=len(plan.lines), sealed=sealed, settings=dict(plan.settings))
+    return CacheInfo(
+        clips=len(store),
+        shards=len(sizes),
+        bytes=sum(sizes.values()),
+        shapes=tuple(sorted({check_file(store.folder / SHARDS / name).shape for name in sizes})),
+        kind="real" if is_real(store.fingerprint) else "synthetic",
+        fingerprint=store.fingerprint,
+        ef=labels,
+        plan=progress,
+    )
 
 
 def verify(folder: str | Path, *, progress: bool = False) -> list[Damage]:
-    """Read every byte of a cache and say what does not match its checksum; an empty list means that all is well.
+    """Read every byte of a cache and return all that does not match its checksum; an empty list if it is whole.
+
+    Args:
+        folder: folder of the cache.
+        progress: show a progress bar.
 
     Raises:
         EchoAugmentError: no such folder.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from echo_augment.cache import EchoClip
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with StoreWriter(folder) as writer:
+        ...         writer.add(EchoClip("a", np.zeros((4, 8, 8), np.uint8), fps=25))
+        ...     shard = writer.sealed[0]
+        ...     whole = verify(folder)
+        ...     size = shard.write_bytes(shard.read_bytes()[:-1])
+        ...     broken = verify(folder)
+        >>> whole, len(broken)
+        ([], 1)
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -96,7 +100,7 @@ def verify(folder: str | Path, *, progress: bool = False) -> list[Damage]:
 
 
 def verify_shard(path: Path) -> list[Damage]:
-    """What is wrong in one shard. Preamble, tables and clips together are every byte of it."""
+    """Return what is wrong in one shard; preamble, tables and clips together are every byte of it."""
     found = []
     try:
         with contextlib.closing(ShardReader(path)) as reader:
@@ -114,20 +118,15 @@ def verify_shard(path: Path) -> list[Damage]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What a repair did: shards put into quarantine, clips kept from them, clips lost with them."""
-
-    shards: tuple[str, ...]
-    kept: int
-    lost: tuple[Damage, ...]
-
-
 def repair(folder: str | Path, *, progress: bool = False) -> Repair:
-    """Keep every whole clip of damaged shards in new shards; move the damaged ones to ``quarantine/``.
+    """Write the whole clips of damaged shards to new shards, and move the damaged ones to ``quarantine/``.
 
-    Clips that are lost are no longer in the cache, so that the next fill makes them again. A single flipped bit in the
-    tables of a shard is mended from its checksum, and then loses no clip. May be killed and run again.
+    Lost clips are no longer in the cache, so that the next fill makes them again. A single flipped bit in the tables of
+    a shard is mended from its checksum, and loses no clip. May be killed and run again.
+
+    Args:
+        folder: folder of the cache.
+        progress: show a progress bar.
 
     Raises:
         EchoAugmentError: no such folder, or a fill is going on in it.
@@ -146,7 +145,7 @@ def repair(folder: str | Path, *, progress: bool = False) -> Repair:
             shutil.copyfile(path, folder / QUARANTINE / name)
             clips, sealed = _salvage(path, folder)
             kept += clips
-            if path not in sealed:  # a shard that was mended whole has its old name
+            if path not in sealed:  # a mended shard gets its old name back
                 path.unlink()
             sync_folder(folder / SHARDS)
             moved.append(name)
@@ -160,7 +159,7 @@ def repair(folder: str | Path, *, progress: bool = False) -> Repair:
 
 
 def _salvage(path: Path, folder: Path) -> tuple[int, list[Path]]:
-    """Write the whole clips of a damaged shard to a new one; their number, and the new shard."""
+    """Write the whole clips of a damaged shard to a new one; return their number, and the new shard."""
     kept = 0
     with tempfile.TemporaryDirectory(prefix=".repair-", dir=folder) as scratch:
         copy = Path(scratch) / SHARDS / path.name
@@ -182,14 +181,14 @@ def _salvage(path: Path, folder: Path) -> tuple[int, list[Path]]:
             ) as writer,
         ):
             for row in range(len(reader)):
-                with contextlib.suppress(EchoAugmentError):  # verify_shard has said it already
+                with contextlib.suppress(EchoAugmentError):  # verify_shard has reported it
                     writer.add(reader.clip(row))
                     kept += 1
     return kept, writer.sealed
 
 
 def mend(path: Path) -> bool:
-    """Mend one flipped bit in the preamble and one in the tables of a shard, in place; whether that was possible."""
+    """Mend one flipped bit in the preamble and one in the tables of a shard, in place; return whether it worked."""
     with path.open("r+b") as file:
         size = file.seek(0, 2)
         file.seek(0)
@@ -226,13 +225,13 @@ MAX_BYTES = 1 << 22
 
 
 def mend_single_flip(data: bytes, crc: int) -> bytes | None:
-    """``data`` with the one bit flipped that makes its CRC-32 equal to ``crc``, or None where no single bit does.
+    """Return ``data`` with the one bit flipped that makes its CRC-32 equal to ``crc``, or None if no single bit does.
 
-    A CRC is linear: the difference of two checksums depends on the position of the flipped bit, counted from the end,
-    and on nothing else. So the differences of all positions are stepped through, one shift each.
+    A CRC is linear: the difference of two checksums depends only on the position of the flipped bit, counted from the
+    end. So the loop steps through the differences of all positions, one shift each.
 
     Args:
-        data: at most 4 MiB.
+        data: damaged bytes, at most 4 MiB.
         crc: CRC-32 of the undamaged bytes.
     """
     wanted = crc32(data) ^ crc
@@ -240,7 +239,7 @@ def mend_single_flip(data: bytes, crc: int) -> bytes | None:
         return data
     if len(data) > MAX_BYTES:
         return None
-    # A flipped top bit of the last byte (bit 7, the last that enters the register) changes the checksum by this.
+    # How the checksum changes if the top bit of the last byte flips, the last bit that enters the register.
     state = POLYNOMIAL
     for position in range(len(data) * 8):
         if state == wanted:

@@ -1,9 +1,9 @@
-"""Which clip lies where: a small sorted table that opens at once, and is made from the shards whenever it is not true.
+"""The manifest says which clip lies where: a small sorted table that opens at once and is rebuilt if it is outdated.
 
 One file: a magic number, the version, a JSON header with the shards' names and sizes, and the table as it lies in
-memory. It is memory-mapped, so a million clips cost each process nothing, and several workers share the pages. The
-shards are the truth: sealed shards never change and their names follow from their content, so a manifest is true
-exactly when it lists the shards that are there with the sizes they have.
+memory. It is memory-mapped, so a million clips cost a process no memory of its own, and workers share the pages. The
+shards are the truth: sealed shards never change and their names follow from their content, so a manifest is up to date
+exactly if it lists the shards in the folder with their sizes.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class Manifest:
             percent.
         shards: file names, sorted.
         sizes: bytes of each shard.
-        fingerprint: the one that all shards carry.
+        fingerprint: fingerprint that all shards carry.
         doubled: clips left out because an earlier shard holds the same id.
     """
 
@@ -53,12 +53,12 @@ class Manifest:
 
 
 def table_type(id_bytes: int) -> np.dtype[Any]:
-    """The table's type for ids of up to ``id_bytes`` bytes of UTF-8."""
+    """Return the table's type for ids of up to ``id_bytes`` bytes of UTF-8."""
     return np.dtype([("id", f"S{max(1, id_bytes)}"), ("shard", "<i4"), ("row", "<i4"), ("ef", "<f4")])
 
 
 def list_shards(folder: Path) -> dict[str, int]:
-    """Name and size of every sealed shard of a cache, sorted by name. An empty or new cache has none."""
+    """Return name and size of every sealed shard of a cache, sorted by name; empty for a new cache."""
     try:
         with os.scandir(Path(folder) / SHARDS) as entries:
             found = {entry.name: entry.stat().st_size for entry in entries if _is_sealed(entry.name)}
@@ -72,12 +72,12 @@ def _is_sealed(name: str) -> bool:
 
 
 def build(folder: Path, shards: dict[str, int], known: Manifest | None = None) -> Manifest:
-    """Make the manifest from the shards; what ``known`` lists already is not read again.
+    """Make the manifest from the shards; those that ``known`` lists are not read again.
 
     Args:
-        folder: of the cache.
+        folder: folder of the cache.
         shards: names and sizes, from :func:`list_shards`.
-        known: an older manifest, or None.
+        known: older manifest, or None.
 
     Raises:
         EchoAugmentError: a damaged shard, or shards with different fingerprints.
@@ -150,7 +150,7 @@ def _checksum(header: bytes, table: npt.NDArray[np.void]) -> int:
 
 
 def load(folder: Path) -> Manifest | None:
-    """The stored manifest, memory-mapped, or None where there is none that is whole and of this version."""
+    """Return the stored manifest, memory-mapped; None if it is missing, damaged or of another version."""
     path = Path(folder) / MANIFEST
     try:
         with path.open("rb") as file:
@@ -178,10 +178,10 @@ def load(folder: Path) -> Manifest | None:
 
 
 def open_manifest(folder: Path, only: Iterable[str] | None = None) -> Manifest:
-    """The true manifest of a cache: the stored one where it is true, else made from the shards and stored if possible.
+    """Return the manifest of a cache: the stored one if it is up to date, else one made from the shards and stored.
 
     Args:
-        folder: of the cache.
+        folder: folder of the cache.
         only: shard names to restrict it to: the snapshot that another process opened.
 
     Raises:
@@ -191,7 +191,7 @@ def open_manifest(folder: Path, only: Iterable[str] | None = None) -> Manifest:
     there, manifest = list_shards(folder), load(folder)
     if manifest is None or dict(zip(manifest.shards, manifest.sizes, strict=True)) != there:
         manifest = build(folder, there, manifest)
-        with contextlib.suppress(OSError):  # a read-only cache, a full disk: the manifest then lives in memory only
+        with contextlib.suppress(OSError):  # read-only cache or full disk: the manifest stays in memory only
             save(folder, manifest)
     if only is None or set(only) == set(manifest.shards):
         return manifest
@@ -203,7 +203,7 @@ def open_manifest(folder: Path, only: Iterable[str] | None = None) -> Manifest:
 
 
 def check_shards(folder: Path) -> dict[str, str]:
-    """What is wrong with each shard whose preamble, table or structures are damaged; clips are not looked at."""
+    """Return what is wrong with each shard whose preamble, table or structures are damaged; clips are not read."""
     found = {}
     for name in list_shards(folder):
         try:

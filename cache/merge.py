@@ -1,11 +1,10 @@
-"""Joining caches of one generator."""
+"""Join caches of one generator."""
 
 import contextlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .errors import EchoAugmentError
 from .fill import PLAN
@@ -21,17 +20,18 @@ from .writer import StoreWriter
 
 
 def merge(sources: Sequence[str | Path], out: str | Path) -> int:
-    """Bring the clips of several caches into one; the sources are left as they are.
+    """Copy the clips of several caches into one; the sources do not change.
 
-    Every shard is verified before it is taken. A shard of new clips is copied as it is; of a shard with some clips
-    that are there already, the others are written anew, so that no id comes twice. May be killed and run again.
+    Every shard is verified before it is copied. A shard of new clips is copied as a file; from a shard with some clips
+    that ``out`` holds already, the others are written to a new shard, so that no id comes twice. May be killed and run
+    again.
 
     Args:
         sources: cache folders.
         out: folder of the joined cache; may hold clips already.
 
     Returns:
-        Number of clips that were added.
+        Number of clips added.
 
     Raises:
         EchoAugmentError: another fingerprint, other gates, a damaged shard, no such folder, or a fill is going on in
@@ -52,13 +52,13 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> int:
         before = len(there)
         for store in stores:
             for name in store.shards:
-                _take(store.folder / SHARDS / name, out, there)
+                _add_shard(store.folder / SHARDS / name, out, there)
         open_manifest(out)
     return len(there) - before
 
 
 def _agree_on_gates(sources: Sequence[Path], out: Path, *, started: bool) -> None:
-    """Refuse clips that passed other gates than the rest, and leave the gates of all of them in ``out``."""
+    """Raise if the clips passed different gates; write the gates of all of them to ``out``."""
     told = [("the merged cache", out)] if started or (out / PLAN).exists() else []
     files = {name: read_gates(folder) for name, folder in [*told, *((str(folder), folder) for folder in sources)]}
     found = list(files.values())
@@ -67,11 +67,11 @@ def _agree_on_gates(sources: Sequence[Path], out: Path, *, started: bool) -> Non
         raise EchoAugmentError(f"caches filled with different gates cannot be merged ({listed})", "Keep them apart")
     known = next((one for one in found if one.limits is not None), None)
     if known is not None and not (told and (out / GATES).exists()):
-        write_json(out / GATES, known._asdict())
+        write_json(out / GATES, known.to_json())
 
 
-def _take(path: Path, out: Path, there: set[str]) -> None:
-    """Bring the clips of one shard that are not ``there`` yet, and add them to it."""
+def _add_shard(path: Path, out: Path, there: set[str]) -> None:
+    """Copy the clips of one shard whose ids are not in ``there``, and add these ids to it."""
     with contextlib.closing(ShardReader(path)) as reader:
         names = [reader.name(row) for row in range(len(reader))]
         new = [row for row, name in enumerate(names) if name not in there and name not in names[:row]]
@@ -83,9 +83,13 @@ def _take(path: Path, out: Path, there: set[str]) -> None:
         if len(new) == len(names):
             _copy(path, out / SHARDS)
         else:
-            options: dict[str, Any] = {"fingerprint": reader.preamble.fingerprint, "compression": reader.compression}
-            options["round_frames"] = reader.preamble.shape[0]
-            with StoreWriter(out, shard_clips=len(new), **options) as writer:
+            with StoreWriter(
+                out,
+                shard_clips=len(new),
+                fingerprint=reader.preamble.fingerprint,
+                compression=reader.compression,
+                round_frames=reader.preamble.shape[0],
+            ) as writer:
                 for row in new:
                     writer.add(reader.clip(row))
         there.update(names[row] for row in new)

@@ -1,4 +1,4 @@
-"""The plan of a fill: which motion meets which appearance, decided before anything is generated."""
+"""The plan of a fill pairs motion donors with appearance donors before anything is generated."""
 
 import hashlib
 import json
@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import check_choice, check_number, check_seed, check_whole
 from .errors import EchoAugmentError
 from .system.files import atomic_path
 
 
 @dataclass(frozen=True, slots=True)
 class PlanLine:
-    """What to generate. The same line and the same generator make the same clip.
+    """One clip to generate. The same line and the same generator make the same clip.
 
     Attributes:
-        clip_id: unique in the plan.
-        motion_donor: gives the motion and the label.
-        appearance_donor: gives the reference frame.
-        seed: of the sampler's noise.
-        sampler: for instance ``"ddim-8"``.
+        clip_id: id of the clip, unique in the plan.
+        motion_donor: name of the video that gives the motion and the label.
+        appearance_donor: name of the video that gives the reference frame.
+        seed: seed of the sampler's noise.
+        sampler: kind and steps, for instance ``"ddim-8"``.
     """
 
     clip_id: str
@@ -40,23 +41,23 @@ STRATUM = 5.0  # percent of EF
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Lines to fill, and lines in reserve that stand in for rejected ones.
+    """The lines to fill, and reserve lines that replace rejected ones.
 
     Attributes:
-        lines: one for each clip that is wanted.
-        reserve: taken in order when a gate rejects a clip.
-        fingerprint: of the generator that the plan is for.
-        settings: what it was made from, as plain JSON.
+        lines: a line for each wanted clip.
+        reserve: spare lines, used in order when a gate rejects a clip.
+        fingerprint: fingerprint of the generator that the plan is for.
+        settings: names and values of what the plan was made from.
     """
 
     lines: tuple[PlanLine, ...]
     reserve: tuple[PlanLine, ...] = ()
     fingerprint: str = ""
-    settings: tuple[tuple[str, Any], ...] = ()
+    settings: tuple[tuple[str, int | float | str], ...] = ()
 
     @property
     def digest(self) -> str:
-        """Hash of everything in the plan."""
+        """Hash over everything in the plan."""
         return _digest(
             [astuple(line) for line in self.lines + self.reserve],
             len(self.lines),
@@ -65,12 +66,11 @@ class Plan:
         )
 
     def remaining(self, sealed: set[str] | frozenset[str], rejected: set[str] | frozenset[str]) -> list[PlanLine]:
-        """The lines still to do, in order: the plan minus what is sealed, refilled from the reserve for what was
-        rejected.
+        """Return the unfinished lines, in order; a reserve line takes the place of each rejected one.
 
         Args:
-            sealed: clip ids that are in the cache.
-            rejected: clip ids that were generated and refused; not tried again.
+            sealed: ids of the clips in the cache.
+            rejected: ids of the clips that were made and rejected; they are not tried again.
         """
         over = sealed | rejected
         todo = [line for line in self.lines if line.clip_id not in over]
@@ -79,7 +79,7 @@ class Plan:
         return todo + spare[: max(0, len(self.lines) - done - len(todo))]
 
     def share(self, rank: int, world: int) -> "Plan":
-        """The part of one of ``world`` processes; the parts are disjoint and together are the plan.
+        """Return the part of process ``rank`` of ``world``; the parts are disjoint and together are the plan.
 
         Raises:
             EchoAugmentError: a rank outside ``0..world - 1``.
@@ -103,7 +103,7 @@ class Plan:
         """Read a plan that :meth:`save` wrote.
 
         Raises:
-            EchoAugmentError: it is not a plan, or it was changed or damaged.
+            EchoAugmentError: the file is not a plan, or it was changed or damaged.
         """
         try:
             with Path(path).open(encoding="utf-8") as file:
@@ -133,64 +133,75 @@ def make_plan(
     sampler: str = "",
     fingerprint: str = "",
 ) -> Plan:
-    """Pair motions with appearances; a pure function of its arguments.
+    """Pair motion donors with appearance donors; a pure function of its arguments.
 
-    Every motion donor is used equally often (``balance="natural"``: the clips' EF are spread as the donors' are), or
-    every stratum of 5 percent EF is (``"uniform"``: the rare low EF become as frequent as the others). Appearances are
-    dealt out evenly. No pair comes twice, and no heart is paired with itself, as long as there are enough hearts:
-    beyond ``M * (A - 1)`` lines the pairs come again with other seeds; a lone heart is paired with itself. Lines are
-    shuffled, so that an interrupted fill is a fair sample of the whole.
+    With ``balance="natural"`` every motion donor is used equally often, so the clips' EF are spread as the donors' are;
+    with ``"uniform"`` every stratum of 5 percent EF is, so rare low EF become as frequent as the others. Appearance
+    donors are used evenly. No pair comes twice and no video is paired with itself as long as there are enough videos:
+    beyond ``M * (A - 1)`` lines the pairs come again with other seeds, and a single video is paired with itself. Lines
+    are shuffled, so that an interrupted fill is a fair sample of the whole.
 
     Args:
-        motion_donors: EF in percent by clip name.
-        appearance_donors: clip names; all different.
-        n: clips wanted.
-        seed: of the pairing; also gives every line its own seed.
-        balance: ``natural`` or ``uniform``.
+        motion_donors: EF in percent by name of the video.
+        appearance_donors: names of videos, each once.
+        n: number of clips wanted.
+        seed: seed of the pairing; also gives every line its own seed.
+        balance: ``"natural"`` or ``"uniform"``.
         reserve: spare lines as a share of ``n``, for clips that a gate rejects.
-        sampler: written into each line, for instance ``"ddim-8"``.
-        fingerprint: of the generator.
+        sampler: kind and steps, written into each line, for instance ``"ddim-8"``.
+        fingerprint: fingerprint of the generator.
 
     Raises:
         EchoAugmentError: no donors, an EF that is no percentage, or an argument out of range.
+
+    Example:
+        >>> plan = make_plan({"low": 30.0, "high": 65.0}, ["low", "high"], n=2, reserve=0)
+        >>> sorted((line.motion_donor, line.appearance_donor) for line in plan.lines)
+        [('high', 'low'), ('low', 'high')]
     """
-    _check(motion_donors, appearance_donors, n, balance, reserve)
+    _check(motion_donors, appearance_donors, n, seed, balance, reserve)
     total = n + int(np.ceil(n * reserve))
     rng = np.random.default_rng([seed, n])
-    names, looks = sorted(motion_donors), sorted(appearance_donors)
+    names, references = sorted(motion_donors), sorted(appearance_donors)
     names = [names[k] for k in rng.permutation(len(names))]
-    looks = [looks[k] for k in rng.permutation(len(looks))]
-    partners = np.array([len(looks) - (name in looks) for name in names])
+    references = [references[k] for k in rng.permutation(len(references))]
+    partners = np.array([len(references) - (name in references) for name in names])
     if not partners.any():
-        partners += 1  # a lone heart
+        partners += 1  # a single video
     strata = np.array([motion_donors[name] // STRATUM if balance == "uniform" else 0 for name in names])
     pairs: list[tuple[str, str]] = []
     while len(pairs) < total:  # one turn, unless there are fewer pairs than lines
         counts = share_out(strata, partners, min(total - len(pairs), int(partners.sum())))
-        pairs += _deal(names, looks, counts, len(pairs))
+        pairs += _deal(names, references, counts, len(pairs))
     order = rng.permutation(total)
     seeds = rng.integers(0, 2**31 - 1, total)
-    settings = {"n": n, "seed": seed, "balance": balance, "reserve": reserve, "sampler": sampler}
-    tag = _digest(sorted(motion_donors.items()), looks, settings, fingerprint)[:8]
+    settings: dict[str, int | float | str] = {
+        "n": n,
+        "seed": seed,
+        "balance": balance,
+        "reserve": reserve,
+        "sampler": sampler,
+    }
+    tag = _digest(sorted(motion_donors.items()), references, settings, fingerprint)[:8]
     lines = []
     for k in range(total):
-        motion, look = pairs[order[k]]
-        lines.append(PlanLine(f"{tag}-{k:07d}", motion, look, int(seeds[k]), sampler))
+        motion, appearance = pairs[order[k]]
+        lines.append(PlanLine(f"{tag}-{k:07d}", motion, appearance, int(seeds[k]), sampler))
     return Plan(tuple(lines[:n]), tuple(lines[n:]), fingerprint, tuple(settings.items()))
 
 
 def share_out(strata: npt.NDArray[np.float64], limits: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
-    """How often each donor is used: strata equally often, donors inside a stratum equally often, none above its limit.
+    """Return how often each donor is used: strata equally often, donors of a stratum equally often.
 
-    What a stratum cannot take because all its donors are at their limits goes to the others.
+    No donor is used above its limit; what a stratum cannot take for that reason goes to the others.
 
     Args:
-        strata: ``(M,)`` stratum of each donor.
-        limits: ``(M,)`` uses at most.
+        strata: stratum of each donor, ``(M,)``.
+        limits: highest number of uses of each donor, ``(M,)``.
         total: uses to share out; at most the sum of ``limits``.
 
     Returns:
-        ``(M,)`` uses; their sum is ``total``.
+        Uses of each donor, ``(M,)``; their sum is ``total``.
     """
     codes = np.unique(strata, return_inverse=True)[1]
     rooms = np.bincount(codes, weights=limits).astype(np.int64)
@@ -202,9 +213,9 @@ def share_out(strata: npt.NDArray[np.float64], limits: npt.NDArray[np.int64], to
 
 
 def _level(limits: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
-    """Fill vessels of sizes ``limits`` with ``total`` units to one level; the rest goes to the first with room."""
+    """Share ``total`` out evenly up to ``limits``, as water fills vessels; the rest goes to the first with room."""
     low, high = 0, int(limits.max(initial=0))
-    while low < high:  # the highest level that does not take more than there is
+    while low < high:  # the highest level that needs no more than ``total``
         middle = (low + high + 1) // 2
         low, high = (middle, high) if np.minimum(limits, middle).sum() <= total else (low, middle - 1)
     counts = np.minimum(limits, low)
@@ -213,36 +224,36 @@ def _level(limits: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
 
 
 def _deal(
-    names: Sequence[str], looks: Sequence[str], counts: npt.NDArray[np.int64], start: int
+    names: Sequence[str], references: Sequence[str], counts: npt.NDArray[np.int64], start: int
 ) -> list[tuple[str, str]]:
-    """Give each name its next ``count`` looks from the circle, so that looks are used evenly and none meets itself."""
-    pairs, at = [], start % len(looks)
+    """Give each motion donor the next ``count`` appearance donors in turn, itself left out, so that all are used."""
+    pairs, at = [], start % len(references)
     for name, count in zip(names, counts, strict=True):
-        hand = [looks[(at + k) % len(looks)] for k in range(min(int(count) + 1, len(looks)))]
-        others = [look for look in hand if look != name] or hand
-        pairs += [(name, look) for look in others[: int(count)]]
+        hand = [references[(at + k) % len(references)] for k in range(min(int(count) + 1, len(references)))]
+        others = [other for other in hand if other != name] or hand
+        pairs += [(name, other) for other in others[: int(count)]]
         at += int(count)
     return pairs
 
 
-def _check(motion: Mapping[str, float], looks: Sequence[str], n: int, balance: str, reserve: float) -> None:
-    if not motion or not looks:
+def _check(
+    motion: Mapping[str, float], references: Sequence[str], n: int, seed: int, balance: str, reserve: float
+) -> None:
+    if not motion or not references:
         raise EchoAugmentError(
-            f"a plan needs donors, got {len(motion)} of motion and {len(looks)} of appearance",
+            f"a plan needs donors, got {len(motion)} of motion and {len(references)} of appearance",
             "Check the TRAIN split and its EF labels",
         )
     bad = [(name, ef) for name, ef in motion.items() if not 0 <= ef <= 100]
     if bad:
         raise EchoAugmentError(f"motion donor {bad[0][0]!r} has an EF of {bad[0][1]}; it must be in [0, 100] percent")
-    twice = [name for name, times in Counter(looks).items() if times > 1]
+    twice = [name for name, times in Counter(references).items() if times > 1]
     if twice:
         raise EchoAugmentError(f"appearance donor {twice[0]!r} is listed twice")
-    if n < 1:
-        raise EchoAugmentError(f"n must be 1 or more, got {n}")
-    if balance not in BALANCES:
-        raise EchoAugmentError(f"balance must be one of {', '.join(BALANCES)}, got {balance!r}")
-    if not 0 <= reserve <= 100:
-        raise EchoAugmentError(f"reserve must be in [0, 100] times n, got {reserve}")
+    check_whole("n", n, 1)
+    check_seed(seed)
+    check_choice("balance", balance, BALANCES)
+    check_number("reserve", reserve, 0, 100, unit="times n")
 
 
 def _digest(*parts: Any) -> str:

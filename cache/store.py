@@ -1,9 +1,9 @@
-"""Reading a cache: clip ``i`` in constant time, from any process, never a damaged one."""
+"""Read a cache: clip ``i`` in constant time, from any process, never a damaged one."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ MAX_OPEN = 256  # open files; 1,024 file handles a process are usual
 
 
 class ClipIds(Sequence[str]):
-    """The ids of a cache in its order (sorted), decoded only when asked for."""
+    """The sorted ids of a cache, decoded only when asked for."""
 
     def __init__(self, column: npt.NDArray[np.bytes_]) -> None:
         self._column = column
@@ -38,7 +38,7 @@ class ClipIds(Sequence[str]):
         return isinstance(value, str) and self.find(value) >= 0
 
     def find(self, value: str) -> int:
-        """Position of an id, or -1."""
+        """Return the position of an id, or -1."""
         text = value.encode()
         k = int(np.searchsorted(self._column, np.bytes_(text)))
         return k if k < len(self._column) and bytes(self._column[k]) == text else -1
@@ -47,21 +47,28 @@ class ClipIds(Sequence[str]):
 class ClipStore(Sequence[EchoClip]):
     """A cache of clips, as it was when it was opened.
 
-    ``store[i]`` reads, checks and returns clip ``i``; the order is by clip id, so that it is the same however the
-    cache was filled. Only sealed shards are seen. The store pickles (to a path and the names of its shards) and
-    survives fork: each process opens its own files when it first reads. A fill or merge that goes on meanwhile does
-    not change an open store.
+    ``store[i]`` reads, checks and returns clip ``i``. Clips are sorted by id, so that the order does not depend on how
+    the cache was filled. Only sealed shards are read. The store pickles to a path and the names of its shards, and
+    survives fork: each process opens its own files when it first reads. A fill or merge in the meantime does not change
+    an open store.
 
     Args:
-        folder: of the cache.
+        folder: folder of the cache.
 
     Raises:
         EchoAugmentError: no such folder, a damaged shard, or shards of different generators. Reading raises it for a
             clip that does not match its checksum, naming shard, clip and remedy.
 
     Example:
-        >>> store = ClipStore("cache/dynamic")                     # doctest: +SKIP
-        >>> store[0].frames.shape, store.ef.mean()                 # doctest: +SKIP
+        >>> import tempfile
+        >>> from echo_augment.cache import StoreWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with StoreWriter(folder) as writer:
+        ...         writer.add(EchoClip("a", np.zeros((4, 8, 8), np.uint8), fps=25, ef=60))
+        ...     store = ClipStore(folder)
+        ...     shape = store[0].frames.shape
+        >>> shape, store.ef.tolist()
+        ((4, 8, 8), [60.0])
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -76,12 +83,12 @@ class ClipStore(Sequence[EchoClip]):
         self._readers: dict[int, ShardReader] = {}
         self._recent: OrderedDict[int, None] = OrderedDict()  # the shards whose files may be open, oldest first
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "shards": self._manifest.shards}
+    def __getstate__(self) -> tuple[Path, tuple[str, ...]]:
+        return self.folder, self._manifest.shards
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.folder = state["folder"]
-        self._open(state["shards"])
+    def __setstate__(self, state: tuple[Path, tuple[str, ...]]) -> None:
+        self.folder, shards = state
+        self._open(shards)
 
     def __len__(self) -> int:
         return len(self._manifest.table)
@@ -102,34 +109,34 @@ class ClipStore(Sequence[EchoClip]):
     def read_frames(
         self, index: int, indices: Sequence[int] | npt.NDArray[np.integer] | slice | None = None
     ) -> npt.NDArray[np.uint8]:
-        """Frames ``(T, H, W)`` of one clip, or those at ``indices``, without labels and masks: the fast path."""
+        """Return the frames ``(T, H, W)`` of one clip, or those at ``indices``, without reading labels and masks."""
         reader, row = self._find(index)
         if isinstance(indices, slice):
             indices = range(*indices.indices(reader.count(row)))
         return reader.frames(row, None if indices is None else np.asarray(indices, np.int64).reshape(-1))
 
     def lazy(self, index: int) -> EchoClip:
-        """Clip ``index`` with its labels; frames and masks are read, and checked, when they are first asked for."""
+        """Return clip ``index``; its frames and masks are read, and checked, when they are first asked for."""
         reader, row = self._find(index)
         return reader.lazy(row)
 
     def size_of(self, index: int) -> tuple[int, int]:
-        """``(H, W)`` of clip ``index`` in pixels; reads no frames."""
+        """Return ``(H, W)`` of clip ``index`` in pixels; reads no frames."""
         return self._find(index)[0].preamble.shape[1:]
 
     def tables(self) -> Iterator[npt.NDArray[np.void]]:
-        """The labels and provenance of all clips, one structured array a shard, in no order; reads no frames."""
+        """Yield labels and provenance of all clips, a structured array for each shard, unsorted; reads no frames."""
         for k in range(len(self._manifest.shards)):
             yield self._reader_at(k).table
 
     @property
     def ef(self) -> npt.NDArray[np.float32]:
-        """Ejection fraction of every clip in percent, ``(N,)`` float32; NaN where there is none."""
+        """Ejection fraction of every clip in percent, ``(N,)`` float32; NaN if unknown."""
         return np.ascontiguousarray(self._manifest.table["ef"])
 
     @property
     def fingerprint(self) -> str:
-        """Of the generator that made the clips."""
+        """Fingerprint of the generator that made the clips."""
         return self._manifest.fingerprint
 
     @property
@@ -138,11 +145,11 @@ class ClipStore(Sequence[EchoClip]):
         return self._manifest.shards
 
     def shard_of(self, index: int) -> str:
-        """Name of the shard that holds clip ``index``."""
+        """Return the name of the shard that holds clip ``index``."""
         return self._manifest.shards[int(self._manifest.table["shard"][index])]
 
     def close(self) -> None:
-        """Close the files; the store opens them again when it is read."""
+        """Close the files; reading opens them again."""
         for reader in self._readers.values():
             reader.close()
         self._recent = OrderedDict()

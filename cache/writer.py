@@ -1,41 +1,50 @@
-"""Write a cache: clips go to the open shard of their shape; full or old shards are sealed; leftovers are cleared."""
+"""Write a cache: clips go to the open shard of their shape; full and old shards are sealed."""
 
 import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+from .arguments import check_whole
 from .clip import EchoClip
 from .errors import EchoAugmentError
 from .manifest import SHARDS
 from .shard.writer import TEMPORARY, ShardWriter, check_settings
 from .system.processes import alive
 
-SHARD_BYTES = 1 << 27  # an open shard lies in memory
+SHARD_BYTES = 1 << 27  # an open shard is in memory
 OPEN_BYTES = 1 << 28  # all open shards together
 
 
 class StoreWriter:
-    """Adds clips to a cache. Clips are visible once their shard is sealed; leaving the ``with`` block seals what is
-    whole.
+    """Adds clips to a cache. Readers see a clip once its shard is sealed; leaving the ``with`` block seals all shards.
 
     Every shard has one shape; a clip of another shape goes to another shard, so one cache may hold clips of any length.
-    With ``round_frames`` clips whose lengths are alike share shards; the black frames that fill them up cost next to
-    nothing compressed.
+    With ``round_frames`` clips of similar length share shards; the black frames that fill them up compress to almost
+    nothing.
 
     Args:
-        folder: of the cache; made where it is missing.
-        compression: ``lz4`` (default), ``zstd`` (a fifth to a third smaller, half as fast), ``gzip`` or ``none``
-            (read without plugin).
-        shard_clips: clips in a shard at most; a shard is also sealed at 128 MiB.
-        seal_seconds: a shard is sealed when its first clip is that old, so that a kill loses no more than that.
-        round_frames: clips go to shards whose length is the next multiple of this.
-        fingerprint: of the generator; every clip must carry the same one in its provenance, or have none.
+        folder: folder of the cache; made if missing.
+        compression: ``"lz4"``, ``"zstd"`` (a fifth to a third smaller, half as fast), ``"gzip"`` or ``"none"`` (both
+            read without a plugin).
+        shard_clips: highest number of clips in a shard; a shard is also sealed at 128 MiB.
+        seal_seconds: age of its first clip at which a shard is sealed; a kill loses no more than that.
+        round_frames: clips go to shards whose length is the next multiple of this number.
+        fingerprint: fingerprint of the generator; every clip must carry the same one in its provenance, or have none.
 
     Raises:
         EchoAugmentError: an unknown compression, a bad size; from :meth:`add`, a clip of another generator.
-        OSError: the disk is full or read-only. Sealed shards are not touched by it.
+        OSError: the disk is full or read-only. Sealed shards stay whole.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder, StoreWriter(folder) as writer:
+        ...     writer.add(EchoClip("a", np.zeros((4, 8, 8), np.uint8), fps=25))
+        ...     writer.seal()
+        ...     shards = len(writer.sealed)
+        >>> shards
+        1
     """
 
     def __init__(
@@ -49,8 +58,7 @@ class StoreWriter:
         fingerprint: str = "",
     ) -> None:
         check_settings(compression, shard_clips)
-        if round_frames < 1:
-            raise EchoAugmentError(f"round_frames must be at least 1, got {round_frames}")
+        check_whole("round_frames", round_frames, 1)
         self.folder = Path(folder)
         self.compression, self.shard_clips, self.seal_seconds = compression, shard_clips, seal_seconds
         self.round_frames, self.fingerprint = round_frames, fingerprint
@@ -59,7 +67,7 @@ class StoreWriter:
         (self.folder / SHARDS).mkdir(parents=True, exist_ok=True)
 
     def add(self, clip: EchoClip) -> None:
-        """Store one clip."""
+        """Add one clip to the open shard of its shape."""
         theirs = clip.provenance.fingerprint if clip.provenance else self.fingerprint
         if theirs != self.fingerprint:
             raise EchoAugmentError(
@@ -69,12 +77,14 @@ class StoreWriter:
         frames, height, width = clip.frames.shape
         shape = (-(-frames // self.round_frames) * self.round_frames, height, width)
         if shape not in self._shards:
-            options: dict[str, Any] = {
-                "capacity": self.shard_clips,
-                "compression": self.compression,
-                "fingerprint": self.fingerprint,
-            }
-            self._shards[shape] = (ShardWriter(self.folder / SHARDS, shape, **options), time.monotonic())
+            shard = ShardWriter(
+                self.folder / SHARDS,
+                shape,
+                capacity=self.shard_clips,
+                compression=self.compression,
+                fingerprint=self.fingerprint,
+            )
+            self._shards[shape] = (shard, time.monotonic())
         self._shards[shape][0].add(clip)
         now = time.monotonic()
         for key, (shard, since) in list(self._shards.items()):
@@ -90,7 +100,7 @@ class StoreWriter:
             self._seal(shape)
 
     def discard(self) -> None:
-        """Drop every clip that is not sealed."""
+        """Drop all clips that are not sealed."""
         while self._shards:
             self._shards.popitem()[1][0].discard()
 
@@ -115,7 +125,7 @@ class StoreWriter:
 
 
 def clear_leavings(folder: Path) -> None:
-    """Remove unsealed files of processes of this machine that are dead."""
+    """Remove the unsealed files that dead processes of this machine left."""
     for path in (Path(folder) / SHARDS).glob(f".clips-*{TEMPORARY}"):
         host, _, rest = path.name.removeprefix(".clips-").rpartition("-")[0].rpartition("-")
         if host == socket.gethostname() and rest.isdigit() and not alive(int(rest)):

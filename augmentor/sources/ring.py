@@ -90,7 +90,7 @@ class ClipRing:
             raise EchoAugmentError(
                 f"clip {clip.clip_id!r} is {clip.frames.shape}, the ring holds {self.shape}", "Give shape=(T, H, W)"
             )
-        origin = None if clip.provenance is None else clip.provenance.as_dict()
+        origin = None if clip.provenance is None else clip.provenance.to_json()
         text = np.frombuffer(json.dumps([clip.clip_id, origin]).encode(), np.uint8)
         if len(text) > TEXT:
             raise EchoAugmentError(f"clip {clip.clip_id!r}: its provenance has {len(text)} bytes, at most {TEXT}")
@@ -184,5 +184,5 @@ class ClipRing:
             es_frame=int(values["es_frame"]),
             confidence=values["confidence"],
             masks=masks,
-            provenance=None if origin is None else Provenance(**origin),
+            provenance=None if origin is None else Provenance.from_json(origin),
         )

@@ -1,1 +1,1 @@
-"""The format of a shard, one sealed HDF5 file of clips: preamble, table, chunks, lazy clip, reader, writer."""
+"""The format of a shard, one sealed HDF5 file of clips: preamble, table, chunks, LZ4 blocks, reader, writer."""

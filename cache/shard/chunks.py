@@ -1,4 +1,4 @@
-"""The chunks of a dataset in a shard: where HDF5 put them, and reading them one by one against their checksums."""
+"""The chunks of an HDF5 dataset in a shard: find where they lie, and read each against its checksum."""
 
 import functools
 import io
@@ -23,14 +23,14 @@ Wanted = npt.NDArray[np.int64]
 
 
 class Chunks:
-    """Where the clips' frames, or their masks, lie: one chunk of uint8 a clip, at 12 bytes of memory each.
+    """Reads the clips' frames, or their masks: one chunk of uint8 a clip, at 12 bytes of memory each.
 
-    HDF5 is asked once where the chunks are. They are then read by plain reads and decoded here, which costs a third of
-    what HDF5 takes and can leave out the frames nobody wants; only Zstd chunks go through HDF5.
+    HDF5 is asked once where the chunks are. They are then read by plain reads and decoded here, which takes a third of
+    HDF5's time and can skip frames that are not wanted; only Zstd chunks go through HDF5.
 
     Args:
-        data: of shape ``(N, ...)``, with chunks ``(1, ...)``; not kept.
-        path: of the shard.
+        data: dataset of shape ``(N, ...)`` with chunks ``(1, ...)``; not kept.
+        path: path of the shard.
     """
 
     def __init__(self, data: h5py.Dataset, path: Path) -> None:
@@ -45,31 +45,30 @@ class Chunks:
         # A chunk that does not compress grows a little; nothing beyond that is read into memory.
         self._most = self._size + self._size // 8 + 4096
         self._offsets = np.zeros(len(data), np.int64)
-        self._sizes = np.zeros(len(data), np.int32)  # 0: the chunk is not there
+        self._sizes = np.zeros(len(data), np.int32)  # 0: the chunk is missing
         for row, offset, size, mask in chunk_places(data):
             if not mask and 0 <= row < len(data) and size <= self._most:
                 self._offsets[row], self._sizes[row] = offset, size
 
     def extents(self) -> list[tuple[int, int]]:
-        """``(offset, size)`` in the file of every chunk."""
+        """Return ``(offset, size)`` in the file of every chunk."""
         there = self._sizes > 0
         return list(zip(self._offsets[there].tolist(), self._sizes[there].tolist(), strict=True))
 
     def read(
         self, file: int, row: int, crc: int, wanted: Wanted | None, clip: Callable[[], str]
     ) -> npt.NDArray[np.uint8]:
-        """The chunk of one clip, or parts of it.
+        """Return the chunk of one clip, or parts of it; the whole chunk is checked in any case.
 
         Args:
             file: descriptor of the shard.
-            row: of the clip.
+            row: row of the clip.
             crc: CRC-32 of the chunk as stored.
             wanted: indices along the chunk's first axis; None for all.
-            clip: tells its name, for messages.
+            clip: called for the name of the clip, for messages.
 
         Raises:
-            EchoAugmentError: it is damaged; names shard, clip and remedy. The whole chunk is checked, whatever is
-                wanted of it.
+            EchoAugmentError: the chunk is damaged; names shard, clip and remedy.
         """
         if row >= len(self._sizes) or not self._sizes[row]:
             raise damaged(self.path, f"{self._what(clip)} is not there")
@@ -92,11 +91,12 @@ class Chunks:
         return whole if whole.flags.writeable else whole.copy()
 
     def _inflate(self, stored: bytes, row: int) -> npt.NDArray[np.uint8]:
-        """The whole chunk, perhaps not writeable; never more than its size is allocated."""
+        """Return the whole chunk, perhaps read-only; never allocates more than its size."""
         if self.compression == "zstd":
             if self._zstd is None or self._zstd[0] != os.getpid():  # HDF5 handles do not survive a fork
                 self._zstd = os.getpid(), h5py.File(self.path, "r", locking=False, rdcc_nbytes=0)
-            return self._zstd[1][self.name][row]
+            decoded: npt.NDArray[np.uint8] = self._zstd[1][self.name][row]
+            return decoded
         if self.compression == "gzip":
             stored = zlib.decompressobj().decompress(stored, self._size + 1)
         if len(stored) != self._size:
@@ -107,7 +107,7 @@ class Chunks:
         return f"clip {clip()!r} ({self.name})"
 
     def close(self) -> None:
-        """Give back what Zstd chunks needed; reading opens it again."""
+        """Close the file that Zstd chunks need; reading opens it again."""
         if self._zstd is not None and self._zstd[0] == os.getpid():
             self._zstd[1].close()
         self._zstd = None
@@ -117,7 +117,7 @@ class Chunks:
 
 
 class Place(NamedTuple):
-    """One chunk: its row (first index), where it begins, its bytes, and the filters that were left out for it."""
+    """One chunk: its row (first index), offset and size in bytes, and a mask of the filters that were skipped."""
 
     row: int
     offset: int
@@ -126,10 +126,10 @@ class Place(NamedTuple):
 
 
 def chunk_places(data: h5py.Dataset) -> list[Place]:
-    """Every chunk of a dataset with chunks ``(1, ...)``.
+    """Return every chunk of a dataset with chunks ``(1, ...)``.
 
-    HDF5 up to 1.14.2 at least counts from the end of the user block, later ones from the beginning of the file: the
-    library at hand is asked by a small file in memory, once.
+    HDF5 up to at least 1.14.2 counts offsets from the end of the user block, later versions from the beginning of the
+    file. A small file in memory tells, once, what the installed library does.
     """
     shift = data.file.userblock_size if _counts_from_user_block() else 0
     places: list[Place] = []
@@ -137,7 +137,7 @@ def chunk_places(data: h5py.Dataset) -> list[Place]:
     def add(info: h5py.h5d.StoreInfo) -> None:
         places.append(Place(info.chunk_offset[0], info.byte_offset + shift, info.size, info.filter_mask))
 
-    data.id.chunk_iter(add)  # asking for one chunk after the other takes a time that grows as the square
+    data.id.chunk_iter(add)  # asking chunk by chunk takes quadratic time
     return places
 
 

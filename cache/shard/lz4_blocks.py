@@ -1,8 +1,8 @@
-"""Chunks as HDF5's LZ4 filter writes and reads them, without HDF5: only the blocks that hold the wanted frames.
+"""Encode and decode chunks of HDF5's LZ4 filter without HDF5, and only the blocks that hold the wanted frames.
 
 The filter's layout (registered filter 32004): the chunk's size as 8 bytes and the size of a block as 4 bytes, both big
-endian; then for each block 4 bytes with the size it is stored in, and the block. A block stored in its own size is not
-compressed. Blocks do not depend on one another.
+endian; then for each block 4 bytes with its stored size, and the block, uncompressed if that is its full size. Blocks
+do not depend on one another.
 """
 
 import struct
@@ -15,20 +15,20 @@ import numpy.typing as npt
 _HEAD = struct.Struct(">QI")
 _LENGTH = struct.Struct(">I")
 MIN_BLOCK = 4096
-WORTH = 2 / 3  # of a block's size: one that LZ4 leaves larger is quicker to read as it is
+WORTH = 2 / 3  # a block that LZ4 does not shrink to this part of its size is quicker to read uncompressed
 _compress, _decompress = lz4.block.compress, lz4.block.decompress
 
 
 def block_bytes(item: int) -> int:
-    """Size of a block for a chunk of items of ``item`` bytes: one item, or for tiny ones as many as make 4 KiB."""
+    """Return the block size for items of ``item`` bytes: one item, or as many tiny ones as make 4 KiB."""
     return item * max(1, -(-MIN_BLOCK // item))
 
 
 def encode(data: bytes, block: int) -> bytes:
-    """A chunk in blocks of ``block`` bytes, as the filter reads it.
+    """Return a chunk in blocks of ``block`` bytes, as the filter reads it.
 
-    The filter itself stores a block uncompressed only where LZ4 does not shrink it at all. Here LZ4 has to save a
-    third: the speckle of real recordings shrinks by less, and decoding it takes as long as all else that a training
+    The filter itself stores a block uncompressed only if LZ4 does not shrink it at all. Here LZ4 has to save a third:
+    the speckle of real recordings shrinks by less, and decoding it takes as long as everything else that a training
     sample needs.
     """
     parts = [_HEAD.pack(len(data), block)]
@@ -43,19 +43,19 @@ def encode(data: bytes, block: int) -> bytes:
 def decode(
     stored: memoryview, size: int, item: int, wanted: Sequence[int] | npt.NDArray[np.integer] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """The items of a chunk, or the wanted ones.
+    """Return the items of a chunk, or the wanted ones.
 
     Args:
-        stored: the chunk as it lies in the file.
+        stored: chunk as it lies in the file.
         size: bytes that it decodes to.
         item: bytes of an item; divides ``size``.
-        wanted: numbers of items, in any order, with repeats; None for all.
+        wanted: numbers of items, in any order, repeats allowed; None for all.
 
     Returns:
-        ``(len(wanted), item)`` uint8.
+        The items, ``(len(wanted), item)`` uint8.
 
     Raises:
-        ValueError: the chunk is not what it should be. No more than ``size`` bytes are allocated for what it claims.
+        ValueError: the chunk is damaged. Whatever size it claims, no more than ``size`` bytes are allocated.
     """
     if len(stored) < _HEAD.size:
         raise ValueError(f"has {len(stored)} bytes")
@@ -81,12 +81,12 @@ def decode(
     items = np.empty(len(numbers) * item, np.uint8)
     view, step = items.data, block if wanted is None else item
     for at, part in zip(range(0, len(items), step), parts, strict=True):
-        view[at : at + step] = part  # at once, while the processor's cache still holds it
+        view[at : at + step] = part  # right away, while the processor's cache holds it
     return items.reshape(-1, item)
 
 
 def _places(stored: memoryview, count: int) -> list[tuple[int, int]]:
-    """``(begin, end)`` of the first ``count`` blocks."""
+    """Return ``(begin, end)`` of the first ``count`` blocks."""
     places: list[tuple[int, int]] = []
     at, length_at = _HEAD.size, _LENGTH.unpack_from
     try:

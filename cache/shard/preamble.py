@@ -1,9 +1,8 @@
-"""The first 4,096 bytes of a shard: read and checked by us before the HDF5 library sees the file.
+"""The preamble: the first 4,096 bytes of a shard, read and checked here before the HDF5 library sees the file.
 
-HDF5 lets a file begin with a user block that it skips. Ours says which format this is, how long the file must be, and
-holds a checksum of every byte outside the clips (HDF5's own structures and the table of labels). So a truncated,
-foreign or damaged file is refused by a few lines of Python, and the C library only ever parses bytes that are as they
-were written.
+HDF5 skips a user block at the beginning of a file. Ours tells the format version and the length of the file, and holds
+a checksum of every byte outside the clips (HDF5's own structures and the table of labels). So a few lines of Python
+refuse a truncated, foreign or damaged file, and the C library only parses bytes that are as they were written.
 """
 
 import struct
@@ -30,12 +29,12 @@ REPAIR = "Run: echo-augment cache action=repair cache={folder}"
 
 
 def damaged(path: Path, what: str) -> EchoAugmentError:
-    """The error for a shard that is not as it was written."""
+    """Return the error for a shard that is not as it was written."""
     return EchoAugmentError(f"shard {path} is damaged: {what}", repair_hint(path))
 
 
 def repair_hint(path: Path) -> str:
-    """The remedy for damage in a shard at ``path`` (``<cache>/shards/<name>``)."""
+    """Return the remedy for damage in the shard ``<cache>/shards/<name>``."""
     return REPAIR.format(folder=Path(path).parent.parent)
 
 
@@ -47,7 +46,7 @@ class Preamble:
         file_size: bytes of the whole file.
         count: clips in the shard.
         shape: ``(T, H, W)`` of every clip's chunk.
-        fingerprint: of the generator, or of the packed dataset; ``""`` for none.
+        fingerprint: fingerprint of the generator, or of the packed dataset; ``""`` for none.
         gaps: ``(offset, size)`` of every stretch of the file outside the preamble and the clips, in order.
         gaps_crc: CRC-32 over the bytes of ``gaps``.
     """
@@ -60,10 +59,10 @@ class Preamble:
     gaps_crc: int
 
     def pack(self) -> bytes:
-        """The 4,096 bytes.
+        """Return the preamble as 4,096 bytes.
 
         Raises:
-            EchoAugmentError: a fingerprint over 128 bytes.
+            EchoAugmentError: the fingerprint has more than 128 bytes.
         """
         name = self.fingerprint.encode()
         if len(name) > FINGERPRINT_BYTES or len(self.gaps) > MAX_GAPS:
@@ -81,9 +80,9 @@ def unpack(block: bytes, path: Path, file_size: int) -> Preamble:
     """Read and check a preamble.
 
     Args:
-        block: the first bytes of the file.
-        path: of the file, for messages.
-        file_size: bytes that the file has on disk.
+        block: first bytes of the file.
+        path: path of the file, for messages.
+        file_size: size of the file on disk, in bytes.
 
     Raises:
         EchoAugmentError: not a shard, another format version, truncated, or damaged; says which.
@@ -123,7 +122,7 @@ def unpack(block: bytes, path: Path, file_size: int) -> Preamble:
 
 
 def find_gaps(chunks: Iterable[tuple[int, int]], file_size: int) -> tuple[tuple[int, int], ...]:
-    """``(offset, size)`` of each stretch between the preamble's end and ``file_size`` that no chunk covers."""
+    """Return ``(offset, size)`` of each stretch between the preamble's end and ``file_size`` that no chunk covers."""
     gaps, position = [], SIZE
     for offset, size in sorted(chunks):
         if offset > position:
@@ -135,7 +134,7 @@ def find_gaps(chunks: Iterable[tuple[int, int]], file_size: int) -> tuple[tuple[
 
 
 def read_gaps(file: BinaryIO, gaps: Iterable[tuple[int, int]]) -> bytes:
-    """The bytes of ``gaps``, one after the other."""
+    """Return the bytes of ``gaps``, one after the other."""
     parts = []
     for offset, size in gaps:
         file.seek(offset)
@@ -144,11 +143,11 @@ def read_gaps(file: BinaryIO, gaps: Iterable[tuple[int, int]]) -> bytes:
 
 
 def check_file(path: Path, *, proven: bool = True) -> Preamble:
-    """Prove everything of a shard but its clips: preamble, length, HDF5 structures, table of labels.
+    """Check everything of a shard but its clips: preamble, length, HDF5 structures, table of labels.
 
     Args:
-        path: of the shard.
-        proven: False to prove the preamble and the length only.
+        path: path of the shard.
+        proven: False to check the preamble and the length only.
 
     Raises:
         EchoAugmentError: as :func:`unpack`, or the bytes outside the clips do not match their checksum.

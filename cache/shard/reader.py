@@ -1,6 +1,7 @@
-"""Reading one sealed shard: nothing leaves it that does not match its checksum."""
+"""Read one sealed shard: nothing leaves it that does not match its checksum; pixels may be read later."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,24 +13,88 @@ from ..clip import EchoClip
 from ..errors import EchoAugmentError
 from ..system.files import read_at
 from .chunks import Chunks, Wanted
-from .lazy_clip import StoredClip, Unread
 from .preamble import check_file, damaged
 from .table import is_table, row_crc, to_clip
 
 
-class ShardReader:
-    """A sealed shard. HDF5 tells once where everything lies; the file is then read by plain reads.
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Stands for the frames or masks of a clip until they are asked for."""
 
-    What stays in memory is 40 bytes a clip. The file is opened when it is first read, and again after :meth:`close`.
+    reader: "ShardReader"
+    row: int
+    n_frames: int
 
-    Args:
-        path: of the shard.
-        proven: whether its checksums outside the clips must be right, as everywhere but in a repair. If not, only what
-            has a checksum of its own may be believed: see :meth:`clip`.
+
+class StoredClip(EchoClip):
+    """An `EchoClip` whose frames and masks are read, and checked, when they are first asked for.
+
+    Training takes half of a clip's frames and no masks, so half of the work need not be done. Pickling and
+    ``dataclasses.replace`` make a whole clip of it.
 
     Raises:
-        EchoAugmentError: damaged, truncated, or of another format version.
-        OSError: it cannot be read.
+        EchoAugmentError: from ``frames``, ``masks`` and :meth:`take`, if the clip is damaged.
+    """
+
+    __slots__ = ("_frames", "_masks")
+    _frames: npt.NDArray[np.uint8] | Unread
+    _masks: npt.NDArray[np.bool_] | Unread | None
+
+    def __post_init__(self) -> None:
+        self.check_labels()
+
+    @property
+    def frames(self) -> npt.NDArray[np.uint8]:
+        """``(T, H, W)`` uint8 grayscale."""
+        if not isinstance(self._frames, Unread):
+            return self._frames
+        frames = self._frames.reader.frames(self._frames.row)
+        object.__setattr__(self, "_frames", frames)
+        return frames
+
+    @frames.setter
+    def frames(self, value: npt.NDArray[np.uint8] | Unread) -> None:
+        object.__setattr__(self, "_frames", value)
+
+    @property
+    def masks(self) -> npt.NDArray[np.bool_] | None:
+        """LV masks ``(T, H, W)`` bool, or None."""
+        if not isinstance(self._masks, Unread):
+            return self._masks
+        masks = self._masks.reader.masks(self._masks.row)
+        object.__setattr__(self, "_masks", masks)
+        return masks
+
+    @masks.setter
+    def masks(self, value: npt.NDArray[np.bool_] | Unread | None) -> None:
+        object.__setattr__(self, "_masks", value)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames; reads none."""
+        return self._frames.n_frames if isinstance(self._frames, Unread) else len(self._frames)
+
+    def take(self, indices: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+        """Return the frames at ``indices``, ``(len(indices), H, W)``; only these are decoded."""
+        if isinstance(self._frames, Unread):
+            return self._frames.reader.frames(self._frames.row, np.asarray(indices, np.int64))
+        taken: npt.NDArray[np.uint8] = self._frames[indices]
+        return taken
+
+
+class ShardReader:
+    """Reads a sealed shard. HDF5 is asked once where everything lies; the file is then read by plain reads.
+
+    It keeps 40 bytes a clip in memory. The file is opened at the first read, and again after :meth:`close`.
+
+    Args:
+        path: path of the shard.
+        proven: whether the checksums outside the clips must be right, as everywhere but in a repair. If not, only what
+            has a checksum of its own can be trusted: see :meth:`clip`.
+
+    Raises:
+        EchoAugmentError: the shard is damaged, truncated, or of another format version.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, path: Path, *, proven: bool = True) -> None:
@@ -59,7 +124,8 @@ class ShardReader:
         if place is None:
             raise damaged(self.path, "its table of labels is not in one piece")
         self._type, self._place = data.dtype, int(place)
-        return data[()]
+        table: npt.NDArray[np.void] = data[()]
+        return table
 
     def _chunks(self, file: h5py.File, name: str, shape: tuple[int, ...]) -> Chunks:
         data = file[name]
@@ -77,7 +143,7 @@ class ShardReader:
 
     @property
     def table(self) -> npt.NDArray[np.void]:
-        """Labels and provenance of all clips ``(N,)``, read anew each time."""
+        """Labels and provenance of all clips, ``(N,)``; read from the file each time."""
         return self._rows(0, len(self))
 
     def _rows(self, first: int, count: int) -> npt.NDArray[np.void]:
@@ -89,14 +155,14 @@ class ShardReader:
         return np.frombuffer(data, self._type)
 
     def _row(self, row: int) -> np.void:
-        """The labels of one clip, after their checksum was found right."""
-        labels = self._rows(row, 1)[0]
+        """Return the labels of one clip after checking their checksum."""
+        labels: np.void = self._rows(row, 1)[0]
         if row_crc(labels.tobytes(), self._type) != labels["row_crc"]:
             raise damaged(self.path, f"the labels in row {row} do not match their checksum")
         return labels
 
     def frames(self, row: int, wanted: Wanted | None = None) -> npt.NDArray[np.uint8]:
-        """Frames ``(T, H, W)`` of one clip, or those at the indices ``wanted``, after its checksum was found right.
+        """Return the frames ``(T, H, W)`` of one clip, or those at the indices ``wanted``, after checking its checksum.
 
         Raises:
             EchoAugmentError: the clip is damaged; names shard, clip and remedy.
@@ -110,7 +176,11 @@ class ShardReader:
         return self._read(self._frames, row, int(self._frames_crc[row]), wanted)
 
     def masks(self, row: int) -> npt.NDArray[np.bool_] | None:
-        """LV masks ``(T, H, W)`` of one clip, or None where it has none. Raises as :meth:`frames`."""
+        """Return the LV masks ``(T, H, W)`` of one clip, or None if it has none.
+
+        Raises:
+            EchoAugmentError: as :meth:`frames`.
+        """
         if not self._has_masks[row]:
             return None
         if self._masks is None:
@@ -124,35 +194,40 @@ class ShardReader:
         return chunks.read(self._descriptor(), row, crc, wanted, lambda: self.name(row))
 
     def clip(self, row: int) -> EchoClip:
-        """The whole clip with labels and provenance, after all its checksums were found right.
+        """Return the whole clip with labels and provenance after checking all its checksums.
 
-        Raises as :meth:`frames`.
+        Raises:
+            EchoAugmentError: as :meth:`frames`.
         """
         return to_clip(self._row(row), self.frames(row), self.masks(row))
 
     def lazy(self, row: int) -> EchoClip:
-        """The clip with frames and masks still to be read. Raises where the labels are damaged."""
-        unread = Unread(self, row)
+        """Return the clip with its labels; frames and masks are read when they are first asked for.
+
+        Raises:
+            EchoAugmentError: the labels are damaged.
+        """
+        unread = Unread(self, row, self.count(row))
         return to_clip(self._row(row), unread, unread, StoredClip)
 
     def extents(self) -> list[tuple[int, int]]:
-        """``(offset, size)`` in the file of every stored chunk."""
+        """Return ``(offset, size)`` in the file of every stored chunk."""
         return self._frames.extents() + (self._masks.extents() if self._masks else [])
 
     @property
     def compression(self) -> str:
-        """``lz4``, ``zstd``, ``gzip`` or ``none``."""
+        """``"lz4"``, ``"zstd"``, ``"gzip"`` or ``"none"``."""
         return self._frames.compression
 
     def name(self, row: int) -> str:
-        """The id of the clip in ``row``."""
+        """Return the id of the clip in ``row``."""
         return bytes(self._rows(row, 1)["id"][0]).decode(errors="replace")
 
     def count(self, row: int) -> int:
-        """Number of frames of the clip in ``row``.
+        """Return the number of frames of the clip in ``row``.
 
         Raises:
-            EchoAugmentError: it claims more than fit.
+            EchoAugmentError: the table claims more frames than fit.
         """
         count = int(self._counts[row])
         if not 0 < count <= self.preamble.shape[0]:
@@ -165,7 +240,7 @@ class ShardReader:
                 file = self.path.open("rb", buffering=0)
             except FileNotFoundError:
                 raise gone(self.path) from None
-            if _mark(os.fstat(file.fileno())) != self._mark:  # repaired meanwhile: the same clips, elsewhere in it
+            if _mark(os.fstat(file.fileno())) != self._mark:  # repaired in the meantime: the same clips at other places
                 self._load()
             self._file = file
         return self._file.fileno()
@@ -184,7 +259,7 @@ class ShardReader:
 
 
 def _counted(wanted: Wanted, count: int) -> Wanted:
-    """Indices as a list of ``count`` takes them, negative ones counted from its end."""
+    """Return frame indices counted from the front, as a list of ``count`` items counts them."""
     if not len(wanted) or (wanted.min() >= 0 and wanted.max() < count):
         return wanted
     outside = (wanted < -count) | (wanted >= count)
@@ -194,7 +269,7 @@ def _counted(wanted: Wanted, count: int) -> Wanted:
 
 
 def gone(path: Path) -> EchoAugmentError:
-    """The error for a shard that was there when the cache was opened."""
+    """Return the error for a shard that has gone since the cache was opened."""
     return EchoAugmentError(f"shard {path} has gone since the cache was opened", "Open the cache again")
 
 

@@ -1,7 +1,8 @@
-"""The typed columns of a shard: labels, provenance and checksums, one row a clip."""
+"""The table of a shard: labels, provenance and checksums in typed columns, a row for each clip."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,27 +29,34 @@ NUMBERS = {
 LABELS = ("fps", "ef", "ed_frame", "es_frame", "confidence")
 TEXTS = ("id", "motion_donor", "appearance_donor", "sampler", "preset", "fingerprint", "label_policy", "extra")
 MAX_TEXT = 4096
-Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The columns of one clip as plain values: numbers (all but ``row_crc``) and texts, by name."""
+
+    numbers: dict[str, int | float | bool]
+    texts: dict[str, str]
 
 
 def to_row(clip: EchoClip, frames_crc: int, masks_crc: int) -> Row:
-    """A clip's labels and provenance as plain values.
+    """Return a clip's labels and provenance as plain values.
 
     Args:
-        clip: any clip.
+        clip: clip to store.
         frames_crc: CRC-32 of its frames as stored.
         masks_crc: CRC-32 of its masks as stored; 0 without masks.
 
     Raises:
-        EchoAugmentError: an empty id, a text over 4,096 bytes or with a zero byte, a seed over 63 bits, or extra
-            that is not JSON.
+        EchoAugmentError: an empty id, a text over 4,096 bytes or with a zero byte, a seed over 63 bits, or an
+            ``extra`` that is not JSON.
     """
     try:
         extra = json.dumps(clip.provenance.extra, allow_nan=False, sort_keys=True) if clip.provenance else ""
     except (TypeError, ValueError) as error:
         raise EchoAugmentError(f"clip {clip.clip_id!r}: provenance.extra is not plain JSON: {error}") from error
     source = clip.provenance or Provenance("", "", 0, label_policy="")
-    row: Row = {
+    numbers = {
         "n_frames": len(clip.frames),
         "fps": float(clip.fps),
         "ef": float(clip.ef),
@@ -60,49 +68,48 @@ def to_row(clip: EchoClip, frames_crc: int, masks_crc: int) -> Row:
         "seed": int(source.seed),
         "frames_crc": frames_crc,
         "masks_crc": masks_crc,
-        "id": clip.clip_id,
-        "extra": extra if source.extra else "",
-        **{key: getattr(source, key) for key in TEXTS[1:-1]},
     }
-    for key in TEXTS:
-        size = len(row[key].encode())
-        if size > MAX_TEXT or "\0" in row[key]:
+    texts = {"id": clip.clip_id, "extra": extra if source.extra else ""}
+    texts |= {key: getattr(source, key) for key in TEXTS[1:-1]}
+    for key, text in texts.items():
+        size = len(text.encode())
+        if size > MAX_TEXT or "\0" in text:
             raise EchoAugmentError(
                 f"clip {clip.clip_id!r}: {key} of {size} bytes; at most {MAX_TEXT}, and no zero byte"
             )
     if not clip.clip_id:
         raise EchoAugmentError("a clip without an id cannot be stored", "Give it a clip_id")
-    if not -(2**63) <= row["seed"] < 2**63:
-        raise EchoAugmentError(f"clip {clip.clip_id!r}: seed {row['seed']} needs more than 63 bits")
-    return row
+    if not -(2**63) <= numbers["seed"] < 2**63:
+        raise EchoAugmentError(f"clip {clip.clip_id!r}: seed {numbers['seed']} needs more than 63 bits")
+    return Row(numbers, texts)
 
 
 def to_table(rows: Sequence[Row]) -> npt.NDArray[np.void]:
-    """Rows as one structured array ``(N,)`` with text columns just wide enough; fills ``row_crc``."""
-    widths = {key: max(1, *(len(row[key].encode()) for row in rows)) for key in TEXTS}
+    """Return the rows as a structured array ``(N,)`` with text columns just wide enough; computes ``row_crc``."""
+    widths = {key: max(1, *(len(row.texts[key].encode()) for row in rows)) for key in TEXTS}
     table = np.zeros(len(rows), dtype=[*NUMBERS.items(), *((key, f"S{widths[key]}") for key in TEXTS)])
     for key in NUMBERS:
         if key != "row_crc":
-            table[key] = [row[key] for row in rows]
+            table[key] = [row.numbers[key] for row in rows]
     for key in TEXTS:
-        table[key] = [row[key].encode() for row in rows]
+        table[key] = [row.texts[key].encode() for row in rows]
     table["row_crc"] = row_crcs(table)
     return table
 
 
 def row_crcs(table: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
-    """CRC-32 ``(N,)`` of each row with its ``row_crc`` taken as zero."""
+    """Return the CRC-32 of each row, ``(N,)``, with its ``row_crc`` taken as zero."""
     return np.array([row_crc(row.tobytes(), table.dtype) for row in table], np.uint32)
 
 
 def row_crc(row: bytes, dtype: np.dtype[Any]) -> int:
-    """CRC-32 of one row as it lies in the file, with its ``row_crc`` taken as zero."""
+    """Return the CRC-32 of one row as it lies in the file, with its ``row_crc`` taken as zero."""
     at = dtype.fields["row_crc"][1] if dtype.fields else 0
     return crc32(row[:at] + bytes(4) + row[at + 4 :])
 
 
 def is_table(dtype: np.dtype[Any]) -> bool:
-    """Whether a structured type has exactly our columns, of our kinds, within bounds."""
+    """Return whether a structured type has exactly the columns of a shard's table, with their types."""
     if dtype.names is None or set(dtype.names) != {*NUMBERS, *TEXTS}:
         return False
     numbers = all(dtype[key] == np.dtype(kind) for key, kind in NUMBERS.items())
@@ -110,13 +117,13 @@ def is_table(dtype: np.dtype[Any]) -> bool:
 
 
 def to_clip(row: np.void, frames: Any, masks: Any, kind: type[EchoClip] = EchoClip) -> EchoClip:
-    """The clip of a row.
+    """Return the clip of a row.
 
     Args:
-        row: of the table.
-        frames: of the clip, ``(T, H, W)`` uint8, or what ``kind`` takes for it.
-        masks: ``(T, H, W)`` bool or None, likewise.
-        kind: of clip.
+        row: row of the table.
+        frames: frames of the clip, ``(T, H, W)`` uint8, or what ``kind`` takes in their place.
+        masks: masks, ``(T, H, W)`` bool or None, or what ``kind`` takes in their place.
+        kind: class of the clip.
 
     Raises:
         EchoAugmentError: a label out of its range.

@@ -1,8 +1,7 @@
-"""Writing one shard: built in memory, written under a temporary name, and put into place only when it is whole.
+"""Write one shard: it is built in memory, written under a temporary name, and renamed when it is whole.
 
-In memory, because HDF5 cannot finish a file in which a write has failed: on a full disk it leaves handles that it can
-neither flush nor close. Here HDF5 never touches the disk, and the finished bytes are written by a plain write that may
-fail safely.
+In memory, because HDF5 cannot finish a file after a failed write: on a full disk it leaves handles that it can neither
+flush nor close. Here HDF5 never touches the disk, and the finished bytes go out in a plain write that may fail safely.
 """
 
 import errno
@@ -12,13 +11,15 @@ import os
 import secrets
 import shutil
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import h5py
 import hdf5plugin
 import numpy as np
 
+from ..arguments import check_choice, check_whole
 from ..clip import EchoClip
 from ..errors import EchoAugmentError
 from ..system.files import crc32, sync_folder
@@ -27,9 +28,10 @@ from .lz4_blocks import block_bytes, encode
 from .preamble import MAX_CLIP_BYTES, MAX_CLIPS, SIZE, Preamble, find_gaps, read_gaps
 from .table import Row, to_row, to_table
 
-# Settings of h5py's create_dataset. LZ4 reads at least twice as fast as Zstd and is a quarter larger, or half as large
-# again where speckle is stored as it is (`lz4_blocks.encode`); gzip and none need no plugin.
-COMPRESSIONS: dict[str, dict[str, Any]] = {
+FilterOptions: TypeAlias = Mapping[str, int | str | tuple[int, ...]]  # for h5py's create_dataset
+# LZ4 reads at least twice as fast as Zstd and is a quarter larger, or half as large again if speckle is stored as it is
+# (`lz4_blocks.encode`); gzip and none need no plugin.
+COMPRESSIONS: dict[str, FilterOptions] = {
     "lz4": dict(hdf5plugin.LZ4()),
     "zstd": dict(hdf5plugin.Zstd(clevel=3)),
     "gzip": {"compression": "gzip", "compression_opts": 4},
@@ -41,14 +43,14 @@ ROW_BYTES = 512  # a row of labels, in the shard and in the manifest
 
 
 class ShardWriter:
-    """One shard of clips of one shape, not visible to any reader before :meth:`seal`.
+    """Writes a shard of clips of one shape; readers see it after :meth:`seal` only.
 
     Args:
-        folder: where the sealed shard goes, and before it the temporary file: a rename must not cross file systems.
+        folder: folder of the shard and of its temporary file: a rename must not cross file systems.
         shape: ``(T, H, W)`` of each chunk. A clip may have fewer frames; it is padded with zeros in the file only.
-        capacity: clips at most.
-        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
-        fingerprint: kept in the shard's preamble.
+        capacity: highest number of clips.
+        compression: ``"lz4"``, ``"zstd"``, ``"gzip"`` or ``"none"``.
+        fingerprint: fingerprint of the generator, kept in the preamble.
 
     Raises:
         EchoAugmentError: an unknown compression, or a shape or capacity out of bounds.
@@ -70,12 +72,11 @@ class ShardWriter:
         self._folder, self._filters = Path(folder), COMPRESSIONS[compression]
         self._rows: list[Row] = []
         self._buffer = io.BytesIO()
-        # v110: checksummed HDF5 structures, readable by every HDF5 since 1.10. No chunk cache: each clip goes in as it
-        # comes.
+        # v110: checksummed HDF5 structures, readable by every HDF5 since 1.10. No chunk cache: a clip is written once.
         options = {"libver": ("v110", "v110"), "userblock_size": SIZE, "rdcc_nbytes": 0}
         self._file = h5py.File(self._buffer, "w", **options)
         self._block: int | None = None
-        if compression == "lz4":  # blocks of a frame each, so that a reader may leave frames out
+        if compression == "lz4":  # a block a frame, so that a reader can skip frames
             self._block = block_bytes(int(np.prod(shape[1:])))
             self._filters = dict(hdf5plugin.LZ4(nbytes=self._block))
         self._frames = self._dataset("frames", shape)
@@ -99,7 +100,7 @@ class ShardWriter:
             raise EchoAugmentError(f"the shard is full with {self.capacity} clips")
         if clip.frames.shape[1:] != self.shape[1:] or len(clip.frames) > self.shape[0]:
             raise EchoAugmentError(f"clip {clip.clip_id!r} of {clip.frames.shape} does not fit a shard of {self.shape}")
-        to_row(clip, 0, 0)  # refuses what cannot be stored before anything is written
+        to_row(clip, 0, 0)  # raises before anything is written
         self._check_room(clip)
         frames_crc = self._append(self._frames, _padded(clip.frames, self.shape))
         masks_crc = 0
@@ -111,7 +112,7 @@ class ShardWriter:
         self._rows.append(to_row(clip, frames_crc, masks_crc))
 
     def _append(self, data: h5py.Dataset, values: np.ndarray) -> int:
-        """Write the next row and return the CRC-32 of its bytes as stored, after compression."""
+        """Write the next row; return the CRC-32 of its bytes as stored, after compression."""
         place = (len(self),) + (0,) * values.ndim
         data.resize(len(self) + 1, axis=0)
         if self._block is None:
@@ -122,18 +123,18 @@ class ShardWriter:
         return crc32(stored)
 
     def seal(self) -> Path:
-        """Write the table, checksum, sync, and rename into place. The name follows from the content.
+        """Write the table and the checksums, sync, and rename into place. The name follows from the content.
 
         Raises:
             EchoAugmentError: the shard is empty.
-            OSError: the disk is full, for instance; nothing is visible then.
+            OSError: the disk is full, for instance; readers see nothing then.
         """
         if not self._rows:
             raise EchoAugmentError("an empty shard cannot be sealed")
         table = to_table(self._rows)
         self._file.create_dataset("clips", data=table)
         datasets = [data for data in (self._frames, self._masks) if data is not None]
-        for data in datasets:  # a write that was cut short may have left one chunk too many
+        for data in datasets:  # an interrupted write may have left one chunk too many
             data.resize(min(len(data), len(table)), axis=0)
         chunks = [(place.offset, place.size) for data in datasets for place in chunk_places(data)]
         self._file.close()
@@ -157,18 +158,18 @@ class ShardWriter:
         return path
 
     def discard(self) -> None:
-        """Drop what was not sealed."""
+        """Drop the shard if it was not sealed."""
         if self._file:
             self._file.close()
         self._buffer = io.BytesIO()
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes written so far."""
         return len(self._buffer.getbuffer())
 
     def _check_room(self, clip: EchoClip) -> None:
-        """Stop while there is room for what is whole already."""
+        """Raise while the disk still has room for the clips so far."""
         need = self.size + 2 * clip.frames.nbytes + ROOM_BYTES + ROW_BYTES * (len(self) + 1)
         free = shutil.disk_usage(self._folder).free
         if free < need:
@@ -177,16 +178,14 @@ class ShardWriter:
 
 
 def temporary_name() -> str:
-    """Name of an unsealed file, telling whose it is."""
+    """Return a name for an unsealed file that tells which process writes it."""
     return f".clips-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}"
 
 
 def check_settings(compression: str, capacity: int) -> None:
-    """Refuse a compression or a number of clips in a shard that cannot be written."""
-    if compression not in COMPRESSIONS:
-        raise EchoAugmentError(f"compression must be one of {', '.join(COMPRESSIONS)}, got {compression!r}")
-    if not 0 < capacity <= MAX_CLIPS:
-        raise EchoAugmentError(f"a shard holds 1 to {MAX_CLIPS} clips, got {capacity}")
+    """Raise if the compression is unknown or a shard cannot hold that many clips."""
+    check_choice("compression", compression, list(COMPRESSIONS))
+    check_whole("shard_clips", capacity, 1, MAX_CLIPS)
 
 
 def _padded(array: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

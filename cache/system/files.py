@@ -1,29 +1,31 @@
-"""Write a file so that a reader sees the old one or the whole new one, never a part; and the checksum of its bytes."""
+"""Write files so that a reader sees the old one or the whole new one, never a part; read bytes; checksum; JSON."""
 
 import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 try:
     from isal.isal_zlib import crc32
 except ImportError:  # no wheel for this machine; the values are the same
     from zlib import crc32
 
-__all__ = ["atomic_path", "crc32", "read_at", "sync_folder", "write_json"]
+__all__ = ["JsonValue", "atomic_path", "crc32", "read_at", "sync_folder", "write_json"]
 _seeking = threading.Lock()
+
+JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in ``path``'s folder; on success fsync it and rename it to ``path``.
 
-    The temporary lies beside the target (not in the system's temp folder): a rename across file systems is not atomic.
-    On an exception the temporary is removed and ``path`` is left as it was.
+    The temporary file lies beside the target and not in the system's temp folder: a rename across file systems is not
+    atomic. On an exception the temporary file is removed and ``path`` stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` survive a power cut, where the platform lets a folder be synced."""
+    """Make renames inside ``folder`` survive a power cut. Does nothing on Windows, which cannot sync a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -56,10 +58,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_at(file: int, size: int, offset: int) -> bytes:
-    """``size`` bytes of an open file from ``offset``; moves no file position, so that threads and forks may share it.
+    """Return ``size`` bytes of an open file from ``offset``; the position stays, so threads and forks may share it.
 
     Raises:
-        OSError: it cannot be read, or ends before.
+        OSError: the file cannot be read, or ends too early.
     """
     if not hasattr(os, "pread"):  # Windows
         with _seeking:
@@ -73,6 +75,10 @@ def read_at(file: int, size: int, offset: int) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically. NaN is refused: it is not JSON."""
+    """Write ``value`` as indented JSON, atomically.
+
+    Raises:
+        ValueError: it holds a NaN or an infinity, which are not JSON.
+    """
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")

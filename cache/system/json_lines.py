@@ -1,60 +1,63 @@
-"""Append-only JSON lines that a kill cannot spoil."""
+"""Append-only files of JSON lines that a kill cannot spoil."""
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from .files import JsonValue
 
 
 class JsonLines:
     """A file of JSON objects, one a line, written by one process.
 
-    A torn last line, left by a kill, is cut off on opening, so that the next one begins on its own.
+    A last line that a kill left torn is cut off on opening, so that the next one starts on a line of its own.
 
     Args:
-        path: of the file; it is made by the first :meth:`add`.
+        path: path of the file; the first :meth:`add` makes it.
 
     Attributes:
-        values: what the file holds.
+        values: objects in the file, in order.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._file: BinaryIO | None = None
-        self.values: list[dict[str, Any]] = []
+        self.values: list[dict[str, JsonValue]] = []
         if self.path.exists():
             self.values, good = _parse(self.path.read_bytes())
             if good < self.path.stat().st_size:
                 os.truncate(self.path, good)
 
-    def add(self, value: dict[str, Any]) -> None:
-        """Append one object. A kill during the write loses this one alone.
+    def add(self, value: Mapping[str, JsonValue]) -> None:
+        """Append one object. A kill during the write loses this object only.
 
         Raises:
-            ValueError: it is not JSON, NaN included.
+            ValueError: the object holds a NaN or an infinity, which are not JSON.
         """
         line = (json.dumps(value, allow_nan=False) + "\n").encode()
         if self._file is None:
             self._file = self.path.open("ab")
         self._file.write(line)
         self._file.flush()
-        self.values.append(value)
+        self.values.append(dict(value))
 
     def close(self) -> None:
-        """Put it on disk for certain, and close."""
+        """Sync the file to disk and close it."""
         if self._file is not None:
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file that another process may be writing; it is not touched."""
+def read_json_lines(path: Path) -> list[dict[str, JsonValue]]:
+    """Return the complete lines of a file that another process may be writing; the file is not changed."""
     return _parse(Path(path).read_bytes())[0]
 
 
-def _parse(content: bytes) -> tuple[list[dict[str, Any]], int]:
-    """The objects up to the first torn or damaged line, and the bytes that they take."""
+def _parse(content: bytes) -> tuple[list[dict[str, JsonValue]], int]:
+    """Return the objects up to the first torn or damaged line, and the bytes that they take."""
     found, good = [], 0
     for line in content.splitlines(keepends=True):
         try:

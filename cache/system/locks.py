@@ -1,4 +1,4 @@
-"""One writer for a part of a cache, on one machine or many; a dead writer holds nothing."""
+"""Lock a cache, or a share of it, for one writer on one machine or many; a dead writer's lock is free."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from ..errors import EchoAugmentError
 
 try:
     import fcntl
-except ImportError:  # Windows: only what the file says is looked at
+except ImportError:  # Windows: only the content of the file counts
     fcntl = None  # type: ignore[assignment]
 
 HEARTBEAT_SECONDS = 20.0
@@ -23,7 +23,7 @@ _open_files: set[BinaryIO] = set()
 
 
 def _close_in_child() -> None:
-    """A forked worker must not keep the lock when its parent is killed."""
+    """Close lock files in a forked child, so that it does not keep the lock when its parent is killed."""
     while _open_files:
         _open_files.pop().close()
 
@@ -35,16 +35,16 @@ if hasattr(os, "register_at_fork"):
 class FolderLock:
     """A lock file that says who holds it.
 
-    On one machine the kernel's lock decides, which goes with its process, however that ends. Between machines, where
-    network file systems may not pass locks on, the holder touches the file every 20 seconds; another host takes over
-    after 180 seconds without.
+    On one machine the kernel's lock decides; it ends with its process, however that ends. Between machines, whose
+    network file system may not pass locks on, the holder touches the file every 20 seconds, and another host takes the
+    lock over after 180 seconds without a touch.
 
     Args:
-        path: of the lock file. It stays there, empty, when the lock is given back: removing it would let two in.
-        patience: seconds to wait for another holder to end, before refusing.
+        path: path of the lock file. The file stays, empty, when the lock is released: removing it would let two in.
+        patience: seconds to wait for another holder before refusing.
 
     Raises:
-        EchoAugmentError: on entering, when another process holds it; names host, process and time.
+        EchoAugmentError: on entering, another process holds the lock; names host, process and time.
     """
 
     def __init__(self, path: Path, patience: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class FolderLock:
         return self
 
     def _try(self, last: bool) -> BinaryIO | None:
-        """The lock file, taken; None, or an error with ``last``, where another process holds it."""
+        """Return the locked file; if another process holds it return None, or raise if this is the ``last`` try."""
         file = self.path.open("a+b")
         try:
             holder = _holder(file, exclusive=True)
@@ -98,22 +98,22 @@ class FolderLock:
 
 
 def lock_path(folder: Path, rank: int = 0, world: int = 1) -> Path:
-    """Lock file of one of ``world`` processes that fill a cache together."""
+    """Return the lock file of one of ``world`` processes that fill a cache together."""
     return Path(folder) / f"fill-{rank}-of-{world}.lock"
 
 
 @contextmanager
 def hold(folder: Path, rank: int = 0, world: int = 1, patience: float = 0.0) -> Iterator[None]:
-    """Hold the share ``rank`` of ``world`` of a cache; the whole of it by default.
+    """Lock share ``rank`` of ``world`` of a cache; by default the whole cache.
 
     Args:
-        folder: of the cache.
-        rank: which share.
-        world: shares of the cache.
-        patience: seconds to wait for another holder of this share to end, before refusing.
+        folder: folder of the cache.
+        rank: number of the share.
+        world: number of shares.
+        patience: seconds to wait for another holder of this share before refusing.
 
     Raises:
-        EchoAugmentError: another process holds this share, or a share of another division.
+        EchoAugmentError: another process holds this share, or a share of a cache split into another number of shares.
     """
     own = lock_path(folder, rank, world)
     with FolderLock(own, patience):
@@ -124,7 +124,7 @@ def hold(folder: Path, rank: int = 0, world: int = 1, patience: float = 0.0) -> 
 
 
 def _refuse_held(path: Path) -> None:
-    """Raise where a lock is held. Any number of processes may ask this at the same time."""
+    """Raise if a lock is held. Any number of processes may ask at the same time."""
     with path.open("rb") as file:
         holder = _holder(file, exclusive=False)
     if holder is not None:
@@ -132,7 +132,7 @@ def _refuse_held(path: Path) -> None:
 
 
 def _holder(file: BinaryIO, exclusive: bool) -> dict[str, object] | None:
-    """Who else holds a lock file, as far as it says; None where nobody does: then the kernel's lock is taken."""
+    """Return what a lock file says about its holder; None if nobody else holds it: the kernel's lock is then taken."""
     if fcntl is not None:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Processes of this machine: cores they may use, whether one is alive, and ending with the one that started it."""
+"""Processes of this machine: usable cores, whether a process is alive, ending with the parent process."""
 
 import multiprocessing as mp
 import os
@@ -9,16 +9,17 @@ from typing import Any
 
 
 def usable_cores() -> int:
-    """Return how many CPU cores this process may use; where the system does not tell (macOS, Windows), all of them."""
+    """Return how many CPU cores this process may use; macOS and Windows do not tell, so there it is all of them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of this number is there and runs.
+    """Return whether process ``pid`` runs.
 
-    One that has ended, and whose end nobody has asked for yet, does not: a container's first process may take its time.
+    A zombie (ended, but its parent has not asked for its exit code yet) does not: a container's first process may take
+    its time to ask.
     """
     try:
         os.kill(pid, 0)
@@ -30,7 +31,7 @@ def alive(pid: int) -> bool:
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether it is a zombie, as Linux tells; elsewhere this is not known."""
+    """Return whether a process is a zombie; known on Linux only, elsewhere False."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -42,9 +43,9 @@ WATCH = 0.5  # seconds between looks at the parent
 
 
 def end_with_parent() -> None:
-    """In a process of ``multiprocessing``: end at once when the parent has gone, whatever took it, ``kill -9`` too.
+    """Let this process of ``multiprocessing`` end as soon as its parent has gone, even by ``kill -9``.
 
-    For a pool's ``initializer``: its workers would else go on, or wait for ever for a next task.
+    Also for a pool's ``initializer``: without it the workers would go on, or wait forever for a task.
     """
     threading.Thread(target=_watch, name="end_with_parent", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and a scheduler's signals that never fall into the middle of a write."""
+"""Keep Ctrl-C and a scheduler's signals out of the middle of a write."""
 
 import signal
 import threading
@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOPPING = ("SIGINT", "SIGTERM")
-WARNING = ("SIGUSR1", "SIGUSR2")  # what Slurm sends before the time is up, where it is asked to
+WARNING = ("SIGUSR1", "SIGUSR2")  # what Slurm sends before the time is up, if asked to
 _UNTOUCHED = (None, signal.SIG_IGN)  # handled outside Python; ignored
 
 
 class SafeStop:
-    """While entered, SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 raise ``KeyboardInterrupt``, but inside :meth:`shielded` only
-    at its end.
+    """Turns SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 into ``KeyboardInterrupt``; inside :meth:`shielded` only at its end.
 
-    What handled SIGUSR1 or SIGUSR2 before is called on leaving, when everything is sealed: submitit's handler requeues
-    the Slurm job. Signals can be handled in the main thread only; elsewhere this does nothing.
+    The former handler of SIGUSR1 or SIGUSR2 is called on leaving, when everything is sealed: submitit's handler
+    requeues the Slurm job. Signals can be handled in the main thread only; in others this does nothing.
     """
 
     def __init__(self) -> None:
@@ -51,7 +50,7 @@ class SafeStop:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """A stretch that a signal must not cut."""
+        """Run a block that no signal may interrupt."""
         self._depth += 1
         try:
             yield

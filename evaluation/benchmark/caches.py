@@ -179,4 +179,4 @@ def fill_subset(
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {folder}"
         )
-    return summary.as_dict()
+    return summary.to_json()

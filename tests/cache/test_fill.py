@@ -30,7 +30,7 @@ def test_a_fill_makes_the_plan(tmp_path):
     there, left = map(int, re.match(r"(\d+) of 40 clips are there; the other (\d+) take about", said[0]).groups())
     assert there > 0 and there + left == 40
     assert str(summary).startswith(f"40 of 40 clips in {tmp_path}")
-    json.dumps(summary.as_dict())
+    json.dumps(summary.to_json())
     again = run(plan, tmp_path, generate=None)  # nothing is left to generate
     assert again.made == 0 and again.complete
 

@@ -38,10 +38,10 @@ def write(folder, clips, fingerprint=FINGERPRINT, shard_clips=3):
 def test_info(tmp_path):
     fill(fake_plan(12), generate, tmp_path, progress=False, say=lambda text: None)
     figures = info(tmp_path)
-    assert figures["clips"] == 12 and figures["shapes"] == [[6, 24, 24]] and figures["fingerprint"] == FINGERPRINT
-    assert figures["bytes"] == sum(path.stat().st_size for path in (tmp_path / SHARDS).iterdir())
-    assert figures["ef"]["labelled"] == 12 and figures["ef"]["min"] >= 10
-    assert figures["plan"]["wanted"] == figures["plan"]["sealed"] == 12
+    assert figures.clips == 12 and figures.shapes == ((6, 24, 24),) and figures.fingerprint == FINGERPRINT
+    assert figures.bytes == sum(path.stat().st_size for path in (tmp_path / SHARDS).iterdir())
+    assert figures.ef.labelled == 12 and figures.ef.min >= 10
+    assert figures.plan.wanted == figures.plan.sealed == 12
 
 
 @settings(max_examples=12, deadline=None)

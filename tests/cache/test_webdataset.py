@@ -34,7 +34,7 @@ def test_a_plain_tar_reader_reads_it_back(store, tmp_path):
     assert len(seen) == len(store) == 8
     for clip in store:
         found = seen[key_of(clip.clip_id)]
-        assert found["json"]["clip_id"] == clip.clip_id and found["json"]["provenance"] == clip.provenance.as_dict()
+        assert found["json"]["clip_id"] == clip.clip_id and found["json"]["provenance"] == clip.provenance.to_json()
         assert found["json"]["ef"] == (None if np.isnan(clip.ef) else clip.ef) and found["json"]["fps"] == clip.fps
         assert np.array_equal(found["frames.npy"], clip.frames) and found["frames.npy"].dtype == np.uint8
         assert ("masks.npy" in found) == (clip.masks is not None)

@@ -232,7 +232,7 @@ def clip_facts(clip: EchoClip) -> dict[str, Any]:
         "es_frame": int(clip.es_frame),
         "confidence": float(clip.confidence),
         "masks": None if clip.masks is None else sha256(np.packbits(clip.masks).tobytes()),
-        "provenance": None if clip.provenance is None else clip.provenance.as_dict(),
+        "provenance": None if clip.provenance is None else clip.provenance.to_json(),
     }
 
 

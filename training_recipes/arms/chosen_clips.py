@@ -11,7 +11,7 @@ from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.mcdm.labels import LabelPolicy
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import KNOWS, chosen_by_labels, read_gates
+from echo_augment.cache.gates import read_gates
 from echo_augment.cache.manifest import SHARDS
 from echo_augment.cache.shard.reader import ShardReader
 
@@ -131,9 +131,9 @@ def refuse_gates(folder: Path, known: Collection[str]) -> None:
     Raises:
         EchoAugmentError: it was.
     """
-    gates = read_gates(folder).gates
-    learned = gates.get(KNOWS)
-    if chosen_by_labels(gates) and (learned is None or not set(learned) <= set(known)):
+    gates = read_gates(folder)
+    learned = gates.known_videos
+    if gates.chosen_by_labels and (learned is None or not learned <= set(known)):
         raise EchoAugmentError(
             f"cache {folder}: which clips are in it was decided by a teacher that may know hearts which this run must "
             "not",

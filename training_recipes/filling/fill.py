@@ -91,7 +91,7 @@ def figures_of(summary: FillSummary, generator: Generator, seed: int) -> dict[st
     """What the report says about a fill."""
     skipped = [one.to_json() for one in generator.skipped]
     figures: dict[str, Any] = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": skipped}
-    figures |= {"sampler": generator.sampler, "fill": summary.as_dict()}
+    figures |= {"sampler": generator.sampler, "fill": summary.to_json()}
     figures["donors"] = {"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)}
     return figures
 

@@ -147,7 +147,8 @@ def agree(folder: Path, wanted: dict[str, Any], calibrate: Callable[[], dict[str
         EchoAugmentError: the cache is being filled with other gates, or its ``gates.json`` is damaged.
     """
     path, started = folder / GATES, (folder / PLAN).exists() or bool(list_shards(folder))  # merged clips have no plan
-    theirs, limits = read_gates(folder)
+    found = read_gates(folder)
+    theirs, limits = found.gates, found.limits
     before, now = ({name: value for name, value in gates.items() if name != KNOWS} for gates in (theirs, wanted))
     if started and before != now:
         raise EchoAugmentError(

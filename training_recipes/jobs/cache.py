@@ -74,7 +74,7 @@ def report(cfg: DictConfig, **figures: Any) -> Path:
 
 def show_info(cfg: DictConfig) -> None:
     """Print the figures of a cache."""
-    figures = info(one_folder(cfg))
+    figures = info(one_folder(cfg)).to_json()
     for key, value in figures.items():
         print(f"{key}: {value}")
     print(f"report: {report(cfg, **figures)}")
@@ -86,7 +86,7 @@ def run_verify(cfg: DictConfig) -> None:
     damage = verify(folder, progress=True)
     for one in damage:
         print(one.what)
-    path = report(cfg, damage=[{"file": one.file, "clip_id": one.clip_id, "what": one.what} for one in damage])
+    path = report(cfg, damage=[one.to_json() for one in damage])
     if damage:
         raise EchoAugmentError(
             f"{len(damage)} damaged parts in {folder}, listed in {path}",
@@ -99,8 +99,7 @@ def run_repair(cfg: DictConfig) -> None:
     """Keep what is whole."""
     folder = one_folder(cfg)
     result = repair(folder, progress=True)
-    lost = [one.clip_id for one in result.lost if one.clip_id]
-    path = report(cfg, shards=result.shards, kept=result.kept, damage=[one.what for one in result.lost], lost=lost)
+    path = report(cfg, **result.to_json())
     if not result.shards:
         print(f"nothing to repair in {folder}; report: {path}")
         return

@@ -86,7 +86,7 @@ def test_it_is_no_source_of_synthetic_clips(packed, tmp_path):
         CachedClips(packed)
     with pytest.raises(EchoAugmentError, match="holds the real clips"):
         export_echonet(ClipStore(packed), tmp_path, lambda *_: None)
-    assert info(packed)["kind"] == "real" and ClipStore(packed).fingerprint == REAL
+    assert info(packed).kind == "real" and ClipStore(packed).fingerprint == REAL
     assert {source for clip in ClipStore(packed) for source in [clip.provenance.motion_donor]} == set("ABCDVT")
 
 

@@ -48,7 +48,7 @@ def test_clips_carry_label_and_origin(generator, root):
         assert origin.fingerprint == generator.fingerprint and origin.sampler == "ddim-2"
         assert 0.9 <= origin.extra["tempo"] <= 1.1 and origin.extra["start"] >= 0
         assert 0 <= clip.ed_frame < 16 and 0 <= clip.es_frame < 16 and clip.ed_frame != clip.es_frame
-        json.dumps(origin.as_dict())
+        json.dumps(origin.to_json())
 
 
 def test_a_line_makes_the_same_clip_in_any_batch(generator):
