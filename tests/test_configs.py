@@ -15,10 +15,10 @@ CONF = Path(__file__).parents[1] / "training_recipes" / "conf"
 
 @pytest.mark.parametrize("job", JOBS)
 def test_job_composes_and_loads(job):
+    assert callable(find_jobs()[job].load())
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose(job, overrides=["out=somewhere"], return_hydra_config=True)
     assert cfg.out == "somewhere" and cfg.hydra.run.dir
-    assert callable(find_jobs()[job].load())
 
 
 def test_every_job_has_a_file_and_a_summary():

@@ -116,6 +116,7 @@ def main() -> None:
     if name not in find_jobs():
         print(f"error: no job {name!r}; there are: {', '.join(find_jobs())}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
+    find_jobs()[name].load()  # registers the job's settings, which its YAML file names
     logging.getLogger("hydra").setLevel(logging.WARNING)
     keep_freed_memory()
     sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(arguments[1:])]

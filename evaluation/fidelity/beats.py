@@ -1,37 +1,99 @@
 """Time in clips: the heart rate that a clip shows, and the errors of ED and ES frames found without labels."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from echo_augment.augmentor.data import read_table, read_video
+from echo_augment.augmentor.data import VideoInfo, read_table, read_video
 from echo_augment.augmentor.data.phantom import Phantom
 from echo_augment.augmentor.data.phantom.rhythm import beats_until
 from echo_augment.augmentor.mcdm.hearts import Heart, correlation, find_phase, make_heart, volume_curve
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.contact_sheet import spread
 
 Values = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.uint8]
 TEMPI = np.linspace(0.6, 1.6, 101)
-FPS = 50.0  # errors are counted in frames at EchoNet-Dynamic's rate
+ECHONET_FPS = 50.0  # errors are counted in frames at EchoNet-Dynamic's rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateError:
+    """Error of the heart rate that clips show.
+
+    Attributes:
+        mae: mean absolute error in beats a minute.
+        bias: mean of shown minus true, in beats a minute.
+        within_10: share of clips at most 10 % off.
+    """
+
+    mae: float
+    bias: float
+    within_10: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseError:
+    """How far off the found ED (or ES) frames are, in frames at 50 fps.
+
+    Attributes:
+        median: error.
+        quartiles: first and third.
+        p90: 90th percentile.
+        within_3: share of videos at most 3 frames off.
+    """
+
+    median: float
+    quartiles: tuple[float, float]
+    p90: float
+    within_3: float
+
+    @classmethod
+    def of(cls, errors: Values) -> "PhaseError":
+        """Return the figures of errors ``(N,)`` in frames."""
+        first, median, third, p90 = (float(value) for value in np.quantile(errors, (0.25, 0.5, 0.75, 0.9)))
+        return cls(median=median, quartiles=(first, third), p90=p90, within_3=float((errors <= 3).mean()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedVideo:
+    """Errors of the ED and ES frame found in one traced video, in frames at 50 fps."""
+
+    name: str
+    ed: float
+    es: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseErrors:
+    """Errors of the ED and ES frames found in videos.
+
+    Attributes:
+        n: videos.
+        ed: errors of the ED frames.
+        es: errors of the ES frames.
+        videos: the errors of each video; None for phantoms.
+    """
+
+    n: int
+    ed: PhaseError
+    es: PhaseError
+    videos: list[TracedVideo] | None = None
 
 
 def shown_tempo(clip: Frames, fps: float, volume_at: Callable[[Values], Values]) -> float:
-    """How much faster than its donor the heart of a clip beats.
+    """Return how much faster than its donor's the heart of a clip beats, in [0.6, 1.6]; 1 for the same heart rate.
 
     The clip's own volume curve (:func:`~echo_augment.augmentor.mcdm.hearts.volume_curve`) is held against the donor's,
     sped up or slowed down from the clip's first frame on; the tempo with the largest correlation is shown.
 
     Args:
         clip: ``(T, H, W)`` uint8.
-        fps: its frames per second.
-        volume_at: the donor's LV volume at some seconds after the clip's first frame.
-
-    Returns:
-        1 for the donor's own heart rate, in [0.6, 1.6].
+        fps: frames per second.
+        volume_at: the donor's LV volume as a function of the seconds after the clip's first frame.
     """
     seen = volume_curve(clip, fps)
     seconds = np.arange(len(clip)) / fps
@@ -41,79 +103,90 @@ def shown_tempo(clip: Frames, fps: float, volume_at: Callable[[Values], Values])
     return float(TEMPI[best[np.abs(TEMPI[best] - 1).argmin()]])
 
 
-def rate_error(tempi: Values, heart_rates: Values) -> dict[str, float]:
-    """``mae`` and ``bias`` of the shown heart rate in beats a minute, and the share ``within_10`` per cent."""
+def rate_error(tempi: Values, heart_rates: Values) -> RateError:
+    """Return the error of shown heart rates.
+
+    Args:
+        tempi: shown over true heart rate, ``(N,)``.
+        heart_rates: true ones, in beats a minute, ``(N,)``.
+    """
     error = (tempi - 1) * heart_rates
-    return {
-        "mae": float(np.abs(error).mean()),
-        "bias": float(error.mean()),
-        "within_10": float((np.abs(tempi - 1) <= 0.1).mean()),
-    }
+    return RateError(
+        mae=float(np.abs(error).mean()),
+        bias=float(error.mean()),
+        within_10=float((np.abs(tempi - 1) <= 0.1).mean()),
+    )
 
 
-def phantom_phase_error(phantom: Phantom, heart: Heart, rate: float) -> tuple[float, float]:
-    """Frames at 50 fps from the found ED and ES frame to the nearest true one of any beat.
+def phantom_phase_error(phantom: Phantom, heart: Heart, fps: float) -> tuple[float, float]:
+    """Return the frames at 50 fps from the found ED and ES frame to the nearest true one of any beat.
 
     Args:
         phantom: the heart.
-        heart: as the generator sees it.
-        rate: the generator's frames per second.
+        heart: its recording as the generator sees it.
+        fps: the generator's frames per second.
     """
-    beats = beats_until(phantom.motion, len(heart.frames) / (2 * rate))
+    beats = beats_until(phantom.motion, len(heart.frames) / (2 * fps))
     ed = beats.start
     es = ed + beats.systole * beats.length
-    found = np.array([heart.ed, heart.es]) / (2 * rate)
+    found = np.array([heart.ed, heart.es]) / (2 * fps)
     errors = [np.abs(truth - at).min() for truth, at in zip((ed, es), found, strict=True)]
-    return float(errors[0] * FPS), float(errors[1] * FPS)
+    return float(errors[0] * ECHONET_FPS), float(errors[1] * ECHONET_FPS)
 
 
-def traced_phase_errors(root: str, *, rate: float, size: int, limit: int) -> dict[str, Any]:
-    """Errors of the found ED and ES frames against the traced ones of a folder in EchoNet-Dynamic's layout.
+def read_heart(row: VideoInfo, fps: float, image_size: int) -> tuple[Heart, float]:
+    """Return a video as a generator of that frame rate and size sees it, and the video's own frames per second.
+
+    Raises:
+        EchoAugmentError: it cannot be read, or is too short.
+    """
+    frames, found = read_video(row.path)
+    video_fps = row.fps if row.fps > 0 else found
+    return make_heart(row.name, frames, video_fps, rate=fps, size=image_size), video_fps
+
+
+def traced_phase_errors(root: str, *, fps: float, image_size: int, limit: int) -> PhaseErrors:
+    """Return the errors of the found ED and ES frames against the traced ones of a dataset.
 
     Only one beat is traced, not necessarily the one that the generator would take: of all beats found in the video
-    the nearest ED and the nearest ES count, those that the clip's ends cut, too.
+    the nearest ED and the nearest ES count, also those that the clip's ends cut.
 
     Args:
-        root: of the data set; all splits count, since nothing is trained here.
-        rate: the generator's frames per second.
-        size: side of a frame in pixels.
+        root: folder in EchoNet-Dynamic's layout; all splits count, since nothing is trained here.
+        fps: the generator's frames per second.
+        image_size: side of a frame in pixels.
         limit: videos at most, spread evenly over the table.
 
     Raises:
-        EchoAugmentError: no video with tracings that can be read.
+        EchoAugmentError: no video with tracings can be read.
     """
     table = read_table(root)
     rows = [row for row in table.rows if len(table.tracings.get(row.name, {})) >= 2]
-    rows = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(int))]
-    found: list[tuple[float, float]] = []
-    videos: list[dict[str, Any]] = []
-    for row in tqdm(rows, desc="traced frames", unit="video", mininterval=1.0):
+    videos = []
+    for place in tqdm(spread(len(rows), limit), desc="traced frames", unit="video", mininterval=1.0):
+        row = rows[place]
         try:
-            frames, fps = read_video(row.path)
-            fps = row.fps if row.fps > 0 else fps
-            heart = make_heart(row.name, frames, fps, rate=rate, size=size)
+            heart, video_fps = read_heart(row, fps, image_size)
         except EchoAugmentError:
             continue  # the report counts the videos that were used
         traced = list(table.tracings[row.name])  # small (ES) first, large (ED) last
-        phase = find_phase(heart.frames, 2 * rate)
+        phase = find_phase(heart.frames, 2 * fps)
         pairs = ((phase.ed_frames, traced[-1]), (phase.es_frames, traced[0]))
-        ed, es = (float(np.abs(np.array(at) / (2 * rate) - truth / fps).min()) * FPS for at, truth in pairs)
-        found.append((ed, es))
-        videos.append({"name": row.name, "ed": ed, "es": es})
-    if not found:
+        ed, es = (
+            float(np.abs(np.array(at) / (2 * fps) - truth / video_fps).min()) * ECHONET_FPS for at, truth in pairs
+        )
+        videos.append(TracedVideo(name=row.name, ed=ed, es=es))
+    if not videos:
         raise EchoAugmentError(f"{root}: no video with traced frames can be read", "Run echo-augment doctor on it")
-    return phase_figures(found) | {"videos": videos}
+    return phase_errors([(video.ed, video.es) for video in videos], videos)
 
 
-def phase_figures(errors: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Quartiles, 90th percentile and share within 3 frames (at 50 fps) of errors of ED and ES."""
-    table = np.asarray(errors)
-    return {"n": len(table)} | {
-        name: {
-            "median": float(np.median(table[:, column])),
-            "quartiles": [float(value) for value in np.quantile(table[:, column], (0.25, 0.75))],
-            "p90": float(np.quantile(table[:, column], 0.9)),
-            "within_3": float((table[:, column] <= 3).mean()),
-        }
-        for column, name in enumerate(("ed", "es"))
-    }
+def phase_errors(errors: Sequence[tuple[float, float]], videos: list[TracedVideo] | None = None) -> PhaseErrors:
+    """Return the figures of errors of ED and ES frames.
+
+    Args:
+        errors: of ED and ES of each video, in frames at 50 fps.
+        videos: the same with names, kept.
+    """
+    ed, es = np.asarray(errors, np.float64).T
+    return PhaseErrors(n=len(errors), ed=PhaseError.of(ed), es=PhaseError.of(es), videos=videos)

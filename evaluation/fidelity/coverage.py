@@ -1,62 +1,107 @@
-"""Does the generator copy its training hearts, and how much of their looks does it reach? By its own re-ID model.
+"""Does the generator copy its TRAIN videos, and how much of their appearance does it reach? By its own re-ID model.
 
-MCDM paints the appearance donor's look by design, so being recognised as that heart is no fault: a clip is too close
-only where it is more like the donor's video than two halves of that video are like each other.
+MCDM paints the appearance donor by design, so being recognised as that patient is no fault: a clip is too close only
+where it is more like the donor's video than two halves of that video are like each other.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from echo_augment.augmentor.data import read_table, read_video
-from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
+from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.mcdm.hearts import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import embed_clips
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.contact_sheet import spread
 
-from .pairs import Pairs, generate
+from .beats import read_heart
+from .pairs import Pairs
+from .sampling import Sampling, generate
 
+Clips = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float64]
 NEIGHBOURS = 3
-SAME = 0.95  # a clip closer to a heart than this share of halves of one video are to each other is too close
+SAME = 0.95  # a clip closer to a video than this share of halves of one video are to each other is too close
+LEAST_VIDEOS = 8  # of TRAIN
 
 
-def looks_of(pipeline: MCDMPipeline, clips: list[npt.NDArray[np.uint8]]) -> Vectors:
-    """Unit vectors ``(N, D)`` of clips ``(T, H, W)`` uint8 of any length."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copying:
+    """Clips painted with the appearance of TRAIN videos, held against these videos.
+
+    Attributes:
+        reached: share of videos whose clip lies nearer to its own video than to any other.
+        too_close: share of videos whose clip is more like the video than 95 % of halves are like each other.
+        limit: that similarity, a cosine.
+    """
+
+    reached: float
+    too_close: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Coverage and privacy against TRAIN videos.
+
+    Attributes:
+        hearts: TRAIN videos that were used.
+        reached: see `Copying`.
+        too_close: likewise.
+        limit: likewise.
+        remembered: share of TRAIN videos to which some held-out pair's clip is too close, though neither donor is it.
+        recall_generated: share of TRAIN videos inside the manifold of clips made from as many held-out donors.
+        recall_real: the same of the real held-out clips.
+    """
+
+    hearts: int
+    reached: float
+    too_close: float
+    limit: float
+    remembered: float
+    recall_generated: float
+    recall_real: float
+
+
+def appearances_of(pipeline: MCDMPipeline, clips: list[Clips]) -> Vectors:
+    """Return the re-ID model's unit vectors ``(N, D)`` of clips ``(T, H, W)`` uint8 of any length."""
     found = [embed_clips(pipeline.reid, torch.from_numpy(clip)[None].to(pipeline.reid.device)) for clip in clips]
     return torch.cat(found).double().cpu().numpy()
 
 
-def training_hearts(root: str, pipeline: MCDMPipeline, limit: int) -> list[Heart]:
-    """Up to ``limit`` TRAIN hearts of a folder, spread evenly over its table.
+def training_videos(root: str, pipeline: MCDMPipeline, limit: int) -> list[Heart]:
+    """Return up to ``limit`` TRAIN videos of a dataset, spread evenly over its table, as the generator sees them.
 
     Raises:
         EchoAugmentError: fewer than 8 can be read.
     """
     rows = read_table(root).split("TRAIN")
-    hearts = []
-    for i in tqdm(np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(int)), desc="TRAIN"):
-        row = rows[i]
+    fps, image_size = float(pipeline.config["rate"]), int(pipeline.config["size"])
+    videos = []
+    for place in tqdm(spread(len(rows), limit), desc="TRAIN"):
         try:
-            frames, fps = read_video(row.path)
-            rate = float(pipeline.config["rate"])
-            fps = row.fps if row.fps > 0 else fps
-            hearts.append(make_heart(row.name, frames, fps, rate=rate, size=int(pipeline.config["size"])))
+            videos.append(read_heart(rows[place], fps, image_size)[0])
         except EchoAugmentError:
-            continue  # the report counts the hearts that were used
-    if len(hearts) < 8:
-        raise EchoAugmentError(f"{root}: only {len(hearts)} TRAIN videos can be read", "Run echo-augment doctor on it")
-    return hearts
+            continue  # the report counts the videos that were used
+    if len(videos) < LEAST_VIDEOS:
+        raise EchoAugmentError(f"{root}: only {len(videos)} TRAIN videos can be read", "Run echo-augment doctor on it")
+    return videos
 
 
 def recall(points: Vectors, made: Vectors, neighbours: int = NEIGHBOURS) -> float:
-    """Share of ``points`` that lie within the manifold of ``made``.
+    """Return the share of ``points`` that lie within the manifold of ``made``.
 
     The manifold is the union of balls around its points, each reaching to the point's ``neighbours``-th nearest other
-    (Kynkäänniemi et al., "Improved precision and recall", arXiv 1904.06991). Distances are of unit vectors.
+    (Kynkäänniemi et al., "Improved precision and recall", arXiv 1904.06991).
+
+    Args:
+        points: unit vectors ``(N, D)``.
+        made: unit vectors ``(M, D)``.
+        neighbours: how far the balls reach.
     """
     between = _distances(made, made)
     np.fill_diagonal(between, np.inf)
@@ -64,63 +109,72 @@ def recall(points: Vectors, made: Vectors, neighbours: int = NEIGHBOURS) -> floa
     return float((_distances(points, made) <= reach[None]).any(1).mean())
 
 
-def copying(own: Vectors, halves: tuple[Vectors, Vectors], made: Vectors) -> dict[str, float]:
-    """Of clips made with the looks of training hearts: are they recognised, and are they too close?
+def copying(own: Vectors, halves: tuple[Vectors, Vectors], made: Vectors) -> Copying:
+    """Return whether clips painted with the appearance of TRAIN videos are recognised, and whether they are too close.
 
     Args:
-        own: looks of the hearts' videos, ``(N, D)`` unit vectors.
-        halves: looks of each video's first and second half.
-        made: looks of the clips, row i painted with heart i's reference frame.
-
-    Returns:
-        ``reached``: share of hearts whose clip lies nearest to its own heart among all; ``too_close``: share of hearts
-        whose clip is more like the video than 95 % of halves are like each other; ``limit``: that similarity.
+        own: unit vectors of the videos, ``(N, D)``.
+        halves: of each video's first and second half.
+        made: of the clips; row i was painted with video i's reference frame.
     """
     limit = float(np.quantile((halves[0] * halves[1]).sum(1), SAME))
     alike = made @ own.T
-    return {
-        "reached": float((alike.argmax(1) == np.arange(len(own))).mean()),
-        "too_close": float((np.diag(alike) > limit).mean()),
-        "limit": limit,
-    }
+    return Copying(
+        reached=float((alike.argmax(1) == np.arange(len(own))).mean()),
+        too_close=float((np.diag(alike) > limit).mean()),
+        limit=limit,
+    )
 
 
 def coverage(
-    pipeline: MCDMPipeline, pairs: Pairs, generated: npt.NDArray[np.uint8], root: str, *, limit: int, **sampling: Any
-) -> dict[str, Any]:
-    """Coverage and privacy against the TRAIN hearts of ``root``.
+    pipeline: MCDMPipeline, pairs: Pairs, generated: Clips, root: str, *, limit: int, sampling: Sampling
+) -> Coverage:
+    """Measure coverage and privacy against the TRAIN videos of a dataset.
 
     Args:
         pipeline: the generator that they trained.
-        pairs: held-out pairs; their motions move the training hearts' looks.
+        pairs: held-out pairs; their motions move the TRAIN videos' reference frames.
         generated: clips of the held-out pairs, ``(N, T, H, W)``.
-        root: the training data's folder.
-        limit: hearts at most.
-        sampling: ``steps``, ``sampler`` and ``seed`` of :func:`~.pairs.generate`.
-
-    Returns:
-        :func:`copying`'s figures; ``recall_generated``: share of the training hearts' looks inside the manifold of
-        clips made from as many held-out looks, next to ``recall_real`` of the real held-out clips; ``remembered``:
-        share of training hearts to which some held-out pair's clip is too close, though neither donor is that heart.
+        root: folder of the dataset.
+        limit: TRAIN videos at most.
+        sampling: how clips are generated.
     """
-    hearts = training_hearts(root, pipeline, limit)
-    own = looks_of(pipeline, [heart.frames for heart in hearts])
+    videos = training_videos(root, pipeline, limit)
+    own = appearances_of(pipeline, [video.frames for video in videos])
     halves = (
-        looks_of(pipeline, [heart.frames[: len(heart.frames) // 2] for heart in hearts]),
-        looks_of(pipeline, [heart.frames[len(heart.frames) // 2 :] for heart in hearts]),
+        appearances_of(pipeline, [video.frames[: len(video.frames) // 2] for video in videos]),
+        appearances_of(pipeline, [video.frames[len(video.frames) // 2 :] for video in videos]),
     )
-    codes = [pairs.codes[i % len(pairs.codes)] for i in range(len(hearts))]
-    references = np.stack([heart.reference for heart in hearts])
-    made, _, _ = generate(pipeline, references, codes, **sampling)
-    figures = copying(own, halves, looks_of(pipeline, list(made)))
-    held_out = looks_of(pipeline, list(generated))
-    return {
-        "hearts": len(hearts),
-        **figures,
-        "remembered": float(((held_out @ own.T) > figures["limit"]).any(0).mean()),
-        "recall_generated": recall(own, held_out),
-        "recall_real": recall(own, looks_of(pipeline, list(pairs.clips["own"]))),
-    }
+    codes = [pairs.codes[i % len(pairs.codes)] for i in range(len(videos))]
+    made = generate(pipeline, np.stack([video.reference for video in videos]), codes, sampling)
+    found = copying(own, halves, appearances_of(pipeline, list(made.clips)))
+    held_out = appearances_of(pipeline, list(generated))
+    return Coverage(
+        hearts=len(videos),
+        reached=found.reached,
+        too_close=found.too_close,
+        limit=found.limit,
+        remembered=float(((held_out @ own.T) > found.limit).any(0).mean()),
+        recall_generated=recall(own, held_out),
+        recall_real=recall(own, appearances_of(pipeline, list(pairs.clips["own"]))),
+    )
+
+
+def recognised(pipeline: MCDMPipeline, generated: Clips, references: Clips) -> float:
+    """Return the share of clips whose mean re-ID embedding lies nearest to their own reference frame's.
+
+    Args:
+        pipeline: the generator, for its re-ID model.
+        generated: ``(N, T, H, W)`` uint8.
+        references: ``(N, H, W)`` uint8; row i was painted in clip i.
+    """
+    device = pipeline.reid.device
+    with torch.no_grad():
+        frames = pipeline.reid(torch.from_numpy(references)[:, None].to(device).float() / 255)
+        made = torch.stack(
+            [pipeline.reid(torch.from_numpy(clip)[:, None].to(device).float() / 255).mean(0) for clip in generated]
+        )
+    return float(((made @ frames.T).argmax(1).cpu() == torch.arange(len(frames))).float().mean())
 
 
 def _distances(one: Vectors, two: Vectors) -> Vectors:

@@ -1,6 +1,7 @@
 """How far sets of clips are apart: Fréchet distances on any extractor's features, and the overlap of LV masks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 
 import numpy as np
@@ -11,15 +12,43 @@ from torch import Tensor
 from echo_augment.augmentor.mcdm.masks import Masks, dice
 from echo_augment.cache.errors import EchoAugmentError
 
-from .reader_net import EFReader
+from .reader_net import EFReaderNet
 
 Clips = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float64]
 Extractor = Callable[[Clips], Features]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Mean Dice of drawn and true LV masks.
+
+    Attributes:
+        dice: over all frames.
+        dice_ed: at each clip's largest true mask.
+        dice_es: at each clip's smallest.
+    """
+
+    dice: float
+    dice_ed: float
+    dice_es: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrechetDistances:
+    """Fréchet distances of sets of clips to real ones.
+
+    Attributes:
+        distances: by row; ``real``, the distance of other real clips, as many, is the floor.
+        extractor: name of what computed the features.
+    """
+
+    distances: dict[str, float]
+    extractor: str
+
+
 def frechet(first: Features, second: Features) -> float:
-    """Squared Fréchet distance of the Gaussians fitted to two sets of features ``(N, D)`` and ``(M, D)``.
+    """Return the squared Fréchet distance of the Gaussians fitted to two sets of features ``(N, D)`` and ``(M, D)``.
 
     ``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``, as in Heusel et al., "GANs trained by a two time-scale update rule"
     (arXiv 1706.08500; FID) and Unterthiner et al. (arXiv 1812.01717; FVD). With few clips it is far above 0 even for
@@ -38,8 +67,22 @@ def frechet(first: Features, second: Features) -> float:
     return float(max(0.0, gap @ gap + np.trace(one) + np.trace(two) - 2 * np.sqrt(both.clip(0)).sum()))
 
 
-def reader_features(net: EFReader, *, batch: int = 32) -> Extractor:
-    """The local extractor: what the EF reader's last layer sees of a clip. It knows motion, and phantoms only."""
+def frechet_distances(clips: Mapping[str, Clips], extract: Extractor, extractor: str) -> FrechetDistances:
+    """Return how far sets of clips are from the appearance donors' own.
+
+    Args:
+        clips: by row, ``(N, T, H, W)`` uint8: ``own``, ``donor``, and others.
+        extract: gives features.
+        extractor: name of it.
+    """
+    features = {row: extract(stack) for row, stack in clips.items()}
+    real = features.pop("own")
+    found = {"real" if row == "donor" else row: frechet(values, real) for row, values in features.items()}
+    return FrechetDistances(distances=found, extractor=extractor)
+
+
+def reader_features(net: EFReaderNet, *, batch: int = 32) -> Extractor:
+    """Return the local extractor: what the EF reader's last layer sees of a clip. It knows phantoms and motion only."""
 
     def extract(clips: Clips) -> Features:
         kept: list[Tensor] = []
@@ -56,7 +99,7 @@ def reader_features(net: EFReader, *, batch: int = 32) -> Extractor:
 
 
 def load_extractor(name: str) -> Extractor:
-    """An extractor of one's own, ``package.module:function``: ``(N, T, H, W)`` uint8 to features ``(N, D)``.
+    """Return the user's own extractor, ``package.module:function``: ``(N, T, H, W)`` uint8 to features ``(N, D)``.
 
     Raises:
         EchoAugmentError: there is no such function.
@@ -71,14 +114,13 @@ def load_extractor(name: str) -> Extractor:
     return lambda clips: np.asarray(found(clips), np.float64)
 
 
-def mask_overlap(clips: Clips, truth: Masks, draw: Callable[[Clips], Masks]) -> dict[str, float]:
-    """Mean Dice of drawn and true LV masks: ``dice`` over all frames, ``dice_ed`` and ``dice_es`` at the largest and
-    smallest true mask of each clip.
+def mask_overlap(clips: Clips, truth: Masks, draw: Callable[[Clips], Masks]) -> Overlap:
+    """Return how far drawn LV masks agree with the true ones.
 
     Args:
         clips: ``(N, T, H, W)`` uint8.
         truth: the counterfactuals' masks, ``(N, T, H, W)`` bool.
-        draw: masks ``(T, H, W)`` of the frames of a clip.
+        draw: a segmenter: masks ``(T, H, W)`` of the frames of a clip.
     """
     found = []
     for clip, true in zip(clips, truth, strict=True):
@@ -86,5 +128,5 @@ def mask_overlap(clips: Clips, truth: Masks, draw: Callable[[Clips], Masks]) -> 
         sizes = true.reshape(len(true), -1).sum(1)
         frames = np.array([dice(one, two) for one, two in zip(drawn, true, strict=True)])
         found.append((frames.mean(), frames[sizes.argmax()], frames[sizes.argmin()]))
-    means = np.mean(found, axis=0)
-    return {"dice": float(means[0]), "dice_ed": float(means[1]), "dice_es": float(means[2])}
+    mean, ed, es = (float(value) for value in np.mean(found, axis=0))
+    return Overlap(dice=mean, dice_ed=ed, dice_es=es)

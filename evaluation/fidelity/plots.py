@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.training_recipes.common.contact_sheet import Tile, draw_film, draw_sheet, gif, png, strip
 
-from .adherence import fewest_steps
+from .curve import CurvePoint, fewest_steps
 
 Clips = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
@@ -20,13 +19,13 @@ COLOURS = {"counterfactual": "#2e8b57", "codec": "#b8860b", "generated": "#0b6fa
 
 
 def write_label_plot(path: Path, truth: Values, ratio: Values, read: Mapping[str, Values]) -> None:
-    """EF read from clips against the motion donor's, and its error against the ratio of the hearts' LV sizes.
+    """Write a PNG: EF read from clips against the motion donor's, and its error against the ratio of LV sizes.
 
     Args:
-        path: of the PNG.
-        truth: the motion donors' EF, in percent, ``(N,)``.
+        path: file to write.
+        truth: EF of the motion donors in percent, ``(N,)``.
         ratio: ED volume of the motion donor over that of the appearance donor.
-        read: by row, EF read from each clip.
+        read: by row, the EF read from each clip.
     """
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -52,24 +51,24 @@ def write_label_plot(path: Path, truth: Values, ratio: Values, read: Mapping[str
     _save(figure, path)
 
 
-def write_curve_plot(path: Path, curve: Sequence[Mapping[str, Any]]) -> None:
-    """EF adherence and SSIM against denoising steps, and the seconds that they cost."""
+def write_curve_plot(path: Path, curve: Sequence[CurvePoint]) -> None:
+    """Write a PNG: EF adherence and SSIM against denoising steps, and the seconds that they cost."""
     _save(curve_figure(curve), path)
 
 
-def curve_figure(curve: Sequence[Mapping[str, Any]]) -> Figure:
-    """Three plots over the numbers of steps, on a scale of doublings that has room for none.
-
-    Args:
-        curve: by number of ``steps``, which may be 0: ``r2`` and ``ssim``, both at most 1, and ``seconds`` a clip.
-    """
+def curve_figure(curve: Sequence[CurvePoint]) -> Figure:
+    """Return three plots over the numbers of steps, on a scale of doublings that has room for 0."""
     figure = Figure(figsize=(9.6, 3.4), layout="constrained")
-    curve = sorted(curve, key=lambda row: row["steps"])
-    steps = [row["steps"] for row in curve]
-    enough = fewest_steps([dict(row) for row in curve])
-    titles = {"r2": "R2 with the motion donor's EF", "ssim": "SSIM to the counterfactual", "seconds": "seconds a clip"}
-    for axes, (key, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        axes.plot(steps, [row[key] for row in curve], "o-", color=COLOURS["generated"])
+    curve = sorted(curve, key=lambda point: point.steps)
+    steps = [point.steps for point in curve]
+    enough = fewest_steps(curve)
+    plots = {
+        "R2 with the motion donor's EF": [point.adherence.r2 for point in curve],
+        "SSIM to the counterfactual": [point.likeness.ssim for point in curve],
+        "seconds a clip": [point.seconds for point in curve],
+    }
+    for axes, (title, values) in zip(figure.subplots(1, 3), plots.items(), strict=True):
+        axes.plot(steps, values, "o-", color=COLOURS["generated"])
         axes.axvline(enough, color="#999999", linestyle=":", label=f"enough: {enough}")
         axes.set_xscale("symlog", base=2, linthresh=1)
         axes.set_xlim(steps[0] / 1.4 if steps[0] else -0.4, steps[-1] * 1.4 + 0.4)

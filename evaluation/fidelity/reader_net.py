@@ -19,10 +19,11 @@ from echo_augment.training_recipes.ef.models import EF_MEAN, EF_SCALE, TinyEF
 MEAN, SCALE = 32.0, 50.0  # of pixels
 WIDTHS = (16, 32, 64, 96)
 HIDDEN = 64
+READ_BATCH = 32
 
 
-class EFReader(nn.Module):
-    """EF of a clip, and the ventricle's volume in every frame, which tells the net in training where to look.
+class EFReaderNet(nn.Module):
+    """Tells the EF of a clip, and the ventricle's volume in every frame, which in training shows the net where to look.
 
     The stages are :class:`~echo_augment.training_recipes.ef.models.TinyEF`'s, one more of them; the head is not linear,
     for EF is a ratio of volumes.
@@ -36,9 +37,10 @@ class EFReader(nn.Module):
         self.head = nn.Sequential(nn.Linear(4 * (width + 1), HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
 
     def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
-        """Clips ``(B, T, H, W)`` with values 0 to 255 to EF ``(B,)`` in percent and volumes ``(B, T)``.
+        """Return EF ``(B,)`` in percent and volumes ``(B, T)``, as shares of the clip's largest.
 
-        Volumes are shares of the clip's largest.
+        Args:
+            clips: ``(B, T, H, W)`` with values 0 to 255.
         """
         frames = functional.avg_pool3d(((clips.float() - MEAN) / SCALE)[:, None], (1, 2, 2))
         pooled = self.features(frames).mean((3, 4))
@@ -50,10 +52,10 @@ class EFReader(nn.Module):
             return EF_MEAN + EF_SCALE * self.head(found)[:, 0], volume[:, 0]
 
 
-def read_ef(net: EFReader, clips: Tensor, *, batch: int = 32) -> npt.NDArray[np.float64]:
-    """EF in percent of uint8 clips ``(N, T, H, W)``."""
+def read_ef(net: EFReaderNet, clips: Tensor) -> npt.NDArray[np.float64]:
+    """Return the EF in percent of uint8 clips ``(N, T, H, W)``."""
     with torch.no_grad():
-        return np.concatenate([net(part)[0].double().numpy() for part in clips.split(batch)])
+        return np.concatenate([net(part)[0].double().numpy() for part in clips.split(READ_BATCH)])
 
 
 SEEDS = 900_000_000  # phantoms of the reader alone: no data set may have them (phantom.writing.RESERVED)
@@ -74,24 +76,42 @@ class Readings(NamedTuple):
 
 
 def render_one(
-    seed: int, frames: int, rate: float, size: int
+    seed: int, num_frames: int, fps: float, image_size: int
 ) -> tuple[npt.NDArray[np.uint8], float, npt.NDArray[np.float32]]:
-    """A short phantom clip, its heart's EF (of the beat, not of the few frames drawn) and the volumes it shows."""
+    """Return a short phantom clip, the EF of its heart's beat (not of the few frames drawn) and the volumes it shows.
+
+    Args:
+        seed: of the phantom.
+        num_frames: of the clip.
+        fps: frames per second.
+        image_size: side of a frame in pixels.
+    """
     phantom = sample_phantom(seed)
     start = float(np.random.default_rng([seed, 3]).uniform(0, 0.7))
-    clip = render(phantom.motion, phantom.appearance, frames=frames, fps=rate, start=start, seed=seed, size=size)
+    clip = render(
+        phantom.motion, phantom.appearance, frames=num_frames, fps=fps, start=start, seed=seed, size=image_size
+    )
     return clip.frames, whole_beat_ef(seed), (clip.volumes / clip.volumes.max()).astype(np.float32)
 
 
 def whole_beat_ef(seed: int) -> float:
-    """EF of the labelled beat of a phantom's two-second recording, in percent."""
+    """Return the EF of the labelled beat of a phantom's two-second recording, in percent."""
     phantom = sample_phantom(seed)
     return float(volume_curve(phantom.motion, phantom.appearance).ef)
 
 
-def render_many(count: int, frames: int, rate: float, size: int, first: int, what: str) -> Readings:
-    """``count`` phantoms from seed ``first`` on, rendered by all cores."""
-    job = partial(render_one, frames=frames, rate=rate, size=size)
+def render_many(count: int, num_frames: int, fps: float, image_size: int, first: int, what: str) -> Readings:
+    """Render ``count`` phantoms from seed ``first`` on, on all cores.
+
+    Args:
+        count: phantoms.
+        num_frames: of each clip.
+        fps: frames per second.
+        image_size: side of a frame in pixels.
+        first: first seed.
+        what: label of the progress bar.
+    """
+    job = partial(render_one, num_frames=num_frames, fps=fps, image_size=image_size)
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         made = list(
             tqdm(pool.map(job, range(first, first + count), chunksize=16), total=count, desc=what, mininterval=1.0)

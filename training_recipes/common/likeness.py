@@ -1,11 +1,26 @@
 """How alike clips are, pixel by pixel: PSNR and SSIM."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Clip = npt.NDArray[np.uint8]
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # the constants of SSIM, for grey levels up to 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How alike clips are to the true ones.
+
+    Attributes:
+        psnr: peak signal-to-noise ratio in dB.
+        ssim: structural similarity, at most 1.
+    """
+
+    psnr: float
+    ssim: float
 
 
 def psnr(first: Clip, second: Clip) -> float:
@@ -34,15 +49,15 @@ def _blur(image: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5), np.float64)
 
 
-def likeness(made: Clip, truth: Clip) -> dict[str, float]:
-    """Return ``psnr`` in dB and ``ssim`` of clips ``(N, T, H, W)`` uint8 to the true ones, each a mean over clips."""
+def likeness(made: Clip, truth: Clip) -> Likeness:
+    """Return the likeness of clips ``(N, T, H, W)`` uint8 to the true ones, the mean over clips."""
     pairs = list(zip(made, truth, strict=True))
-    return {
-        "psnr": float(np.mean([psnr(one, two) for one, two in pairs])),
-        "ssim": float(np.mean([ssim(one, two) for one, two in pairs])),
-    }
+    return Likeness(
+        psnr=float(np.mean([psnr(one, two) for one, two in pairs])),
+        ssim=float(np.mean([ssim(one, two) for one, two in pairs])),
+    )
 
 
-def frame_quality(made: Clip, truth: Clip) -> dict[str, float]:
-    """Return the `likeness` of frames ``(N, H, W)`` uint8 to the true ones."""
+def frame_likeness(made: Clip, truth: Clip) -> Likeness:
+    """Return the likeness of frames ``(N, H, W)`` uint8 to the true ones."""
     return likeness(made[:, None], truth[:, None])

@@ -12,7 +12,7 @@ from echo_augment.augmentor.mcdm.codec import decode, encode
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 
-from ..common.likeness import frame_quality
+from ..common.likeness import frame_likeness
 from .prepare import Prepared
 
 Frames = npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ def fit_scale(codec: AutoencoderKL, data: Prepared) -> dict[str, float]:
     codec.register_to_config(scaling_factor=1.0)
     codec.register_to_config(scaling_factor=float(1 / encode(codec, frames).std()))
     restored = decode(codec, encode(codec, frames)).cpu()
-    return {"psnr": frame_quality(restored.numpy(), frames.numpy())["psnr"]}
+    return {"psnr": frame_likeness(restored.numpy(), frames.numpy()).psnr}
 
 
 def nearest_share(reid: ReIDEncoder, data: Prepared) -> float:
@@ -72,11 +72,11 @@ def interpolation_quality(mafe: MAFE, data: Prepared, reach: int, *, batch: int 
         for part in torch.from_numpy(triples).split(batch):
             first, second, _ = (part.to(mafe.device).float() / 255).split(1, dim=1)
             made.append((mafe(first, second).frame[:, 0].float() * 255).round().clamp(0, 255).to(torch.uint8).cpu())
-    found = frame_quality(torch.cat(made).numpy(), triples[:, 2])
-    blend = frame_quality(triples[:, :2].mean(1).round().astype(np.uint8), triples[:, 2])
+    found = frame_likeness(torch.cat(made).numpy(), triples[:, 2])
+    blend = frame_likeness(triples[:, :2].mean(1).round().astype(np.uint8), triples[:, 2])
     return {
-        "watched_psnr": found["psnr"],
-        "watched_ssim": found["ssim"],
-        "blend_psnr": blend["psnr"],
-        "blend_ssim": blend["ssim"],
+        "watched_psnr": found.psnr,
+        "watched_ssim": found.ssim,
+        "blend_psnr": blend.psnr,
+        "blend_ssim": blend.ssim,
     }

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from echo_augment.cache import EchoAugmentError
+from echo_augment.cache import EchoAugmentError, EchoClip
 from echo_augment.evaluation.fidelity import reader
-from echo_augment.evaluation.fidelity.reader import BUNDLED, NAME, Training, get_reader, load_reader, reading_loss
-from echo_augment.evaluation.fidelity.reader_net import Readings, read_ef, render_many, render_one
+from echo_augment.evaluation.fidelity.reader import BUNDLED, NAME, ReaderTraining, get_reader, load_reader, reading_loss
+from echo_augment.evaluation.fidelity.reader_net import Readings, render_one
 
-WANTED = Training(clips=6000, steps=5000, frames=16, rate=12.5, size=112, seed=3)
-SMALL = Training(clips=8, steps=2, frames=8, rate=25.0, size=64, seed=0)
+WANTED = ReaderTraining(clips=6000, steps=5000, num_frames=16, fps=12.5, image_size=112, seed=3)
+SMALL = ReaderTraining(clips=8, steps=2, num_frames=8, fps=25.0, image_size=64, seed=0)
 
 
 @pytest.fixture
@@ -33,11 +33,13 @@ def noise(monkeypatch):
 
 
 def test_the_bundled_reader_reads_other_phantoms_as_well_as_it_says(untrained, tmp_path, capsys):
-    net, found = get_reader(None, tmp_path, WANTED)
-    assert found["r2"] > 0.95 and "bundled" in capsys.readouterr().out and not list(tmp_path.iterdir())
+    found = get_reader(None, tmp_path, WANTED)
+    assert found.quality.r2 > 0.95 and "bundled" in capsys.readouterr().out and not list(tmp_path.iterdir())
     clips, ef, _ = zip(*(render_one(seed, 16, 12.5, 112) for seed in range(777_000, 777_030)), strict=True)
-    read = read_ef(net, torch.from_numpy(np.stack(clips)))
-    assert np.abs(read - ef).mean() < 2 * found["mae"] and np.corrcoef(read, ef)[0, 1] > 0.9
+    read = found.read(np.stack(clips))
+    assert np.abs(read - ef).mean() < 2 * found.quality.mae and np.corrcoef(read, ef)[0, 1] > 0.9
+    as_clips = [EchoClip(f"c{k}", frames, 12.5) for k, frames in enumerate(clips[:3])]
+    assert found(as_clips) == pytest.approx(read[:3], abs=1e-3) and found([]).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,9 @@ def test_the_bundled_reader_reads_other_phantoms_as_well_as_it_says(untrained, t
         ({"clips": 10}, True),
         ({"clips": 6001}, False),
         ({"steps": 5001}, False),
-        ({"frames": 32}, False),
-        ({"rate": 25.0}, False),
-        ({"size": 64}, False),
+        ({"num_frames": 32}, False),
+        ({"fps": 25.0}, False),
+        ({"image_size": 64}, False),
     ],
 )
 def test_a_reader_serves_who_asks_for_such_clips_and_no_more_learning(change, serves):
@@ -58,19 +60,23 @@ def test_a_reader_serves_who_asks_for_such_clips_and_no_more_learning(change, se
 
 
 def test_one_is_trained_where_the_bundled_does_not_serve_and_kept(tmp_path, monkeypatch, noise):
-    net, found = get_reader(None, tmp_path, SMALL)
-    assert found["clips"] == 8 and found["frames"] == 8 and (tmp_path / NAME).is_file()
+    trained = get_reader(None, tmp_path, SMALL)
+    assert trained.quality.training == SMALL and (tmp_path / NAME).is_file()
     assert not list(tmp_path.glob("*.ckpt"))
     monkeypatch.setattr(reader, "train_reader", lambda *_: pytest.fail("trained twice"))
-    again, kept = get_reader(tmp_path, tmp_path / "out", SMALL)
-    clips = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (2, 8, 64, 64), np.uint8))
-    assert kept == found and np.array_equal(read_ef(net, clips), read_ef(again, clips))
+    again = get_reader(tmp_path, tmp_path / "out", SMALL)
+    clips = np.random.default_rng(0).integers(0, 255, (2, 8, 64, 64), np.uint8)
+    assert again.quality == trained.quality and np.array_equal(trained.read(clips), again.read(clips))
+
+
+def test_a_kept_reader_that_learned_less_or_other_clips_is_refused(tmp_path, noise):
+    get_reader(tmp_path, tmp_path, SMALL)
     with pytest.raises(
         EchoAugmentError, match=r"was trained as 8 clips of 8 frames of 64 pixels at 25 .*; asked for is 9 clips"
     ):
         get_reader(tmp_path, tmp_path / "out", dataclasses.replace(SMALL, clips=9))
     with pytest.raises(EchoAugmentError, match=r"asked for is 8 clips of 16 frames"):
-        get_reader(tmp_path, tmp_path / "out", dataclasses.replace(SMALL, frames=16))
+        get_reader(tmp_path, tmp_path / "out", dataclasses.replace(SMALL, num_frames=16))
 
 
 def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path, monkeypatch, noise):
@@ -82,18 +88,10 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path, monkeypa
         with pytest.raises(KeyboardInterrupt):
             get_reader(tmp_path, tmp_path, dataclasses.replace(SMALL, seed=20_261_123))
     assert len(list(tmp_path.glob("*.ckpt"))) == 1 and not (tmp_path / NAME).exists()
-    other, _ = get_reader(tmp_path, tmp_path, dataclasses.replace(SMALL, seed=20_261_124))
-    fresh, _ = get_reader(tmp_path / "fresh", tmp_path, dataclasses.replace(SMALL, seed=20_261_124))
-    for one, two in zip(other.parameters(), fresh.parameters(), strict=True):
+    other = get_reader(tmp_path, tmp_path, dataclasses.replace(SMALL, seed=20_261_124))
+    fresh = get_reader(tmp_path / "fresh", tmp_path, dataclasses.replace(SMALL, seed=20_261_124))
+    for one, two in zip(other.net.parameters(), fresh.net.parameters(), strict=True):
         assert torch.equal(one, two)
-
-
-def test_phantoms_are_rendered_by_their_numbers_whatever_the_processes():
-    made = render_many(2, 5, 25.0, 64, 777_000, "phantoms")
-    for at in range(2):
-        clip, ef, volumes = render_one(777_000 + at, 5, 25.0, 64)
-        assert np.array_equal(made.clips[at], clip) and float(made.ef[at]) == pytest.approx(ef, rel=1e-6)
-        assert np.array_equal(made.volumes[at], volumes) and volumes.max() == 1 and volumes.min() < 0.95
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:200], lambda _: b"", lambda data: data[:-1000]])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from echo_augment.training_recipes.common.likeness import frame_quality, likeness, psnr, ssim
+from echo_augment.training_recipes.common.likeness import frame_likeness, likeness, psnr, ssim
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_ssim_orders_what_is_more_and_less_alike(clip):
 def test_sets_get_the_mean_over_clips_and_over_frames(clip):
     other = clip.copy()
     other[0] += 10
-    apart = {"psnr": np.mean([psnr(clip[k, None], other[k, None]) for k in range(3)])}
-    assert frame_quality(clip, other)["psnr"] == pytest.approx(apart["psnr"])
-    assert likeness(clip[None], other[None])["psnr"] == pytest.approx(psnr(clip, other))
-    assert likeness(clip[None], other[None])["ssim"] == pytest.approx(ssim(clip, other))
+    apart = np.mean([psnr(clip[k, None], other[k, None]) for k in range(3)])
+    assert frame_likeness(clip, other).psnr == pytest.approx(apart)
+    assert likeness(clip[None], other[None]).psnr == pytest.approx(psnr(clip, other))
+    assert likeness(clip[None], other[None]).ssim == pytest.approx(ssim(clip, other))

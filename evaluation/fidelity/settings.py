@@ -1,0 +1,105 @@
+"""Settings of ``echo-augment fidelity``."""
+
+from dataclasses import dataclass, field
+
+from echo_augment.augmentor.mcdm.pipeline import SAMPLERS
+from echo_augment.cache.arguments import check_choice, check_number, check_whole
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.settings import JobSettings
+
+from .coverage import LEAST_VIDEOS
+from .pairs import check_pairs
+
+LEAST_CALIBRATED = 8  # pairs from which a label can be calibrated
+
+
+@dataclass(kw_only=True)
+class ReaderSettings:
+    """The EF reader.
+
+    Attributes:
+        folder: where a reader is kept; None takes the bundled one, or trains one in ``out`` if that does not serve.
+        clips: phantoms it learned from, at least.
+        steps: optimiser steps it learned for, at least.
+    """
+
+    folder: str | None = None
+    clips: int = 6000
+    steps: int = 5000
+
+    def __post_init__(self) -> None:
+        check_whole("reader.clips", self.clips, 1)
+        check_whole("reader.steps", self.steps, 1)
+
+
+@dataclass(kw_only=True)
+class TracedSettings:
+    """Videos with tracings, which say how far off the ED and ES frames found without labels are.
+
+    Attributes:
+        root: folder in EchoNet-Dynamic's layout; None for none.
+        limit: videos at most.
+    """
+
+    root: str | None = None
+    limit: int = 200
+
+    def __post_init__(self) -> None:
+        check_whole("data.limit", self.limit, 1)
+
+
+@dataclass(kw_only=True)
+class FidelitySettings(JobSettings):
+    """Everything that ``echo-augment fidelity`` is told (``conf/fidelity.yaml``).
+
+    Attributes:
+        generator: folder of a trained generator, Hub id, or ``bundled``.
+        pairs: pairs of phantoms, at least 2; at least 8 with ``amplitude`` or ``guidance``.
+        steps: sampling steps; None for the generator's own number.
+        sampler: ``ddim``, ``dpm`` or ``ddpm``.
+        curve: numbers of steps to compare.
+        amplitude: factors by which motion codes are scaled about the ED frame's.
+        guidance: scales of classifier-free guidance on the motion.
+        shown: pairs in the contact sheet and the GIF.
+        extractor: features of the Fréchet distances: ``reader`` or ``package.module:function``.
+        segmenter: folder of a finished ``train-segmentation``, whose masks are measured; None for none.
+        reader: see `ReaderSettings`.
+        data: see `TracedSettings`.
+        training: dataset whose TRAIN videos trained the generator, for coverage and privacy; None for none.
+        training_hearts: TRAIN videos of it at most, at least 8.
+    """
+
+    generator: str = "bundled"
+    pairs: int = 200
+    steps: int | None = None
+    sampler: str = "ddim"
+    curve: list[int] | None = field(default_factory=list)
+    amplitude: list[float] | None = field(default_factory=list)
+    guidance: list[float] | None = field(default_factory=list)
+    shown: int = 6
+    extractor: str = "reader"
+    segmenter: str | None = None
+    reader: ReaderSettings = field(default_factory=ReaderSettings)
+    data: TracedSettings = field(default_factory=TracedSettings)
+    training: str | None = None
+    training_hearts: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole("pairs", self.pairs, 2)
+        check_pairs(self.pairs, self.seed)
+        check_choice("sampler", self.sampler, list(SAMPLERS))
+        if self.steps is not None:
+            check_whole("steps", self.steps)
+        for steps in self.curve or ():
+            check_whole("curve", steps)
+        for name in ("amplitude", "guidance"):
+            for number in getattr(self, name) or ():
+                check_number(name, number)
+        if (self.amplitude or self.guidance) and self.pairs < LEAST_CALIBRATED:
+            raise EchoAugmentError(
+                f"amplitude and guidance are calibrated on pairs, and pairs={self.pairs} are too few",
+                f"Take {LEAST_CALIBRATED} or more",
+            )
+        check_whole("shown", self.shown, 1)
+        check_whole("training_hearts", self.training_hearts, LEAST_VIDEOS)
