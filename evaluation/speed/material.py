@@ -75,7 +75,7 @@ def prepare(data_root: str | Path | None, out: Path, work: Path, *, hearts: int,
     phantoms = data_root is None
     root = Path(out / "phantoms" if data_root is None else data_root)
     if phantoms:
-        write_phantoms(root, hearts, seed=seed, frames=WHOLE, fps=FPS, splits=(1.0, 0.0, 0.0))
+        write_phantoms(root, hearts, seed=seed, num_frames=WHOLE, fps=FPS, splits=(1.0, 0.0, 0.0))
     data = EchoNetDynamic(root, "train", "EF", **SAMPLE)
     rows, frames, clips = list[VideoInfo](), list[int](), list[Frames]()
     shape: tuple[int, ...] | None = None

@@ -9,4 +9,4 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 18, frames=36, workers=1, splits=(0.4, 0.1, 0.5))
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 18, num_frames=36, workers=1, splits=(0.4, 0.1, 0.5))

@@ -82,7 +82,7 @@ class OracleGenerator:
         clip = counterfactual(
             self.phantoms[line.motion_donor],
             self.phantoms[line.appearance_donor],
-            frames=self.frames,
+            num_frames=self.frames,
             fps=self.fps,
             start=start,
             seed=line.seed,

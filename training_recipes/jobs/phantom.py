@@ -9,7 +9,7 @@ import numpy.typing as npt
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data.phantom import load_phantoms, volume_curve, write_phantoms
-from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, look_figures
+from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, clip_figures
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -36,7 +36,7 @@ def write_set(cfg: DictConfig, root: Path, n: int) -> dict[str, Any]:
     """Write ``n`` phantoms to ``root`` and say how fast."""
     before = sum(1 for _ in root.glob("Videos/*.avi"))
     began = time.perf_counter()
-    settings: dict[str, Any] = {"frames": cfg.frames, "fps": cfg.fps, "workers": cfg.workers}
+    settings: dict[str, Any] = {"num_frames": cfg.frames, "fps": cfg.fps, "workers": cfg.workers}
     write_phantoms(root, n, seed=cfg.seed, splits=tuple(cfg.splits), **settings)
     seconds, made = time.perf_counter() - began, n - before
     if made > 0:
@@ -48,7 +48,7 @@ def write(cfg: DictConfig) -> None:
     """Make ``cfg.out`` a data set of ``cfg.n`` phantoms."""
     out = Path(cfg.out)
     speed = write_set(cfg, out, cfg.n)
-    timing = {"frames": cfg.frames, "fps": cfg.fps}
+    timing = {"num_frames": cfg.frames, "fps": cfg.fps}
     ef = [volume_curve(p.motion, p.appearance, **timing).ef for p in load_phantoms(out).values()]
     figures = {"n": cfg.n, "ef": {"mean": np.mean(ef), "sd": np.std(ef), "min": min(ef), "max": max(ef)}, **speed}
     write_report(out, "phantom", cfg, {"action": "write", "seeds": [cfg.seed], **figures})
@@ -72,7 +72,7 @@ def compare(cfg: DictConfig) -> None:
     write_set(cfg, out / "phantoms", cfg.compare_clips)
     made = read_clips(out / "phantoms")
     looks = {
-        kind: {name: look_figures(frames, fps) for name, (frames, fps) in clips.items()}
+        kind: {name: clip_figures(frames, fps) for name, (frames, fps) in clips.items()}
         for kind, clips in (("real", real), ("phantom", made))
     }
     table = compare_figures(list(looks["real"].values()), list(looks["phantom"].values()))
@@ -83,10 +83,15 @@ def compare(cfg: DictConfig) -> None:
         for kind, (name, clip) in zip(KINDS, pair, strict=True)
     ]
     write_picture(out / "contact_sheet.png", png(draw_sheet(in_rows(tiles[:TILES_OF_SHEET], 2), height=TILE_HEIGHT)))
-    figures = {"action": "compare", "table": table, "clips": looks, "seeds": [cfg.seed]}
+    figures = {
+        "action": "compare",
+        "table": {key: row.to_json() for key, row in table.items()},
+        "clips": looks,
+        "seeds": [cfg.seed],
+    }
     path = write_report(out, "phantom", cfg, figures)
     print(format_table(table))
-    outside = [key for key, row in table.items() if not row["within"]]
+    outside = [key for key, row in table.items() if not row.within]
     alike = (len(real) - 1) / (len(real) + 1)
     print(f"(of clips of the very same kind, {alike:.0%} would lie between the least and the largest of {len(real)})")
     verdict = f"outside for {', '.join(outside)}" if outside else "inside the real clips' spread for every figure"

@@ -1,64 +1,62 @@
-"""How a phantom heart looks: anatomy at end-diastole, the scanner's sector and its image."""
+"""What a phantom heart looks like: anatomy at end-diastole, the scanner's sector and its image."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from .motion import check_range, known_fields
+from .motion import check_ranges, known_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:
-    """Looks of one heart in one apical four-chamber view; lengths in pixels of a 112x112 frame, levels in dB.
+    """Appearance of one heart in one apical four-chamber view; lengths in pixels of a 112x112 frame, levels in dB.
 
     Attributes:
-        origin_x: of the sector's tip.
-        origin_y: of the sector's tip.
-        half_angle: of the sector, radians.
-        depth: of the sector from its tip.
+        origin_x: x of the sector's tip.
+        origin_y: y of the sector's tip.
+        half_angle: half the sector's opening, radians.
+        depth: depth of the sector from its tip.
         near_cut: depth where the image starts (the probe's face).
         mm_per_px: scale, for volumes in mL.
-        apex_x: of the LV apex, relative to the sector's tip.
-        apex_y: of the LV apex, relative to the sector's tip.
-        tilt: of the long axis, radians; positive leans the base to the right.
+        apex_x: x of the LV apex, relative to the sector's tip.
+        apex_y: y of the LV apex, relative to the sector's tip.
+        tilt: lean of the long axis, radians; positive leans the base to the right.
         lv_length: apex to mitral plane at ED, before foreshortening.
         foreshortening: share of the length that the plane of view cuts off; it also rounds the apex.
         lv_width: largest half-width at ED.
-        lv_widest: where it lies, 0 apex to 1 base.
+        lv_widest: place of the largest width along the axis, 0 apex to 1 base.
         lv_base: half-width at the mitral plane, relative to the largest.
         lv_roundness: exponent of the apical half, 2 is an ellipse.
         lv_bend: bow of the long axis, in lengths.
-        septum_wall: thickness.
-        lateral_wall: thickness.
-        apex_wall: thickness.
-        rv_width: of the right ventricle, relative to ``lv_width``.
-        rv_start: depth of its tip, in LV lengths.
+        septum_wall: thickness of the septum.
+        lateral_wall: thickness of the lateral wall.
+        apex_wall: thickness of the wall at the apex.
+        rv_width: width of the right ventricle, relative to ``lv_width``.
+        rv_start: depth of the right ventricle's tip, in LV lengths.
         la_width: half-width of the left atrium, relative to ``lv_width``.
-        la_length: in LV lengths.
+        la_length: length of the left atrium, in LV lengths.
         ra_width: half-width of the right atrium, relative to ``lv_width``.
-        ra_length: in LV lengths.
+        ra_length: length of the right atrium, in LV lengths.
         septum_db: level of the septum.
         lateral_db: level of the lateral wall.
         rv_db: level of the right ventricle's free wall.
         annulus_db: level of the crux and of the lateral groove.
-        annulus_size: of both, relative to the wall.
+        annulus_size: size of both, relative to the wall.
         pericardium_db: level of the line outside the lateral wall.
         atrial_db: level of the atrial walls.
         outside_db: level of the tissue around the heart.
         blood_db: level of blood.
         valve_db: level of the leaflets.
         papillary_db: level of structures inside the LV.
-        gain_db: of the whole image.
-        dynamic_range: from black to white, dB.
-        gamma: of the grey map.
+        gain_db: gain of the whole image.
+        dynamic_range: range from black to white, dB.
+        gamma: exponent of the grey map.
         attenuation: dB lost from the tip to the full depth, after the scanner's correction.
-        dropout_db: lost at ``dropout_angle``.
-        dropout_angle: relative to ``half_angle``, -1 to 1.
-        dropout_width: relative to ``half_angle``.
-        edge_db: lost at both edges of the sector.
+        dropout_db: dB lost at ``dropout_angle``.
+        dropout_angle: angle of the dropout, relative to ``half_angle``, -1 to 1.
+        dropout_width: width of the dropout, relative to ``half_angle``.
+        edge_db: dB lost at both edges of the sector.
         patchiness_db: standard deviation of slow variations of level.
         clutter_db: level of near-field clutter.
-        clutter_depth: of its decay.
+        clutter_depth: depth over which the clutter decays.
         noise_db: level of the receiver's noise.
         noise_slope: dB added to the noise from tip to full depth.
         haze_db: level of the steady haze over the sector.
@@ -66,9 +64,9 @@ class Appearance:
         psf_lateral: standard deviation across beams, in radians times 100.
         persistence: weight of the previous frame, 0 to 0.7.
         scale_bar: style of the marks at the sector's right side, 0 (none) to 3.
-        scale_position: of the marks along the edge, relative to ``depth``.
+        scale_position: place of the marks along the edge, relative to ``depth``.
         marker: level of the mark at the top, 0 (none) to 255.
-        speckle_seed: draws the scatterers, the patches and the noise.
+        speckle_seed: seed of the scatterers, the patches and the noise.
     """
 
     origin_x: float
@@ -130,21 +128,38 @@ class Appearance:
     speckle_seed: int
 
     def __post_init__(self) -> None:
-        check_range("appearance", self, {"half_angle": (0.3, 1.2), "depth": (40, 200), "mm_per_px": (0.3, 5)})
-        check_range("appearance", self, {"lv_length": (15, 100), "lv_width": (5, 45), "lv_widest": (0.3, 0.9)})
-        check_range("appearance", self, {"foreshortening": (0, 0.5), "lv_base": (0.3, 1), "lv_roundness": (1, 4)})
-        check_range("appearance", self, {"dynamic_range": (10, 120), "gamma": (0.3, 3), "persistence": (0, 0.7)})
+        check_ranges("appearance", self, RANGES)
 
     @property
     def ed_length(self) -> float:
-        """Long axis as drawn at ED, pixels."""
+        """Length of the long axis as drawn at ED, pixels."""
         return self.lv_length * (1 - self.foreshortening)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fields as a JSON-able dict."""
+    def to_json(self) -> dict[str, float]:
+        """Return the fields by name."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Appearance":
-        """The appearance that :meth:`as_dict` gave. Raises EchoAugmentError on an unknown or missing field."""
+    def from_json(cls, values: object) -> "Appearance":
+        """Return the appearance that `to_json` wrote.
+
+        Raises:
+            EchoAugmentError: a field is unknown, missing or out of range.
+        """
         return cls(**known_fields("appearance", cls, values))
+
+
+RANGES = {
+    "half_angle": (0.3, 1.2),
+    "depth": (40, 200),
+    "mm_per_px": (0.3, 5),
+    "lv_length": (15, 100),
+    "lv_width": (5, 45),
+    "lv_widest": (0.3, 0.9),
+    "foreshortening": (0, 0.5),
+    "lv_base": (0.3, 1),
+    "lv_roundness": (1, 4),
+    "dynamic_range": (10, 120),
+    "gamma": (0.3, 3),
+    "persistence": (0, 0.7),
+}

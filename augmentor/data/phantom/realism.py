@@ -1,6 +1,7 @@
-"""Figures of how a clip looks, the same for real clips and phantoms: histogram, spectrum, speckle, change over time."""
+"""Figures of a clip's pixels, alike for real clips and phantoms: histogram, spectrum, speckle, change over time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -15,14 +16,14 @@ LOW_BAND, MIDDLE_BAND, HIGH_BAND = (1, 6), (6, 20), (20, 56)
 
 
 def intensity_figures(frames: Frames) -> dict[str, float]:
-    """Mean, standard deviation, share of black pixels and quantiles of all grey values of ``(T, H, W)`` uint8."""
+    """Return mean, standard deviation, share of black and quantiles of the grey values of ``(T, H, W)`` uint8."""
     quantiles = np.percentile(frames, [50, 75, 95, 99])
     figures = {"mean": float(frames.mean()), "sd": float(frames.std()), "black_share": float((frames == 0).mean())}
     return figures | {f"p{q}": float(v) for q, v in zip((50, 75, 95, 99), quantiles, strict=True)}
 
 
 def spectrum_figures(frames: Frames) -> dict[str, float]:
-    """Radial power spectrum of Hann-windowed frames ``(T, H, W)``: log-log slope over 4 to 40 cycles, band shares."""
+    """Return the radial power spectrum's log-log slope (4 to 40 cycles) and band shares; ``(T, H, W)``, Hann window."""
     height, width = frames.shape[1:]
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     chosen = frames[:: max(1, len(frames) // 8)].astype(np.float32)
@@ -39,7 +40,7 @@ def spectrum_figures(frames: Frames) -> dict[str, float]:
 
 
 def speckle_residue(frames: Frames) -> tuple[Array, Array]:
-    """``(residue, tissue)``, each ``(T, H, W)`` float32: grey minus its local mean, in bright tissue; 0 elsewhere."""
+    """Return ``(residue, tissue)``, each ``(T, H, W)`` float32: grey minus its local mean in bright tissue, else 0."""
     grey = frames.astype(np.float32)
     local = np.stack([cv2.GaussianBlur(frame, (0, 0), 2.5) for frame in grey])
     tissue = (local > TISSUE_GREY).astype(np.float32)
@@ -47,7 +48,7 @@ def speckle_residue(frames: Frames) -> tuple[Array, Array]:
 
 
 def half_width(correlation: Sequence[float]) -> float:
-    """Lag at which a correlation (lags 0, 1, ...) first falls to one half, interpolated; the last lag if never."""
+    """Return the lag at which a correlation (lags 0, 1, ...) falls to one half, interpolated; the last if never."""
     for lag in range(1, len(correlation)):
         if correlation[lag] <= 0.5:
             before, after = correlation[lag - 1], correlation[lag]
@@ -56,7 +57,7 @@ def half_width(correlation: Sequence[float]) -> float:
 
 
 def lagged(residue: Array, tissue: Array, axis: int, lag: int) -> float:
-    """Correlation of the residue with itself ``lag`` steps along ``axis``, over places where both are tissue."""
+    """Return the correlation of the residue with itself ``lag`` steps along ``axis``, where both are tissue."""
     size = residue.shape[axis]
     first = np.take(residue, range(size - lag), axis), np.take(tissue, range(size - lag), axis)
     second = np.take(residue, range(lag, size), axis), np.take(tissue, range(lag, size), axis)
@@ -66,7 +67,7 @@ def lagged(residue: Array, tissue: Array, axis: int, lag: int) -> float:
 
 
 def speckle_figures(frames: Frames) -> dict[str, float]:
-    """Speckle inside tissue: half-widths of its autocorrelation in pixels, and its correlation from frame to frame.
+    """Return the speckle's half-widths of autocorrelation in pixels, spread, and correlation from frame to frame.
 
     Beams run nearly down the frame in its middle, so there columns are axial and rows lateral.
     """
@@ -82,7 +83,7 @@ def speckle_figures(frames: Frames) -> dict[str, float]:
 
 
 def temporal_figures(frames: Frames, fps: float) -> dict[str, float]:
-    """Correlation of whole frames ``(T, H, W)``: one frame apart, and the lowest mean correlation up to 0.6 s apart."""
+    """Return the correlation of whole frames: one frame apart, and the lowest mean up to 0.6 s apart."""
     flat = frames.reshape(len(frames), -1).astype(np.float32)
     flat = flat - flat.mean(axis=1, keepdims=True)
     flat /= np.linalg.norm(flat, axis=1, keepdims=True) + 1e-6
@@ -92,47 +93,69 @@ def temporal_figures(frames: Frames, fps: float) -> dict[str, float]:
     return {"correlation_lag1": curve[0], "correlation_half_beat": min(curve)}
 
 
-def look_figures(frames: Frames, fps: float = 50.0) -> dict[str, float]:
-    """Every figure of one clip ``(T, H, W)`` uint8; at most the first 64 frames are looked at."""
+def clip_figures(frames: Frames, fps: float = 50.0) -> dict[str, float]:
+    """Return every figure of one clip ``(T, H, W)`` uint8, from its first 64 frames at most."""
     frames = frames[:MOST_FRAMES]
     figures = intensity_figures(frames) | spectrum_figures(frames) | speckle_figures(frames)
     return figures | temporal_figures(frames, fps)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One figure of real clips and of phantoms.
+
+    Attributes:
+        real_min: least value of the real clips.
+        real_median: median of the real clips.
+        real_max: largest value of the real clips.
+        phantom_p10: 10th percentile of the phantoms.
+        phantom_median: median of the phantoms.
+        phantom_p90: 90th percentile of the phantoms.
+        share_within: share of the phantoms between ``real_min`` and ``real_max``.
+        within: whether the phantoms' median lies there.
+    """
+
+    real_min: float
+    real_median: float
+    real_max: float
+    phantom_p10: float
+    phantom_median: float
+    phantom_p90: float
+    share_within: float
+    within: bool
+
+    def to_json(self) -> dict[str, float | bool]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
 def compare_figures(
     real: Sequence[Mapping[str, float]], phantom: Sequence[Mapping[str, float]]
-) -> dict[str, dict[str, float | bool]]:
-    """Per figure: least and largest of the real clips, quantiles of the phantoms, and how many lie in between.
-
-    Returns:
-        ``{figure: {real_min, real_median, real_max, phantom_p10, phantom_median, phantom_p90, share_within, within}}``;
-        ``within`` says whether the phantoms' median lies between the real clips' least and largest value.
-    """
-    table: dict[str, dict[str, float | bool]] = {}
+) -> dict[str, Comparison]:
+    """Compare each figure of real clips with the phantoms' (both from `clip_figures`)."""
+    table = {}
     for key in real[0]:
         found, made = np.array([r[key] for r in real]), np.array([p[key] for p in phantom])
         low, high, middle = float(found.min()), float(found.max()), float(np.median(made))
-        table[key] = {
-            "real_min": low,
-            "real_median": float(np.median(found)),
-            "real_max": high,
-            "phantom_p10": float(np.percentile(made, 10)),
-            "phantom_median": middle,
-            "phantom_p90": float(np.percentile(made, 90)),
-            "share_within": float(((made >= low) & (made <= high)).mean()),
-            "within": low <= middle <= high,
-        }
+        table[key] = Comparison(
+            real_min=low,
+            real_median=float(np.median(found)),
+            real_max=high,
+            phantom_p10=float(np.percentile(made, 10)),
+            phantom_median=middle,
+            phantom_p90=float(np.percentile(made, 90)),
+            share_within=float(((made >= low) & (made <= high)).mean()),
+            within=low <= middle <= high,
+        )
     return table
 
 
-def format_table(table: Mapping[str, Mapping[str, float | bool]]) -> str:
-    """The comparison as text, one line a figure."""
+def format_table(table: Mapping[str, Comparison]) -> str:
+    """Return the comparison as text, one line a figure."""
     head = f"{'figure':<22}{'real min':>10}{'median':>10}{'max':>10}  |{'phantom p10':>12}{'median':>10}{'p90':>10}"
     lines = [head + f"  {'inside':>7}  median inside"]
     for key, row in table.items():
-        values = [float(row[k]) for k in ("real_min", "real_median", "real_max")]
-        made = [float(row[k]) for k in ("phantom_p10", "phantom_median", "phantom_p90")]
-        text = f"{key:<22}" + "".join(f"{v:>10.3f}" for v in values)
-        text += f"  |{made[0]:>12.3f}" + "".join(f"{v:>10.3f}" for v in made[1:])
-        lines.append(f"{text}  {float(row['share_within']):>6.0%}  {'yes' if row['within'] else 'NO'}")
+        real = "".join(f"{value:>10.3f}" for value in (row.real_min, row.real_median, row.real_max))
+        made = f"{row.phantom_p10:>12.3f}{row.phantom_median:>10.3f}{row.phantom_p90:>10.3f}"
+        lines.append(f"{key:<22}{real}  |{made}  {row.share_within:>6.0%}  {'yes' if row.within else 'NO'}")
     return "\n".join(lines)

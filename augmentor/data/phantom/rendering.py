@@ -1,4 +1,4 @@
-"""From a motion and an appearance to frames: scatterers are carried by the tissue, seen by the beam, compressed."""
+"""Render a motion and an appearance as frames: the tissue carries scatterers, the beam sees them, dB become grey."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.arguments import check_number, check_seed, check_whole
 
 from .appearance import Appearance
 from .geometry import Pose, centre_line, contour, lv_volumes, pose_at, profile, side_strain, sides, to_image, trace
@@ -20,7 +20,10 @@ from .tissue import ABOVE, LEFT, TEXELS, Plate, lumps, make_plate
 
 Image = npt.NDArray[np.floating[Any]]
 Array = npt.NDArray[np.float64]
-LOOKS = np.array([[0.55, 0.55, 0.45, 0.45]], np.float32)  # weights of the two compounded looks, real and imaginary
+COMPOUND = np.array(
+    [[0.55, 0.55, 0.45, 0.45]], np.float32
+)  # weights of the two compounded pictures, real and imaginary
+MOST_FPS, LATEST_START = 1e4, 1e4
 TABLE = 1024  # entries of the half-width table along the axis
 
 
@@ -33,13 +36,13 @@ class PhantomClip:
         masks: ``(T, H, W)`` bool, the LV cavity as drawn.
         fps: frames per second.
         ef: ejection fraction in percent, from the ED and ES contours by method of discs.
-        edv: mL at the ED frame.
-        esv: mL at the ES frame.
-        ed_frame: of the labelled beat: the first whose ED and ES both lie in the clip, or, in a clip too short for
-            that, the frame of the largest volume. At few frames a second the frames miss the exact ED and ES, so the EF
+        edv: end-diastolic volume, mL.
+        esv: end-systolic volume, mL.
+        ed_frame: ED frame of the labelled beat (the first whose ED and ES both lie in the clip) or, in a clip too
+            short for that, the frame of the largest volume. At few frames a second the frames miss the exact ED and ES, so the EF
             drawn is a little below the heart's (about 1 point at 12.5 fps).
-        es_frame: of the labelled beat, or the frame of the smallest volume.
-        volumes: ``(T,)`` mL.
+        es_frame: ES frame of the labelled beat, or the frame of the smallest volume.
+        volumes: ``(T,)`` LV volume, mL.
         tracings: ``(T, 21, 4)`` x1, y1, x2, y2 in pixels, the long axis first.
     """
 
@@ -55,13 +58,13 @@ class PhantomClip:
     tracings: Array
 
     def tracing(self, frame: int) -> Array:
-        """EchoNet's tracing of a frame, ``(21, 4)``: the long axis from the apex, then 20 chords from apex to base."""
-        return self.tracings[frame]
+        """Return EchoNet's tracing of a frame, ``(21, 4)``: the long axis from the apex, then 20 chords from apex to base."""
+        return np.asarray(self.tracings[frame])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VolumeCurve:
-    """Labels of a clip without its pixels: see :func:`volume_curve`."""
+    """Labels of a clip without its pixels, as `volume_curve` gives them; fields as in `PhantomClip`."""
 
     times: Array
     volumes: Array
@@ -72,22 +75,23 @@ class VolumeCurve:
     es_frame: int
 
 
-def frame_times(frames: int, fps: float, start: float) -> Array:
-    """Seconds of each frame. Raises EchoAugmentError on a value out of range."""
-    if frames < 1:
-        raise EchoAugmentError(f"frames must be at least 1, got {frames}")
-    if not 0 < fps < 1e4:
-        raise EchoAugmentError(f"fps must be positive, got {fps}")
-    if not 0 <= start < 1e4:
-        raise EchoAugmentError(f"start must be in [0, 10000) seconds, got {start}")
-    return start + np.arange(frames) / fps
+def frame_times(num_frames: int, fps: float, start: float) -> Array:
+    """Return the time of each frame in seconds, ``(T,)``, or raise EchoAugmentError if a value is out of range."""
+    check_whole("num_frames", num_frames, 1)
+    check_number("fps", fps, 0, MOST_FPS, above_low=True)
+    check_number("start", start, 0, LATEST_START, unit="seconds")
+    return np.asarray(start + np.arange(num_frames) / fps, np.float64)
 
 
 def volume_curve(
-    motion: Motion, appearance: Appearance, *, frames: int = 100, fps: float = 50.0, start: float = 0.0
+    motion: Motion, appearance: Appearance, *, num_frames: int = 100, fps: float = 50.0, start: float = 0.0
 ) -> VolumeCurve:
-    """The labels that :func:`render` gives with the same arguments, in well under a millisecond and without pixels."""
-    times = frame_times(frames, fps, start)
+    """Return the labels that `render` gives with the same arguments, in under a millisecond and without pixels.
+
+    Raises:
+        EchoAugmentError: an argument is out of range.
+    """
+    times = frame_times(num_frames, fps, start)
     volumes = lv_volumes(motion, appearance, times)
     ed, es = labelled_frames(motion, times, volumes)
     edv, esv = float(volumes[ed]), float(volumes[es])
@@ -98,38 +102,41 @@ def render(
     motion: Motion,
     appearance: Appearance,
     *,
-    frames: int = 100,
+    num_frames: int = 100,
     fps: float = 50.0,
     seed: int = 0,
-    size: int = 112,
+    image_size: int = 112,
     start: float = 0.0,
 ) -> PhantomClip:
-    """Draw a heart: a pure function of its arguments.
+    """Render a heart as a clip with masks and labels; a pure function of the arguments.
+
+    >>> from echo_augment.augmentor.data.phantom import sample_phantom
+    >>> heart = sample_phantom(7)
+    >>> clip = render(heart.motion, heart.appearance, num_frames=80)
+    >>> clip.frames.shape, clip.masks.shape, clip.tracing(clip.ed_frame).shape
+    ((80, 112, 112), (80, 112, 112), (21, 4))
+    >>> round(clip.ef), clip.ed_frame, clip.es_frame
+    (58, 40, 57)
 
     Args:
-        motion: how it moves.
-        appearance: how it looks.
-        frames: how many.
-        fps: frames per second.
-        seed: another realisation of scatterers and noise; with 0 a heart keeps its own speckle.
-        size: of the square frames, pixels.
-        start: seconds into the motion.
-
-    Returns:
-        the clip, with masks and labels.
+        motion: motion of the heart.
+        appearance: anatomy, view and scanner.
+        num_frames: frames to render, 1 or more.
+        fps: frames per second, above 0.
+        seed: seed of scatterers and noise; 0 keeps the speckle of the heart itself.
+        image_size: height and width in pixels, 16 to 1024.
+        start: time of the first frame, in seconds of the motion.
 
     Raises:
-        EchoAugmentError: an argument out of range.
+        EchoAugmentError: an argument is out of range.
     """
-    if not 16 <= size <= 1024:
-        raise EchoAugmentError(f"size must be in [16, 1024] pixels, got {size}")
-    if seed < 0:
-        raise EchoAugmentError(f"seed must not be negative, got {seed}")
-    curve = volume_curve(motion, appearance, frames=frames, fps=fps, start=start)
+    check_whole("image_size", image_size, 16, 1024)
+    check_seed(seed)
+    curve = volume_curve(motion, appearance, num_frames=num_frames, fps=fps, start=start)
     pose = pose_at(motion, appearance, curve.times)
-    masks = np.stack([draw_mask(contour(motion, appearance, pose, t), size) for t in range(frames)])
+    masks = np.stack([draw_mask(contour(motion, appearance, pose, t), image_size) for t in range(num_frames)])
     with one_thread():
-        shown = draw_frames(motion, appearance, pose, curve.times, seed, size)
+        shown = draw_frames(motion, appearance, pose, curve.times, seed, image_size)
     return PhantomClip(
         frames=shown,
         masks=masks,
@@ -140,13 +147,13 @@ def render(
         ed_frame=curve.ed_frame,
         es_frame=curve.es_frame,
         volumes=curve.volumes,
-        tracings=np.stack([trace(motion, appearance, pose, t) for t in range(frames)]) * (size / 112),
+        tracings=np.stack([trace(motion, appearance, pose, t) for t in range(num_frames)]) * (image_size / 112),
     )
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep OpenCV to one thread: images are small, so threads only wait for each other. The pixels are the same."""
+    """Keep OpenCV to one thread: on small images threads only wait for each other. The pixels are the same."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -155,27 +162,27 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(threads)
 
 
-def draw_mask(points: Array, size: int) -> npt.NDArray[np.bool_]:
-    """Pixels inside a closed border (``(N, 2)`` pixels of a 112x112 frame), ``(size, size)`` bool."""
-    image = np.zeros((size, size), np.uint8)
-    fixed = np.round(((points + 0.5) * (size / 112) - 0.5) * 16).astype(np.int32)
+def draw_mask(points: Array, image_size: int) -> npt.NDArray[np.bool_]:
+    """Fill a closed border (``(N, 2)`` pixels of a 112x112 frame) as a square bool mask."""
+    image = np.zeros((image_size, image_size), np.uint8)
+    fixed = np.round(((points + 0.5) * (image_size / 112) - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(image, [fixed], 1, shift=4)
     return image.astype(bool)
 
 
 class Mover:
-    """Finds, for each sample of the sector, which point of the ED heart has moved there."""
+    """Find, for each sample of the sector, which point of the ED heart has moved there."""
 
-    def __init__(self, motion: Motion, look: Appearance, sector: Sector) -> None:
-        self.motion, self.look, self.sector = motion, look, sector
+    def __init__(self, motion: Motion, view: Appearance, sector: Sector) -> None:
+        self.motion, self.view, self.sector = motion, view, sector
         x = np.linspace(0, 1, TABLE)
-        self.widest = (look.lv_width * profile(look, x)).astype(np.float32)
-        self.bend = centre_line(look, x).astype(np.float32)
+        self.widest = (view.lv_width * profile(view, x)).astype(np.float32)
+        self.bend = centre_line(view, x).astype(np.float32)
         self.strains = [side_strain(motion, x, side).astype(np.float32) for side in (-1, 1)]
 
     def __call__(self, pose: Pose, frame: int) -> tuple[Image, Image]:
-        """``(column, row)`` in the plate of every sample, each ``(ROWS, BEAMS)`` float32."""
-        look, ed_length, length = self.look, np.float32(self.look.ed_length), np.float32(pose.length[frame])
+        """Return ``(column, row)`` in the plate for every sample, each ``(ROWS, BEAMS)`` float32."""
+        view, ed_length, length = self.view, np.float32(self.view.ed_length), np.float32(pose.length[frame])
         sine, cosine = np.float32(np.sin(pose.angle[frame])), np.float32(np.cos(pose.angle[frame]))
         dx, dy = self.sector.x - np.float32(pose.apex[frame, 0]), self.sector.y - np.float32(pose.apex[frame, 1])
         across, along = cosine * dx - sine * dy, sine * dx + cosine * dy
@@ -191,19 +198,19 @@ class Mover:
         scale = np.where(across < 0, tables[0][index], tables[1][index])
         half, reach = ed_half * scale, np.abs(across)
         gap = np.maximum(reach - half, 0)
-        swell = (ed_half * ed_half - half * half) * np.exp(gap * np.float32(-1 / (1.4 * look.lv_width))) * fade
+        swell = (ed_half * ed_half - half * half) * np.exp(gap * np.float32(-1 / (1.4 * view.lv_width))) * fade
         ed_reach = np.where(reach < half, reach / scale, np.sqrt(reach * reach + swell))
         return (np.copysign(ed_reach, across) + LEFT) * np.float32(TEXELS), (ed_along + ABOVE) * np.float32(TEXELS)
 
 
-def leaflets(motion: Motion, look: Appearance, pose: Pose, frame: int, opening: float) -> list[Array]:
-    """The two mitral leaflets of a frame as lines of points, each ``(N, 2)`` pixels of a 112x112 frame."""
-    septal, lateral = sides(motion, look, pose, frame, np.array([1.0]))
+def leaflets(motion: Motion, view: Appearance, pose: Pose, frame: int, opening: float) -> list[Array]:
+    """Return the two mitral leaflets of a frame as lines of points, each ``(N, 2)`` pixels of a 112x112 frame."""
+    septal, lateral = sides(motion, view, pose, frame, np.array([1.0]))
     lines = []
     for hinge, other, share, reach in ((septal[0], lateral[0], 0.58, 1.0), (lateral[0], septal[0], 0.42, 0.8)):
         span = np.linalg.norm(other - hinge)
         toward = (other - hinge) / span
-        up = to_image(look, pose, frame, np.array(0.0), np.array(0.0)) - 0.5 * (hinge + other)
+        up = to_image(view, pose, frame, np.array(0.0), np.array(0.0)) - 0.5 * (hinge + other)
         up = up / np.linalg.norm(up)
         leaf = share * span * 1.05
         tilt = 0.08 + opening * 1.2 * reach
@@ -213,70 +220,70 @@ def leaflets(motion: Motion, look: Appearance, pose: Pose, frame: int, opening: 
     return lines
 
 
-def gain_map(look: Appearance, sector: Sector, rng: np.random.Generator) -> Image:
-    """Level in dB that the way of the sound adds to each sample, ``(ROWS, BEAMS)``."""
-    level = -look.attenuation * sector.share + look.patchiness_db * 0.6 * lumps(rng, (ROWS, BEAMS), (34, 22))
-    drop = np.exp(-0.5 * ((sector.bearing - look.dropout_angle) / look.dropout_width) ** 2)
-    level = level - look.edge_db * sector.bearing**4
+def gain_map(view: Appearance, sector: Sector, rng: np.random.Generator) -> Image:
+    """Return the dB that the path of the sound adds to each sample, ``(ROWS, BEAMS)``."""
+    level = -view.attenuation * sector.share + view.patchiness_db * 0.6 * lumps(rng, (ROWS, BEAMS), (34, 22))
+    drop = np.exp(-0.5 * ((sector.bearing - view.dropout_angle) / view.dropout_width) ** 2)
+    level = level - view.edge_db * sector.bearing**4
     streaks = cv2.GaussianBlur(rng.standard_normal((1, BEAMS)).astype(np.float32), (0, 0), 2.5)
-    return (level - look.dropout_db * drop * np.minimum(1.5 * sector.share, 1) + 3 * streaks).astype(np.float32)
+    return np.asarray(level - view.dropout_db * drop * np.minimum(1.5 * sector.share, 1) + 3 * streaks, np.float32)
 
 
 def draw_frames(
-    motion: Motion, look: Appearance, pose: Pose, times: Array, seed: int, size: int
+    motion: Motion, view: Appearance, pose: Pose, times: Array, seed: int, image_size: int
 ) -> npt.NDArray[np.uint8]:
-    """The frames, ``(T, size, size)`` uint8: what :func:`render` shows."""
-    sector, plate = make_sector(look, size), make_plate(look, seed)
-    rng = np.random.default_rng([look.speckle_seed, seed, 11])
-    gain = gain_map(look, sector, np.random.default_rng([look.speckle_seed, 13]))
+    """Draw the frames that `render` shows, ``(T, image_size, image_size)`` uint8."""
+    sector, plate = make_sector(view, image_size), make_plate(view, seed)
+    rng = np.random.default_rng([view.speckle_seed, seed, 11])
+    gain = gain_map(view, sector, np.random.default_rng([view.speckle_seed, 13]))
     amplitude = np.power(10, gain / 20, dtype=np.float32)[..., None]
-    clutter_level = look.clutter_db - 8.7 * sector.share * look.depth / look.clutter_depth
+    clutter_level = view.clutter_db - 8.7 * sector.share * view.depth / view.clutter_depth
     still = rng.standard_normal((ROWS, BEAMS, 4), dtype=np.float32)
-    haze = np.power(10, look.haze_db / 20) * (1 - 0.5 * sector.bearing**2)
+    haze = np.power(10, view.haze_db / 20) * (1 - 0.5 * sector.bearing**2)
     still *= (np.power(10, clutter_level / 20) + haze).astype(np.float32)[..., None]
-    noise_level = np.power(10, (look.noise_db + look.noise_slope * sector.share) / 20, dtype=np.float32)[..., None]
-    marks, move = draw_marks(look, size), Mover(motion, look, sector)
+    noise_level = np.power(10, (view.noise_db + view.noise_slope * sector.share) / 20, dtype=np.float32)[..., None]
+    marks, move = draw_marks(view, image_size), Mover(motion, view, sector)
     opening = valve_opening(motion, times)
-    sigma = (look.psf_lateral / 100 / sector.beam_step, look.psf_axial / sector.row_step)
+    sigma = (view.psf_lateral / 100 / sector.beam_step, view.psf_axial / sector.row_step)
     loud = np.float32(np.sqrt(4 * np.pi * sigma[0] * sigma[1]))
-    valve_level = np.float32(10 ** (look.valve_db / 20))
+    valve_level = np.float32(10 ** (view.valve_db / 20))
     valve_speckle = rng.standard_normal((ROWS, BEAMS, 4), dtype=np.float32) + 0.4
     valve_speckle *= np.clip(0.7 + 0.6 * lumps(rng, (ROWS, BEAMS), (5, 7)), 0.1, 1.6)[..., None]
-    shown = np.empty((len(times), size, size), np.uint8)
+    shown = np.empty((len(times), image_size, image_size), np.uint8)
     kept: Image | None = None
     for t in range(len(times)):
-        field = look_up(plate, move(pose, t)) * amplitude
+        field = scatterers_at(plate, move(pose, t)) * amplitude
         field += (
             valve_speckle
-            * (draw_leaflets(motion, look, pose, t, float(opening[t])) * (1 - 0.5 * opening[t]) * valve_level).astype(
+            * (draw_leaflets(motion, view, pose, t, float(opening[t])) * (1 - 0.5 * opening[t]) * valve_level).astype(
                 np.float32
             )[..., None]
         )
         field += still
         seen = cv2.GaussianBlur(field, (0, 0), sigmaX=sigma[0], sigmaY=sigma[1]) * loud
         seen[..., :2] += rng.standard_normal((ROWS, BEAMS, 2), dtype=np.float32) * noise_level
-        power = cv2.transform(cv2.multiply(seen, seen), LOOKS)
-        level = (10 / np.log(10)) * cv2.log(power + 1e-9) + look.gain_db
-        grey = np.clip(level / look.dynamic_range + 1, 0, 1) ** look.gamma
-        kept = grey if kept is None else look.persistence * kept + (1 - look.persistence) * grey
+        power = cv2.transform(cv2.multiply(seen, seen), COMPOUND)
+        level = (10 / np.log(10)) * cv2.log(power + 1e-9) + view.gain_db
+        grey = np.clip(level / view.dynamic_range + 1, 0, 1) ** view.gamma
+        kept = grey if kept is None else view.persistence * kept + (1 - view.persistence) * grey
         image = cv2.remap(kept, sector.to_beam, sector.to_row, cv2.INTER_CUBIC) * sector.window
         shown[t] = np.clip(np.maximum(image * 255, marks) + 0.5, 0, 255).astype(np.uint8)
     return shown
 
 
-def look_up(plate: Plate, place: tuple[Image, Image]) -> Image:
-    """The scatterers at each sample, ``(ROWS, BEAMS, 4)``."""
+def scatterers_at(plate: Plate, place: tuple[Image, Image]) -> Image:
+    """Return the scatterers at each sample, ``(ROWS, BEAMS, 4)``."""
     seen = cv2.remap(plate.scatterers, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(seen, np.float32)
 
 
-def draw_leaflets(motion: Motion, look: Appearance, pose: Pose, frame: int, opening: float) -> Image:
-    """The leaflets on the polar grid, ``(ROWS, BEAMS)`` 0 to 1."""
+def draw_leaflets(motion: Motion, view: Appearance, pose: Pose, frame: int, opening: float) -> Image:
+    """Draw the leaflets on the polar grid, ``(ROWS, BEAMS)`` 0 to 1."""
     image = np.zeros((ROWS, BEAMS), np.uint8)
-    for line in leaflets(motion, look, pose, frame, opening):
-        dx, dy = line[:, 0] - look.origin_x, line[:, 1] - look.origin_y
-        beam = (np.arctan2(dx, dy) + look.half_angle) / (2 * look.half_angle) * (BEAMS - 1)
-        row = (np.hypot(dx, dy) - look.near_cut) / (look.depth - look.near_cut) * (ROWS - 1)
+    for line in leaflets(motion, view, pose, frame, opening):
+        dx, dy = line[:, 0] - view.origin_x, line[:, 1] - view.origin_y
+        beam = (np.arctan2(dx, dy) + view.half_angle) / (2 * view.half_angle) * (BEAMS - 1)
+        row = (np.hypot(dx, dy) - view.near_cut) / (view.depth - view.near_cut) * (ROWS - 1)
         fixed = np.round(np.stack([beam, row], axis=1) * 16).astype(np.int32)
         cv2.polylines(image, [fixed], False, 255, 1, cv2.LINE_AA, 4)
     return image.astype(np.float32) / 255

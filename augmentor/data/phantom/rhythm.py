@@ -1,4 +1,4 @@
-"""When a phantom heart beats, and how far it has contracted at any time: pure functions of a :class:`Motion`."""
+"""When a phantom heart beats, and how far it has contracted at any time: pure functions of a `Motion`."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Beats:
 
 
 def beats_until(motion: Motion, end: float) -> Beats:
-    """All beats from the one that holds time 0 to the one that holds ``end`` (seconds) and one more.
+    """Return all beats from the one that holds time 0 to the one that holds ``end`` (seconds) and one more.
 
     In an irregular rhythm a beat after a short one is weaker (less filling), and systole keeps more of its length than
     diastole, as in atrial fibrillation.
@@ -47,20 +47,20 @@ def beats_until(motion: Motion, end: float) -> Beats:
 
 
 def phase_at(beats: Beats, times: Array) -> tuple[npt.NDArray[np.int64], Array]:
-    """``(beat index, phase in [0, 1))`` at each time."""
+    """Return ``(beat index, phase in [0, 1])`` at each time, each ``(T,)``."""
     index = np.clip(np.searchsorted(beats.start, times, side="right") - 1, 0, len(beats.start) - 1)
     return index, np.clip((times - beats.start[index]) / beats.length[index], 0.0, 1.0)
 
 
 def contraction(motion: Motion, times: Array, *, delay: float = 0.0) -> Array:
-    """Contraction at ``times`` (seconds, shape ``(T,)``): 0 at ED, 1 at ES of a regular beat.
+    """Return the contraction at ``times`` (seconds, ``(T,)``): 0 at ED, 1 at ES of a regular beat.
 
     Ejection is a smooth rise; filling is an early wave, diastasis and the atrial kick.
 
     Args:
         motion: the heart's motion.
-        times: seconds, not negative.
-        delay: of the wall asked for, in beats.
+        times: seconds, 0 or more.
+        delay: time by which the wall asked for is late, in beats.
     """
     times = np.asarray(times, np.float64)
     beats = beats_until(motion, float(times.max(initial=0.0)) + 1.0)
@@ -75,7 +75,7 @@ def contraction(motion: Motion, times: Array, *, delay: float = 0.0) -> Array:
 
 
 def valve_opening(motion: Motion, times: Array) -> Array:
-    """How far the mitral valve is open at ``times``, 0 to 1: wide in the early wave, half shut in diastasis."""
+    """Return how far the mitral valve is open at ``times``, 0 to 1: wide in the early wave, half shut in diastasis."""
     beats = beats_until(motion, float(np.max(times, initial=0.0)) + 1.0)
     index, phase = phase_at(beats, np.asarray(times, np.float64))
     systole = beats.systole[index]
@@ -87,9 +87,9 @@ def valve_opening(motion: Motion, times: Array) -> Array:
 
 
 def labelled_frames(motion: Motion, times: Array, volumes: Array) -> tuple[int, int]:
-    """``(ED frame, ES frame)`` of the labelled beat: the first whose ED and ES both lie in ``times``.
+    """Return ``(ED frame, ES frame)`` of the labelled beat: the first whose ED and ES both lie in ``times``.
 
-    Where none does (a clip shorter than a beat), the frames of the largest and the smallest volume.
+    If no beat does (a clip shorter than a beat), return the frames of the largest and the smallest volume.
     """
     beats = beats_until(motion, float(times[-1]) + 1.0)
     step = float(times[1] - times[0]) if len(times) > 1 else 0.0
@@ -103,12 +103,12 @@ def labelled_frames(motion: Motion, times: Array, volumes: Array) -> tuple[int, 
 
 
 def ease(x: Array) -> Array:
-    """Smooth step from 0 at ``x <= 0`` to 1 at ``x >= 1``, flat at both ends."""
+    """Rise smoothly from 0 at ``x <= 0`` to 1 at ``x >= 1``, flat at both ends."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 
 def bump(x: Array) -> Array:
-    """Smooth bump: 0 outside (0, 1), 1 at 0.5."""
+    """Rise smoothly from 0 outside (0, 1) to 1 at 0.5."""
     x = np.clip(x, 0, 1)
     return 16 * x * x * (1 - x) * (1 - x)

@@ -1,17 +1,16 @@
-"""Write phantoms as a data set in EchoNet-Dynamic's layout, with masks and parameters beside it; and read them back."""
+"""Write phantoms in EchoNet-Dynamic's layout, with masks and parameters beside it, and read them back."""
 
 import csv
 import io
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypedDict, TypeVar
 
 import cv2
 import h5py
@@ -19,26 +18,38 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from echo_augment.cache.arguments import check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
-from echo_augment.cache.system.processes import end_with_parent
+from echo_augment.cache.system.processes import end_with_parent, usable_cores
 
 from ..video import write_video
 from .geometry import contour, pose_at, trace
 from .rendering import draw_mask, render, volume_curve
 from .sampling import Phantom, sample_phantom
 
-SIZE = 112
+IMAGE_SIZE = 112
 SPLITS = ("TRAIN", "VAL", "TEST")
 SEEDS_PER_SET = 1_000_000
-FORMAT = 2
-RESERVED = range(800, 1000)  # sets whose phantoms are those of fidelity and of its EF reader
+FORMAT = 2  # of the phantoms' pixels; another one draws the same hearts differently
+MOST_FPS = 1e4
+RESERVED = range(800, 1000)  # sets on which fidelity and its EF reader judge generators
 TABLES = ("FileList.csv", "VolumeTracings.csv")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhantomLabels:
-    """What the tables and ``masks.h5`` hold of one clip: a pure function of the phantom, no pixels drawn."""
+    """What the tables and ``masks.h5`` hold of one clip: a pure function of the phantom, no pixels drawn.
+
+    Attributes:
+        ef: ejection fraction in percent.
+        edv: end-diastolic volume, mL.
+        esv: end-systolic volume, mL.
+        ed_frame: number of the ED frame.
+        es_frame: number of the ES frame.
+        tracings: ``(2, 21, 4)`` tracings of the ED and the ES frame, pixels.
+        masks: ``(T, H * W / 8)`` uint8, LV masks as packed bits.
+    """
 
     ef: float
     edv: float
@@ -50,18 +61,24 @@ class PhantomLabels:
 
 
 def phantom_seeds(n: int, seed: int) -> range:
-    """Seeds of the ``n`` phantoms of set ``seed``: sets of different seeds share no heart."""
-    if not 1 <= n <= SEEDS_PER_SET:
-        raise EchoAugmentError(f"n must be in [1, {SEEDS_PER_SET}], got {n}")
-    if seed < 0:
-        raise EchoAugmentError(f"seed must not be negative, got {seed}")
+    """Return the seeds of the ``n`` phantoms of set ``seed``: sets of different seeds share no heart.
+
+    Raises:
+        EchoAugmentError: ``n`` or ``seed`` is out of range, or the set is reserved.
+    """
+    check_whole("n", n, 1, SEEDS_PER_SET)
+    check_whole("seed", seed)
     if seed in RESERVED:
         raise EchoAugmentError(f"the phantoms of set {seed} judge generators", "Take a seed below 800 or above 999")
     return range(seed * SEEDS_PER_SET, seed * SEEDS_PER_SET + n)
 
 
 def assign_splits(n: int, seed: int, splits: Sequence[float]) -> list[str]:
-    """``TRAIN``, ``VAL`` or ``TEST`` for each of ``n`` clips, in the shares ``splits``; a pure function."""
+    """Return ``TRAIN``, ``VAL`` or ``TEST`` for each of ``n`` clips, in the shares ``splits``; a pure function.
+
+    Raises:
+        EchoAugmentError: ``splits`` are not three shares that sum to 1.
+    """
     if len(splits) != 3 or min(splits) < 0 or abs(sum(splits) - 1) > 1e-6:
         raise EchoAugmentError(f"splits must be three shares (train, val, test) that sum to 1, got {tuple(splits)}")
     edges = np.round(np.cumsum(splits) * n).astype(int)
@@ -72,28 +89,28 @@ def assign_splits(n: int, seed: int, splits: Sequence[float]) -> list[str]:
     return [str(name) for name in result]
 
 
-def label_phantom(phantom: Phantom, frames: int, fps: float) -> PhantomLabels:
-    """Labels of the clip that ``render`` makes of ``phantom``; ``masks`` are ``(T, H * W / 8)`` packed bits."""
-    curve = volume_curve(phantom.motion, phantom.appearance, frames=frames, fps=fps)
+def label_phantom(phantom: Phantom, num_frames: int, fps: float) -> PhantomLabels:
+    """Return the labels of the clip that `render` makes of ``phantom``."""
+    curve = volume_curve(phantom.motion, phantom.appearance, num_frames=num_frames, fps=fps)
     pose = pose_at(phantom.motion, phantom.appearance, curve.times)
-    masks = [draw_mask(contour(phantom.motion, phantom.appearance, pose, t), SIZE) for t in range(frames)]
+    masks = [draw_mask(contour(phantom.motion, phantom.appearance, pose, t), IMAGE_SIZE) for t in range(num_frames)]
     tracings = [trace(phantom.motion, phantom.appearance, pose, t) for t in (curve.ed_frame, curve.es_frame)]
-    packed = np.packbits(np.stack(masks).reshape(frames, -1), axis=1)
+    packed = np.packbits(np.stack(masks).reshape(num_frames, -1), axis=1)
     return PhantomLabels(curve.ef, curve.edv, curve.esv, curve.ed_frame, curve.es_frame, np.stack(tracings), packed)
 
 
-def write_clip(seed: int, root: Path, frames: int, fps: float) -> None:
-    """Render and write one video, unless it is there already; whole or not at all."""
+def write_clip(seed: int, root: Path, num_frames: int, fps: float) -> None:
+    """Render and write one video whole, unless it is there already."""
     phantom = sample_phantom(seed)
     path = root / "Videos" / f"{phantom.name}.avi"
     if not path.exists():
-        clip = render(phantom.motion, phantom.appearance, frames=frames, fps=fps)
+        clip = render(phantom.motion, phantom.appearance, num_frames=num_frames, fps=fps)
         write_video(path, clip.frames, fps)
 
 
-def label_seed(seed: int, frames: int, fps: float) -> PhantomLabels:
-    """:func:`label_phantom` of the phantom of ``seed``."""
-    return label_phantom(sample_phantom(seed), frames, fps)
+def label_seed(seed: int, num_frames: int, fps: float) -> PhantomLabels:
+    """Return the labels of the phantom of ``seed``: a function that another process can be sent."""
+    return label_phantom(sample_phantom(seed), num_frames, fps)
 
 
 def write_phantoms(
@@ -101,87 +118,123 @@ def write_phantoms(
     n: int,
     *,
     seed: int = 0,
-    frames: int = 100,
+    num_frames: int = 100,
     fps: float = 50,
     workers: int | None = None,
     splits: Sequence[float] = (0.75, 0.125, 0.125),
 ) -> Path:
     """Write ``n`` phantoms to ``root``: both CSV files, ``Videos/``, ``masks.h5`` and ``phantoms.json``.
 
-    Resumable: kill it at any moment, call it again, and the result is the same, byte for byte, for any number of
-    workers. ``phantoms.json`` is written last, so a folder that has it is whole. One call at a time may write a folder.
+    Kill it at any moment and call it again: the result is the same, byte for byte, for any number of workers.
+    ``phantoms.json`` is written last, so a folder that has it is whole. Only one call at a time may write to a folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = write_phantoms(folder, 2, num_frames=40, workers=1)
+    ...     sorted(path.name for path in root.iterdir())
+    ['FileList.csv', 'Videos', 'VolumeTracings.csv', 'masks.h5', 'phantom_settings.json', 'phantoms.json']
 
     Args:
-        root: the data set's folder.
-        n: how many clips.
-        seed: of the set; sets of different seeds share no heart.
-        frames: of each clip.
-        fps: frames per second.
-        workers: processes; all cores where None.
-        splits: shares of TRAIN, VAL and TEST.
+        root: folder of the dataset; made if missing.
+        n: number of phantoms, 1 to 1,000,000.
+        seed: number of the set, 0 or more; sets of different numbers share no heart.
+        num_frames: frames a clip, 2 or more.
+        fps: frames per second, above 0.
+        workers: processes to use; None for one a core.
+        splits: shares of TRAIN, VAL and TEST, which sum to 1.
 
     Returns:
         ``root``.
 
     Raises:
-        EchoAugmentError: an argument out of range, or ``root`` holds another set.
+        EchoAugmentError: an argument is out of range, or ``root`` holds another set.
     """
     root = Path(root)
     seeds, names = phantom_seeds(n, seed), assign_splits(n, seed, splits)
-    if frames < 2 or not 0 < fps < 1e4:
-        raise EchoAugmentError(f"frames must be at least 2 and fps positive, got frames={frames}, fps={fps}")
-    settings = {"n": n, "seed": seed, "frames": frames, "fps": float(fps), "splits": [float(s) for s in splits]}
-    settings |= {"format": FORMAT}
+    check_whole("num_frames", num_frames, 2)
+    settings: SetSettings = {
+        "n": n,
+        "seed": seed,
+        "frames": num_frames,
+        "fps": check_number("fps", fps, 0, MOST_FPS, above_low=True),
+        "splits": [float(share) for share in splits],
+        "format": FORMAT,
+    }
     claim(root, settings)
     todo = [s for s in seeds if not (root / "Videos" / f"P{s:07d}.avi").exists()]
     if not todo and all((root / name).exists() for name in ("phantoms.json", "masks.h5", *TABLES)):
         return root
     for stale in (*root.glob(".*.tmp"), *root.glob("Videos/.*.tmp")):
         stale.unlink(missing_ok=True)
-    video = partial(write_clip, root=root, frames=frames, fps=fps)
+    video = partial(write_clip, root=root, num_frames=num_frames, fps=fps)
     with mapper(workers, n) as spread:
         for _ in tqdm(spread(video, todo), total=len(todo), desc="phantom clips", unit="clip"):
             pass
-        labels = tqdm(spread(partial(label_seed, frames=frames, fps=fps), seeds), total=n, desc="labels", unit="clip")
-        write_tables(root, [sample_phantom(s) for s in seeds], names, labels, frames, fps)
-    write_json(root / "phantoms.json", {"settings": settings, "phantoms": [sample_phantom(s).as_dict() for s in seeds]})
+        found = spread(partial(label_seed, num_frames=num_frames, fps=fps), seeds)
+        labels = tqdm(found, total=n, desc="labels", unit="clip")
+        write_tables(root, [sample_phantom(s) for s in seeds], names, labels, num_frames, fps)
+    write_json(root / "phantoms.json", {"settings": settings, "phantoms": [sample_phantom(s).to_json() for s in seeds]})
     return root
 
 
-def claim(root: Path, settings: dict[str, Any]) -> None:
-    """Mark ``root`` as the place of this set before anything else is written there, or refuse."""
+class SetSettings(TypedDict):
+    """What ``phantom_settings.json`` says of a set: the arguments of `write_phantoms`, and the format."""
+
+    n: int
+    seed: int
+    frames: int
+    fps: float
+    splits: list[float]
+    format: int
+
+
+def claim(root: Path, settings: SetSettings) -> None:
+    """Mark ``root`` as the folder of this set before anything else is written there.
+
+    Raises:
+        EchoAugmentError: ``root`` holds another set or another dataset.
+    """
     path = root / "phantom_settings.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
             raise EchoAugmentError(f"{root}: holds phantoms of other settings, {found}", "Choose another folder")
     elif (root / "FileList.csv").exists():
-        raise EchoAugmentError(f"{root}: holds another data set (FileList.csv)", "Choose another folder")
+        raise EchoAugmentError(f"{root}: holds another dataset (FileList.csv)", "Choose another folder")
     else:
         write_json(path, settings)
 
 
 def check_format(root: Path) -> None:
-    """Refuse a set of phantoms that look otherwise than those of this version.
+    """Raise if ``root`` holds phantoms that another version drew differently.
 
     Raises:
-        EchoAugmentError: ``root`` holds such a set.
+        EchoAugmentError: the set's format is not `FORMAT`.
     """
     path = root / "phantom_settings.json"
     found = json.loads(path.read_text(encoding="utf-8")).get("format", 1) if path.exists() else FORMAT
     if found != FORMAT:
         raise EchoAugmentError(
-            f"{root}: phantoms of format {found}; this version draws format {FORMAT}, which looks otherwise",
+            f"{root}: holds phantoms of format {found}; this version draws format {FORMAT}, with other pixels",
             "Write them anew in another folder",
         )
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Spread(Protocol):
+    """A ``map`` of one iterable, wherever the calls run."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        """Yield the results in the order of ``items``."""
+
+
 @contextmanager
-def mapper(workers: int | None, items: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """A ``map`` over ``workers`` processes (all cores where None), in order; in this process for one or few items."""
-    count = workers if workers is not None else len(os.sched_getaffinity(0))
-    if count < 1:
-        raise EchoAugmentError(f"workers must be at least 1, got {count}")
+def mapper(workers: int | None, items: int) -> Iterator[Spread]:
+    """Give a ``map`` over ``workers`` processes (None: one a core), in order; in this process if items are few."""
+    count = usable_cores() if workers is None else check_whole("workers", workers, 1)
     if count == 1 or items <= 4:
         yield map
         return
@@ -194,13 +247,13 @@ def mapper(workers: int | None, items: int) -> Iterator[Callable[..., Iterator[A
 
 
 def start_worker() -> None:
-    """End with the parent, and keep OpenCV from starting threads of its own in every worker."""
+    """Make a worker end with its parent, and keep OpenCV from starting threads in every worker."""
     end_with_parent()
     cv2.setNumThreads(1)
 
 
 def write_tables(
-    root: Path, phantoms: list[Phantom], splits: list[str], labels: Iterable[PhantomLabels], frames: int, fps: float
+    root: Path, phantoms: list[Phantom], splits: list[str], labels: Iterable[PhantomLabels], num_frames: int, fps: float
 ) -> None:
     """Write both CSV files and ``masks.h5``, each whole or not at all."""
     videos, tracings = io.StringIO(), io.StringIO()
@@ -208,10 +261,10 @@ def write_tables(
     rows.writerow(["FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split"])
     lines.writerow(["FileName", "X1", "Y1", "X2", "Y2", "Frame"])
     with atomic_path(root / "masks.h5") as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["height"], file.attrs["width"] = SIZE, SIZE
+        file.attrs["height"], file.attrs["width"] = IMAGE_SIZE, IMAGE_SIZE
         for phantom, split, found in zip(phantoms, splits, labels, strict=True):
             numbers = [f"{value:.8f}" for value in (found.ef, found.esv, found.edv)]
-            rows.writerow([phantom.name, *numbers, SIZE, SIZE, f"{fps:g}", frames, split])
+            rows.writerow([phantom.name, *numbers, IMAGE_SIZE, IMAGE_SIZE, f"{fps:g}", num_frames, split])
             # EchoNet-Dynamic writes the small (ES) frame first, and its readers rely on it.
             for frame, tracing in zip((found.es_frame, found.ed_frame), found.tracings[::-1], strict=True):
                 for points in tracing:
@@ -223,24 +276,24 @@ def write_tables(
 
 
 def load_phantoms(root: str | Path) -> dict[str, Phantom]:
-    """The phantoms of a folder by name, from its ``phantoms.json``.
+    """Return the phantoms of a folder by name, from its ``phantoms.json``.
 
     Raises:
-        EchoAugmentError: the file is missing or is not one of ours.
+        EchoAugmentError: the file is missing, or `write_phantoms` did not write it.
     """
     path = Path(root) / "phantoms.json"
     if not path.is_file():
         raise EchoAugmentError(f"{path}: is missing", "Write the phantoms first: echo-augment phantom out=... n=...")
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["phantoms"]
-        found = [Phantom.from_dict(entry) for entry in entries]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        found = [Phantom.from_json(entry) for entry in entries]
+    except (EchoAugmentError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise EchoAugmentError(f"{path}: is not a phantom file ({error})", "Write the phantoms anew") from error
     return {phantom.name: phantom for phantom in found}
 
 
 def load_masks(root: str | Path, name: str) -> npt.NDArray[np.bool_]:
-    """LV masks ``(T, H, W)`` bool of one clip, from ``masks.h5``.
+    """Return the LV masks of one clip, ``(T, H, W)`` bool, from ``masks.h5``.
 
     Raises:
         EchoAugmentError: the file or the clip is missing.

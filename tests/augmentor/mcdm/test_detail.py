@@ -15,7 +15,7 @@ def blur(frames):
 @pytest.fixture(scope="module")
 def beat():
     phantom = sample_phantom(31)
-    return counterfactual(phantom, phantom, frames=10, fps=12.5).frames
+    return counterfactual(phantom, phantom, num_frames=10, fps=12.5).frames
 
 
 def error(first, second):

@@ -26,7 +26,7 @@ EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[3] / "trainin
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, frames=36, workers=1, splits=(0.5, 0.1, 0.4))
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4))
 
 
 def ablation(root: Path, out: Path):

@@ -15,7 +15,9 @@ from echo_augment.training_recipes.arms.oracle import OracleGenerator
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    root = write_phantoms(tmp_path_factory.mktemp("frames"), 3, seed=5, frames=70, workers=1, splits=(1.0, 0.0, 0.0))
+    root = write_phantoms(
+        tmp_path_factory.mktemp("frames"), 3, seed=5, num_frames=70, workers=1, splits=(1.0, 0.0, 0.0)
+    )
     oracle, table = OracleGenerator.of(root), read_table(root)
     plan = make_plan(oracle.motion_donors, oracle.appearance_donors, 3, reserve=0.0, fingerprint=oracle.fingerprint)
     with StoreWriter(root / "cache", fingerprint=oracle.fingerprint) as writer:

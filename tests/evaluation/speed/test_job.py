@@ -63,7 +63,7 @@ def clock(monkeypatch):
 @pytest.fixture(scope="module")
 def hearts(tmp_path_factory):
     root = tmp_path_factory.mktemp("hearts")
-    return write_phantoms(root, 2, seed=77, frames=70, workers=1, splits=(1.0, 0.0, 0.0))
+    return write_phantoms(root, 2, seed=77, num_frames=70, workers=1, splits=(1.0, 0.0, 0.0))
 
 
 def test_contenders_take_turns_in_every_round(clock):
@@ -143,7 +143,7 @@ def test_all_forms_of_a_heart_hold_the_same_frames(hearts, tmp_path):
 
 
 def test_short_videos_are_no_material(tmp_path):
-    root = write_phantoms(tmp_path / "short", 1, frames=10, workers=1, splits=(1.0, 0.0, 0.0))
+    root = write_phantoms(tmp_path / "short", 1, num_frames=10, workers=1, splits=(1.0, 0.0, 0.0))
     with pytest.raises(EchoAugmentError, match="no TRAIN video has 64 frames"):
         prepare(root, tmp_path, tmp_path / "work", hearts=2, seed=0)
 

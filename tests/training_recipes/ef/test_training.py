@@ -44,7 +44,7 @@ ORACLE = {"_target_": "echo_augment.training_recipes.arms.synthetic", "clips": "
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, frames=48, workers=1, splits=(0.6, 0.2, 0.2))
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=48, workers=1, splits=(0.6, 0.2, 0.2))
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +320,7 @@ def test_the_oracle_renders_the_counterfactual_with_the_motion_donor_s_label(roo
     np.testing.assert_array_equal(first.frames, again.frames)
     assert first.ef == train[one]
     start = first.provenance.extra["start"]
-    exact = counterfactual(phantoms[one], phantoms[other], frames=16, fps=12.5, start=start, seed=5)
+    exact = counterfactual(phantoms[one], phantoms[other], num_frames=16, fps=12.5, start=start, seed=5)
     np.testing.assert_array_equal(first.frames, exact.frames)
     assert oracle([PlanLine("d", one, other, 6)])[0].provenance.extra["start"] != start
     with pytest.raises(EchoAugmentError, match="no phantom"):

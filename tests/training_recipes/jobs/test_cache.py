@@ -113,7 +113,7 @@ def test_export_as_tar_shards(act, cache, tmp_path):
 
 
 def test_pack(act, tmp_path, capsys):
-    write_phantoms(tmp_path / "data", 3, frames=20, splits=(0.34, 0.33, 0.33))
+    write_phantoms(tmp_path / "data", 3, num_frames=20, splits=(0.34, 0.33, 0.33))
     values = {"data": "phantom", "data.root": tmp_path / "data", "data.n": 3, "cache": tmp_path / "packed"}
     report = act(action="pack", out=tmp_path / "out", **values)
     assert report["packed"] == report["new"] == 3 and report["skipped"] == []

@@ -29,7 +29,7 @@ def test_write_makes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_compare_reports_every_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    other = write_phantoms(tmp_path / "other", 3, seed=5, frames=24, workers=1)
+    other = write_phantoms(tmp_path / "other", 3, seed=5, num_frames=24, workers=1)
     run(config(tmp_path / "out", "action=compare", f"data.root={other}", "compare_clips=4"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert {"mean", "spectrum_slope", "speckle_lateral", "correlation_lag1"} <= set(report["table"])

@@ -37,13 +37,13 @@ def test_sampling_leaves_the_global_generator_alone():
 
 def test_hearts_survive_json(hearts: list[Phantom]):
     heart = hearts[3]
-    assert Phantom.from_dict(heart.as_dict()) == heart
+    assert Phantom.from_json(heart.to_json()) == heart
     with pytest.raises(EchoAugmentError, match="heart_beat"):
-        Motion.from_dict(heart.motion.as_dict() | {"heart_beat": 1})
-    values = heart.appearance.as_dict()
+        Motion.from_json(heart.motion.to_json() | {"heart_beat": 1})
+    values = heart.appearance.to_json()
     del values["tilt"]
     with pytest.raises(EchoAugmentError, match="tilt"):
-        Appearance.from_dict(values)
+        Appearance.from_json(values)
 
 
 def test_ef_is_spread_like_echonet_dynamic(efs: np.ndarray):
@@ -90,19 +90,19 @@ def test_a_beat_ejects_then_fills_in_two_waves():
 
 def test_start_shifts_the_motion(hearts: list[Phantom]):
     heart = hearts[7]
-    whole = volume_curve(heart.motion, heart.appearance, frames=100)
-    later = volume_curve(heart.motion, heart.appearance, frames=40, start=0.5)
+    whole = volume_curve(heart.motion, heart.appearance, num_frames=100)
+    later = volume_curve(heart.motion, heart.appearance, num_frames=40, start=0.5)
     np.testing.assert_allclose(later.volumes, whole.volumes[25:65])
 
 
 def test_an_irregular_rhythm_has_beats_of_several_lengths_and_efs():
     motion = replace(sample_phantom(0).motion, irregularity=0.25, heart_rate=80.0, delay=0.0)
-    curve = volume_curve(motion, sample_phantom(0).appearance, frames=500)
+    curve = volume_curve(motion, sample_phantom(0).appearance, num_frames=500)
     volumes = curve.volumes
     ends = [t for t in range(3, 497) if volumes[t] == volumes[t - 3 : t + 4].min() and volumes[t] < 0.8 * volumes.max()]
     assert np.diff(ends).std() > 2
     assert volumes[ends].std() / volumes.max() > 0.01
-    steady = volume_curve(replace(motion, irregularity=0.0), sample_phantom(0).appearance, frames=500).volumes
+    steady = volume_curve(replace(motion, irregularity=0.0), sample_phantom(0).appearance, num_frames=500).volumes
     period = round(60 / 80 * 50 * 2)  # two beats are a whole number of frames
     np.testing.assert_allclose(steady[: -3 * period : period] - steady[period : -2 * period : period], 0, atol=2.0)
 
@@ -129,7 +129,7 @@ def test_other_wrong_values():
     heart = sample_phantom(0)
     with pytest.raises(EchoAugmentError, match="-3"):
         sample_phantom(-3)
-    for wrong in ({"frames": 0}, {"fps": 0.0}, {"start": -1.0}, {"fps": float("nan")}):
+    for wrong in ({"num_frames": 0}, {"fps": 0.0}, {"start": -1.0}, {"fps": float("nan")}):
         with pytest.raises(EchoAugmentError, match=next(iter(wrong))):
             volume_curve(heart.motion, heart.appearance, **wrong)
     with pytest.raises(EchoAugmentError, match="half_angle"):

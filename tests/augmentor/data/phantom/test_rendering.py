@@ -43,9 +43,9 @@ def test_shapes_and_types(clips: list[PhantomClip]):
 
 def test_same_arguments_same_pixels():
     heart = sample_phantom(31)
-    first, again = (render(heart.motion, heart.appearance, frames=8) for _ in range(2))
+    first, again = (render(heart.motion, heart.appearance, num_frames=8) for _ in range(2))
     assert (first.frames == again.frames).all()
-    other = render(heart.motion, heart.appearance, frames=8, seed=1)
+    other = render(heart.motion, heart.appearance, num_frames=8, seed=1)
     assert (other.masks == first.masks).all() and other.ef == first.ef
     assert (other.frames != first.frames).mean() > 0.1
 
@@ -87,7 +87,7 @@ def test_speckle_moves_with_the_tissue():
     look = replace(heart.appearance, noise_db=-80.0, haze_db=-80.0, clutter_db=-80.0, persistence=0.0, dropout_db=0.0)
     motion = replace(heart.motion, long_strain=0.2, short_strain=0.3, phase=0.0, rock_shift=0.0, breath_shift=0.0)
     times = np.arange(12) / 50
-    clip = render(motion, look, frames=12)
+    clip = render(motion, look, num_frames=12)
     sector = make_sector(look, 112)
     pose, move = pose_at(motion, look, times), Mover(motion, look, sector)
     followed, left = [], []
@@ -108,9 +108,9 @@ def test_speckle_moves_with_the_tissue():
 
 def test_a_counterfactual_moves_like_one_heart_and_looks_like_the_other():
     one, other = sample_phantom(3), sample_phantom(8)
-    clip = counterfactual(one, other, frames=60, start=0.2)
-    own = render(one.motion, one.appearance, frames=60, start=0.2)
-    look = render(other.motion, other.appearance, frames=60, start=0.2)
+    clip = counterfactual(one, other, num_frames=60, start=0.2)
+    own = render(one.motion, one.appearance, num_frames=60, start=0.2)
+    look = render(other.motion, other.appearance, num_frames=60, start=0.2)
     assert clip.ef == pytest.approx(own.ef, abs=2)
     np.testing.assert_allclose(clip.volumes / clip.volumes.max(), own.volumes / own.volumes.max(), atol=0.03)
 
@@ -118,12 +118,14 @@ def test_a_counterfactual_moves_like_one_heart_and_looks_like_the_other():
         return float(np.corrcoef(a.frames.mean(axis=0).ravel(), b.frames.mean(axis=0).ravel())[0, 1])
 
     assert alike(clip, look) > 0.9 > alike(clip, own)
-    assert (counterfactual(one, one, frames=4).frames == render(one.motion, one.appearance, frames=4).frames).all()
+    assert (
+        counterfactual(one, one, num_frames=4).frames == render(one.motion, one.appearance, num_frames=4).frames
+    ).all()
 
 
 def test_sizes_other_than_112():
     heart = sample_phantom(2)
-    small, normal = (render(heart.motion, heart.appearance, frames=2, size=size) for size in (56, 112))
+    small, normal = (render(heart.motion, heart.appearance, num_frames=2, image_size=size) for size in (56, 112))
     assert small.frames.shape == (2, 56, 56)
     assert small.masks.mean() == pytest.approx(normal.masks.mean(), rel=0.05)
     assert small.ef == normal.ef
@@ -131,7 +133,7 @@ def test_sizes_other_than_112():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"), [({"size": 4}, "size"), ({"seed": -1}, "seed"), ({"frames": 0}, "frames")]
+    ("wrong", "message"), [({"image_size": 4}, "image_size"), ({"seed": -1}, "seed"), ({"num_frames": 0}, "num_frames")]
 )
 def test_wrong_arguments(wrong: dict[str, int], message: str):
     heart = sample_phantom(0)

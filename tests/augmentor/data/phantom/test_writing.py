@@ -20,7 +20,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.evaluation.fidelity import pairs
 from echo_augment.evaluation.fidelity import reader_net as reader_data
 
-SMALL = {"frames": 40, "fps": 50}
+SMALL = {"num_frames": 40, "fps": 50}
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -81,7 +81,7 @@ def test_killed_anywhere_it_ends_the_same(root: Path, tmp_path: Path):
     target = tmp_path / "set"
     code = (
         "from echo_augment.augmentor.data.phantom import write_phantoms;"
-        f"write_phantoms({str(target)!r}, 6, workers=1, frames=40, fps=50)"
+        f"write_phantoms({str(target)!r}, 6, workers=1, num_frames=40, fps=50)"
     )
     run = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
@@ -115,14 +115,14 @@ def test_another_set_is_never_written_over(root: Path, tmp_path: Path):
     with pytest.raises(EchoAugmentError, match="other settings"):
         write_phantoms(root, 7, workers=1, **SMALL)
     (tmp_path / "FileList.csv").write_text("FileName\n")
-    with pytest.raises(EchoAugmentError, match="another data set"):
+    with pytest.raises(EchoAugmentError, match="another dataset"):
         write_phantoms(tmp_path, 2, workers=1, **SMALL)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"n": 0}, "n must"), ({"seed": -1}, "-1"), ({"splits": (0.5, 0.1, 0.1)}, "splits"), ({"frames": 1}, "frames=1"),
-     ({"fps": 0}, "fps=0"), ({"workers": 0}, "workers must be at least 1, got 0")],
+    [({"n": 0}, "n must"), ({"seed": -1}, "-1"), ({"splits": (0.5, 0.1, 0.1)}, "splits"), ({"num_frames": 1}, "num_frames must be a whole number of at least 2, got 1"),
+     ({"fps": 0}, "fps must be in"), ({"workers": 0}, "workers must be a whole number of at least 1, got 0")],
 )  # fmt: skip
 def test_wrong_arguments(tmp_path: Path, wrong: dict[str, object], message: str):
     with pytest.raises(EchoAugmentError, match=message):
