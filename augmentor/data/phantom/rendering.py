@@ -39,7 +39,7 @@ class PhantomClip:
         edv: end-diastolic volume, mL.
         esv: end-systolic volume, mL.
         ed_frame: ED frame of the labelled beat (the first whose ED and ES both lie in the clip) or, in a clip too
-            short for that, the frame of the largest volume. At few frames a second the frames miss the exact ED and ES, so the EF
+            short for that, the frame of the largest volume. At a low fps no frame shows the exact ED or ES, so the EF
             drawn is a little below the heart's (about 1 point at 12.5 fps).
         es_frame: ES frame of the labelled beat, or the frame of the smallest volume.
         volumes: ``(T,)`` LV volume, mL.
@@ -58,7 +58,7 @@ class PhantomClip:
     tracings: Array
 
     def tracing(self, frame: int) -> Array:
-        """Return EchoNet's tracing of a frame, ``(21, 4)``: the long axis from the apex, then 20 chords from apex to base."""
+        """Return EchoNet's tracing of a frame, ``(21, 4)``: the long axis from the apex, then 20 chords to the base."""
         return np.asarray(self.tracings[frame])
 
 
