@@ -9,7 +9,7 @@ import numpy.typing as npt
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data.phantom import load_phantoms, volume_curve, write_phantoms
-from echo_augment.augmentor.data.phantom.realism import compare_figures, format_table, clip_figures
+from echo_augment.augmentor.data.phantom.realism import clip_figures, compare_figures, format_table
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
 
