@@ -66,17 +66,10 @@ class Pairs:
         return lambda seconds: lv_volumes(motion, appearance, self.starts[pair] + seconds)
 
 
-<<<<<<< HEAD
 def heart_of(phantom: Phantom, fps: float, image_size: int) -> Heart:
     """Return a phantom's two-second recording as a generator of that frame rate and size sees it."""
-    clip = render(phantom.motion, phantom.appearance, seed=phantom.seed, size=image_size)
+    clip = render(phantom.motion, phantom.appearance, seed=phantom.seed, image_size=image_size)
     return make_heart(phantom.name, clip.frames, clip.fps, rate=fps, size=image_size)
-=======
-def heart_of(phantom: Phantom, rate: float, size: int) -> Heart:
-    """A phantom's two-second recording as the generator sees it."""
-    clip = render(phantom.motion, phantom.appearance, seed=phantom.seed, image_size=size)
-    return make_heart(phantom.name, clip.frames, clip.fps, rate=rate, size=size)
->>>>>>> c9e1925 (Phantoms: typed records, checks of cache/arguments, num_frames and image_size, one table draws the view; docstrings and examples)
 
 
 def check_pairs(count: int, seed: int) -> None:
@@ -121,21 +114,12 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
         starts.append(float(picked[0] / (2 * fps)))
         truth = render(
             motion.motion,
-<<<<<<< HEAD
             appearance.appearance,
-            frames=num_frames,
+            num_frames=num_frames,
             fps=fps,
             start=starts[-1],
             seed=appearance.seed,
-            size=image_size,
-=======
-            look.appearance,
-            num_frames=frames,
-            fps=rate,
-            start=starts[-1],
-            seed=look.seed,
-            image_size=size,
->>>>>>> c9e1925 (Phantoms: typed records, checks of cache/arguments, num_frames and image_size, one table draws the view; docstrings and examples)
+            image_size=image_size,
         )
         masks.append(truth.masks)
         clips["counterfactual"].append(truth.frames)

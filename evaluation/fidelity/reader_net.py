@@ -89,7 +89,13 @@ def render_one(
     phantom = sample_phantom(seed)
     start = float(np.random.default_rng([seed, 3]).uniform(0, 0.7))
     clip = render(
-        phantom.motion, phantom.appearance, frames=num_frames, fps=fps, start=start, seed=seed, size=image_size
+        phantom.motion,
+        phantom.appearance,
+        num_frames=num_frames,
+        fps=fps,
+        start=start,
+        seed=seed,
+        image_size=image_size,
     )
     return clip.frames, whole_beat_ef(seed), (clip.volumes / clip.volumes.max()).astype(np.float32)
 

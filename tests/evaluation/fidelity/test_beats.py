@@ -18,7 +18,7 @@ def test_a_clip_that_beats_faster_than_its_donor_is_seen(tempo):
     errors = []
     for seed in range(6):
         phantom = sample_phantom(500 + seed)
-        clip = render(phantom.motion, phantom.appearance, frames=20, fps=12.5 / tempo, seed=seed)
+        clip = render(phantom.motion, phantom.appearance, num_frames=20, fps=12.5 / tempo, seed=seed)
 
         def volume_at(seconds, phantom=phantom):
             return lv_volumes(phantom.motion, phantom.appearance, seconds)
