@@ -34,6 +34,7 @@ ROOMS = {
         ("ef",),
         ("segmentation",),
         ("filling",),
+        ("gallery",),
         ("generator",),
         ("jobs",),
         ("cli", REST),
