@@ -1,5 +1,9 @@
-"""Clips of a cache on disk."""
+"""Clips of a cache on disk, all of them or all but some."""
 
+import json
+import warnings
+from collections.abc import Collection, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +11,7 @@ import numpy.typing as npt
 
 from echo_augment.cache import ClipStore, EchoClip
 from echo_augment.cache.clip import refuse_real
+from echo_augment.cache.errors import EchoAugmentError
 
 from .source import checked_index
 
@@ -25,40 +30,101 @@ class CachedClips:
 
     Args:
         folder: of the cache, as ``echo-augment fill-cache`` writes it.
+        exclude: clips to leave out: a collection of ids, or the path of a file as the gallery (``echo-augment cache
+            action=gallery``) saves it, with one id a line or a JSON list of ids. ``ef``, ``donors``, ``ids`` and the
+            length are then those of the clips that are left, and the fingerprint says that some are not.
 
     Raises:
         EchoAugmentError: no cache at ``folder``, a damaged one, or one of real clips; names the file and the remedy. A
-            clip's own damage shows when its frames are first asked for.
+            clip's own damage shows when its frames are first asked for. An excluded id that is not in the cache; in a
+            file only if none of its ids is there, otherwise a warning counts them: the list may be older than the
+            cache, but not of another one. Or no clip is left.
 
     Example:
         >>> source = CachedClips("cache/dynamic")  # doctest: +SKIP
         >>> train = SyntheticAugment(base, source, p=0.5)  # doctest: +SKIP
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, exclude: str | Path | Collection[str] | None = None) -> None:
         self.store = ClipStore(folder)
         refuse_real(folder, self.store.fingerprint)
+        self._excluded = frozenset[str]() if exclude is None else _excluded(self.store, exclude)
+        self._places: npt.NDArray[np.int64] | None = None
+        if self._excluded:
+            gone = [self.store.ids.find(name) for name in self._excluded]
+            self._places = np.delete(np.arange(len(self.store)), gone)
+            if not len(self._places):
+                raise EchoAugmentError(f"exclude leaves out all {len(self.store)} clips of {folder}", "Keep some")
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Ids of the clips, in their order."""
+        return self.store.ids if self._places is None else [self.store.ids[int(place)] for place in self._places]
 
     @property
     def ef(self) -> npt.NDArray[np.float64]:
         """EF of every clip in percent, ``(N,)``; NaN where there is none."""
-        return np.asarray(self.store.ef, np.float64)
+        ef = np.asarray(self.store.ef, np.float64)
+        return ef if self._places is None else ef[self._places]
 
     @property
     def fingerprint(self) -> str:
-        """Of the generator that made the clips."""
-        return self.store.fingerprint
+        """Of the generator that made the clips, and of what is left out of them."""
+        if not self._excluded:
+            return self.store.fingerprint
+        digest = sha256("\n".join(sorted(self._excluded)).encode()).hexdigest()[:12]
+        return f"{self.store.fingerprint}-without-{len(self._excluded)}-{digest}"
 
     @property
     def donors(self) -> frozenset[str]:
         """Names of all motion and appearance donors, from the shards' tables; no frames are read."""
         names: set[bytes] = set()
+        gone = [name.encode() for name in self._excluded]
         for table in self.store.tables():
-            names.update(table["motion_donor"].tolist(), table["appearance_donor"].tolist())
+            kept = table[~np.isin(table["id"], gone)] if gone else table
+            names.update(kept["motion_donor"].tolist(), kept["appearance_donor"].tolist())
         return frozenset(name.decode() for name in names if name)
 
     def __len__(self) -> int:
-        return len(self.store)
+        return len(self.store) if self._places is None else len(self._places)
 
     def __getitem__(self, index: int) -> EchoClip:
-        return self.store.lazy(checked_index(index, len(self.store)))
+        place = checked_index(index, len(self))
+        return self.store.lazy(place if self._places is None else int(self._places[place]))
+
+
+def _excluded(store: ClipStore, exclude: str | Path | Collection[str]) -> frozenset[str]:
+    """Return the ids to leave out, all of them in the store."""
+    listed = isinstance(exclude, str | Path)
+    names = read_ids(exclude) if isinstance(exclude, str | Path) else frozenset(exclude)
+    absent = sorted(name for name in names if name not in store.ids)
+    if absent and (not listed or len(absent) == len(names)):
+        where = f"{exclude}: " if listed else ""
+        more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+        raise EchoAugmentError(
+            f"{where}clip {absent[0]!r}{more} to exclude is not in the cache {store.folder}",
+            "Give ids of this cache; a file is given by its path",
+        )
+    if absent:
+        text = f"{exclude}: {len(absent)} of {len(names)} clips to exclude are not in the cache {store.folder}"
+        warnings.warn(text, stacklevel=3)
+    return names - set(absent)
+
+
+def read_ids(path: str | Path) -> frozenset[str]:
+    """Read a list of clip ids: one a line, or a JSON list.
+
+    Raises:
+        EchoAugmentError: the file cannot be read, or is neither.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig").strip()
+        found = json.loads(text) if text.startswith(("[", "{")) else text.splitlines()
+    except (OSError, ValueError) as error:
+        raise EchoAugmentError(
+            f"exclude: {path} cannot be read: {error}",
+            "Give a file with one id a line or a JSON list, or a list of ids",
+        ) from error
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise EchoAugmentError(f"exclude: {path} holds JSON, but no list of ids", 'Write ["id", "id"]')
+    return frozenset(name for line in found if (name := line.strip()))

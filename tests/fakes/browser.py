@@ -1,9 +1,9 @@
 """A headless browser that tests steer: Chromium's DevTools protocol over two pipes, without a driver or a socket."""
 
 import base64
+import fcntl
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import time
@@ -15,6 +15,21 @@ import pytest
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome here")
 OPTIONS = "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-extensions --remote-debugging-pipe"
+MIDDLE = """(selector) => {
+  const element = document.querySelector(selector);
+  element.scrollIntoView({block: "nearest"});
+  const box = element.getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+
+
+def _pipe() -> tuple[int, int]:
+    """Return a pipe whose ends are not 3 and 4 themselves."""
+    low = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low]
+    for end in low:
+        os.close(end)
+    return high[0], high[1]
 
 
 class Browser:
@@ -23,14 +38,19 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         self.downloads = folder / "downloads"
         self.downloads.mkdir(parents=True, exist_ok=True)
-        theirs, self._out = os.pipe()
-        self._in, answers = os.pipe()
-        command = f"exec {shlex.quote(str(BROWSER))} {OPTIONS} --user-data-dir={shlex.quote(str(folder / 'profile'))}"
+        self._in, answers = _pipe()
+        theirs, self._out = _pipe()
+
+        def take_pipes() -> None:
+            os.dup2(theirs, 3)  # where --remote-debugging-pipe reads
+            os.dup2(answers, 4)  # where it writes
+
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f"{command} about:blank 3<&{theirs} 4>&{answers}"],
-            pass_fds=(theirs, answers),
+            [str(BROWSER), *OPTIONS.split(), f"--user-data-dir={folder / 'profile'}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            close_fds=False,  # Python's own are closed on exec anyway; 3 and 4 must stay
+            preexec_fn=take_pipes,
         )
         os.close(theirs)
         os.close(answers)
@@ -106,10 +126,7 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click into the middle of an element with a real mouse event."""
-        place = self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'nearest'}});"
-            " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        )
+        place = self.run(f"({MIDDLE})({json.dumps(selector)})")
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 

@@ -74,7 +74,7 @@ class ClipsOfMotionDonors:
                     "hearts that this run must not",
                     "Fill one with label.policy=donor, or train with labels=all",
                 )
-        places = [k for k, name in enumerate(source.store.ids) if owner[name] in wanted and name not in doubtful]
+        places = [k for k, name in enumerate(source.ids) if owner[name] in wanted and name not in doubtful]
         self.places = np.array(places, np.int64)[:most]
         if not len(self.places):
             raise EchoAugmentError(
@@ -82,7 +82,8 @@ class ClipsOfMotionDonors:
                 "motion donor",
                 "Fill a cache from the labelled hearts, or use the labels and seed that it was filled for",
             )
-        kept = [source.store.ids[int(place)] for place in self.places]
+        ids = source.ids
+        kept = [ids[int(place)] for place in self.places]
         self._ef = source.ef[self.places]
         self._confidence: npt.NDArray[np.float64] | None = None
         self._label = "shuffled" if shuffle is not None else "" if policy is None else policy.name

@@ -28,6 +28,7 @@ def synthetic(
     fresh: float = 0.0,
     stock: int | None = None,
     reuse: float = 4.0,
+    exclude: str | None = None,
 ) -> Any:
     """Real clips, of which a share is replaced by clips of a cache, through `SyntheticAugment`.
 
@@ -47,6 +48,7 @@ def synthetic(
         fresh: share of synthetic items whose clip comes fresh instead of from the ``stock``; see `RenewedClips`.
         stock: clips of the cache that are served again and again, the first ones; None for all. The others come fresh.
         reuse: items that get the same fresh clip, on average.
+        exclude: file with the ids of clips to leave out, see `CachedClips`.
 
     Raises:
         EchoAugmentError: no such cache was given, there is no such ``label`` or its teacher, or a fresh share without a
@@ -58,7 +60,7 @@ def synthetic(
             f"Fill one (echo-augment fill-cache) and give +caches.{clips}=FOLDER, or run echo-augment benchmark",
         )
     source: Any = ClipsOfMotionDonors(
-        CachedClips(given.caches[clips]),
+        CachedClips(given.caches[clips], exclude=exclude),
         given.labelled,
         most=most,
         shuffle=given.seed if label == "shuffled" else None,

@@ -102,7 +102,6 @@
     tile.pen = tile.canvas.getContext("2d", { alpha: false });
     tile.open.onclick = () => show(tile.index);
     tile.box.onchange = () => leave(clips[tile.index][ID], tile.box.checked);
-    grid.append(root);
     return tile;
   }
   const percent = (ef) => (ef === null ? "EF ?" : `EF ${ef.toFixed(0)} %`);
@@ -137,11 +136,13 @@
         tile.root.hidden = true;
       }
     }
+    const first = Math.min(...live.keys()), before = live.get(first)?.root ?? null;
     for (let slot = from; slot < to; slot += 1) {
       if (!live.has(slot)) {
         const tile = free.pop() || makeTile();
         live.set(slot, tile);
         fill(tile, slot);
+        grid.insertBefore(tile.root, slot < first ? before : null);  // the tab key goes through them in order
       }
     }
   }

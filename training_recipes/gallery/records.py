@@ -145,6 +145,6 @@ class Known:
 
 def _short(value: object) -> Fact:
     if isinstance(value, int | float):
-        return value if math.isfinite(value) else str(value)
+        return value
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,4 +1,4 @@
-"""The job ``cache``: info, verify, repair, merge, export, preview and pack."""
+"""The job ``cache``: info, verify, repair, merge, export, preview, gallery and pack."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,6 +36,7 @@ from ..common.contact_sheet import (
 )
 from ..common.dataset import dataset_root
 from ..common.reporting import write_report
+from ..gallery import write_gallery
 
 
 def run(cfg: DictConfig) -> None:
@@ -169,6 +170,14 @@ def run_preview(cfg: DictConfig) -> None:
     print(f"{len(clips)} clips are shown in {out / 'preview.png'} and {out / 'preview.gif'}")
 
 
+def run_gallery(cfg: DictConfig) -> None:
+    """Write ``gallery.html`` to ``cfg.out``."""
+    folder = one_folder(cfg)
+    page = write_gallery(folder, cfg.out, thumbnail=cfg.thumbnail, progress=True)
+    report(cfg, **page.to_json(), fingerprint=ClipStore(folder).fingerprint)
+    print(f"{page.clips} clips are shown in {page.path} ({page.size / 1e6:.1f} MB); open it in a browser")
+
+
 ACTIONS: dict[str, Callable[[DictConfig], None]] = {
     "info": show_info,
     "verify": run_verify,
@@ -176,5 +185,6 @@ ACTIONS: dict[str, Callable[[DictConfig], None]] = {
     "merge": run_merge,
     "export": run_export,
     "preview": run_preview,
+    "gallery": run_gallery,
     "pack": run_pack,
 }

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import read_table
-from echo_augment.cache import ClipStore
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..arms.specification import clips_of, teacher_of
@@ -65,8 +65,8 @@ class EfRun:
         content = hashlib.sha256((root / "FileList.csv").read_bytes()).hexdigest()
         clips: list[Any] = []
         if kind is not None and kind in self.caches:
-            store = ClipStore(self.caches[kind])
-            clips = [store.fingerprint, list(store.ids)]
+            source = CachedClips(self.caches[kind], exclude=self.spec.get("exclude"))
+            clips = [source.store.fingerprint, list(source.ids)]
         settings = {**asdict(self), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
         settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
         if self.spec.get("_target_") in LABELLED_ONLY:

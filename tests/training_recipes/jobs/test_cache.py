@@ -106,6 +106,13 @@ def test_preview(act, cache, tmp_path):
         assert film.n_frames == 6 and film.info["duration"] == 80
 
 
+def test_gallery(act, cache, tmp_path, capsys):
+    report = act(action="gallery", cache=cache, out=tmp_path / "out", thumbnail=32)
+    assert (report["clips"], report["thumbnail"], report["fingerprint"]) == (7, 32, "fp")
+    assert (tmp_path / "out" / "gallery.html").stat().st_size == report["size"]
+    assert "7 clips are shown in" in capsys.readouterr().out
+
+
 def test_export_as_tar_shards(act, cache, tmp_path):
     report = act(action="export", format="webdataset", cache=cache, out=tmp_path / "out", shard_clips=4)
     assert report["shards"] == ["clips-000000.tar", "clips-000001.tar"] and report["clips"] == 7
@@ -127,7 +134,7 @@ def test_pack(act, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"action": "polish"}, "info, verify, repair, merge, export, preview, pack, got 'polish'"),
+        ({"action": "polish"}, "info, verify, repair, merge, export, preview, gallery, pack, got 'polish'"),
         ({"action": "info", "cache": "[a,b]"}, "takes one cache, got 2"),
         ({"action": "info", "cache": "absent"}, "there is no cache at absent"),
         ({"action": "export", "format": "tar"}, "got 'tar'"),
