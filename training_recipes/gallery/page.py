@@ -166,9 +166,9 @@ def _gate_lines(store: ClipStore, known: Known) -> list[str]:
     """Return what the gates were and what they rejected, the sum first; nothing for real clips."""
     if is_real(store.fingerprint):
         return []
-    gates, limits = read_gates(Path(store.folder))
-    lines = [f"{name} gate: {json.dumps(setting)}" for name, setting in gates.items() if setting]
-    lines += [f"limits of the {name} gate: {json.dumps(limit)}" for name, limit in (limits or {}).items()]
+    told = read_gates(Path(store.folder))
+    lines = [f"{name} gate: {json.dumps(setting)}" for name, setting in told.gates.items() if setting]
+    lines += [f"limits of the {name} gate: {json.dumps(limit)}" for name, limit in (told.limits or {}).items()]
     counts = count_reasons(dict(known.reasons))
     lines += [f"rejected by {kind}: {count:,}" for kind, count in counts.items()]
     rejected = sum(counts.values())
