@@ -121,8 +121,8 @@ def test_another_set_is_never_written_over(root: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"n": 0}, "n must"), ({"seed": -1}, "-1"), ({"splits": (0.5, 0.1, 0.1)}, "splits"), ({"num_frames": 1}, "least 2"),
-     ({"fps": 0}, "fps must be in"), ({"workers": 0}, "workers must be a whole")],
+    [({"n": 0}, "n must"), ({"seed": -1}, "-1"), ({"splits": (0.5, 0.1, 0.1)}, "splits"),
+     ({"num_frames": 1}, "least 2"), ({"fps": 0}, "fps must be in"), ({"workers": 0}, "workers must be a whole")],
 )  # fmt: skip
 def test_wrong_arguments(tmp_path: Path, wrong: dict[str, object], message: str):
     with pytest.raises(EchoAugmentError, match=message):
