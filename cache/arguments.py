@@ -15,7 +15,7 @@ def nearest(word: object, words: Collection[str]) -> str | None:
     return found[0] if found else None
 
 
-def check_choice(name: str, value: str, choices: Sequence[str], *, remedy: str | None = None) -> str:
+def check_choice(name: str, value: object, choices: Sequence[str], *, remedy: str | None = None) -> str:
     """Return ``value`` if it is one of ``choices``.
 
     Args:

@@ -7,7 +7,9 @@ from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.common.settings import object_from
+from echo_augment.training_recipes.training.run import TrainingRun
+from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
 Settings = Mapping[str, Any]
@@ -124,14 +126,14 @@ class Design:
         return self.out / "runs" / f"labels-{labels}" / f"{arm}-seed{subset[1]}"
 
     def training(
-        self, kind: type[EfRun], subset: Subset, arm: str, spec: Settings, caches: Mapping[str, str]
-    ) -> tuple[Path, EfRun]:
+        self, kind: type[TrainingRun], subset: Subset, arm: str, spec: Settings, caches: Mapping[str, str]
+    ) -> tuple[Path, TrainingRun]:
         """The folder of a training, and everything that decides it.
 
         Raises:
             EchoAugmentError: the arm learns from another one that is not trained here.
         """
-        names = ("model", "trainer", "val_at_least", "device", "unlabelled")
+        names = ("val_at_least", "device", "unlabelled")
         shared = {name: self.settings[name] for name in names}
         run = kind(
             root=str(self.root),
@@ -141,6 +143,8 @@ class Design:
             seed=subset[1],
             caches=caches,
             teachers=self._teachers(subset, spec),
+            model=object_from(self.settings["model"], ModelSettings),
+            trainer=object_from(self.settings["trainer"], TrainerSettings),
             **shared,
         )
         return self.folder(subset, arm), run

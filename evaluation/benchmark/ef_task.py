@@ -9,13 +9,14 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import KNOWS, Gate, PerClip, image_gate
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.ranks import best_device
+from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.teacher import Teacher, known_hearts
 from echo_augment.training_recipes.ef.training import usable_hearts
 from echo_augment.training_recipes.filling.fill import Generator
 from echo_augment.training_recipes.filling.label_gate import LabelGate, set_tolerance
 from echo_augment.training_recipes.filling.readings import Readings
 from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_validation
 
 from ..report.ef_report import write_html
@@ -27,7 +28,7 @@ from .design import Design, Subset
 class EfTask:
     """See `echo_augment.evaluation.benchmark.task.Task`."""
 
-    run: type[EfRun] = EfRun
+    run: type[TrainingRun] = EFRun
     prefix = ""
 
     def hearts(self, root: Path) -> list[str]:
@@ -56,7 +57,7 @@ class EfTask:
         """See `echo_augment.evaluation.benchmark.ef_task.ef_gates`."""
         return ef_gates(bare, design, subset, teacher, folder)
 
-    def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+    def summarise(self, results: Sequence[TrainingResult[Any]], **settings: Any) -> dict[str, Any]:
         """See `echo_augment.evaluation.statistics.ef_summary.summarise`."""
         _, true, predicted = tabulate(by_arm(results))
         return summarise(true, predicted, **settings)

@@ -12,9 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.common.dataset import dataset_root
+from echo_augment.training_recipes.common.dataset import DataSettings, dataset_root
 from echo_augment.training_recipes.common.ranks import AUTO, find_ranks
 from echo_augment.training_recipes.common.reporting import machine, write_report
+from echo_augment.training_recipes.common.settings import object_from, settings_from
+from echo_augment.training_recipes.training.run import TrainingResult
 
 from ..statistics.ef_summary import Results
 from ..statistics.intervals import correct
@@ -67,7 +69,7 @@ def run_ablation(cfg: DictConfig, load: Load | None = None) -> dict[str, Any]:
         EchoAugmentError: bad settings, or as `run_benchmark`.
     """
     out, key = Path(cfg.out), str(cfg.ablation.key)
-    root = str(dataset_root(cfg.data))
+    root = str(dataset_root(settings_from(cfg.data, DataSettings)))
     chosen = doses(cfg, root)
     untrained = [dose for dose in chosen.values() if dose.generator.weights is None]
     if untrained:  # one generator for all doses
@@ -119,7 +121,7 @@ def run_benchmark(
     settings = design.settings
     stock = Caches(design, task, cache_root or design.out / "caches", load)
     caches: dict[Subset, dict[str, str]] = {}
-    results: dict[Path, dict[str, Any]] = {}
+    results: dict[Path, TrainingResult[Any]] = {}
     levels: list[dict[str, Any]] = []
     report: dict[str, Any] = {}
     for place in range(len(settings["labels"])):
@@ -174,7 +176,7 @@ def _open(cfg: DictConfig, share: tuple[int, int]) -> tuple[Task, Design]:
     settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     check_settings(settings, list(TASKS))
     task = TASKS[settings["task"]]()
-    root = dataset_root(settings["data"])
+    root = dataset_root(object_from(settings["data"], DataSettings))
     table = read_table(root)
     refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
     design = Design.of(settings, root, task.hearts(root), share)
@@ -184,12 +186,12 @@ def _open(cfg: DictConfig, share: tuple[int, int]) -> tuple[Task, Design]:
 
 def _run_level(
     task: Task, design: Design, stock: Caches, place: int, others: Sequence[Path]
-) -> tuple[dict[Subset, dict[str, str]], dict[Path, dict[str, Any]]]:
+) -> tuple[dict[Subset, dict[str, str]], dict[Path, TrainingResult[Any]]]:
     """Fill the caches and do the trainings of one number of labels."""
     settings, subsets = design.settings, design.at(place)
     workers = count_workers(settings["workers"], len(subsets) * len(design.arms), settings["trainer"]["threads"])
 
-    def train(runs: Mapping[Path, Any]) -> dict[Path, dict[str, Any]]:
+    def train(runs: Mapping[Path, Any]) -> dict[Path, TrainingResult[Any]]:
         elsewhere = {path: [other / path.relative_to(design.out) for other in others] for path in runs}
         return run_all(runs, workers=workers, elsewhere=elsewhere)
 
@@ -212,9 +214,9 @@ def _run_level(
 
 def _about(results: Results) -> dict[str, Any]:
     """How many hearts are labelled."""
-    some = min(results.values(), key=lambda result: result["labelled_hearts"])
-    count = some["labelled_hearts"]
-    return {"label_fraction": count / some["train_hearts"], "labelled_hearts": count}
+    some = min(results.values(), key=lambda result: result.labelled_hearts)
+    count = some.labelled_hearts
+    return {"label_fraction": count / some.train_hearts, "labelled_hearts": count}
 
 
 def _figures(
@@ -222,10 +224,10 @@ def _figures(
 ) -> dict[str, Any]:
     """What the report says of the numbers of labels that are done."""
     settings, some = design.settings, next(iter(results.values()))
-    notes = [*design.notes, *sorted({note for result in results.values() for note in result["notes"]})]
+    notes = [*design.notes, *sorted({note for result in results.values() for note in result.notes})]
     if missing := settings["labels"][len(levels) :]:
         notes.append(f"Not finished: labels={missing} are still to come; the same command goes on.")
-    counts = {"validation": some["validation_hearts"], "test": len(some["predictions"])}
+    counts = {"validation": some.validation_hearts, "test": len(some.predictions)}
     figures: dict[str, Any] = {
         "task": settings["task"],
         "data": settings["data"]["name"],
@@ -233,14 +235,14 @@ def _figures(
         **levels[0],
         "level": settings["level"],
         "hearts": {"train": len(design.hearts), **counts},
-        "steps": some["steps"],
-        "batch_size": some["batch_size"],
+        "steps": some.steps,
+        "batch_size": some.batch_size,
         "fingerprint": stock.fingerprint,
         "clips": stock.fills,
         "skipped": skipped_videos(results.values(), stock.fills),
         "notes": notes,
         "overrides": typed_overrides(),
-        "trainings": {"count": len(results), "seconds": sum(result["seconds"] for result in results.values())},
+        "trainings": {"count": len(results), "seconds": sum(result.seconds for result in results.values())},
         "machine": machine(settings["device"]),
     }
     if len(levels) > 1:
@@ -255,8 +257,8 @@ def typed_overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
-def skipped_videos(results: Iterable[Settings], fills: Iterable[Settings]) -> list[tuple[str, str]]:
+def skipped_videos(results: Iterable[TrainingResult[Any]], fills: Iterable[Settings]) -> list[tuple[str, str]]:
     """Videos that a reader left out, and those that the generator could not use as donors, each with its reason."""
-    found = {(str(name), str(reason)) for result in results for name, reason in result["skipped"]}
+    found = {(str(name), str(reason)) for result in results for name, reason in result.skipped}
     found |= {(str(item["name"]), str(item["reason"])) for one in fills for item in one["skipped"]}
     return sorted(found)

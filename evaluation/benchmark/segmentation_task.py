@@ -17,9 +17,10 @@ from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_hearts
 from echo_augment.training_recipes.filling.fill import Generator
 from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree
+from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
-from echo_augment.training_recipes.segmentation.training import SegmentationRun, traced_hearts, traced_masks
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.segmentation.training import traced_hearts, traced_masks
+from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
 from ..report.segmentation_report import verdict, write_report_pages
 from ..statistics.ef_summary import Results, by_arm, first_labels
@@ -32,7 +33,7 @@ OURS = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("pseudo_l
 class SegmentationTask:
     """See `echo_augment.evaluation.benchmark.task.Task`."""
 
-    run: type[EfRun] = SegmentationRun
+    run: type[TrainingRun] = SegmentationRun
     prefix = "masked-"
 
     def hearts(self, root: Path) -> list[str]:
@@ -80,7 +81,7 @@ class SegmentationTask:
         agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known}, dict)
         return [PerClip(image_gate), MaskGate(least)]
 
-    def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+    def summarise(self, results: Sequence[TrainingResult[Any]], **settings: Any) -> dict[str, Any]:
         """See `echo_augment.evaluation.statistics.segmentation_summary.summarise_hearts`."""
         return summarise_hearts(by_arm(results), **settings)
 

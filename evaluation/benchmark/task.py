@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from echo_augment.cache.gates import Gate
 from echo_augment.training_recipes.filling.fill import Generator
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
 from ..statistics.ef_summary import Results
 from .design import Design, Subset
@@ -20,7 +20,7 @@ class Task(Protocol):
         prefix: of its caches' names.
     """
 
-    run: type[EfRun]
+    run: type[TrainingRun]
     prefix: str
 
     def hearts(self, root: Path) -> list[str]:
@@ -43,7 +43,7 @@ class Task(Protocol):
     ) -> Sequence[Gate]:
         """Which clips are kept; ``teacher`` is None where clips are exact, ``folder`` that of the cache."""
 
-    def summarise(self, results: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+    def summarise(self, results: Sequence[TrainingResult[Any]], **settings: Any) -> dict[str, Any]:
         """Arms, contrasts and recovered gain of one number of labels."""
 
     def verdict(self, report: Mapping[str, Any]) -> str:

@@ -17,9 +17,11 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.cache.system.processes import end_with_parent
 from echo_augment.training_recipes.arms.specification import teacher_of
+from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.training import train_ef
-from echo_augment.training_recipes.segmentation.training import SegmentationRun, train_segmentation
-from echo_augment.training_recipes.training.run import RESULT, EfRun, finished
+from echo_augment.training_recipes.segmentation.run import SegmentationRun
+from echo_augment.training_recipes.segmentation.training import train_segmentation
+from echo_augment.training_recipes.training.run import RESULT, TrainingResult, TrainingRun, finished
 
 POLL = 1.0  # seconds between looks at the trainings' logs
 
@@ -44,14 +46,16 @@ def count_workers(asked: int | str, runs: int, threads: int | None) -> int:
     return max(1, min(asked, runs))
 
 
-def train(run: EfRun, out: Path, *, progress: bool = True) -> dict[str, Any]:
+def train(run: TrainingRun, out: Path, *, progress: bool = True) -> TrainingResult[Any]:
     """Train one run by the recipe of its task; see `train_ef` and `train_segmentation`."""
     if isinstance(run, SegmentationRun):
         return train_segmentation(run, out, progress=progress)
-    return train_ef(run, out, progress=progress)
+    if isinstance(run, EFRun):
+        return train_ef(run, out, progress=progress)
+    raise TypeError(f"no recipe trains a {type(run).__name__}")
 
 
-def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
+def waves(runs: Mapping[Path, TrainingRun]) -> list[dict[Path, TrainingRun]]:
     """The runs in groups: those of a group learn from none that is not in an earlier one.
 
     Args:
@@ -65,7 +69,7 @@ def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
         name = teacher_of(run.spec)
         if name is not None and name in run.teachers:
             teacher[out] = Path(run.teachers[name])
-    found: list[dict[Path, EfRun]] = []
+    found: list[dict[Path, TrainingRun]] = []
     left = dict(runs)
     while left:
         ready = {out: run for out, run in left.items() if teacher.get(out) not in left}
@@ -77,8 +81,8 @@ def waves(runs: Mapping[Path, EfRun]) -> list[dict[Path, EfRun]]:
 
 
 def run_all(
-    runs: Mapping[Path, EfRun], *, workers: int, elsewhere: Mapping[Path, Sequence[Path]] | None = None
-) -> dict[Path, dict[str, Any]]:
+    runs: Mapping[Path, TrainingRun], *, workers: int, elsewhere: Mapping[Path, Sequence[Path]] | None = None
+) -> dict[Path, TrainingResult[Any]]:
     """Train what is not finished yet; teachers before those that learn from them.
 
     Args:
@@ -89,7 +93,7 @@ def run_all(
     Returns:
         The result of every run, by folder; the same for any number of workers, and after any number of interruptions.
     """
-    results: dict[Path, dict[str, Any]] = {}
+    results: dict[Path, TrainingResult[Any]] = {}
     for wave in waves(runs):
         for out, run in wave.items():
             borrow(run, out, (elsewhere or {}).get(out, ()))
@@ -97,7 +101,7 @@ def run_all(
     return {out: results[out] for out in runs}
 
 
-def borrow(run: EfRun, out: Path, elsewhere: Sequence[Path]) -> None:
+def borrow(run: TrainingRun, out: Path, elsewhere: Sequence[Path]) -> None:
     """Copy a finished training from one of some folders where it is the very same; ``result.json`` comes last."""
     if (out / RESULT).exists() or not any((other / RESULT).exists() for other in elsewhere):
         return
@@ -111,7 +115,9 @@ def borrow(run: EfRun, out: Path, elsewhere: Sequence[Path]) -> None:
             return
 
 
-def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: int) -> dict[Path, dict[str, Any]]:
+def _run_wave(
+    runs: Mapping[Path, TrainingRun], *, workers: int, before: int, total: int
+) -> dict[Path, TrainingResult[Any]]:
     results = {out: done for out, run in runs.items() if (done := finished(run, out)) is not None}
     todo = {out: run for out, run in runs.items() if out not in results}
     if results:
@@ -122,7 +128,7 @@ def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: i
             results[out] = train(run, out)
         return results
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
-        jobs: dict[Future[dict[str, Any]], Path] = {
+        jobs: dict[Future[TrainingResult[Any]], Path] = {
             pool.submit(train, run, out, progress=False): out for out, run in todo.items()
         }
         try:
@@ -134,7 +140,7 @@ def _run_wave(runs: Mapping[Path, EfRun], *, workers: int, before: int, total: i
     return results
 
 
-def _follow(jobs: Mapping[Future[dict[str, Any]], Path], steps: Mapping[Path, int]) -> None:
+def _follow(jobs: Mapping[Future[TrainingResult[Any]], Path], steps: Mapping[Path, int]) -> None:
     """Show the steps of all trainings until they are done, or one fails."""
     pending = set(jobs)
     known = all(steps.values())
@@ -152,9 +158,9 @@ def _follow(jobs: Mapping[Future[dict[str, Any]], Path], steps: Mapping[Path, in
             bar.update(now - bar.n)
 
 
-def _steps(run: EfRun) -> int:
+def _steps(run: TrainingRun) -> int:
     """Steps of a training where its recipe says so; 0 where they depend on the data."""
-    return int(run.trainer["steps"] or 0)
+    return run.trainer.steps or 0
 
 
 def steps_done(out: Path) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.training.run import TrainingResult
 
 from .clinical import CLINICAL, by_range, calibrate, figure
 from .gain import recovered
@@ -107,18 +108,18 @@ def recovered_gain(mae: Mapping[str, float]) -> float | None:
     return (mae["real"] - mae["synthetic"]) / (mae["real"] - mae["oracle"])
 
 
-Results = Mapping[Path, dict[str, Any]]
+Results = Mapping[Path, TrainingResult[Any]]
 
 
-def by_arm(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, Any]]:
+def by_arm(results: Sequence[TrainingResult[Any]]) -> dict[str, dict[int, Any]]:
     """The predictions of some trainings by arm and seed."""
     found: dict[str, dict[int, Any]] = {}
     for result in results:
-        found.setdefault(str(result["arm"]), {})[int(result["seed"])] = result["predictions"]
+        found.setdefault(result.arm, {})[result.seed] = result.predictions
     return found
 
 
 def first_labels(results: Results, report: Mapping[str, Any]) -> dict[str, dict[int, Any]]:
     """:func:`by_arm` of the trainings with as many labels as the report's arms, and of `full`."""
     count = report["labelled_hearts"]
-    return by_arm([one for one in results.values() if one["arm"] == "full" or one["labelled_hearts"] == count])
+    return by_arm([one for one in results.values() if one.arm == "full" or one.labelled_hearts == count])

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from echo_augment.training_recipes.segmentation.measures import pooled_dice
+from echo_augment.training_recipes.segmentation.measures import MaskFigures, pooled_dice
 
 from .clinical import figure
 from .ef_summary import contrast, gains, tabulate
 from .intervals import estimate_arm, estimate_difference
 from .metrics import METRICS, Array, Metric
 
-Hearts = Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]
+Hearts = Mapping[str, Mapping[int, Mapping[str, MaskFigures]]]
 Pairs = dict[str, dict[int, dict[str, tuple[float, float]]]]  # true and found, by arm, seed and heart
 PAIRS = (
     ("synthetic", "classical"),
@@ -109,7 +109,7 @@ def _with_ef(hearts: Hearts) -> list[str]:
     ]
 
 
-def _pooled(runs: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def _pooled(runs: Mapping[int, Mapping[str, MaskFigures]]) -> dict[str, Any]:
     """Dice over all pixels, by seed and its mean."""
     found = [pooled_dice(runs[seed].values()) for seed in sorted(runs)]
     return {

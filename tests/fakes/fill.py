@@ -9,8 +9,9 @@ from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import EchoClip, PlanLine, Provenance
+from echo_augment.training_recipes.ef.run import ClipForm
 
-READER = {"length": 4, "period": 2, "fps": 50.0, "mean": [0.0] * 3, "std": [1.0] * 3, "size": [16, 16]}
+READER = ClipForm(length=4, period=2, fps=50.0, mean=[0.0] * 3, std=[1.0] * 3, size=[16, 16])
 FORM = {"frames": 8, "rate": 25.0, "size": 112}
 
 

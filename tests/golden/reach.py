@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from echo_augment.augmentor.mcdm.fingerprint import CLIP_CODE, hash_weights
 from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED
 from echo_augment.training_recipes.cli import main as command_line  # as pyproject.toml names it
+from echo_augment.training_recipes.common.settings import object_from
+from echo_augment.training_recipes.ef.training import EFRun
 from echo_augment.training_recipes.segmentation.training import SegmentationRun
 from echo_augment.training_recipes.training.job import run_of
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.training.settings import EFTrainingSettings, TrainingSettings
 
 __all__ = ["bundled_hash", "clip_code", "command_line", "training_key", "window_of"]
 
-KINDS = {"train-ef": EfRun, "train-segmentation": SegmentationRun}
+KINDS = {"train-ef": (EFRun, EFTrainingSettings), "train-segmentation": (SegmentationRun, TrainingSettings)}
 
 
 def training_key(job: str, settings: Mapping[str, Any]) -> str:
@@ -27,7 +28,8 @@ def training_key(job: str, settings: Mapping[str, Any]) -> str:
         job: ``train-ef`` or ``train-segmentation``.
         settings: the job's whole configuration, as ``--cfg job --resolve`` prints it.
     """
-    return run_of(KINDS[job], OmegaConf.create(dict(settings))).key()
+    run, kind = KINDS[job]
+    return run_of(run, object_from(settings, kind)).key()
 
 
 def bundled_hash() -> str:

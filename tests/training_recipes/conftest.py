@@ -1,6 +1,7 @@
 """Phantoms and a teacher for tests of what fills a cache."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def teacher(monkeypatch, tmp_path):
     """A teacher's folder whose net reads brightness."""
     folder = tmp_path / "teacher"
     folder.mkdir()
-    (folder / "result.json").write_text(json.dumps({"reader": {**READER, "size": [112, 112]}}))
+    (folder / "result.json").write_text(json.dumps({"key": "k", "reader": {**asdict(READER), "size": [112, 112]}}))
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / TRAINED_ON).write_text(json.dumps({"first": [], "content": []}))
     monkeypatch.setattr("echo_augment.training_recipes.ef.teacher.load_net", lambda folder: Brightness())

@@ -21,7 +21,10 @@ from hydra.utils import instantiate
 from echo_augment.augmentor import ClassicalAugment
 from echo_augment.augmentor.mcdm.labels import POLICIES
 from echo_augment.augmentor.predictors import EFPredictor
+from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
+
+from ..common.settings import Value
 
 CLIP_KINDS = ("synthetic", "oracle")
 TEACHER = "real"  # the arm whose net teaches where an arm names none
@@ -82,7 +85,7 @@ def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
     return ClassicalAugment(given.real, p=p, seed=given.seed)
 
 
-def make_arm(spec: Mapping[str, Any]) -> Arm:
+def make_arm(spec: Mapping[str, Value]) -> Arm:
     """The function that an arm's configuration names, with its settings filled in.
 
     Raises:
@@ -95,19 +98,35 @@ def make_arm(spec: Mapping[str, Any]) -> Arm:
     return arm
 
 
-def clips_of(spec: Mapping[str, Any]) -> str | None:
-    """The kind of clips an arm takes from a cache; None for real clips only.
+def clips_of(spec: Mapping[str, Value]) -> str | None:
+    """Return the kind of clips that an arm takes from a cache; None if it takes real clips only.
 
     Raises:
         EchoAugmentError: there is no such kind.
     """
     kind = spec.get("clips")
-    if kind is not None and kind not in CLIP_KINDS:
-        raise EchoAugmentError(f"an arm's clips must be one of {', '.join(CLIP_KINDS)}, got {kind!r}")
-    return kind
+    return None if kind is None else check_choice("clips of an arm", kind, CLIP_KINDS)
 
 
-def teacher_of(spec: Mapping[str, Any]) -> str | None:
+def excluded_by(spec: Mapping[str, Value]) -> str | None:
+    """Return the file of clips that an arm leaves out (``exclude``), or None."""
+    exclude = spec.get("exclude")
+    return None if exclude is None else str(exclude)
+
+
+def labels_of(spec: Mapping[str, Value]) -> int | float | str | None:
+    """Return the labels that an arm knows whatever its run does (``labels: all``), or None.
+
+    Raises:
+        EchoAugmentError: they are neither a number nor a text.
+    """
+    labels = spec.get("labels")
+    if labels is None or isinstance(labels, int | float | str):
+        return labels
+    raise EchoAugmentError(f"an arm's labels must be a number, a share or 'all', got {labels!r}")
+
+
+def teacher_of(spec: Mapping[str, Value]) -> str | None:
     """The arm whose trained net an arm learns from; None where it needs none."""
     teacher = spec.get("teacher", TEACHER if spec.get("label") in POLICIES[1:] else None)
     return None if teacher is None else str(teacher)

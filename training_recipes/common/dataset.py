@@ -1,14 +1,15 @@
 """The data set of a job: its folder, phantoms that are written first, held-out videos, and videos as clips."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from omegaconf import DictConfig
+from omegaconf import MISSING
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import (
@@ -23,45 +24,91 @@ from echo_augment.augmentor.data.phantom.writing import check_format
 from echo_augment.augmentor.mcdm.hearts import resample_indices
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.augmentor.video_format import VideoFormat
+from echo_augment.cache.arguments import check_number, check_seed, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.locks import FolderLock
 
 PATIENCE = 24 * 3600.0  # seconds: processes that start together wait for the one that writes the set
 
 
-def _say_others(root: Path, data: DictConfig | Mapping[str, Any]) -> None:
-    """Say where the phantoms that are there are not those that ``data`` would have written."""
+@dataclass(kw_only=True)
+class DataSettings:
+    """The data set (``conf/data``).
+
+    Attributes:
+        name: ``phantom``; any other name, for instance ``echonet``, is a folder in EchoNet-Dynamic's layout.
+        root: the folder; phantoms are written there if it holds none yet.
+        n: phantoms to write.
+        seed: seed of the phantoms.
+        splits: shares of the phantoms in TRAIN, VAL and TEST; None for `write_phantoms`' own.
+        frames: frames of a phantom's video; None likewise.
+        fps: frames per second of a phantom's video; None likewise.
+    """
+
+    name: str = MISSING
+    root: str = MISSING
+    n: int | None = None
+    seed: int | None = None
+    splits: list[float] | None = None
+    frames: int | None = None
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "phantom":
+            check_whole("data.n", self.n, 1)
+            check_seed(self.seed, "data.seed")
+        if self.splits is not None:
+            check_splits("data.splits", self.splits)
+        if self.frames is not None:
+            check_whole("data.frames", self.frames, 1)
+        if self.fps is not None:
+            check_number("data.fps", self.fps, 0, above_low=True)
+
+
+def check_splits(name: str, splits: Sequence[float]) -> None:
+    """Raise if ``splits`` is anything but three shares that sum to 1.
+
+    Raises:
+        EchoAugmentError: with the setting's ``name`` and value.
+    """
+    if len(splits) != 3 or min(splits) < 0 or abs(sum(splits) - 1) > 1e-6:
+        raise EchoAugmentError(f"{name} must be three shares (TRAIN, VAL, TEST) that sum to 1, got {list(splits)}")
+
+
+def dataset_root(data: DataSettings) -> Path:
+    """Return the data set's folder, after writing the phantoms that it lacks.
+
+    Args:
+        data: where it is, and which phantoms to write.
+
+    Raises:
+        EchoAugmentError: the folder holds a part of another set of phantoms, or phantoms of another format.
+    """
+    root = Path(data.root)
+    if data.name != "phantom":
+        return root
+    # phantoms.json is written last: if it is there, the set is whole.
+    if (root / "phantoms.json").exists():
+        check_format(root)
+        _say_if_others(root, data)
+        return root
+    given = {"splits": data.splits, "frames": data.frames, "fps": data.fps}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    with FolderLock(root / ".writing.lock", PATIENCE):
+        phantom.write_phantoms(root, int(data.n or 0), seed=int(data.seed or 0), **options)
+    return root
+
+
+def _say_if_others(root: Path, data: DataSettings) -> None:
+    """Print a line if the phantoms in the folder are not those that ``data`` would have written."""
     path = root / "phantom_settings.json"
     if not path.exists():
         return
     found = json.loads(path.read_text(encoding="utf-8"))
-    if other := [name for name in ("n", "seed") if data.get(name) is not None and data[name] != found.get(name)]:
-        asked, there = (", ".join(f"{name}={of.get(name)}" for name in other) for of in (data, found))
+    wanted = {"n": data.n, "seed": data.seed}
+    if other := [name for name, value in wanted.items() if value is not None and value != found.get(name)]:
+        asked, there = (", ".join(f"{name}={values.get(name)}" for name in other) for values in (wanted, found))
         print(f"{root} holds phantoms already, written with {there}: they are used, whatever data says ({asked})")
-
-
-def dataset_root(data: DictConfig | Mapping[str, Any]) -> Path:
-    """The data set's folder; phantoms are written where there are none yet, or only in part.
-
-    Args:
-        data: the configuration group ``data``: ``name``, ``root``, and for phantoms ``n``, ``seed`` and, where given,
-            ``splits`` (shares of TRAIN, VAL and TEST).
-
-    Raises:
-        EchoAugmentError: ``root`` holds a part of another set of phantoms, or phantoms of another look.
-    """
-    root = Path(data["root"])
-    if data["name"] != "phantom":
-        return root
-    # phantoms.json is written last: where it is, the set is whole.
-    if (root / "phantoms.json").exists():
-        check_format(root)
-        _say_others(root, data)
-    else:
-        more: dict[str, Any] = {"splits": tuple(data["splits"])} if data.get("splits") else {}
-        with FolderLock(root / ".writing.lock", PATIENCE):
-            phantom.write_phantoms(root, data["n"], seed=data["seed"], **more)
-    return root
 
 
 def held_out_videos(table: EchoTable) -> list[VideoInfo]:

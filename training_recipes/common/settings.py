@@ -6,6 +6,7 @@ A job's settings are a dataclass, registered as a Hydra structured config next t
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_args
 
@@ -18,6 +19,8 @@ from echo_augment.cache.errors import EchoAugmentError
 
 S = TypeVar("S")
 SCHEMA = "{job}_schema"
+Value = bool | int | float | str | Sequence["Value"] | Mapping[str, "Value"] | None
+"""What a YAML or JSON file can hold."""
 
 
 @dataclass(kw_only=True)
@@ -38,6 +41,15 @@ class JobSettings:
         check_seed(self.seed)
 
 
+def group(kind: type[S]) -> Callable[[], S]:
+    """Return the ``default_factory`` of a field for a group of settings that YAML fills.
+
+    A default of ``MISSING`` would do, but OmegaConf 2.3 cannot fill such a group if one of its settings has several
+    types (``int | float``). OmegaConf takes the class for a group without values.
+    """
+    return cast(Callable[[], S], lambda: kind)
+
+
 def register(job: str, kind: type[JobSettings]) -> None:
     """Register the settings of a job as Hydra's structured config ``<job>_schema``, first in its defaults list."""
     ConfigStore.instance().store(name=SCHEMA.format(job=job), node=kind, provider="echo_augment")
@@ -54,9 +66,21 @@ def settings_from(config: DictConfig, kind: type[S]) -> S:
         EchoAugmentError: a key that is none of the settings (with the nearest one), a value of another type, or one
             out of its range.
     """
+    return object_from(OmegaConf.to_container(config, resolve=True), kind)
+
+
+def object_from(found: Any, kind: type[S]) -> S:
+    """Return plain settings, for instance those of a JSON file, as a dataclass.
+
+    Args:
+        found: the settings as JSON or YAML gives them.
+        kind: dataclass of the settings.
+
+    Raises:
+        EchoAugmentError: as `settings_from`.
+    """
     try:
-        plain = OmegaConf.create(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-        return cast(S, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), plain)))
+        return cast(S, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), OmegaConf.create(found))))
     except ConfigKeyError as error:
         raise unknown_key(str(error.full_key or error.key), _fields_of(error.object_type)) from None
     except ValidationError as error:
@@ -74,7 +98,7 @@ def unknown_key(key: str, known: list[str]) -> EchoAugmentError:
     group, _, name = key.rpartition(".")
     near = nearest(name, known)
     path = ".".join(filter(None, [group, near]))
-    hint = f"Did you mean {path}?" if near else f"There are: {', '.join(known)}" if known else None
+    hint = f"Did you mean {path}?" if near else f"There are: {', '.join(known)}" if known else ""
     return EchoAugmentError(f"there is no setting {key}", hint)
 
 

@@ -1,9 +1,9 @@
 """The net of a finished EF training as a teacher: it reads the EF of unlabelled clips and of generated ones."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from ..training.run import RESULT, SETTINGS
 from .models import make_model
+from .run import ClipForm
 
 WEIGHTS = "model.safetensors"
 
@@ -40,7 +41,7 @@ def load_net(folder: str | Path) -> nn.Module:
             raise EchoAugmentError(f"{folder / name}: is missing", "Give the folder of a finished train-ef as teacher")
     try:
         model = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["model"]
-        settings = dict(model.get("settings") or {})
+        settings = {**model["settings"]}
         if "weights" in settings:
             settings["weights"] = "random"  # the trained weights follow: nothing to download
         net = make_model(model["name"], settings, 0)
@@ -96,28 +97,26 @@ class Teacher:
 
     Args:
         net: normalised clips ``(B, 3, L, H, W)`` to EF ``(B,)`` in percent.
-        reader: ``length`` and ``period`` at ``fps`` of the videos that it was trained on, their ``mean``, ``std`` and
-            ``size``.
+        form: how its clips are cut and normalised.
         device: that it computes on.
-        fingerprint: hash of weights and reader.
+        fingerprint: hash of weights and form.
 
     Raises:
-        EchoAugmentError: ``reader`` lacks something, or has it out of range.
+        EchoAugmentError: a value of ``form`` is out of its range.
     """
 
-    def __init__(
-        self, net: nn.Module, reader: Mapping[str, Any], *, device: str = "cpu", fingerprint: str = ""
-    ) -> None:
+    def __init__(self, net: nn.Module, form: ClipForm, *, device: str = "cpu", fingerprint: str = "") -> None:
         self.device, self.net, self.fingerprint = torch.device(device), net.eval().to(device), fingerprint
+        height, width = form.size
         self.form = VideoFormat(
-            length=int(reader["length"]),
-            period=int(reader["period"]),
-            fps=float(reader["fps"]),
+            length=form.length,
+            period=form.period,
+            fps=form.fps,
             clips="all",
             max_length=None,
-            mean=reader["mean"],
-            std=reader["std"],
-            size=(int(reader["size"][0]), int(reader["size"][1])),
+            mean=form.mean,
+            std=form.std,
+            size=(height, width),
         )
 
     @classmethod
@@ -136,18 +135,15 @@ class Teacher:
         net = load_net(folder)
         again = "Run the same echo-augment train-ef command again: it adds the file"
         refuse_trained_on(folder, held_out, what="teacher", if_missing=again)
-        reader = _reader(folder, json.loads((folder / RESULT).read_text(encoding="utf-8")))
-        text = json.dumps(reader, sort_keys=True).encode()
-        try:
-            return cls(net, reader, device=device, fingerprint=digest((folder / WEIGHTS).read_bytes(), text))
-        except (KeyError, TypeError, ValueError) as error:
-            raise EchoAugmentError(f"teacher {folder}: {RESULT} is damaged ({error})", "Train it again") from error
+        form, _ = read_form(folder)
+        text = json.dumps(asdict(form), sort_keys=True).encode()
+        return cls(net, form, device=device, fingerprint=digest((folder / WEIGHTS).read_bytes(), text))
 
     @classmethod
     def of_run(cls, folder: str | Path, *, device: str = "cpu") -> "Teacher":
         """The net of another training of the same benchmark, whose hearts are known to its design."""
-        net, result = load_net(folder), json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
-        return cls(net, _reader(Path(folder), result), device=device, fingerprint=result["key"])
+        form, key = read_form(folder)
+        return cls(load_net(folder), form, device=device, fingerprint=key)
 
     def __call__(self, clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
         """EF in percent of each clip ``(len(clips),)``: the mean over its windows.
@@ -180,11 +176,20 @@ class Teacher:
         return form.video(clip, Window(starts[:, None] + np.arange(length) * step, None, 0))
 
 
-def _reader(folder: Path, result: Mapping[str, Any]) -> Mapping[str, Any]:
-    if result.get("reader") is None:
-        raise EchoAugmentError(
-            f"teacher {folder}: its {RESULT} does not say how clips were normalised",
-            "It was trained by an earlier version: train it again, into another folder",
-        )
-    reader: Mapping[str, Any] = result["reader"]
-    return reader
+def read_form(folder: str | Path) -> tuple[ClipForm, str]:
+    """Return how the clips of a finished training are cut and normalised, and the training's key.
+
+    Raises:
+        EchoAugmentError: its ``result.json`` is damaged, or of an early version that did not say.
+    """
+    path = Path(folder) / RESULT
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("reader") is not None:
+            return ClipForm(**found["reader"]), str(found["key"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EchoAugmentError(f"teacher {folder}: {RESULT} is damaged ({error})", "Train it again") from error
+    raise EchoAugmentError(
+        f"teacher {folder}: its {RESULT} does not say how clips were normalised",
+        "It was trained by an earlier version: train it again, into another folder",
+    )

@@ -1,12 +1,10 @@
 """One training of an EF regressor: labelled videos, an arm, a model, selection on VAL, TEST once."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import save_model
 from torch import Tensor, nn
@@ -14,15 +12,13 @@ from torch import Tensor, nn
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
 
 from ..arms.specification import make_arm, no_teacher
-from ..training.batches import DecodedEcho, channel_scale
+from ..training.batches import DecodedEcho, GreyScale, channel_scale
 from ..training.recipe import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
-from ..training.run import EfRun
 from ..training.setup import make_accelerator, use_bf16
 from .learners import make_learner
 from .models import make_model
+from .run import Array, ClipForm, EFErrors, EFResult, EFRun
 from .teacher import Teacher, check_teacher, load_net
-
-Array = npt.NDArray[np.float64]
 
 
 def predict(
@@ -44,17 +40,18 @@ def true_ef(data: DecodedEcho, items: Sequence[int]) -> Array:
     return np.array([data.rows[item].ef for item in items])
 
 
-def r2(true: Array, predicted: Array) -> float:
-    """Coefficient of determination; NaN for fewer than two different true values."""
-    spread = float(np.square(true - true.mean()).sum())
-    return 1 - float(np.square(predicted - true).sum()) / spread if spread > 0 else math.nan
+def clip_form(run: EFRun, scale: GreyScale, rows: Sequence[VideoInfo]) -> ClipForm:
+    """Return how clips must be cut and normalised for the net of a run.
 
-
-def video_facts(rows: Sequence[VideoInfo]) -> dict[str, Any]:
-    """``fps`` (the median) and ``size`` ``[H, W]`` (of the first) of some videos: the scale a model learns in."""
+    Args:
+        run: with the length and the period of clips.
+        scale: of the grey values.
+        rows: TRAIN videos: their median frame rate, and the size of the first one's frames.
+    """
     first = probe_video(rows[0].path)
     rates = [row.fps for row in rows if row.fps > 0]
-    return {"fps": float(np.median(rates)) if rates else first.fps, "size": [first.height, first.width]}
+    fps = float(np.median(rates)) if rates else first.fps
+    return ClipForm(**run.window, **scale, fps=fps, size=[first.height, first.width])
 
 
 def usable_hearts(root: str | Path, split: str) -> dict[str, float]:
@@ -63,7 +60,7 @@ def usable_hearts(root: str | Path, split: str) -> dict[str, float]:
     return {row.name: row.ef for row in data.rows}
 
 
-def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str, Any]:
+def train_ef(run: EFRun, out: str | Path, *, progress: bool = True) -> EFResult:
     """Train, select on VAL, test once. Finished runs are read, killed ones go on from their last checkpoint.
 
     Args:
@@ -71,21 +68,17 @@ def train_ef(run: EfRun, out: str | Path, *, progress: bool = True) -> dict[str,
         out: folder of the checkpoint, the log, ``model.safetensors`` and ``result.json``.
         progress: show a bar with the time left.
 
-    Returns:
-        What ``result.json`` holds: figures, predictions by TEST heart, the labelled hearts, notes; and as ``reader``
-        how clips must be cut and normalised for the model.
-
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    return train_once(run, out, lambda folder: _train(run, folder, progress))
+    return train_once(run, out, lambda folder: _train(run, folder, progress), EFResult)
 
 
-def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
+def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     recipe, accelerator = run.trainer, make_accelerator(run.device)
     device = accelerator.device
-    window = {"length": int(recipe["length"]), "period": int(recipe["period"])}
-    scale = channel_scale(run.root, samples=int(recipe["stats_clips"]), **window)
+    window = run.window
+    scale = channel_scale(run.root, samples=recipe.stats_clips, **window)
     reader: dict[str, Any] = {
         "root": run.root,
         "target_type": "EF",
@@ -94,11 +87,11 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
         "require_tracings": False,
         "on_error": "skip",
     }
-    memory = float(recipe["memory_mb"])
-    train = DecodedEcho(split="train", pad=recipe["pad"], seed=run.seed, memory_mb=memory, **reader)
+    memory = float(recipe.memory_mb)
+    train = DecodedEcho(split="train", pad=recipe.pad, seed=run.seed, memory_mb=memory, **reader)
     val = DecodedEcho(split="val", clips="all", memory_mb=memory, **reader)
     hearts = choose_hearts(run, train.rows, val.rows)
-    bf16 = use_bf16(str(recipe["precision"]), device)
+    bf16 = use_bf16(recipe.precision, device)
 
     def folder_of(name: str) -> str:
         folder = run.teachers[name] if name in run.teachers else no_teacher(name)
@@ -117,7 +110,7 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     given = training_set(run, hearts, train, unlabelled=unlabelled, teach=teach, reader=read_clips)
     dataset = make_arm(run.spec)(given)
     pace = Pace.of(recipe, len(dataset))
-    net = make_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
+    net = make_model(run.model.name, run.model.settings, run.seed)
     learner = make_learner(run.spec, net, pace.steps)
 
     def loss_fn(module: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
@@ -127,7 +120,7 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
         return learner.loss(predicted.float(), ef.float())
 
     def validate(module: nn.Module) -> dict[str, Any]:
-        predicted = predict(module, val, hearts.judged, recipe["val_clips"], device, bf16)
+        predicted = predict(module, val, hearts.judged, recipe.val_clips, device, bf16)
         errors = np.abs(predicted - true_ef(val, hearts.judged))
         return {"mae": float(errors.mean()), "mae_each": torch.from_numpy(errors)}
 
@@ -136,16 +129,14 @@ def _train(run: EfRun, out: Path, progress: bool) -> dict[str, Any]:
     test = DecodedEcho(split="test", clips="all", **reader)
     everyone = list(range(len(test)))
     model = learner.net
-    predicted = predict(model, test, everyone, recipe["test_clips"], device, bf16)
+    predicted = predict(model, test, everyone, recipe.test_clips, device, bf16)
     true = true_ef(test, everyone)
     save_model(model, str(out / "model.safetensors"))
-    error = np.abs(predicted - true)
-    return {
+    pairs = zip(test.rows, true, predicted, strict=True)
+    return EFResult(
         **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
-        "reader": {**window, **scale, **video_facts(train.rows)},
-        "unlabelled_hearts": len(hearts.unlabelled),
-        "test": {"mae": error.mean(), "rmse": math.sqrt(np.square(error).mean()), "r2": r2(true, predicted)},
-        "predictions": {
-            row.name: [float(one), float(other)] for row, one, other in zip(test.rows, true, predicted, strict=True)
-        },
-    }
+        reader=clip_form(run, scale, train.rows),
+        unlabelled_hearts=len(hearts.unlabelled),
+        test=EFErrors.of(true, predicted),
+        predictions={row.name: [float(one), float(other)] for row, one, other in pairs},
+    )

@@ -34,8 +34,9 @@ from ..common.contact_sheet import (
     strip,
     write_picture,
 )
-from ..common.dataset import dataset_root
+from ..common.dataset import DataSettings, dataset_root
 from ..common.reporting import write_report
+from ..common.settings import settings_from
 from ..gallery import write_gallery
 
 
@@ -144,7 +145,9 @@ def run_pack(cfg: DictConfig) -> None:
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
         return tqdm(rows, desc="pack", unit="video")
 
-    result = pack(dataset_root(cfg.data), folder, compression=cfg.compression, progress=progress)
+    result = pack(
+        dataset_root(settings_from(cfg.data, DataSettings)), folder, compression=cfg.compression, progress=progress
+    )
     path = report(cfg, **result.as_dict(), fingerprint=REAL)
     left = f" ({len(result.skipped)} could not be packed, listed in the report)" if result.skipped else ""
     print(

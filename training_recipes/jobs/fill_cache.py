@@ -11,8 +11,9 @@ from echo_augment.augmentor.mcdm.masks import MaskGate
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.gates import Gate
 
-from ..common.dataset import dataset_root
+from ..common.dataset import DataSettings, dataset_root
 from ..common.ranks import best_device, find_ranks, meet
+from ..common.settings import settings_from
 from ..filling.fill import Generator, figures_of, fill_from, report_fill
 from ..filling.gates import make_gates
 from ..filling.labels import labelled, masked, read_label
@@ -36,7 +37,7 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
     ranks = find_ranks(os.environ, cfg.rank, cfg.world)
     read_settings(cfg.gates)  # mistakes are said before anything is loaded
     label = read_label(cfg.label, cfg.gates.label)
-    root, device = dataset_root(cfg.data), best_device(cfg.device, ranks.local)
+    root, device = dataset_root(settings_from(cfg.data, DataSettings)), best_device(cfg.device, ranks.local)
     generator = (load or load_generator)(
         cfg.generator, root, device=device, steps=cfg.steps, seed=cfg.seed, on_error="skip"
     )

@@ -7,9 +7,11 @@ from omegaconf import DictConfig
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 
 from ..common.dataset import training_videos
+from ..common.settings import register, settings_from
+from ..ef.run import EFRun
 from ..ef.training import train_ef
 from ..training.job import report_run, run_of
-from ..training.run import EfRun
+from ..training.settings import EFTrainingSettings
 
 
 def run(cfg: DictConfig) -> None:
@@ -17,12 +19,16 @@ def run(cfg: DictConfig) -> None:
 
     ``out`` can then be the teacher of ``fill-cache``.
     """
-    settings, out = run_of(EfRun, cfg), Path(cfg.out)
-    result = train_ef(settings, out)
+    settings = settings_from(cfg, EFTrainingSettings)
+    training, out = run_of(EFRun, settings), Path(settings.out)
+    result = train_ef(training, out)
     if not (out / TRAINED_ON).exists():
-        training_videos(settings.root).write(out)
-    path = report_run(cfg, "ef", settings, result)
+        training_videos(training.root).write(out)
+    path = report_run(cfg, settings, training, result)
     print(
-        f"TEST MAE {result['test']['mae']:.2f} EF points with {result['labelled_hearts']} labelled hearts, arm "
-        f"{settings.arm}; see {path}"
+        f"TEST MAE {result.test.mae:.2f} EF points with {result.labelled_hearts} labelled hearts, arm "
+        f"{training.arm}; see {path}"
     )
+
+
+register("train-ef", EFTrainingSettings)

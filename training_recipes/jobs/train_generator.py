@@ -18,8 +18,9 @@ from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, refuse_train
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 
-from ..common.dataset import dataset_root, held_out_videos
+from ..common.dataset import DataSettings, dataset_root, held_out_videos
 from ..common.reporting import write_report
+from ..common.settings import settings_from
 from ..generator.card import write_card
 from ..generator.prepare import Prepared, prepare
 from ..generator.settings import FOLDERS, Options, ablate, check_stages, read_options
@@ -50,7 +51,9 @@ def run(cfg: DictConfig) -> None:
     check_stages(preset, options)
     rows = training_rows(cfg)
     if teacher is not None:
-        refuse_trained_on(teacher.folder, held_out_videos(read_table(dataset_root(cfg.data))))
+        refuse_trained_on(
+            teacher.folder, held_out_videos(read_table(dataset_root(settings_from(cfg.data, DataSettings))))
+        )
     plain: dict[str, Any] = OmegaConf.to_container(preset, resolve=True)  # type: ignore[assignment]
     settings: dict[str, Any] = {
         "preset": {key: value for key, value in plain.items() if key != "sampler_steps"},  # that decides no weights
@@ -161,4 +164,4 @@ def forget_paths(folder: Path) -> None:
 
 def training_rows(cfg: DictConfig) -> list[Any]:
     """The TRAIN videos, labelled or not; VAL and TEST never reach the generator."""
-    return read_table(dataset_root(cfg.data)).split("TRAIN")
+    return read_table(dataset_root(settings_from(cfg.data, DataSettings))).split("TRAIN")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
@@ -12,7 +12,48 @@ from echo_augment.augmentor.data.phantom import load_phantoms
 from echo_augment.augmentor.mcdm.masks import Masks, mask_ef
 
 ED, ES = 0, 1
-PHASES = {"ed": ED, "es": ES}
+
+
+class MaskFigures(TypedDict):
+    """How good the masks of one video are, as ``result.json`` holds it.
+
+    ``pixels`` are intersection and sum of both sizes, at ED and at ES; ``dice`` is that of both frames together,
+    ``hd95`` the mean of both in pixels; ``ef`` is the table's and ``ef_masks`` that of the predicted masks, in percent,
+    NaN (None in JSON) if unknown.
+    """
+
+    pixels: list[int]
+    dice: float
+    dice_ed: float
+    dice_es: float
+    hd95: float
+    hd95_ed: float
+    hd95_es: float
+    ef: float | None
+    ef_masks: float | None
+    hd95_mm: NotRequired[float]
+
+
+class EFFromMasks(TypedDict):
+    """Error of the EF from masks in EF points, over the ``hearts`` videos in which it can be read."""
+
+    mae: float
+    bias: float
+    hearts: int
+
+
+class MaskSummary(TypedDict):
+    """Means over videos, besides Dice over all pixels and the error of the EF from masks."""
+
+    dice: float
+    dice_ed: float
+    dice_es: float
+    hd95: float
+    hd95_ed: float
+    hd95_es: float
+    hd95_mm: NotRequired[float]
+    pooled: dict[str, float]
+    ef_masks: EFFromMasks
 
 
 def border(mask: Masks) -> Masks:
@@ -33,39 +74,39 @@ def hausdorff95(first: Masks, second: Masks) -> float:
     return float(max(np.percentile(away[1][borders[0]], 95), np.percentile(away[0][borders[1]], 95)))
 
 
-def measure(predicted: Masks, true: Masks, ef: float, mm_per_px: float | None) -> dict[str, Any]:
-    """The figures of one heart.
+def measure(predicted: Masks, true: Masks, ef: float, mm_per_px: float | None) -> MaskFigures:
+    """Return the figures of one video.
 
     Args:
         predicted: ``(2, H, W)``, ED and ES.
         true: ``(2, H, W)``.
         ef: of the table, in percent; NaN where there is none.
         mm_per_px: None where the scale is not known.
-
-    Returns:
-        ``pixels`` (intersection and sum of both sizes, at ED and at ES), ``dice`` of both frames together and of each,
-        ``hd95`` the mean of both frames and of each in pixels, ``hd95_mm``, ``ef`` and ``ef_masks``.
     """
     inter = [int((one & other).sum()) for one, other in zip(predicted, true, strict=True)]
     size = [int(one.sum() + other.sum()) for one, other in zip(predicted, true, strict=True)]
     far = [hausdorff95(one, other) for one, other in zip(predicted, true, strict=True)]
-    found: dict[str, Any] = {
-        "pixels": [inter[ED], size[ED], inter[ES], size[ES]],
-        "dice": _dice(sum(inter), sum(size)),
-        **{f"dice_{name}": _dice(inter[place], size[place]) for name, place in PHASES.items()},
-        "hd95": float(np.mean(far)),
-        **{f"hd95_{name}": far[place] for name, place in PHASES.items()},
-        "ef": ef,
-        "ef_masks": mask_ef(predicted, ED, ES),
-    }
-    return found if mm_per_px is None else {**found, "hd95_mm": mm_per_px * found["hd95"]}
+    found = MaskFigures(
+        pixels=[inter[ED], size[ED], inter[ES], size[ES]],
+        dice=_dice(sum(inter), sum(size)),
+        dice_ed=_dice(inter[ED], size[ED]),
+        dice_es=_dice(inter[ES], size[ES]),
+        hd95=float(np.mean(far)),
+        hd95_ed=far[ED],
+        hd95_es=far[ES],
+        ef=ef,
+        ef_masks=mask_ef(predicted, ED, ES),
+    )
+    if mm_per_px is not None:
+        found["hd95_mm"] = mm_per_px * found["hd95"]
+    return found
 
 
 def _dice(inter: int, size: int) -> float:
     return 2 * inter / size if size else 1.0
 
 
-def pooled_dice(hearts: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def pooled_dice(hearts: Iterable[MaskFigures]) -> dict[str, float]:
     """Dice over the pixels of all hearts together, which is what echonet reports: ``dice``, ``dice_ed``, ``dice_es``.
 
     Args:
@@ -79,21 +120,34 @@ def pooled_dice(hearts: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def summary(hearts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The figures of a test: means over hearts, Dice over all pixels (``pooled``), and the error of EF from masks."""
+def summary(hearts: Mapping[str, MaskFigures]) -> MaskSummary:
+    """Return the figures of a test: means over videos, Dice over all pixels, and the error of EF from masks.
+
+    Args:
+        hearts: figures of each video by its name.
+    """
     rows = list(hearts.values())
-    names = [name for name in rows[0] if name.startswith(("dice", "hd95"))]
-    figures: dict[str, Any] = {name: float(np.mean([row[name] for row in rows])) for name in names}
     pairs = np.array([(row["ef"], row["ef_masks"]) for row in rows], np.float64)
-    known = np.isfinite(pairs).all(1)
-    error = pairs[known, 1] - pairs[known, 0]
-    figures["pooled"] = pooled_dice(rows)
-    figures["ef_masks"] = {
-        "mae": float(np.abs(error).mean()) if known.any() else math.nan,
-        "bias": float(error.mean()) if known.any() else math.nan,
-        "hearts": int(known.sum()),
-    }
-    return figures
+    error = (pairs[:, 1] - pairs[:, 0])[np.isfinite(pairs).all(1)]
+    found = MaskSummary(
+        dice=_mean(row["dice"] for row in rows),
+        dice_ed=_mean(row["dice_ed"] for row in rows),
+        dice_es=_mean(row["dice_es"] for row in rows),
+        hd95=_mean(row["hd95"] for row in rows),
+        hd95_ed=_mean(row["hd95_ed"] for row in rows),
+        hd95_es=_mean(row["hd95_es"] for row in rows),
+        pooled=pooled_dice(rows),
+        ef_masks=EFFromMasks(mae=_mean(np.abs(error)), bias=_mean(error), hearts=len(error)),
+    )
+    if "hd95_mm" in rows[0]:
+        found["hd95_mm"] = _mean(row["hd95_mm"] for row in rows)
+    return found
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Return the mean, NaN of nothing."""
+    found = list(values)
+    return float(np.mean(found)) if found else math.nan
 
 
 def scales(root: str | Path) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """A trained segmenter as a teacher: its folder, and the callable that draws masks on any clip."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 
+from ..training.batches import GreyScale
+from ..training.settings import ModelSettings
 from .models import make_segmentation_model
 
 WEIGHTS, CARD, FORMAT = "model.safetensors", "segmenter.json", 1
@@ -93,8 +96,8 @@ def save_segmenter(
     folder: Path,
     net: nn.Module,
     *,
-    model: Mapping[str, Any],
-    scale: Mapping[str, Sequence[float]],
+    model: ModelSettings,
+    scale: GreyScale,
     size: tuple[int, int],
     hearts: Sequence[VideoInfo],
     ef_bias: float,
@@ -113,7 +116,7 @@ def save_segmenter(
     folder.mkdir(parents=True, exist_ok=True)
     save_model(net, str(folder / WEIGHTS))
     TrainingVideos.of(row.path for row in hearts).write(folder)
-    card = {"format": FORMAT, "model": {"name": model["name"], "settings": dict(model.get("settings") or {})}, **scale}
+    card = {"format": FORMAT, "model": asdict(model), **scale}
     write_json(
         folder / CARD, {**card, "size": list(size), "ef_bias": ef_bias, "labelled": [row.name for row in hearts]}
     )

@@ -1,8 +1,6 @@
 """One training of an LV segmenter: labelled videos, an arm, a model, selection on VAL, TEST once."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +11,18 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Subset
 
-from echo_augment.augmentor.data import EchoNetDynamic, read_table
+from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 
 from ..arms.specification import make_arm
 from ..training.batches import DecodedEcho, channel_scale
 from ..training.recipe import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
-from ..training.run import EfRun
 from ..training.setup import make_accelerator, use_bf16
-from .measures import measure, scales, summary
+from .measures import MaskFigures, measure, scales, summary
 from .models import make_segmentation_model
 from .overlay import Overlay, write_overlay
+from .run import SegmentationResult, SegmentationRun
 from .teacher import save_segmenter
-
-
-@dataclass(frozen=True, kw_only=True)
-class SegmentationRun(EfRun):
-    """Everything that decides one training of a segmenter; the settings are those of an EF training."""
-
-    def key(self) -> str:
-        """Hash of everything that the figures depend on, the tracings included; never that of an EF training."""
-        path = read_table(self.root).root / "VolumeTracings.csv"
-        tracings = path.read_bytes() if path.is_file() else b""  # without them the reader says what is wrong
-        return hashlib.sha256(b"segmentation" + tracings + super().key().encode()).hexdigest()[:24]
-
 
 TARGETS = ("LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace")  # echonet's, in its order: ED is large
 
@@ -123,10 +109,10 @@ def ef_bias(
 
 
 SHOWN = 8  # hearts of the overlay picture
-Judgements = dict[str, dict[str, Any]]
+Judgements = dict[str, MaskFigures]
 
 
-def train_segmentation(run: SegmentationRun, out: str | Path, *, progress: bool = True) -> dict[str, Any]:
+def train_segmentation(run: SegmentationRun, out: str | Path, *, progress: bool = True) -> SegmentationResult:
     """Train, select on VAL, test once. Finished runs are read, killed ones go on from their last checkpoint.
 
     Args:
@@ -134,29 +120,26 @@ def train_segmentation(run: SegmentationRun, out: str | Path, *, progress: bool 
         out: folder of the checkpoint, the log, the segmenter (`load_segmenter`), ``overlay.png`` and ``result.json``.
         progress: show a bar with the time left.
 
-    Returns:
-        What ``result.json`` holds: figures, those of every TEST heart, the labelled hearts, notes.
-
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    return train_once(run, out, lambda folder: _train(run, folder, progress))
+    return train_once(run, out, lambda folder: _train(run, folder, progress), SegmentationResult)
 
 
-def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
+def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResult:
     recipe, accelerator = run.trainer, make_accelerator(run.device)
-    device, workers = accelerator.device, int(recipe["workers"])
+    device, workers = accelerator.device, recipe.workers
     # echonet takes mean and deviation from whole clips, of 16 frames and period 2.
-    scale = channel_scale(run.root, samples=int(recipe["stats_clips"]), length=16, period=2)
+    scale = channel_scale(run.root, samples=recipe.stats_clips, length=16, period=2)
     reader: dict[str, Any] = {"root": run.root, "target_type": TARGETS, "length": 1, "period": 1, **scale}
-    reader |= {"require_tracings": True, "on_error": "skip", "memory_mb": float(recipe["memory_mb"])}
+    reader |= {"require_tracings": True, "on_error": "skip", "memory_mb": float(recipe.memory_mb)}
     train = DecodedEcho(split="train", seed=run.seed, **reader)
     val = DecodedEcho(split="val", **reader)
     hearts = choose_hearts(run, train.rows, val.rows)
     dataset = make_arm(run.spec)(training_set(run, hearts, train))
     pace = Pace.of(recipe, len(dataset))
-    model = make_segmentation_model(run.model["name"], dict(run.model.get("settings") or {}), run.seed)
-    bf16 = use_bf16(str(recipe["precision"]), device)
+    model = make_segmentation_model(run.model.name, run.model.settings, run.seed)
+    bf16 = use_bf16(recipe.precision, device)
 
     def loss_fn(net: nn.Module, batch: Any) -> dict[str, Tensor]:
         return segmentation_loss(net, batch, device, bf16)
@@ -171,11 +154,11 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> dict[str, Any]:
     bias = ef_bias(model, val, hearts.judged, device, bf16, workers)
     rows = [train.rows[hearts.places[name]] for name in hearts.labelled]
     save_segmenter(out, model, model=run.model, scale=scale, size=size, hearts=rows, ef_bias=bias)
-    return {
+    return SegmentationResult(
         **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
-        "test": summary(judgements),
-        "predictions": judgements,
-    }
+        test=summary(judgements),
+        predictions=judgements,
+    )
 
 
 def _test(

@@ -1,7 +1,7 @@
 """Batches as a function of the step, and EchoNet-Dynamic with its decoded videos kept in memory."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -115,14 +115,28 @@ def train_batches(dataset: Any, batch_size: int, seed: int, workers: int) -> Bat
     return batches
 
 
-def channel_scale(root: str, *, samples: int, length: int, period: int) -> dict[str, list[float]]:
-    """``mean`` and ``std`` of the grey values 0-255 per channel, from some TRAIN clips; labels are not used."""
+class GreyScale(TypedDict):
+    """Mean and standard deviation of the grey values 0-255, per channel."""
+
+    mean: list[float]
+    std: list[float]
+
+
+def channel_scale(root: str, *, samples: int, length: int, period: int) -> GreyScale:
+    """Return mean and deviation of the grey values of some TRAIN clips; labels are not used.
+
+    Args:
+        root: folder of the data set.
+        samples: clips to take.
+        length: frames of a clip.
+        period: video frames from one frame of the clip to the next.
+    """
     data = DecodedEcho(root, "train", [], length=length, period=period, require_tracings=False, on_error="skip")
     order = np.random.default_rng(0).permutation(len(data))[:samples]
     clips = [data[int(index)][0].astype(np.float64) for index in order]
     mean = np.mean([clip.mean((1, 2, 3)) for clip in clips], 0)
     square = np.mean([np.square(clip).mean((1, 2, 3)) for clip in clips], 0)
-    return {"mean": mean.tolist(), "std": np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()}
+    return GreyScale(mean=mean.tolist(), std=np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist())
 
 
 def endless(draw: Callable[[np.random.Generator], Any], seed: int, stream: int) -> Callable[[int], Iterator[Any]]:

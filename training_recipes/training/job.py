@@ -1,68 +1,54 @@
-"""What ``train-ef`` and ``train-segmentation`` do alike: from a configuration to a run, and to its report."""
+"""What ``train-ef`` and ``train-segmentation`` do alike: from the settings to a run, and to its report."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from echo_augment.cache.errors import EchoAugmentError
+from omegaconf import DictConfig
 
 from ..common.dataset import dataset_root
 from ..common.reporting import write_report
-from .run import EfRun
+from .run import Run, TrainingResult, TrainingRun
+from .settings import EFTrainingSettings, TrainingSettings
 
-Run = TypeVar("Run", bound=EfRun)
 
+def run_of(kind: type[Run], settings: TrainingSettings) -> Run:
+    """Return the run that a job's settings ask for; phantoms are written first if the data set lacks them.
 
-def one_arm(arms: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The only arm of a configuration.
-
-    Raises:
-        EchoAugmentError: there are none or several.
+    Args:
+        kind: ``EFRun`` or ``SegmentationRun``.
+        settings: settings of the job.
     """
-    if len(arms) != 1:
-        raise EchoAugmentError(f"this job trains one arm, got {', '.join(arms) or 'none'}", "Give arm=NAME")
-    return next(iter(arms.items()))
-
-
-def run_of(kind: type[Run], cfg: DictConfig) -> Run:
-    """The run, an `EfRun` or a ``SegmentationRun``, that a configuration asks for.
-
-    Raises:
-        EchoAugmentError: not one arm.
-    """
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    arm, spec = one_arm(plain["arm"])
+    [(arm, spec)] = settings.arm.items()
     return kind(
-        root=str(dataset_root(plain["data"])),
+        root=str(dataset_root(settings.data)),
         arm=arm,
         spec=spec,
-        labels=plain["labels"],
-        seed=plain["seed"],
-        model=plain["model"],
-        trainer=plain["trainer"],
-        val_at_least=plain["val_at_least"],
-        caches={name: str(folder) for name, folder in plain["caches"].items()},
-        device=plain["device"],
-        unlabelled=plain.get("unlabelled"),
-        teachers={name: str(folder) for name, folder in plain.get("teachers", {}).items()},
+        labels=settings.labels,
+        seed=settings.seed,
+        model=settings.model,
+        trainer=settings.trainer,
+        val_at_least=settings.val_at_least,
+        caches=settings.caches,
+        device=settings.device,
+        unlabelled=settings.unlabelled if isinstance(settings, EFTrainingSettings) else None,
+        teachers=settings.teachers if isinstance(settings, EFTrainingSettings) else {},
     )
 
 
-def report_run(cfg: DictConfig, task: str, run: EfRun, result: dict[str, Any]) -> Path:
+def report_run(cfg: DictConfig, settings: TrainingSettings, run: TrainingRun, result: TrainingResult[Any]) -> Path:
     """Write the job's ``report.json`` and return its path.
 
     Args:
-        cfg: the composed configuration.
-        task: ``ef`` or ``segmentation``.
+        cfg: the composed configuration, for the report.
+        settings: the same, typed.
         run: what was trained.
-        result: what ``result.json`` holds.
+        result: what it found.
     """
     figures = {
-        "task": task,
-        "data": cfg.data.name,
-        "label_fraction": result["labelled_hearts"] / result["train_hearts"],
+        "task": run.task,
+        "data": settings.data.name,
+        "label_fraction": result.labelled_hearts / result.train_hearts,
         "seeds": [run.seed],
-        **{name: value for name, value in result.items() if name not in ("key", "seed")},
+        **{name: value for name, value in result.to_json().items() if name not in ("key", "seed")},
     }
-    return write_report(cfg.out, f"train-{task}", cfg, figures)
+    return write_report(settings.out, f"train-{run.task}", cfg, figures)

@@ -1,47 +1,35 @@
 """Optimisers and learning-rate schedules by name."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from torch.nn import Parameter
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
 
-from echo_augment.cache.errors import EchoAugmentError
+from .settings import OptimizerSettings, ScheduleSettings
 
 
-def make_optimizer(parameters: Iterable[Parameter], settings: Mapping[str, Any]) -> Optimizer:
-    """The optimiser ``settings["name"]`` (adamw or sgd) with the other settings as its arguments.
-
-    Raises:
-        EchoAugmentError: there is no such optimiser.
-    """
-    kinds = {"adamw": AdamW, "sgd": SGD}
-    arguments = {key: value for key, value in settings.items() if key != "name"}
-    if settings["name"] not in kinds:
-        raise EchoAugmentError(f"optimizer.name must be one of {', '.join(kinds)}, got {settings['name']!r}")
-    return kinds[settings["name"]](parameters, **arguments)
+def make_optimizer(parameters: Iterable[Parameter], settings: OptimizerSettings) -> Optimizer:
+    """Return the optimiser that the settings name, over ``parameters``."""
+    given = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay}
+    arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return SGD(parameters, **arguments) if settings.name == "sgd" else AdamW(parameters, **arguments)
 
 
-def make_scheduler(optimizer: Optimizer, settings: Mapping[str, Any], steps: int, per_epoch: int) -> LRScheduler:
-    """A schedule that is stepped once per optimiser step.
+def make_scheduler(optimizer: Optimizer, settings: ScheduleSettings, steps: int, per_epoch: int) -> LRScheduler:
+    """Return a schedule that is stepped once per optimiser step.
 
     Args:
-        optimizer: whose learning rate it sets.
-        settings: ``name: cosine`` with ``warmup`` steps, down to zero; or ``name: step``, which multiplies by
-            ``factor`` after each ``every_epochs`` epochs.
-        steps: of the whole training.
-        per_epoch: steps of an epoch.
-
-    Raises:
-        EchoAugmentError: there is no such schedule.
+        optimizer: its learning rate follows the schedule.
+        settings: kind and numbers of the schedule.
+        steps: optimiser steps of the whole training.
+        per_epoch: optimiser steps of an epoch.
     """
-    if settings["name"] == "step":
-        return StepLR(optimizer, int(settings["every_epochs"]) * per_epoch, float(settings["factor"]))
-    if settings["name"] != "cosine":
-        raise EchoAugmentError(f"schedule.name must be cosine or step, got {settings['name']!r}")
-    warmup = int(settings["warmup"])
+    if settings.name == "step":
+        return StepLR(optimizer, int(settings.every_epochs or 1) * per_epoch, float(settings.factor or 0))
+    warmup = int(settings.warmup or 0)
 
     def factor(step: int) -> float:
         return min(1.0, (step + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))

@@ -1,9 +1,9 @@
 """What the trainings of all tasks do alike: choose hearts, fit by the recipe, report, and do it once only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from accelerate import Accelerator
 from torch import nn
@@ -12,15 +12,17 @@ from torch.utils.data import Subset
 from echo_augment.augmentor.data import VideoInfo
 from echo_augment.cache.system.files import write_json
 
-from ..arms.specification import TrainingSet, source_of
+from ..arms.specification import TrainingSet, labels_of, source_of
 from ..common.reporting import plain
 from .batches import DecodedEcho, train_batches
 from .fit import FitResult, LossFn, Validate, fit
 from .optimiser import make_optimizer, make_scheduler
-from .run import RESULT, SETTINGS, EfRun, finished
-from .selection import SMALLEST
+from .run import RESULT, SETTINGS, TrainingResult, TrainingRun, finished
+from .settings import TrainerSettings
 from .setup import cpu_threads
 from .subsets import choose_labelled, choose_validation, count_labels
+
+Result = TypeVar("Result", bound=TrainingResult[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Hearts:
         return Subset(train, [self.places[name] for name in names])
 
 
-def choose_hearts(run: EfRun, train: Sequence[VideoInfo], val: Sequence[VideoInfo]) -> Hearts:
+def choose_hearts(run: TrainingRun, train: Sequence[VideoInfo], val: Sequence[VideoInfo]) -> Hearts:
     """Draw the hearts of a run from those that can be used.
 
     VAL hearts are chosen in proportion to the *run's* labels, also for an arm that knows more (``full``).
@@ -56,7 +58,7 @@ def choose_hearts(run: EfRun, train: Sequence[VideoInfo], val: Sequence[VideoInf
     """
     names = [row.name for row in train]
     order = choose_labelled(names, len(names), run.seed)
-    known = count_labels(run.spec.get("labels") or run.labels, len(names))
+    known = count_labels(labels_of(run.spec) or run.labels, len(names))
     share = count_labels(run.labels, len(names)) / len(names)
     judges = set(choose_validation([row.name for row in val], share, run.val_at_least, run.seed))
     return Hearts(
@@ -67,7 +69,7 @@ def choose_hearts(run: EfRun, train: Sequence[VideoInfo], val: Sequence[VideoInf
     )
 
 
-def training_set(run: EfRun, hearts: Hearts, train: DecodedEcho, **more: Any) -> TrainingSet:
+def training_set(run: TrainingRun, hearts: Hearts, train: DecodedEcho, **more: Any) -> TrainingSet:
     """What the arm of a run may use.
 
     Args:
@@ -95,15 +97,15 @@ class Pace:
     steps: int
 
     @classmethod
-    def of(cls, recipe: Mapping[str, Any], items: int) -> "Pace":
+    def of(cls, recipe: TrainerSettings, items: int) -> "Pace":
         """What a recipe makes of a training set of ``items``: ``steps``, or so many ``epochs``."""
-        batch_size = min(int(recipe["batch_size"]), items)
+        batch_size = min(recipe.batch_size, items)
         per_epoch = items // batch_size
-        return cls(batch_size, per_epoch, int(recipe["steps"] or recipe["epochs"] * per_epoch))
+        return cls(batch_size, per_epoch, recipe.steps or int(recipe.epochs or 0) * per_epoch)
 
 
 def fit_by_recipe(
-    run: EfRun,
+    run: TrainingRun,
     module: nn.Module,
     dataset: Any,
     loss_fn: LossFn,
@@ -131,30 +133,30 @@ def fit_by_recipe(
     """
     recipe = run.trainer
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(trained, recipe["optimizer"])
+    optimizer = make_optimizer(trained, recipe.optimizer)
     return fit(
         module,
-        train_batches(dataset, pace.batch_size, run.seed, int(recipe["workers"])),
+        train_batches(dataset, pace.batch_size, run.seed, recipe.workers),
         loss_fn,
         steps=pace.steps,
         optimizer=optimizer,
-        scheduler=make_scheduler(optimizer, recipe["schedule"], pace.steps, pace.per_epoch),
+        scheduler=make_scheduler(optimizer, recipe.schedule, pace.steps, pace.per_epoch),
         out=out,
         name="fit",
         seed=run.seed,
         accelerator=accelerator,
-        clip_norm=float(recipe["clip_norm"]),
+        clip_norm=float(recipe.clip_norm),
         validate=validate,
-        validate_every=int(recipe["validate_every"] or pace.per_epoch),
+        validate_every=recipe.validate_every or pace.per_epoch,
         select=select,
-        selection=str(recipe.get("selection") or SMALLEST),
+        selection=recipe.selection,
         save_every=max(20, min(100, pace.steps // 4)),
         progress=progress,
     )
 
 
 def training_figures(
-    run: EfRun,
+    run: TrainingRun,
     hearts: Hearts,
     dataset: Any,
     fitted: FitResult,
@@ -176,6 +178,7 @@ def training_figures(
     """
     source = source_of(dataset)
     return {
+        "key": run.key(),
         "arm": run.arm,
         "seed": run.seed,
         "labelled": hearts.labelled,
@@ -194,24 +197,25 @@ def training_figures(
     }
 
 
-def train_once(run: EfRun, out: str | Path, train: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """The result of a run: that of ``out`` where it is finished, else what ``train`` finds there.
+def train_once(run: TrainingRun, out: str | Path, train: Callable[[Path], Result], kind: type[Result]) -> Result:
+    """Return the result of a run: read from ``out`` if it is finished there, else found by ``train``.
 
     Args:
         run: what to train.
         out: folder of ``settings.json``, ``result.json`` and, until it is finished, the checkpoint ``fit.ckpt``.
-        train: trains in that folder, going on from the checkpoint where there is one, and gives the figures.
+        train: trains in that folder, from the checkpoint on if there is one.
+        kind: class of the result.
 
     Raises:
         EchoAugmentError: ``out`` holds another run.
     """
     out = Path(out)
     done = finished(run, out)
-    if done is not None:
+    if isinstance(done, kind):
         return done
-    write_json(out / SETTINGS, {"key": run.key(), **plain(asdict(run))})
-    with cpu_threads(run.trainer.get("threads")):
-        result: dict[str, Any] = plain({"key": run.key(), **train(out)})
-    write_json(out / RESULT, result)
+    write_json(out / SETTINGS, {"key": run.key(), **plain(run.to_json())})
+    with cpu_threads(run.trainer.threads):
+        found = train(out).to_json()
+    write_json(out / RESULT, found)
     (out / "fit.ckpt").unlink(missing_ok=True)
-    return result
+    return kind.from_json(found)  # just as a later call reads it

@@ -1,52 +1,62 @@
-"""What decides one training of an EF regressor, and whether it is done already."""
+"""What decides one training, the key under which it is found again, and whether it is done already."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..arms.specification import clips_of, teacher_of
+from ..arms.specification import clips_of, excluded_by, teacher_of
 from ..common.reporting import plain
-from .selection import SMALLEST, check_rule
+from ..common.settings import Value, object_from
+from .selection import SMALLEST
+from .settings import ModelSettings, TrainerSettings, check_unlabelled
 
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers")
 RENAMED = {"echo_augment.training_recipes.ef.learners.": "echo_augment.training_recipes.ef_learners."}  # new to old
 LABELLED_ONLY = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("real", "classical", "synthetic"))
+Run = TypeVar("Run", bound="TrainingRun")
+Prediction = TypeVar("Prediction")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EfRun:
+class TrainingRun:
     """Everything that decides one training; two equal runs give equal figures.
 
     Attributes:
-        root: the data set's folder.
+        root: folder of the data set.
         arm: name of the arm.
-        spec: the arm's configuration.
-        labels: of `echo_augment.training_recipes.training.subsets.count_labels`.
-        seed: draws the labelled hearts and the training.
-        model: ``name`` and ``settings``.
-        trainer: the recipe, see ``conf/trainer``.
-        val_at_least: VAL hearts to select by, at least.
-        caches: folder by kind of clips.
-        device: ``auto``, ``cpu``, ``cuda``, ..
-        unlabelled: TRAIN hearts without labels that an arm may look at; None for all.
+        spec: settings of the arm.
+        labels: see `echo_augment.training_recipes.training.subsets.count_labels`.
+        seed: draws the labelled patients and the training.
+        model: the network.
+        trainer: the recipe.
+        val_at_least: VAL patients to select the weights by, at least.
+        caches: folder of the clips of a kind.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        unlabelled: TRAIN patients without labels whose clips an arm may use; None for all.
         teachers: folder of the finished training by arm, for arms that learn from another one's net.
+
+    Raises:
+        EchoAugmentError: ``unlabelled`` is out of its range.
     """
+
+    task: ClassVar[str]
+    result: ClassVar[type["TrainingResult[Any]"]]
 
     root: str
     arm: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Value]
     labels: int | float | str
     seed: int
-    model: Mapping[str, Any]
-    trainer: Mapping[str, Any]
+    model: ModelSettings
+    trainer: TrainerSettings
     val_at_least: int = 16
     caches: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"
@@ -54,27 +64,37 @@ class EfRun:
     teachers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.unlabelled is not None and (isinstance(self.unlabelled, bool) or self.unlabelled < 0):
-            raise EchoAugmentError(f"unlabelled must be null or a number of hearts >= 0, got {self.unlabelled}")
-        check_rule(str(self.trainer.get("selection") or SMALLEST))
+        check_unlabelled(self.unlabelled)
+
+    def to_json(self) -> dict[str, Value]:
+        """Return the run as ``settings.json`` holds it, but for the key."""
+        named: dict[str, Value] = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**named, "model": asdict(self.model), "trainer": self.trainer.to_json()}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Value]) -> Self:
+        """Return the run that a ``settings.json`` holds."""
+        known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
+        model, trainer = object_from(found["model"], ModelSettings), object_from(found["trainer"], TrainerSettings)
+        return cls(**{**known, "model": model, "trainer": trainer})  # type: ignore[arg-type]
 
     def key(self) -> str:
-        """Hash of everything that the figures depend on: settings, the data set's table, the clips of the cache."""
+        """Return a hash of all that the figures depend on: the settings, the data set's table, the cache's clips."""
         kind = clips_of(self.spec)
-        root = read_table(self.root).root  # says what is wrong with the folder where something is
+        root = read_table(self.root).root  # names what is wrong with the folder
         content = hashlib.sha256((root / "FileList.csv").read_bytes()).hexdigest()
-        clips: list[Any] = []
+        clips: list[Value] = []
         if kind is not None and kind in self.caches:
-            source = CachedClips(self.caches[kind], exclude=self.spec.get("exclude"))
+            source = CachedClips(self.caches[kind], exclude=excluded_by(self.spec))
             clips = [source.store.fingerprint, list(source.ids)]
-        settings = {**asdict(self), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
+        settings = {**self.to_json(), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
         settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
         if self.spec.get("_target_") in LABELLED_ONLY:
             settings["unlabelled"] = None
-        # What is as it always was is left out: results of earlier versions stay what they are.
+        # Settings that came later are left out while they say nothing new: results of earlier versions stay valid.
         settings = {name: value for name, value in settings.items() if name not in NEWER or value is not None}
-        if self.trainer.get("selection") == SMALLEST:
-            settings["trainer"] = {name: value for name, value in self.trainer.items() if name != "selection"}
+        if self.trainer.selection == SMALLEST:
+            settings["trainer"] = {name: value for name, value in self.trainer.to_json().items() if name != "selection"}
         text = json.dumps(plain(settings), sort_keys=True)
         for name, before in RENAMED.items():
             text = text.replace(name, before)
@@ -82,7 +102,7 @@ class EfRun:
 
 
 def _key_of(teachers: Mapping[str, str], name: str | None) -> str | None:
-    """The key of the training that an arm learns from; None where there is none."""
+    """Return the key of the training that an arm learns from; None if it learns from none."""
     if name is None or name not in teachers:
         return None
     path = Path(teachers[name]) / RESULT
@@ -91,8 +111,61 @@ def _key_of(teachers: Mapping[str, str], name: str | None) -> str | None:
     return str(json.loads(path.read_text(encoding="utf-8"))["key"])
 
 
-def finished(run: EfRun, out: Path) -> dict[str, Any] | None:
-    """The result of ``run`` in ``out``; None where it is not finished.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult(Generic[Prediction]):
+    """What a finished training found: the content of ``result.json``.
+
+    Attributes:
+        key: see `TrainingRun.key`.
+        arm: name of the arm.
+        seed: of the run.
+        labelled: names of the TRAIN videos whose labels were used.
+        labelled_hearts: how many these are.
+        train_hearts: usable TRAIN videos.
+        validation_hearts: VAL videos that selected the weights.
+        steps: optimiser steps.
+        batch_size: items a step.
+        best_step: step of the selected weights.
+        seconds: time in the training loop.
+        history: ``step`` and figures of every validation.
+        clips: synthetic clips that the arm could use.
+        fingerprint: of the generator that made them.
+        notes: what a report should say besides.
+        skipped: name and reason of each video that could not be used.
+        predictions: what the task predicted of each TEST video, by its name.
+    """
+
+    key: str
+    arm: str
+    seed: int
+    labelled: list[str]
+    labelled_hearts: int
+    train_hearts: int
+    validation_hearts: int
+    steps: int
+    batch_size: int
+    best_step: int
+    seconds: float
+    history: list[dict[str, float]]
+    clips: int
+    fingerprint: str
+    notes: list[str]
+    skipped: list[list[str]]
+    predictions: dict[str, Prediction]
+
+    def to_json(self) -> dict[str, Value]:
+        """Return the content of ``result.json``."""
+        found: dict[str, Value] = plain(asdict(self))
+        return found
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """Return the result that a ``result.json`` holds; keys of other versions are left out."""
+        return cls(**{one.name: found[one.name] for one in fields(cls)})
+
+
+def finished(run: TrainingRun, out: Path) -> TrainingResult[Any] | None:
+    """Return the result of ``run`` in ``out``, or None if it is not finished.
 
     Raises:
         EchoAugmentError: ``out`` holds a run with other settings.
@@ -107,5 +180,5 @@ def finished(run: EfRun, out: Path) -> dict[str, Any] | None:
                     "Choose another out=, or delete the folder to train anew",
                 )
             if name == RESULT:
-                return dict(found)
+                return run.result.from_json(found)
     return None

@@ -19,6 +19,7 @@ from echo_augment.evaluation.report.segmentation_report import verdict, write_re
 from echo_augment.evaluation.statistics.segmentation_summary import ef_from_masks, summarise_hearts
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.filling.labels import masked
+from echo_augment.training_recipes.segmentation.run import SegmentationResult
 from echo_augment.training_recipes.training.subsets import choose_labelled
 
 SMALL = ["task=segmentation", "trainer.steps=4", "trainer.validate_every=2", "trainer.batch_size=2", "device=cpu"]
@@ -50,8 +51,10 @@ def test_the_report_has_dice_for_every_arm_and_contrast(done, root):
         assert 0 <= arm["pooled"]["dice"]["mean"] <= 1
     assert set(report["contrasts"]) == {"synthetic-real", "oracle-real", "synthetic-oracle"}
     assert report["hearts"]["test"] == len(read_table(root).split("test"))
-    results = [json.loads(path.read_text()) for path in out.glob("runs/*/real-seed*/result.json")]
-    means = [np.mean([heart["dice"] for heart in result["predictions"].values()]) for result in results]
+    results = [
+        SegmentationResult.from_json(json.loads(path.read_text())) for path in out.glob("runs/*/real-seed*/result.json")
+    ]
+    means = [np.mean([heart["dice"] for heart in result.predictions.values()]) for result in results]
     assert report["arms"]["real"]["dice"]["mean"] == pytest.approx(np.mean(means))
     page = (out / "report.html").read_text()
     assert report["verdict"].split(":")[0] in page

@@ -20,6 +20,7 @@ from echo_augment.evaluation.benchmark.caches import load_weights
 from echo_augment.evaluation.benchmark.job import run_ablation, run_benchmark
 from echo_augment.evaluation.benchmark.sweep import cache_digest, doses
 from echo_augment.evaluation.benchmark.trainings import run_all
+from echo_augment.training_recipes.ef.run import EFRun
 
 EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[3] / "training_recipes/conf/experiment").glob("*"))
 
@@ -94,7 +95,7 @@ def test_a_training_is_borrowed_only_where_it_is_the_same(done, root, tmp_path):
     out, _, _ = done
     first = out / "doses" / "0.25" / "runs" / "labels-3"
     settings = json.loads((first / "synthetic-seed0" / "settings.json").read_text())
-    run = sweep.EfRun(**{name: value for name, value in settings.items() if name != "key"})
+    run = EFRun.from_json(settings)
     sweep.borrow(run, tmp_path / "same", [tmp_path / "nothing", first / "synthetic-seed0"])
     assert (tmp_path / "same" / "result.json").exists() and (tmp_path / "same" / "model.safetensors").exists()
     sweep.borrow(run, tmp_path / "other", [first / "real-seed0"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes.training import ef_trainer, tiny
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from torch import nn
@@ -20,19 +21,11 @@ from echo_augment.training_recipes.arms.specification import TrainingSet, make_a
 from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled, mean_teacher, pseudo_label
 from echo_augment.training_recipes.ef import training as ef_training
 from echo_augment.training_recipes.ef.learners import MeanTeacher, Supervised, make_learner
+from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.teacher import known_hearts, load_net
 from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.training import recipe as training
-from echo_augment.training_recipes.training.job import one_arm
-from echo_augment.training_recipes.training.run import EfRun, finished
-
-TRAINER = {
-    **{"steps": 4, "epochs": None, "batch_size": 4, "length": 6, "period": 4, "pad": 12, "clip_norm": 100.0},
-    "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01},
-    "schedule": {"name": "cosine", "warmup": 2},
-    **{"validate_every": 2, "val_clips": 1, "test_clips": 1, "precision": "fp32", "threads": 1, "workers": 0},
-    **{"memory_mb": 50, "stats_clips": 2},
-}
+from echo_augment.training_recipes.training.run import finished
 
 
 class Clips(Dataset):
@@ -53,7 +46,7 @@ class Clips(Dataset):
 
 def arm(name: str) -> dict:
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        return one_arm(OmegaConf.to_container(compose("train-ef", [f"arm={name}", "data.root=x", "out=y"]).arm))[1]
+        return OmegaConf.to_container(compose("train-ef", [f"arm={name}", "data.root=x", "out=y"]).arm)[name]
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +54,10 @@ def root(tmp_path_factory) -> Path:
     return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.6, 0.2, 0.2))
 
 
-def make_run(root: Path, name: str, **changes) -> EfRun:
-    model = {"name": "tiny", "settings": {"widths": [2, 2], "dropout": 0.2}}
-    run = EfRun(root=str(root), arm=name, spec=arm(name), labels=4, seed=1, model=model, trainer=TRAINER, device="cpu")
+def make_run(root: Path, name: str, **changes) -> EFRun:
+    recipe = ef_trainer(steps=4, validate_every=2, test_clips=1, stats_clips=2)
+    shared = {"model": tiny(2, 2, dropout=0.2), "trainer": recipe, "device": "cpu"}
+    run = EFRun(root=str(root), arm=name, spec=arm(name), labels=4, seed=1, **shared)
     return replace(run, val_at_least=2, **changes)
 
 
@@ -173,11 +167,11 @@ def test_pseudo_labels_are_what_the_teacher_reads(root, teacher, tmp_path, monke
     result = train_ef(make_run(root, "pseudo_label", teachers={"real": str(teacher)}), tmp_path, progress=False)
     dataset = seen["dataset"]
     names = [dataset.unlabelled.dataset.rows[k].name for k in dataset.unlabelled.indices]
-    assert result["unlabelled_hearts"] == len(names) == result["train_hearts"] - 4
-    assert not set(names) & set(result["labelled"])
+    assert result.unlabelled_hearts == len(names) == result.train_hearts - 4
+    assert not set(names) & set(result.labelled)
     real = json.loads((teacher / "result.json").read_text())
-    assert set(result["labelled"]) == set(real["labelled"])
-    assert (result["steps"], result["batch_size"]) == (real["steps"], real["batch_size"])
+    assert set(result.labelled) == set(real["labelled"])
+    assert (result.steps, result.batch_size) == (real["steps"], real["batch_size"])
     whole = ef_training.DecodedEcho(
         root, "train", target_type="EF", clips="all", **{k: real["reader"][k] for k in SCALE}
     )
@@ -193,7 +187,7 @@ SCALE = ("length", "period", "mean", "std")
 def test_a_killed_mean_teacher_goes_on_to_the_same_net(root, tmp_path):
     run = make_run(root, "mean_teacher", unlabelled=3)
     whole = train_ef(run, tmp_path / "whole", progress=False)
-    assert whole["unlabelled_hearts"] == 3
+    assert whole.unlabelled_hearts == 3
     saved = []
 
     class Killed(RuntimeError):
@@ -213,7 +207,7 @@ def test_a_killed_mean_teacher_goes_on_to_the_same_net(root, tmp_path):
         train_ef(run, tmp_path / "killed", progress=False)
     assert torch.load(tmp_path / "killed" / "fit.ckpt", weights_only=True)["result"]["steps"] == 3
     again = train_ef(run, tmp_path / "killed", progress=False)
-    assert again["predictions"] == whole["predictions"]
+    assert again.predictions == whole.predictions
     net = load_net(tmp_path / "whole")
     assert not any(name.startswith(("student", "step")) for name in net.state_dict())
 
@@ -240,7 +234,7 @@ def test_teachers_are_trained_before_their_students(root, tmp_path):
     assert [list(wave) for wave in waves(runs)] == [[teacher], [student]]
     results = run_all(runs, workers=1)
     assert list(results) == [student, teacher]
-    assert results[student]["predictions"] != results[teacher]["predictions"]
+    assert results[student].predictions != results[teacher].predictions
     loop = replace(runs[student], teachers={"real": str(student)})
     with pytest.raises(EchoAugmentError, match="teach each other"):
         waves({student: loop})
@@ -277,7 +271,7 @@ def test_an_arm_of_one_s_own_is_a_file(tmp_path):
     )
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("train-ef", ["arm=mine", f"hydra.searchpath=[file://{tmp_path}]", "data.root=x", "out=y"])
-    name, spec = one_arm(OmegaConf.to_container(cfg.arm))
+    [(name, spec)] = OmegaConf.to_container(cfg.arm).items()
     given = TrainingSet(real=Clips([0.0] * 8, 50.0), labelled=(), caches={}, seed=0, unlabelled=Clips([1.0], 9.0))
     dataset = make_arm(spec)(given)
     assert name == "mine"

@@ -6,7 +6,7 @@ import pytest
 
 from echo_augment.augmentor.data.phantom.writing import FORMAT
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.common.dataset import dataset_root
+from echo_augment.training_recipes.common.dataset import DataSettings, dataset_root
 
 
 @pytest.fixture
@@ -19,32 +19,32 @@ def calls(monkeypatch):
 
 
 def test_phantoms_are_written_until_they_are_whole(tmp_path, calls):
-    data = {"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 0, "splits": [0.5, 0.25, 0.25]}
+    data = DataSettings(name="phantom", root=str(tmp_path), n=7, seed=0, splits=[0.5, 0.25, 0.25])
     assert dataset_root(data) == tmp_path
     (tmp_path / "FileList.csv").touch()  # a kill before phantoms.json
     dataset_root(data)
-    assert calls == [(tmp_path, 7, {"seed": 0, "splits": (0.5, 0.25, 0.25)})] * 2
+    assert calls == [(tmp_path, 7, {"seed": 0, "splits": [0.5, 0.25, 0.25]})] * 2
     (tmp_path / "phantoms.json").touch()
     dataset_root(data)
     assert len(calls) == 2
 
 
 def test_a_real_folder_is_left_alone(tmp_path, calls):
-    assert dataset_root({"name": "echonet", "root": tmp_path}) == tmp_path and not calls
+    assert dataset_root(DataSettings(name="echonet", root=str(tmp_path))) == tmp_path and not calls
 
 
 def test_phantoms_of_another_look_are_refused(tmp_path, calls):
     (tmp_path / "phantoms.json").touch()
     (tmp_path / "phantom_settings.json").write_text(json.dumps({"n": 7}), encoding="utf-8")  # without a format
     with pytest.raises(EchoAugmentError, match="format 1"):
-        dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 0})
+        dataset_root(DataSettings(name="phantom", root=str(tmp_path), n=7, seed=0))
     assert not calls
 
 
 def test_phantoms_that_are_there_are_used_and_told_where_they_are_others(tmp_path, calls, capsys):
     (tmp_path / "phantoms.json").touch()
     (tmp_path / "phantom_settings.json").write_text(json.dumps({"n": 7, "seed": 6, "format": FORMAT}))
-    dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 7})
+    dataset_root(DataSettings(name="phantom", root=str(tmp_path), n=7, seed=7))
     assert "written with seed=6: they are used, whatever data says (seed=7)" in capsys.readouterr().out
-    dataset_root({"name": "phantom", "root": str(tmp_path), "n": 7, "seed": 6})
+    dataset_root(DataSettings(name="phantom", root=str(tmp_path), n=7, seed=6))
     assert capsys.readouterr().out == "" and calls == []

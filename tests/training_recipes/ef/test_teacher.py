@@ -1,6 +1,7 @@
 """Teachers: how they read clips of any form, and which folders are none."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_folder_that_is_no_teacher_is_refused_with_the_remedy(root, teacher, t
     (teacher / "result.json").write_text("{}")
     with pytest.raises(EchoAugmentError, match="earlier version"):
         Teacher.load(teacher)
-    (teacher / "result.json").write_text(json.dumps({"reader": {**READER, "fps": 0}}))
+    (teacher / "result.json").write_text(json.dumps({"key": "k", "reader": {**asdict(READER), "fps": 0}}))
     with pytest.raises(EchoAugmentError, match="fps must be positive"):
         Teacher.load(teacher)
     monkeypatch.undo()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fakes.training import ORACLE, REAL, ef_trainer, tiny
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from torch.utils.data import Dataset, Subset
@@ -19,27 +20,18 @@ from echo_augment.cache import EchoAugmentError, PlanLine
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.arms.specification import TrainingSet, clips_of, make_arm, no_teacher, source_of
 from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled
+from echo_augment.training_recipes.common.settings import object_from
 from echo_augment.training_recipes.ef.models import R2Plus1DEF, make_model
+from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.training import predict, train_ef
 from echo_augment.training_recipes.filling.fill import fill_from
 from echo_augment.training_recipes.jobs import train_ef as job
 from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale, train_batches
-from echo_augment.training_recipes.training.job import one_arm
 from echo_augment.training_recipes.training.optimiser import make_optimizer, make_scheduler
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.training.settings import TrainerSettings
 from echo_augment.training_recipes.training.subsets import choose_labelled, choose_validation, count_labels
 
-TRAINER = {
-    **{"steps": 6, "epochs": None, "batch_size": 4, "length": 6, "period": 4, "pad": 12, "clip_norm": 100.0},
-    "optimizer": {"name": "adamw", "lr": 1e-3, "weight_decay": 0.01},
-    "schedule": {"name": "cosine", "warmup": 2},
-    **{"validate_every": 3, "val_clips": 1, "test_clips": 2, "precision": "fp32", "threads": 1, "workers": 0},
-    **{"memory_mb": 50, "stats_clips": 3},
-}
 ARMS = sorted(path.stem for path in (Path(__file__).parents[3] / "training_recipes/conf/arm").glob("*.yaml"))
-MODEL = {"name": "tiny", "settings": {"widths": [4, 4]}}
-REAL = {"_target_": "echo_augment.training_recipes.arms.real"}
-ORACLE = {"_target_": "echo_augment.training_recipes.arms.synthetic", "clips": "oracle", "p": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +50,15 @@ def cache(root, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def trained(root, cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    run = EfRun(
+    run = EFRun(
         **{"root": str(root), "arm": "oracle", "spec": ORACLE, "labels": 4, "seed": 1},
-        **{"model": MODEL, "trainer": TRAINER, "val_at_least": 2, "caches": {"oracle": str(cache)}, "device": "cpu"},
+        **{
+            "model": tiny(4, 4),
+            "trainer": ef_trainer(),
+            "val_at_least": 2,
+            "caches": {"oracle": str(cache)},
+            "device": "cpu",
+        },
     )
     return run, out, train_ef(run, out, progress=False)
 
@@ -194,11 +192,12 @@ def test_echonet_s_recipe_is_to_the_letter():
     }
     wanted = {"epochs": 45, "batch_size": 20, "length": 32, "period": 2, "pad": 12, "clip_norm": 0.0}
     assert found == {**wanted, "test_clips": None}
-    optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))], trainer["optimizer"])
+    recipe = object_from(trainer, TrainerSettings)
+    optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))], recipe.optimizer)
     assert type(optimizer) is torch.optim.SGD
     group = optimizer.param_groups[0]
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (1e-4, 0.9, 1e-4)
-    scheduler, rates = make_scheduler(optimizer, trainer["schedule"], steps=90, per_epoch=2), []
+    scheduler, rates = make_scheduler(optimizer, recipe.schedule, steps=90, per_epoch=2), []
     for _ in range(90):
         rates.append(group["lr"])
         optimizer.step()
@@ -212,7 +211,7 @@ def test_echonet_s_recipe_is_to_the_letter():
 def test_every_arm_file_makes_a_dataset(name, root, cache):
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         cfg = compose("train-ef", [f"arm={name}", "data.root=x", "out=y"])
-    arm, spec = one_arm(OmegaConf.to_container(cfg.arm))
+    [(arm, spec)] = OmegaConf.to_container(cfg.arm).items()
     assert arm == name
     base = DecodedEcho(root, length=6, period=4)
     given = TrainingSet(
@@ -298,7 +297,7 @@ def test_a_training_with_a_teacher_s_labels_reads_them_from_the_clips(root, cach
     run, teacher, _ = trained
     again = replace(run, arm="taught", spec={**ORACLE, "label": "teacher", "teacher": "oracle"})
     result = train_ef(replace(again, teachers={"oracle": str(teacher)}), tmp_path / "taught", progress=False)
-    assert result["test"]["mae"] > 0
+    assert result.test.mae > 0
     with pytest.raises(EchoAugmentError, match=r"teachers\.oracle=FOLDER"):
         train_ef(again, tmp_path / "none", progress=False)
 
@@ -329,24 +328,24 @@ def test_the_oracle_renders_the_counterfactual_with_the_motion_donor_s_label(roo
 
 def test_a_training_tests_every_test_heart_and_selects_on_val(trained, root):
     _, out, result = trained
-    assert set(result["predictions"]) == {row.name for row in read_table(root).split("test")}
-    errors = [abs(true - predicted) for true, predicted in result["predictions"].values()]
-    assert result["test"]["mae"] == pytest.approx(np.mean(errors))
-    assert [entry["step"] for entry in result["history"]] == [3, 6]
-    best = min(result["history"], key=lambda entry: entry["mae"])
-    assert result["best_step"] == best["step"]
-    assert result["labelled_hearts"] == 4
-    assert result["clips"] > 0
-    assert result["validation_hearts"] == 2
+    assert set(result.predictions) == {row.name for row in read_table(root).split("test")}
+    errors = [abs(true - predicted) for true, predicted in result.predictions.values()]
+    assert result.test.mae == pytest.approx(np.mean(errors))
+    assert [entry["step"] for entry in result.history] == [3, 6]
+    best = min(result.history, key=lambda entry: entry["mae"])
+    assert result.best_step == best["step"]
+    assert result.labelled_hearts == 4
+    assert result.clips > 0
+    assert result.validation_hearts == 2
     assert not (out / "fit.ckpt").exists()
-    weights = make_model("tiny", MODEL["settings"], 0)
+    weights = make_model("tiny", {"widths": [4, 4]}, 0)
     from safetensors.torch import load_model
 
     load_model(weights, str(out / "model.safetensors"))
     scale = channel_scale(str(root), samples=3, length=6, period=4)
     test = DecodedEcho(root, "test", clips="all", length=6, period=4, **scale)
     found = predict(weights, test, [0], 2, torch.device("cpu"), False)
-    assert found[0] == pytest.approx(result["predictions"][test.rows[0].name][1], abs=1e-3)
+    assert found[0] == pytest.approx(result.predictions[test.rows[0].name][1], abs=1e-3)
 
 
 def test_a_finished_training_is_read_and_an_equal_one_gives_equal_figures(trained, tmp_path):
@@ -356,12 +355,12 @@ def test_a_finished_training_is_read_and_an_equal_one_gives_equal_figures(traine
     assert train_ef(run, tmp_path / "moved", progress=False) == result
     assert not (tmp_path / "moved" / "model.safetensors").exists(), "it trained again"
     again = train_ef(run, tmp_path / "fresh", progress=False)
-    assert again["predictions"] == result["predictions"]
+    assert again.predictions == result.predictions
 
 
 def test_a_folder_of_another_training_is_refused(trained):
     run, out, _ = trained
-    for other in (replace(run, seed=2), replace(run, trainer={**TRAINER, "pad": 8}), replace(run, spec=REAL)):
+    for other in (replace(run, seed=2), replace(run, trainer=ef_trainer(pad=8)), replace(run, spec=REAL)):
         with pytest.raises(EchoAugmentError, match="other settings"):
             train_ef(other, out, progress=False)
 
@@ -380,5 +379,7 @@ def test_the_job_writes_its_report(root, tmp_path, capsys):
 
 
 def test_the_job_wants_one_arm():
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("train-ef", ["arm=[real,oracle]", "data.root=x", "out=y"])
     with pytest.raises(EchoAugmentError, match="real, oracle"):
-        one_arm({"real": {}, "oracle": {}})
+        job.run(cfg)

@@ -9,35 +9,31 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from fakes.training import REAL, segmentation_trainer
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from echo_augment.augmentor.data import EchoNetDynamic, read_table, read_video
 from echo_augment.augmentor.data.phantom import load_phantoms, write_phantoms
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common.settings import object_from
 from echo_augment.training_recipes.jobs import train_segmentation as job
 from echo_augment.training_recipes.segmentation.measures import hausdorff95, measure, pooled_dice, scales
 from echo_augment.training_recipes.segmentation.models import make_segmentation_model
+from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 from echo_augment.training_recipes.segmentation.training import (
     TARGETS,
-    SegmentationRun,
     segmentation_loss,
     traced_hearts,
     traced_masks,
     train_segmentation,
 )
 from echo_augment.training_recipes.training.optimiser import make_optimizer
-from echo_augment.training_recipes.training.run import EfRun
+from echo_augment.training_recipes.training.run import TrainingRun
+from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 
-TRAINER = {
-    **{"steps": 6, "epochs": None, "batch_size": 4, "clip_norm": 0.0, "validate_every": 3, "precision": "fp32"},
-    "optimizer": {"name": "adamw", "lr": 3e-3, "weight_decay": 0.01},
-    "schedule": {"name": "cosine", "warmup": 2},
-    **{"threads": 1, "workers": 0, "memory_mb": 50, "stats_clips": 3},
-}
-MODEL = {"name": "unet", "settings": {"widths": [4, 8]}}
-REAL = {"_target_": "echo_augment.training_recipes.arms.real"}
+MODEL = ModelSettings(name="unet", settings={"widths": [4, 8]})
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +46,7 @@ def trained(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
     run = SegmentationRun(
         **{"root": str(root), "arm": "real", "spec": REAL, "labels": 4, "seed": 1, "model": MODEL},
-        **{"trainer": TRAINER, "val_at_least": 2, "device": "cpu"},
+        **{"trainer": segmentation_trainer(), "val_at_least": 2, "device": "cpu"},
     )
     return run, out, train_segmentation(run, out, progress=False)
 
@@ -127,7 +123,7 @@ def test_echonet_s_recipe_is_to_the_letter():
     found = {key: trainer[key] for key in ("epochs", "batch_size", "clip_norm", "validate_every")}
     assert found == {"epochs": 50, "batch_size": 20, "clip_norm": 0.0, "validate_every": None}
     assert trainer["schedule"]["every_epochs"] >= trainer["epochs"], "the rate is constant"
-    optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))], trainer["optimizer"])
+    optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))], object_from(trainer, TrainerSettings).optimizer)
     group = optimizer.param_groups[0]
     assert type(optimizer) is torch.optim.SGD
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (1e-5, 0.9, 0)
@@ -161,26 +157,26 @@ def test_hearts_and_masks_are_the_reader_s(root):
 
 def test_a_training_tests_every_test_heart_and_selects_on_val(trained, root):
     _, out, result = trained
-    assert set(result["predictions"]) == {row.name for row in read_table(root).split("test")}
-    hearts = list(result["predictions"].values())
-    assert result["test"]["dice"] == pytest.approx(np.mean([heart["dice"] for heart in hearts]))
-    assert result["test"]["pooled"] == pytest.approx(pooled_dice(hearts))
-    assert result["test"]["hd95_mm"] > 0
-    assert [entry["step"] for entry in result["history"]] == [3, 6]
-    assert result["best_step"] == min(result["history"], key=lambda entry: entry["loss"])["step"]
-    assert (result["labelled_hearts"], result["validation_hearts"]) == (4, 2)
+    assert set(result.predictions) == {row.name for row in read_table(root).split("test")}
+    hearts = list(result.predictions.values())
+    assert result.test["dice"] == pytest.approx(np.mean([heart["dice"] for heart in hearts]))
+    assert result.test["pooled"] == pytest.approx(pooled_dice(hearts))
+    assert result.test["hd95_mm"] > 0
+    assert [entry["step"] for entry in result.history] == [3, 6]
+    assert result.best_step == min(result.history, key=lambda entry: entry["loss"])["step"]
+    assert (result.labelled_hearts, result.validation_hearts) == (4, 2)
     assert not (out / "fit.ckpt").exists()
     picture = cv2.imread(str(out / "overlay.png"))
     assert picture.std() > 10
     green, red = picture[..., 1].astype(int) - picture[..., 2], picture[..., 2].astype(int) - picture[..., 0]
     assert (green > 80).sum() > 50, "the traced contours"
-    assert red.max() > 80 or result["test"]["dice"] == 0, "the predicted contours"
+    assert red.max() > 80 or result.test["dice"] == 0, "the predicted contours"
 
 
 def test_the_teacher_draws_what_was_tested(trained, root, monkeypatch):
     _, out, result = trained
     teacher = load_segmenter(out)
-    assert teacher.labelled == tuple(result["labelled"])
+    assert teacher.labelled == tuple(result.labelled)
     data = EchoNetDynamic(root, "test", TARGETS, length=1)
     row = data.rows[0]
     frames = read_video(row.path)[0]
@@ -192,7 +188,7 @@ def test_the_teacher_draws_what_was_tested(trained, root, monkeypatch):
     ed = data.frames[row.file_name][-1]
     true = data[0][1][2] > 0
     found = 2 * (masks[ed] & true).sum() / max(1, masks[ed].sum() + true.sum())
-    assert found == pytest.approx(result["predictions"][row.name]["dice_ed"], abs=0.01)
+    assert found == pytest.approx(result.predictions[row.name]["dice_ed"], abs=0.01)
     halved = np.stack([cv2.resize(frame, (56, 56)) for frame in frames[:2]])
     assert teacher(halved).shape == (2, 56, 56)
     with pytest.raises(EchoAugmentError, match="float"):
@@ -218,12 +214,11 @@ def test_a_folder_without_a_whole_segmenter_says_so(trained, tmp_path):
 def test_a_finished_training_is_read_another_is_refused_and_an_equal_one_gives_equal_figures(trained, tmp_path):
     run, out, result = trained
     assert train_segmentation(run, out, progress=False) == result
-    assert train_segmentation(run, tmp_path / "fresh", progress=False)["predictions"] == result["predictions"]
-    for other in (replace(run, seed=2), replace(run, trainer={**TRAINER, "batch_size": 2})):
+    assert train_segmentation(run, tmp_path / "fresh", progress=False).predictions == result.predictions
+    for other in (replace(run, seed=2), replace(run, trainer=segmentation_trainer(batch_size=2))):
         with pytest.raises(EchoAugmentError, match="other settings"):
             train_segmentation(other, out, progress=False)
-    fields = {name: getattr(run, name) for name in EfRun.__dataclass_fields__}
-    assert EfRun(**fields).key() != run.key()
+    assert TrainingRun.from_json(run.to_json()).key() != run.key()
 
 
 def test_the_job_writes_its_report(root, tmp_path, capsys):

@@ -5,10 +5,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fakes.training import ef_trainer, result
 
 from echo_augment.augmentor.data import VideoInfo
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.training.recipe import Pace, choose_hearts, train_once
+from echo_augment.training_recipes.training.run import TrainingResult
+from echo_augment.training_recipes.training.settings import TrainerSettings
 
 TRAIN = [VideoInfo(f"T{k}", Path(f"T{k}.avi")) for k in range(20)]
 VAL = [VideoInfo(f"V{k}", Path(f"V{k}.avi")) for k in range(10)]
@@ -19,10 +22,14 @@ class Keyed:
     """A run that is told by its name."""
 
     name: str
-    trainer: dict[str, int] = field(default_factory=dict)
+    trainer: TrainerSettings = field(default_factory=ef_trainer)
+    result = TrainingResult
 
     def key(self):
         return self.name
+
+    def to_json(self):
+        return {}
 
 
 def run(**changes):
@@ -47,9 +54,10 @@ def test_weights_are_selected_by_val_in_proportion_to_the_run_s_labels_whatever_
 
 
 def test_a_recipe_counts_in_steps_or_in_epochs_of_whole_batches():
-    assert Pace.of({"batch_size": 8, "steps": None, "epochs": 3}, 20) == Pace(8, 2, 6)
-    assert Pace.of({"batch_size": 8, "steps": 50, "epochs": None}, 20) == Pace(8, 2, 50)
-    assert Pace.of({"batch_size": 8, "steps": None, "epochs": 3}, 5) == Pace(5, 1, 3)
+    epochs, steps = ef_trainer(batch_size=8, steps=None, epochs=3), ef_trainer(batch_size=8, steps=50)
+    assert Pace.of(epochs, 20) == Pace(8, 2, 6)
+    assert Pace.of(steps, 20) == Pace(8, 2, 50)
+    assert Pace.of(epochs, 5) == Pace(5, 1, 3)
 
 
 def test_a_finished_training_is_read_and_another_one_refused(tmp_path):
@@ -58,10 +66,10 @@ def test_a_finished_training_is_read_and_another_one_refused(tmp_path):
     def train(folder):
         trained.append(folder)
         (folder / "fit.ckpt").write_bytes(b"state")
-        return {"figure": 1.5}
+        return result(key="a", seconds=1.5)
 
-    done = train_once(Keyed("a"), tmp_path, train)
-    assert done == train_once(Keyed("a"), tmp_path, train) == {"key": "a", "figure": 1.5}
+    done = train_once(Keyed("a"), tmp_path, train, TrainingResult)
+    assert done == train_once(Keyed("a"), tmp_path, train, TrainingResult) == result(key="a", seconds=1.5)
     assert trained == [tmp_path] and not (tmp_path / "fit.ckpt").exists()
     with pytest.raises(EchoAugmentError, match="holds a training with other settings"):
-        train_once(Keyed("b"), tmp_path, train)
+        train_once(Keyed("b"), tmp_path, train, TrainingResult)

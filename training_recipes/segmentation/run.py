@@ -1,0 +1,34 @@
+"""What decides one training of an LV segmenter, and what such a training finds."""
+
+import hashlib
+from dataclasses import dataclass
+
+from echo_augment.augmentor.data import read_table
+
+from ..training.run import TrainingResult, TrainingRun
+from .measures import MaskFigures, MaskSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentationResult(TrainingResult[MaskFigures]):
+    """What a training of an LV segmenter found; ``predictions`` are the figures of each TEST video's masks.
+
+    Attributes:
+        test: figures over all TEST videos.
+    """
+
+    test: MaskSummary
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationRun(TrainingRun):
+    """Everything that decides one training of an LV segmenter."""
+
+    task = "segmentation"
+    result = SegmentationResult
+
+    def key(self) -> str:
+        """Return a hash of all that the figures depend on, the tracings included; never that of an EF training."""
+        path = read_table(self.root).root / "VolumeTracings.csv"
+        tracings = path.read_bytes() if path.is_file() else b""  # the reader names what is wrong if there are none
+        return hashlib.sha256(b"segmentation" + tracings + super().key().encode()).hexdigest()[:24]
