@@ -92,7 +92,7 @@ def dataset_root(data: DataSettings) -> Path:
         check_format(root)
         _say_if_others(root, data)
         return root
-    given = {"splits": data.splits, "frames": data.frames, "fps": data.fps}
+    given = {"splits": data.splits, "num_frames": data.frames, "fps": data.fps}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with FolderLock(root / ".writing.lock", PATIENCE):
         phantom.write_phantoms(root, int(data.n or 0), seed=int(data.seed or 0), **options)
