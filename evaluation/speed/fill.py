@@ -6,8 +6,9 @@ import shutil
 import time
 from collections.abc import Sequence
 from functools import partial
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ from echo_augment.cache import EchoClip, Plan, PlanLine, Provenance, StoreWriter
 from echo_augment.cache.errors import EchoAugmentError
 
 from .material import FPS, Material
-from .rows import Row, Table, number, seconds_text
+from .rows import Row, Table, against, number
+from .settings import FillSettings
 from .timing import Contender, interleave, ratio
 
 TWO_PROCESSES = 1.8
@@ -29,7 +31,7 @@ HOW = (
 
 
 def write_raw(frames: npt.NDArray[np.uint8], path: Path) -> None:
-    """The frames' bytes in one file, on disk when it returns."""
+    """Write the frames' bytes to one file, on disk when it returns."""
     with path.open("xb") as file:
         file.write(frames.tobytes())
         file.flush()
@@ -37,14 +39,14 @@ def write_raw(frames: npt.NDArray[np.uint8], path: Path) -> None:
 
 
 def write_store(frames: npt.NDArray[np.uint8], folder: Path, compression: str) -> None:
-    """The same as a cache, sealed."""
+    """Write the same as a sealed cache."""
     with StoreWriter(folder, compression=compression) as writer:
         for place, clip in enumerate(frames):
             writer.add(EchoClip(f"w{place:06d}", clip, FPS))
 
 
 def write_rows(material: Material, rounds: int, count: int) -> list[Row]:
-    """Bandwidth of the store over that of a raw file."""
+    """Return the bandwidth of the store over that of a raw file."""
     stack = np.load(material.stack)
     frames = np.resize(stack, (count, *stack.shape[1:]))
     folder = material.work / "write"
@@ -70,45 +72,42 @@ def write_rows(material: Material, rounds: int, count: int) -> list[Row]:
     ]
 
 
-def fill_table(material: Material, *, rounds: int, clips: int, wait: float, written: int) -> Table:
-    """Measure the table.
+def fill_table(material: Material, settings: FillSettings) -> Table:
+    """Measure how a fill scales and how fast the store writes.
 
     Args:
-        material: the hearts.
-        rounds: repetitions.
-        clips: of each fill.
-        wait: seconds a clip of its generator.
-        written: clips written at once.
+        material: the videos in all forms.
+        settings: of the table.
     """
-    rows = [process_row(material.work / "fills", rounds, clips, wait), *write_rows(material, rounds, written)]
-    how = HOW.format(clips=clips, wait=wait, count=written)
+    rounds, clips, wait = settings.rounds, settings.clips, settings.wait
+    rows = [process_row(material.work / "fills", rounds, clips, wait), *write_rows(material, rounds, settings.written)]
+    how = HOW.format(clips=clips, wait=wait, count=settings.written)
     return Table(name="fill", title="filling a cache", how=how, rows=rows)
 
 
 def process_row(folder: Path, rounds: int, clips: int, wait: float) -> Row:
-    """Two processes against one, in turns."""
+    """Return how many times faster two processes fill a cache than one, in turns."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for turn in tqdm(range(rounds), desc="fill, processes", unit="round", leave=False):
         for processes in (1, 2) if turn % 2 == 0 else (2, 1):
             seconds[processes].append(time_fill(processes, clips, wait, folder / f"{turn}-{processes}"))
     one, two = (np.array(seconds[processes]) for processes in (1, 2))
-    texts = [seconds_text(float(np.median(part))) for part in (one, two)]
     return Row(
         what="a fill by two processes, times faster than by one",
         found=ratio(one, two),
         target=TWO_PROCESSES,
-        detail=f"{texts[0]} against {texts[1]}",
+        detail=against(one, two),
     )
 
 
 SHAPE = (16, 112, 112)
 FINGERPRINT = "waiting"
-HEARTS = 50
+DONORS = 50
 START_SECONDS = 600.0  # for the processes to start, on a busy machine
 
 
 def wait_for_clips(lines: Sequence[PlanLine], seconds_per_clip: float) -> list[EchoClip]:
-    """Clips of noise, ``SHAPE`` ``(T, H, W)`` uint8, after the time they are said to take; the cores stay free."""
+    """Return clips of noise ``(16, 112, 112)`` uint8 after the time they are said to take; the cores stay free."""
     time.sleep(seconds_per_clip * len(lines))
     return [
         EchoClip(
@@ -123,15 +122,21 @@ def wait_for_clips(lines: Sequence[PlanLine], seconds_per_clip: float) -> list[E
 
 
 def plan_clips(clips: int) -> Plan:
-    """A plan of so many clips from made-up hearts."""
-    hearts = {f"H{k:02d}": 20.0 + k for k in range(HEARTS)}
-    return make_plan(hearts, list(hearts), clips, reserve=0.0, fingerprint=FINGERPRINT)
+    """Return a plan of so many clips from made-up donors."""
+    donors = {f"H{k:02d}": 20.0 + k for k in range(DONORS)}
+    return make_plan(donors, list(donors), clips, reserve=0.0, fingerprint=FINGERPRINT)
 
 
 def fill_share(
-    rank: int, world: int, clips: int, seconds_per_clip: float, folder: Path, together: Any, times: Any
+    rank: int,
+    world: int,
+    clips: int,
+    seconds_per_clip: float,
+    folder: Path,
+    together: Barrier,
+    times: "SimpleQueue[tuple[float, float]]",
 ) -> None:
-    """One process of :func:`time_fill`: its share of the plan, once all are ready; puts when it began and ended."""
+    """Do one process's share of the plan, once all are ready; put when it began and ended into ``times``."""
     generate = partial(wait_for_clips, seconds_per_clip=seconds_per_clip)
     plan = plan_clips(clips)
     together.wait(START_SECONDS)
@@ -141,13 +146,13 @@ def fill_share(
 
 
 def time_fill(processes: int, clips: int, seconds_per_clip: float, folder: Path) -> float:
-    """Seconds that ``processes`` processes take to fill a new cache together, their start not counted.
+    """Return the seconds that processes take to fill a new cache together, their start not counted.
 
     Args:
-        processes: that share the plan.
-        clips: in the plan.
-        seconds_per_clip: that the generator waits for each.
-        folder: of the cache; it must hold none yet.
+        processes: how many share the plan.
+        clips: number of clips in the plan.
+        seconds_per_clip: how long the generator waits for each.
+        folder: where the cache is made; it must hold none yet.
 
     Raises:
         EchoAugmentError: an argument out of range, the folder holds a cache, or a process failed.

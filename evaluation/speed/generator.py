@@ -1,9 +1,9 @@
 """Table ``generator``: seconds a clip by sampling steps, against the reference's sampler, and what takes them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 
 from .material import SAMPLE, Material
-from .rows import Row, Table, missing, number, seconds_text
+from .rows import Row, Table, against, missing, number
+from .settings import SpeedSettings
 from .timing import Contender, Seconds, Spread, interleave, ratio
 from .variants import make_variants, variant_rows
 
+T = TypeVar("T")
 STEPS = (1, 2, 4, 8)
 REFERENCE = ("ddpm", 128)  # arXiv 2512.09418
 TIMES = {"cpu": 20.0, "cuda": 49.0}
@@ -42,62 +44,47 @@ class Inputs:
 
 
 def load(name: str, device: torch.device) -> MCDMPipeline:
-    """A generator on its device, without its progress bar."""
+    """Load a generator onto its device, without its progress bar."""
     pipeline = MCDMPipeline.load(name).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def read_heart(pipeline: MCDMPipeline, row: VideoInfo) -> Heart:
-    """A donor's video, decoded and resampled."""
+def read_donor(pipeline: MCDMPipeline, row: VideoInfo) -> Heart:
+    """Return a donor's video, decoded and resampled."""
     frames, fps = read_video(row.path)
     rate, size = float(pipeline.config["rate"]), int(pipeline.config["size"])
     return make_heart(row.name, frames, row.fps if row.fps > 0 else fps, rate=rate, size=size)
 
 
-def motion_of(pipeline: MCDMPipeline, heart: Heart) -> Tensor:
-    """A donor's motion codes, of the first frames of its grid."""
-    codes = pipeline.encode_motion(heart)
+def motion_of(pipeline: MCDMPipeline, donor: Heart) -> Tensor:
+    """Return a donor's motion codes, of the first frames of its grid."""
+    codes = pipeline.encode_motion(donor)
     return codes if pipeline.config["code"] == "vector" else stretch(codes, int(pipeline.config["frames"]), start=0.0)
 
 
 def long_enough(pipeline: MCDMPipeline, row: VideoInfo) -> bool:
-    """Whether a video holds a clip."""
+    """Return whether a video is long enough for a clip."""
     return row.n_frames / row.fps >= (int(pipeline.config["frames"]) + 1) / float(pipeline.config["rate"])
 
 
-def generator_table(
-    material: Material,
-    *,
-    generator: str,
-    steps: int | None,
-    batch: int,
-    rounds: int,
-    slow: bool,
-    device: torch.device,
-    variants: Sequence[str] = (),
-) -> Table:
+def generator_table(material: Material, settings: SpeedSettings, device: torch.device) -> Table:
     """Time the sampler at several steps, the reference's, the decoder, and the reading of a donor.
 
     Args:
-        material: the hearts.
-        generator: of `MCDMPipeline.load`.
-        steps: DDIM steps that the targets are for; None: the generator's own number, as ``fill-cache`` takes it.
-        batch: clips a call.
-        rounds: repetitions.
-        slow: time the reference's sampler too.
-        device: of the pipeline.
-        variants: other ways to run it that are compared, of `variants.VARIANTS`; with one step at least, so that the
-            denoiser has a part in it.
+        material: the videos in all forms.
+        settings: of the job. The targets are for its steps (by default the generator's own number, as ``fill-cache``
+            takes it); variants are compared with one step at least, so that the denoiser has a part in it.
+        device: to generate on.
     """
-    pipeline = load(generator, device)
-    steps = int(pipeline.config["steps"]) if steps is None else steps
+    pipeline, batch = load(settings.generator, device), settings.batch
+    steps = int(pipeline.config["steps"]) if settings.steps is None else settings.steps
     table = EchoNetDynamic(material.root, "train", "EF", **SAMPLE).rows
     donors = [row for row in table if row.name in material.names and long_enough(pipeline, row)]
-    hearts = [read_heart(pipeline, donors[place % len(donors)]) for place in range(batch)]
+    shown = [read_donor(pipeline, donors[place % len(donors)]) for place in range(batch)]
     inputs = Inputs(
-        torch.from_numpy(np.stack([heart.reference for heart in hearts])),
-        torch.stack([motion_of(pipeline, heart) for heart in hearts]),
+        torch.from_numpy(np.stack([donor.reference for donor in shown])),
+        torch.stack([motion_of(pipeline, donor) for donor in shown]),
     )
     latents = encode(pipeline.vae, inputs.references).repeat_interleave(int(pipeline.config["frames"]), 0)
 
@@ -110,14 +97,17 @@ def generator_table(
         return call(other, inputs, "ddim", seen, turn)
 
     sample(REFERENCE[0], 1)(0)
-    others = make_variants(variants, lambda: load(generator, device), varied, varied(pipeline, 0)) if variants else {}
+    others = {}
+    if settings.variants:
+        plain = varied(pipeline, 0)
+        others = make_variants(settings.variants, lambda: load(settings.generator, device), varied, plain)
     contenders = {ddim(count): sample("ddim", count) for count in sorted({*STEPS, steps})}
     contenders["decode"] = lambda turn: fast(device, lambda: decode(pipeline.vae, latents).cpu())
-    contenders["donor"] = lambda turn: motion_of(pipeline, read_heart(pipeline, donors[turn % len(donors)]))
+    contenders["donor"] = lambda turn: motion_of(pipeline, read_donor(pipeline, donors[turn % len(donors)]))
     contenders |= {name: other.contender for name, other in others.items() if other.contender is not None}
-    if slow:
+    if settings.reference:
         contenders["reference"] = sample(*REFERENCE)
-    times = interleave(contenders, rounds, what="generator", warmup=0 if slow else 1)
+    times = interleave(contenders, settings.rounds, what="generator", warmup=0 if settings.reference else 1)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     sampler = f"{REFERENCE[0].upper()} with {REFERENCE[1]} steps"
     rows = [
@@ -126,40 +116,41 @@ def generator_table(
         *variant_rows(others, times, times[ddim(seen)], seen),
         *work_rows(times[ddim(steps)] / batch, flops(contenders[ddim(steps)]) / batch, device),
     ]
-    how = HOW.format(name=generator, where=where, batch=batch, sampler=sampler, seconds=clip_seconds(pipeline))
+    how = HOW.format(name=settings.generator, where=where, batch=batch, sampler=sampler, seconds=clip_seconds(pipeline))
     return Table(name="generator", title="generating clips", how=how, rows=rows)
 
 
 def ddim(count: int) -> str:
-    """Name of a contender."""
+    """Return the name of the contender of so many steps."""
     return f"ddim-{count}"
 
 
 def clip_seconds(pipeline: MCDMPipeline) -> float:
-    """How long a clip lasts, each frame standing for its share of a second."""
+    """Return how long a clip lasts, each frame standing for its share of a second."""
     return int(pipeline.config["frames"]) / float(pipeline.config["rate"])
 
 
-def fast(device: torch.device, work: Callable[[], Any]) -> Any:
-    """Do it as `ClipGenerator` does: in the number format that the device multiplies fast."""
+def fast(device: torch.device, work: Callable[[], T]) -> T:
+    """Return what ``work`` returns, computed as `ClipGenerator` does: in the number format that the device likes."""
     dtype = fast_dtype(device)
     with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
         return work()
 
 
 def call(pipeline: MCDMPipeline, inputs: Inputs, sampler: str, count: int, seed: int) -> Tensor:
-    """The clips of a batch ``(B, F, H, W)`` uint8, on the host."""
+    """Return the clips of a batch ``(B, F, H, W)`` uint8, on the host."""
     noise = [torch.Generator().manual_seed(1000 * seed + place) for place in range(len(inputs.references))]
 
     def work() -> Tensor:
         made = pipeline(inputs.references, inputs.motions, num_inference_steps=count, sampler=sampler, generator=noise)
-        return made[0]
+        clips: Tensor = made[0]
+        return clips
 
     return fast(pipeline.device, work)
 
 
 def sampling_rows(times: Mapping[str, Seconds], batch: int, steps: int, device: torch.device) -> list[Row]:
-    """Seconds a clip by steps, clips a second, and the shares of decoding and of reading a donor."""
+    """Return seconds a clip by steps, clips a second, and the shares of decoding and of reading a donor."""
     chosen = times[ddim(steps)]
     rows = [
         Row(what=f"a clip in {name.removeprefix('ddim-')} DDIM steps", found=Spread.of(seconds / batch), unit="s")
@@ -172,35 +163,33 @@ def sampling_rows(times: Mapping[str, Seconds], batch: int, steps: int, device: 
     )
     share = Spread.of(100 * times["decode"] / chosen)
     rows.append(Row(what=f"decoding's share of these {steps} steps", found=share, unit="%"))
-    texts = [seconds_text(float(np.median(part))) for part in (times["donor"], chosen / batch)]
     return [
         *rows,
         Row(
             what="reading a donor (video, ED frame, motion codes), once a fill, over generating a clip",
             found=ratio(times["donor"], chosen / batch),
-            detail=f"{texts[0]} against {texts[1]}",
+            detail=against(times["donor"], chosen / batch),
         ),
     ]
 
 
 def reference_row(times: Mapping[str, Seconds], steps: int, device: torch.device) -> Row:
-    """This sampler against the reference's."""
+    """Return how many times faster this sampler is than the reference's."""
     what = f"{steps} DDIM steps, times faster than the reference's {REFERENCE[1]} {REFERENCE[0].upper()} steps"
     target = TIMES.get(device.type, TIMES["cpu"])
     if "reference" not in times:
         return missing(what, "takes minutes; reference=true measures it, unless quick=true", target=target)
     chosen = times[ddim(steps)]
-    texts = [seconds_text(float(np.median(part))) for part in (times["reference"], chosen)]
     found = ratio(times["reference"], chosen)
-    return Row(what=what, found=found, target=target, detail=f"{texts[0]} against {texts[1]} a batch")
+    return Row(what=what, found=found, target=target, detail=f"{against(times['reference'], chosen)} a batch")
 
 
 def work_rows(seconds: Seconds, work: float, device: torch.device) -> list[Row]:
-    """Floating-point operations a clip, and how much of the device's measured matrix peak they reach."""
+    """Return floating-point operations a clip, and how much of the device's measured matrix peak they reach."""
     peak, dtype = matrix_peak(device)
     target = PEAK_SHARE if device.type == "cuda" else None
     return [
-        Row(what="floating-point operations a clip", found=Spread(*(3 * [work / 1e9])), unit="GFLOP"),
+        Row(what="floating-point operations a clip", found=Spread.exact(work / 1e9), unit="GFLOP"),
         Row(
             what="share of the measured matrix peak",
             found=Spread.of(100 * work / seconds / peak),
@@ -212,14 +201,14 @@ def work_rows(seconds: Seconds, work: float, device: torch.device) -> list[Row]:
 
 
 def flops(contender: Contender) -> float:
-    """Operations of one call: multiplications and additions of matrix products and convolutions."""
+    """Return the operations of one call: multiplications and additions of matrix products and convolutions."""
     with FlopCounterMode(display=False) as counter:
         contender(0)
     return float(counter.get_total_flops())
 
 
 def matrix_peak(device: torch.device, repeats: int = 8) -> tuple[float, str]:
-    """Operations a second of the fastest of some large matrix products, in the device's fast number format."""
+    """Return operations a second of the fastest of some large matrix products, and the device's fast number format."""
     size = 8192 if device.type == "cuda" else 1536
     dtype = fast_dtype(device)
     one, other = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
@@ -15,11 +16,12 @@ from tqdm import tqdm
 
 from echo_augment.augmentor import LiveClips, SyntheticAugment
 from echo_augment.cache import EchoAugmentError, EchoClip
+from echo_augment.training_recipes.common.text import duration
 from echo_augment.training_recipes.ef.models import make_model
 from echo_augment.training_recipes.training.batches import DecodedEcho
 
 from .material import FPS, MEAN, PAD, STD, Material
-from .rows import Row, Table, missing, number, seconds_text
+from .rows import Row, Table, against, missing, number
 from .timing import Spread
 
 WAIT = 1.0  # percent
@@ -27,7 +29,7 @@ PATIENCE = 600.0  # seconds for the process to load and make its first clip
 BLOCK = 4  # steps between stopping the generator process and letting it go on
 WAITED = "loader wait attributable to the source, of a step"
 HOW = (
-    "An EF training on {where} ({model}, batches of {batch}, hearts decoded in memory, no workers that could hide a "
+    "An EF training on {where} ({model}, batches of {batch}, videos decoded in memory, no workers that could hide a "
     "wait) with SyntheticAugment(base, LiveClips(..), p=0.5), while the generator process makes clips. Wait: seconds "
     "inside the source's take(), which hands out a clip or falls back, summed over a step's items, over the seconds of "
     f"the step. Slowdown: blocks of {BLOCK} steps with the generator process stopped (SIGSTOP) and going on in turns."
@@ -39,21 +41,21 @@ class Timed:
     """A source whose `take` is timed.
 
     Attributes:
-        source: to be timed.
-        seconds: spent inside ``source.take`` since it was set to 0.
+        source: the one that is timed.
+        seconds: time spent inside ``source.take`` since it was set to 0.
     """
 
     source: LiveClips
     seconds: float = 0.0
 
     @property
-    def ef(self) -> Any:
-        """As the source's."""
+    def ef(self) -> npt.NDArray[np.float64]:
+        """Return the source's EF in percent."""
         return self.source.ef
 
     @property
     def donors(self) -> frozenset[str]:
-        """As the source's."""
+        """Return the source's donors."""
         return self.source.donors
 
     def __len__(self) -> int:
@@ -63,7 +65,7 @@ class Timed:
         return self.source[index]
 
     def take(self, index: int, key: tuple[int, int, int]) -> tuple[EchoClip | None, str]:
-        """As the source's."""
+        """Return what the source's does, and count the seconds."""
         began = time.perf_counter()
         found = self.source.take(index, key)
         self.seconds += time.perf_counter() - began
@@ -78,8 +80,8 @@ class Steps:
         beside: seconds of each step beside the running generator.
         alone: seconds of each step while it stood still.
         waits: percent of each step beside it that the source took.
-        running: seconds that it ran in all.
-        made: clips it made meanwhile.
+        running: seconds for which it ran in all.
+        made: clips that it made meanwhile.
     """
 
     beside: list[float] = field(default_factory=list)
@@ -90,10 +92,10 @@ class Steps:
 
 
 class Training:
-    """One step after the other of an EF training; the batch is drawn inside the step.
+    """An EF training that goes one step at a time; the batch is drawn inside the step.
 
     Args:
-        data: items ``(clip, EF)``.
+        data: a dataset of ``(clip, EF)``.
         model: name of an EF model.
         device: to train on.
         batch: items a step.
@@ -107,7 +109,7 @@ class Training:
         self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-6, 0.9)
 
     def step(self) -> float:
-        """Seconds of one step, batch included."""
+        """Do one step and return its seconds, drawing the batch included."""
         began = time.perf_counter()
         clips, ef = next(self.batches)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -120,14 +122,14 @@ class Training:
         return time.perf_counter() - began
 
 
-def live_table(material: Material, source: LiveClips, *, blocks: int, device: torch.device) -> Table:
+def live_table(material: Material, source: LiveClips, blocks: int, device: torch.device) -> Table:
     """Train beside a generator process, and beside the same process standing still.
 
     Args:
-        material: the hearts.
-        source: with a generator process on ``device``; closed at the end.
+        material: the videos in all forms.
+        source: has its generator process on ``device``; closed at the end.
         blocks: pairs of blocks.
-        device: of the training.
+        device: to train on.
     """
     gpu = device.type == "cuda"
     model, batch, length, period = ("r2plus1d_18", 20, 32, 2) if gpu else ("tiny", 16, 16, 4)
@@ -135,8 +137,17 @@ def live_table(material: Material, source: LiveClips, *, blocks: int, device: to
     how = HOW.format(where=where, model=model, batch=batch)
     with source:
         timed = Timed(source)
-        form = {"length": length, "period": period, "pad": PAD, "mean": MEAN, "std": STD}
-        base = DecodedEcho(material.root, "train", "EF", memory_mb=4000, **form)
+        base = DecodedEcho(
+            material.root,
+            "train",
+            "EF",
+            memory_mb=4000,
+            length=length,
+            period=period,
+            pad=PAD,
+            mean=MEAN,
+            std=STD,
+        )
         for place in range(len(base)):
             base[place]  # decodes it
         data = SyntheticAugment(base, timed, p=0.5, fps=FPS)
@@ -151,7 +162,7 @@ def live_table(material: Material, source: LiveClips, *, blocks: int, device: to
 
 
 def watch(training: Training, timed: Timed, blocks: int) -> Steps:
-    """Blocks of steps beside the generator process, running and standing still in turns.
+    """Train in blocks of steps beside the generator process, running and standing still in turns.
 
     Raises:
         EchoAugmentError: the process has ended.
@@ -188,11 +199,10 @@ def stand_still(pid: int) -> None:
 
 
 def rows_of(seen: Steps, counts: dict[str, int]) -> list[Row]:
-    """The figures of the table."""
+    """Return the figures of the table."""
     alone, beside = (np.array(part).reshape(-1, BLOCK).mean(1) for part in (seen.alone, seen.beside))
     clips = {name: counts[name] for name in ("real", "fresh", "fallback")}
     served = ", ".join(f"{count} {name}" for name, count in clips.items())
-    texts = [seconds_text(float(np.median(part))) for part in (beside, alone)]
     return [
         Row(
             what=WAITED,
@@ -205,12 +215,12 @@ def rows_of(seen: Steps, counts: dict[str, int]) -> list[Row]:
         Row(
             what="a training step beside the running generator, against the generator standing still",
             found=Spread.of(beside / alone),
-            detail=f"{texts[0]} against {texts[1]} a step",
+            detail=f"{against(beside, alone)} a step",
         ),
         Row(
             what="fresh clips beside the running training",
-            found=Spread(*(3 * [seen.made / seen.running])),
+            found=Spread.exact(seen.made / seen.running),
             unit="clips/s",
-            detail=f"{seen.made} clips in {seconds_text(seen.running)}",
+            detail=f"{seen.made} clips in {duration(seen.running)}",
         ),
     ]

@@ -13,7 +13,8 @@ from echo_augment.augmentor.data import EchoNetDynamic
 from .material import FPS, PAD, SAMPLE, Material
 from .peer import peer_dataset
 from .rows import Row, Table, number, seconds_text
-from .timing import Seconds, Spread, interleave, ratio
+from .settings import LoaderSettings
+from .timing import Contender, Seconds, Spread, interleave, ratio
 
 OVERHEAD, THROUGHPUT = 2.0, 1.5
 BATCH = 8
@@ -27,11 +28,11 @@ HOW = (
 
 
 class InMemory(Dataset[Any]):
-    """Samples of a data set that are kept; everything else is the data set's own.
+    """Samples of a dataset that are kept in memory; everything else is the dataset's own.
 
     Args:
-        base: the data set.
-        count: samples to keep; only they are its items.
+        base: the dataset.
+        count: samples to keep; only these are its items.
     """
 
     def __init__(self, base: Any, count: int) -> None:
@@ -49,21 +50,19 @@ class InMemory(Dataset[Any]):
         return getattr(self.inner, name)
 
 
-def loader_table(material: Material, *, rounds: int, epochs: int, samples: int, workers: int) -> Table:
+def loader_table(material: Material, settings: LoaderSettings, workers: int) -> Table:
     """Measure overhead and throughput.
 
     Args:
-        material: the hearts in all forms.
-        rounds: repetitions of single items.
-        epochs: repetitions of whole epochs.
-        samples: items in an epoch.
+        material: the videos in all forms.
+        settings: of the table.
         workers: of the DataLoaders.
     """
-    arguments = {**SAMPLE, "pad": PAD}
+    samples, epochs = settings.samples, settings.epochs
     source = CachedClips(material.cache)
-    base = EchoNetDynamic(material.root, "train", "EF", **arguments)
-    rows = overhead_rows(base, source, rounds)
-    peer = peer_dataset(material.root, **arguments)
+    base = EchoNetDynamic(material.root, "train", "EF", pad=PAD, **SAMPLE)
+    rows = overhead_rows(base, source, settings.rounds)
+    peer = peer_dataset(material.root, pad=PAD, **SAMPLE)
     for data, name, target in ((base, "EchoNetDynamic", THROUGHPUT), (peer, "echonet's way", THROUGHPUT)):
         loaders = {
             "base": loader(data, samples, workers),
@@ -76,7 +75,7 @@ def loader_table(material: Material, *, rounds: int, epochs: int, samples: int, 
 
 
 def overhead_rows(base: Any, source: CachedClips, rounds: int) -> list[Row]:
-    """What the wrapper adds to an item, measured apart and directly."""
+    """Return what the wrapper adds to an item, measured apart and directly."""
     count = min(len(base), 8)
     kept = InMemory(base, count)
     around, directly = (SyntheticAugment(data, source, p=0, fps=FPS) for data in (kept, base))
@@ -111,7 +110,7 @@ def overhead_rows(base: Any, source: CachedClips, rounds: int) -> list[Row]:
 
 
 def loader(data: Any, samples: int, workers: int) -> DataLoader[Any]:
-    """A shuffling loader; with replacement, because an epoch has more items than there are hearts."""
+    """Return a shuffling loader; with replacement, because an epoch has more items than there are videos."""
     order = RandomSampler(data, replacement=True, num_samples=samples, generator=torch.Generator().manual_seed(0))
     # Four batches ahead: batches with few real items and batches with many even out.
     ahead = 4 if workers else None
@@ -120,8 +119,8 @@ def loader(data: Any, samples: int, workers: int) -> DataLoader[Any]:
     )
 
 
-def epoch_of(batches: DataLoader[Any]) -> Any:
-    """A contender that goes through a whole epoch."""
+def epoch_of(batches: DataLoader[Any]) -> Contender:
+    """Return a contender that goes through a whole epoch."""
 
     def go(turn: int) -> int:
         return sum(len(clips) for clips, _ in batches)
@@ -130,7 +129,7 @@ def epoch_of(batches: DataLoader[Any]) -> Any:
 
 
 def passing_row(kept: Dataset[Any], samples: int, workers: int, epochs: int) -> Row:
-    """Items a second where an item costs nothing: what the DataLoader's own passing of batches allows."""
+    """Return items a second where an item costs nothing: what the DataLoader's own passing of batches allows."""
     times = interleave({"kept": epoch_of(loader(kept, samples, workers))}, epochs, what="loader, passing alone")
     return Row(
         what="items in memory through the same DataLoader", found=Spread.of(samples / times["kept"]), unit="items/s"
@@ -138,7 +137,7 @@ def passing_row(kept: Dataset[Any], samples: int, workers: int, epochs: int) -> 
 
 
 def throughput_row(times: Mapping[str, Seconds], samples: int, name: str, target: float) -> Row:
-    """Items a second at p=0.5 over those of the base."""
+    """Return items a second at p=0.5 over those of the base."""
     rates = [f"{number(samples / float(np.median(times[kind])))} items/s" for kind in ("mixed", "base")]
     return Row(
         what=f"throughput at p=0.5 over the base alone from AVI, read by {name}",

@@ -1,11 +1,11 @@
-"""What the tables measure on: the same hearts as whole videos, as short ones, in a cache and as a plain array."""
+"""What the tables measure on: the same videos whole, cut short, in a cache and as a plain array."""
 
 import csv
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,30 +15,38 @@ from echo_augment.augmentor.data.packing import pack
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError, EchoClip, StoreWriter
 
-CLIP, WHOLE, FPS = (
-    64,
-    200,
-    50.0,
-)  # frames of a clip, of a phantom's whole video (echonet's have about as many), their rate
+CLIP, WHOLE = 64, 200  # frames of a clip and of a phantom's whole video (echonet's have about as many)
+FPS = 50.0
 LENGTH, PERIOD, PAD = 32, 2, 12  # echonet's EF recipe
 Frames = npt.NDArray[np.uint8]
 MEAN, STD = 32.7, 49.9  # grey levels; about those of EchoNet-Dynamic
-SAMPLE: dict[str, Any] = {"length": LENGTH, "period": PERIOD, "mean": MEAN, "std": STD}
+
+
+class SampleForm(TypedDict):
+    """Keyword arguments by which every reader here makes its samples."""
+
+    length: int
+    period: int
+    mean: float
+    std: float
+
+
+SAMPLE = SampleForm(length=LENGTH, period=PERIOD, mean=MEAN, std=STD)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Hearts in every form that is read.
+    """Videos in every form that is read.
 
     Attributes:
-        root: folder in EchoNet-Dynamic's layout with these hearts alone, all of TRAIN.
+        root: folder in EchoNet-Dynamic's layout with these videos alone, all of TRAIN.
         packed: the same as a store of real clips.
         names: of the videos, without suffix.
-        frames: of these videos, each.
-        short: folder of their first 64 frames as AVI.
-        cache: folder of a cache of these 64 frames, ids as the names.
+        frames: number of frames of each video.
+        short: folder with their first 64 frames as AVI.
+        cache: folder of a cache of these 64 frames; ids are the names.
         stack: ``(N, 64, H, W)`` uint8 ``.npy`` of the same.
-        phantoms: whether the hearts are phantoms.
+        phantoms: whether they are phantoms.
         work: folder for whatever else a table writes; removed afterwards.
     """
 
@@ -54,33 +62,33 @@ class Material:
 
     @property
     def words(self) -> str:
-        """What was measured on, in words."""
+        """Return what was measured on, in words."""
         kind = "phantoms" if self.phantoms else "videos of the given data set"
         return f"{len(self.names)} {kind} of {np.median(self.frames):.0f} frames"
 
 
-def prepare(data_root: str | Path | None, out: Path, work: Path, *, hearts: int, seed: int) -> Material:
-    """Read, or render, the hearts and write their other forms into ``work``.
+def prepare(data_root: str | Path | None, out: Path, work: Path, *, videos: int, seed: int) -> Material:
+    """Read, or render, the videos and write their other forms into ``work``.
 
     Args:
-        data_root: a data set; None writes phantoms to ``out / "phantoms"``, or uses those that are there.
-        out: of the job.
+        data_root: folder of a dataset; None writes phantoms to ``out / "phantoms"``, or uses those that are there.
+        out: folder of the job's results.
         work: an empty folder.
-        hearts: how many at most.
+        videos: how many at most.
         seed: of the phantoms.
 
     Raises:
-        EchoAugmentError: no TRAIN video of the data set has 64 frames, or one cannot be read or packed.
+        EchoAugmentError: no TRAIN video of the dataset has 64 frames, or one cannot be read or packed.
     """
     phantoms = data_root is None
     root = Path(out / "phantoms" if data_root is None else data_root)
     if phantoms:
-        write_phantoms(root, hearts, seed=seed, num_frames=WHOLE, fps=FPS, splits=(1.0, 0.0, 0.0))
+        write_phantoms(root, videos, seed=seed, num_frames=WHOLE, fps=FPS, splits=(1.0, 0.0, 0.0))
     data = EchoNetDynamic(root, "train", "EF", **SAMPLE)
     rows, frames, clips = list[VideoInfo](), list[int](), list[Frames]()
     shape: tuple[int, ...] | None = None
     for row in data.rows:
-        if len(rows) == hearts:
+        if len(rows) == videos:
             break
         video, _ = read_video(row.path)
         if len(video) < CLIP or video.shape[1:] != (shape or video.shape[1:]):
@@ -109,7 +117,7 @@ def prepare(data_root: str | Path | None, out: Path, work: Path, *, hearts: int,
 
 
 def _whole(header: list[str], rows: list[VideoInfo], tracings: Path, folder: Path) -> Path:
-    """A data set of these videos alone."""
+    """Write a dataset of these videos alone."""
     (folder / "Videos").mkdir(parents=True)
     for row in rows:
         shutil.copyfile(row.path, folder / "Videos" / row.path.name)

@@ -1,6 +1,6 @@
 """How the ``echonet`` package makes a sample: the reader that the others are measured against.
 
-Where ``echonet`` can be imported, its own `Echo` is used. Elsewhere `EchoAsPublished` goes through the same steps,
+If ``echonet`` can be imported, its own `Echo` is used. Otherwise `EchoAsPublished` goes through the same steps,
 written from their description (Ouyang et al., Nature 2020; github.com/echonet/dynamic): OpenCV decodes the whole video,
 each frame goes from BGR to RGB, the whole video becomes float32 and is normalised, and then the frames are picked.
 """
@@ -24,7 +24,7 @@ PEER = "the echonet package itself" if OWN_CODE else "the same steps, written an
 
 
 def decode_as_published(path: str | Path) -> npt.NDArray[np.uint8]:
-    """All frames of a video as ``echonet`` loads them, ``(3, T, H, W)`` uint8, red first.
+    """Return all frames of a video as ``echonet`` loads them, ``(3, T, H, W)`` uint8, red first.
 
     Raises:
         EchoAugmentError: OpenCV cannot open it, or a frame that the header promises is not there.
@@ -45,13 +45,13 @@ def decode_as_published(path: str | Path) -> npt.NDArray[np.uint8]:
 
 
 class EchoAsPublished(EchoNetDynamic):
-    """`EchoNetDynamic` that reads as ``echonet`` does; arguments, choices and samples are the same, only slower.
+    """`EchoNetDynamic` that reads as ``echonet`` does: arguments and samples are the same, but it is slower.
 
-    For one clip a sample, without noise.
+    It gives one clip a sample, without noise.
     """
 
     def __getitem__(self, index: int) -> tuple[Video, Any]:
-        """The sample ``(3, length, H, W)`` float32 and its target."""
+        """Return the sample ``(3, length, H, W)`` float32 and its target."""
         row = self.rows[index]
         video = decode_as_published(row.path).astype(np.float32)
         video -= scale(self.mean)
@@ -71,12 +71,12 @@ class EchoAsPublished(EchoNetDynamic):
 
 
 def scale(value: Scale) -> Any:
-    """A number, or three to be applied to ``(3, T, H, W)``."""
+    """Return a number, or three in a shape that can be applied to ``(3, T, H, W)``."""
     return value if isinstance(value, float | int) else np.asarray(value).reshape(3, 1, 1, 1)
 
 
 def peer_dataset(root: str | Path, split: str = "train", **settings: Any) -> Any:
-    """The data set of a folder as ``echonet`` reads it, target EF."""
+    """Return the dataset of a folder as ``echonet`` reads it; its target is EF."""
     if OWN_CODE:
         import echonet
 

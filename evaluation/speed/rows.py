@@ -1,11 +1,15 @@
-"""The speed tables: a figure, its spread and its target in a row; for the terminal, and as Markdown."""
+"""Rows and tables of figures with their spread and target; for the terminal, and as Markdown."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
-from .timing import Spread
+import numpy as np
+
+from echo_augment.training_recipes.common.settings import Value
+from echo_augment.training_recipes.common.text import markdown_table
+
+from .timing import Seconds, Spread
 
 PASS, SHORT, PLAIN, MISSING = "pass", "falls short", "", "not measured"
 
@@ -16,9 +20,9 @@ class Row:
 
     Attributes:
         what: what was measured, in words.
-        found: median and quartiles; None where it was not measured.
-        unit: ``x`` (times), ``%``, ``s``, ``clips/s``, ..
-        target: to be met by the median; None where there is none.
+        found: median and quartiles; None if it was not measured.
+        unit: for instance ``x`` (times), ``%``, ``s`` or ``clips/s``.
+        target: to be met by the median; None for no target.
         at_least: whether the target is a lower bound; an upper one otherwise.
         detail: the medians behind a ratio, or why there is no figure.
     """
@@ -32,7 +36,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """``pass``, ``falls short``, ``not measured``, or nothing where there is no target."""
+        """``pass``, ``falls short``, ``not measured``, or nothing for a row without a target."""
         if self.found is None:
             return MISSING
         if self.target is None:
@@ -41,7 +45,7 @@ class Row:
         return PASS if met else SHORT
 
     def cells(self) -> tuple[str, str, str, str, str, str]:
-        """What, figure, quartiles, target, verdict, detail."""
+        """Return what, figure, quartiles, target, verdict and detail as text."""
         figure = quartiles = "-"
         if self.found is not None:
             figure = with_unit(self.found.median, self.unit)
@@ -50,8 +54,8 @@ class Row:
         target = "" if self.target is None else f"{bound} {with_unit(self.target, self.unit)}"
         return self.what, figure, quartiles, target, self.verdict, self.detail
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+    def to_json(self) -> dict[str, Value]:
+        """Return the row under its published keys."""
         found = self.found
         return {
             "what": self.what,
@@ -81,30 +85,73 @@ class Table:
     how: str
     rows: Sequence[Row]
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {"title": self.title, "how": self.how, "rows": [row.as_dict() for row in self.rows]}
+    def to_json(self) -> dict[str, Value]:
+        """Return the table under its published keys; its name is the key of the whole."""
+        return {"title": self.title, "how": self.how, "rows": [row.to_json() for row in self.rows]}
 
 
-def missing(what: str, why: str, **target: Any) -> Row:
-    """The row of a figure that cannot be measured here."""
-    return Row(what=what, found=None, detail=why, **target)
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What of the machine and its software decides the figures; nothing that names it.
+
+    Attributes:
+        cores: that this process may use.
+        processor: architecture and vector instructions.
+        load: processes that were busy before the run; None if the system does not tell.
+        devices: GPUs.
+        torch_threads: CPU threads of PyTorch.
+        torch: version.
+        python: version.
+    """
+
+    cores: int
+    processor: str
+    load: float | None
+    devices: list[str]
+    torch_threads: int
+    torch: str
+    python: str
+
+    def to_json(self) -> dict[str, Value]:
+        """Return the fields."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return what matters in one line."""
+        load = "" if self.load is None else f", {self.load:.1f} busy before the run"
+        devices = ", ".join(self.devices) or "no GPU"
+        threads = f"torch {self.torch} on {self.torch_threads} threads"
+        return f"{self.cores} cores ({self.processor}){load}; {devices}; {threads}; Python {self.python}"
+
+
+def missing(what: str, why: str, *, unit: str = "x", target: float | None = None, at_least: bool = True) -> Row:
+    """Return the row of a figure that cannot be measured here; ``why`` is its detail, the rest as for `Row`."""
+    return Row(what=what, found=None, unit=unit, target=target, at_least=at_least, detail=why)
+
+
+def against(one: Seconds, other: Seconds) -> str:
+    """Return two contenders' median times as text.
+
+    >>> against(np.array([2.0]), np.array([0.001]))
+    '2.00 s against 1.00 ms'
+    """
+    return f"{seconds_text(float(np.median(one)))} against {seconds_text(float(np.median(other)))}"
 
 
 def number(value: float) -> str:
-    """Three significant digits, never in powers of ten."""
+    """Return three significant digits, never in powers of ten."""
     if abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.4f}"
 
 
 def with_unit(value: float, unit: str) -> str:
-    """A figure with its unit."""
+    """Return a figure with its unit."""
     return f"{number(value)}{unit}" if unit == "x" else f"{number(value)} {unit}"
 
 
 def seconds_text(value: float) -> str:
-    """A duration as a person says it."""
+    """Return a measured time in seconds or milliseconds."""
     return f"{number(value * 1e3)} ms" if value < 1 else f"{number(value)} s"
 
 
@@ -113,7 +160,7 @@ WIDTH = 110
 
 
 def terminal(table: Table) -> str:
-    """A table with aligned columns; what is behind a figure stands on the line below it."""
+    """Return a table with aligned columns; what is behind a figure stands on the line below it."""
     cells = [HEADER[:5], *(row.cells()[:5] for row in table.rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
     lines = [f"{table.name}: {table.title}", *textwrap.wrap(table.how, WIDTH)]
@@ -126,29 +173,23 @@ def terminal(table: Table) -> str:
     return "\n".join(lines)
 
 
-def markdown(tables: Sequence[Table], facts: Mapping[str, Any], data: str) -> str:
-    """All tables as Markdown, with the machine and the hearts they were measured on."""
-    parts = ["# Speed", f"{machine_line(facts)}. Measured on {data}."]
+def markdown(tables: Sequence[Table], machine: Machine, data: str) -> str:
+    """Return all tables as Markdown.
+
+    Args:
+        tables: to show.
+        machine: that they were measured on.
+        data: what they were measured on, in words.
+    """
+    parts = ["# Speed", f"{machine}. Measured on {data}."]
     for table in tables:
-        lines = [_line(HEADER), "|---|---|---|---|---|---|", *(_line(row.cells()) for row in table.rows)]
-        parts += [f"## {table.title[:1].upper()}{table.title[1:]}", table.how, "\n".join(lines)]
+        lines = markdown_table(HEADER, [row.cells() for row in table.rows])
+        parts += [f"## {table.title[:1].upper()}{table.title[1:]}", table.how, lines]
     return "\n\n".join(parts) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def machine_line(facts: Mapping[str, Any]) -> str:
-    """What of the machine matters, in one line."""
-    load = "" if facts["load"] is None else f", {facts['load']:.1f} busy before the run"
-    devices = ", ".join(facts["devices"]) or "no GPU"
-    threads = f"torch {facts['torch']} on {facts['torch_threads']} threads"
-    return f"{facts['cores']} cores ({facts['processor']}){load}; {devices}; {threads}; Python {facts['python']}"
-
-
 def summary(rows: Sequence[Row]) -> str:
-    """How many targets are met."""
+    """Return how many targets are met, as text."""
     count = {verdict: sum(row.verdict == verdict for row in rows) for verdict in (PASS, SHORT, MISSING)}
     left = f", {count[MISSING]} figures not measured" if count[MISSING] else ""
     return f"{count[PASS]} of {count[PASS] + count[SHORT]} targets met{left}"

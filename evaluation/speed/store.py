@@ -13,7 +13,8 @@ from echo_augment.cache import EchoAugmentError
 
 from .material import CLIP, FPS, LENGTH, MEAN, PERIOD, SAMPLE, STD, Material
 from .peer import PEER, decode_as_published, peer_dataset
-from .rows import Row, Table, seconds_text
+from .rows import Row, Table, against
+from .settings import StoreSettings
 from .timing import Contender, Seconds, interleave, ratio
 
 Video = npt.NDArray[np.float32]
@@ -28,12 +29,12 @@ HOW = (
 )
 
 
-def store_table(material: Material, *, rounds: int) -> Table:
+def store_table(material: Material, settings: StoreSettings) -> Table:
     """Time all ways to the same sample.
 
     Args:
-        material: the hearts in all forms.
-        rounds: repetitions.
+        material: the videos in all forms.
+        settings: of the table.
     """
     names, cached, form = material.names, CachedClips(material.cache), VideoFormat(fps=FPS, **SAMPLE)
     places = [cached.store.ids.find(name) for name in names]
@@ -54,33 +55,32 @@ def store_table(material: Material, *, rounds: int) -> Table:
         "ours": items(EchoNetDynamic(material.root, "train", "EF", **SAMPLE), names),
         "packed": items(EchoNetDynamic(material.root, "train", "EF", store=material.packed, **SAMPLE), names),
     }
-    times = interleave(contenders, rounds, what="store", warmup=2, most=32)
+    times = interleave(contenders, settings.rounds, what="store", warmup=2, most=32)
     frames = f"{np.median(material.frames):.0f}"
     return Table(name="store", title="reading one training sample", how=HOW, rows=rows_of(times, frames))
 
 
 def rows_of(times: Mapping[str, Seconds], frames: str) -> list[Row]:
-    """The ratios of the table from the seconds of every contender."""
-    texts = {name: seconds_text(float(np.median(seconds))) for name, seconds in times.items()}
+    """Return the ratios of the table from the seconds of every contender."""
 
-    def against(slow: str, fast: str, what: str, target: float | None = None, *, at_least: bool = True) -> Row:
-        detail = f"{texts[slow]} against {texts[fast]}"
-        return Row(what=what, found=ratio(times[slow], times[fast]), target=target, at_least=at_least, detail=detail)
+    def row(slow: str, fast: str, what: str, target: float | None = None, *, at_least: bool = True) -> Row:
+        one, other = times[slow], times[fast]
+        return Row(what=what, found=ratio(one, other), target=target, at_least=at_least, detail=against(one, other))
 
     packed = f"packed real clip, times faster than the whole AVI of {frames} frames"
     return [
-        against("whole", "cached", f"cached sample, times faster than the whole AVI of {frames} frames", AVI_TIMES),
-        against("short", "cached", f"cached sample, times faster than an AVI of the same {CLIP} frames", AVI_TIMES),
-        against("cached", "floor", "cached sample, times the floor", FLOOR_TIMES, at_least=False),
-        against("read", "floor", f"reading a whole cached clip of {CLIP} frames, times the floor"),
-        against("ours", "cached", "cached sample, times faster than EchoNetDynamic on the whole AVI"),
-        against("whole", "ours", "EchoNetDynamic on the whole AVI, times faster than the peer"),
-        against("whole", "packed", packed, PACKED_TIMES),
+        row("whole", "cached", f"cached sample, times faster than the whole AVI of {frames} frames", AVI_TIMES),
+        row("short", "cached", f"cached sample, times faster than an AVI of the same {CLIP} frames", AVI_TIMES),
+        row("cached", "floor", "cached sample, times the floor", FLOOR_TIMES, at_least=False),
+        row("read", "floor", f"reading a whole cached clip of {CLIP} frames, times the floor"),
+        row("ours", "cached", "cached sample, times faster than EchoNetDynamic on the whole AVI"),
+        row("whole", "ours", "EchoNetDynamic on the whole AVI, times faster than the peer"),
+        row("whole", "packed", packed, PACKED_TIMES),
     ]
 
 
 def normalised(clip: npt.NDArray[np.uint8], start: int) -> Video:
-    """The floor: a sample of ``(T, H, W)`` frames in plain NumPy, with the operations that ``echonet`` uses."""
+    """Return the floor: a sample of ``(T, H, W)`` frames in plain NumPy, with the operations that ``echonet`` uses."""
     frames = clip[start : start + SPAN : PERIOD]
     video = np.empty((3, *frames.shape), np.float32)
     video[:] = frames
@@ -90,18 +90,18 @@ def normalised(clip: npt.NDArray[np.uint8], start: int) -> Video:
 
 
 def items(data: Any, names: Sequence[str]) -> Callable[[int], Any]:
-    """A contender that reads the videos ``names`` of a data set in turn."""
+    """Return a contender that reads the videos ``names`` of a dataset in turn."""
     stems = {str(name).rsplit(".", 1)[0]: place for place, name in enumerate(data.fnames)}
     places = [stems[name] for name in names if name in stems]
     if not places:
-        raise EchoAugmentError("the echonet package finds none of the hearts", "Are there tracings of them?")
+        raise EchoAugmentError("the echonet package finds none of the videos", "Are there tracings of them?")
     return lambda turn: data[places[turn % len(places)]]
 
 
 def check_same(
     name: str, form: VideoFormat, cached: CachedClips, stack: npt.NDArray[np.uint8], material: Material
 ) -> None:
-    """See that cache, array and video give the same sample, so that their times compare.
+    """Check that cache, array and video give the same sample, so that their times compare.
 
     Raises:
         EchoAugmentError: they differ by more than the colour planes of EchoNet's files do.

@@ -18,7 +18,7 @@ class Spread:
     """The median of some repetitions, and the quartiles around it.
 
     Attributes:
-        median: of the repetitions.
+        median: median of the repetitions.
         low: first quartile.
         high: third quartile.
     """
@@ -29,15 +29,20 @@ class Spread:
 
     @classmethod
     def of(cls, values: npt.ArrayLike) -> "Spread":
-        """The spread of a list of numbers, at least one."""
+        """Return the spread of some numbers, at least one."""
         low, median, high = np.quantile(np.asarray(values, np.float64), [0.25, 0.5, 0.75])
         return cls(float(median), float(low), float(high))
+
+    @classmethod
+    def exact(cls, value: float) -> "Spread":
+        """Return the spread of a number that was counted, not measured again and again."""
+        return cls(value, value, value)
 
 
 def interleave(
     contenders: Mapping[str, Contender], rounds: int, *, what: str, warmup: int = 1, most: int = 1
 ) -> dict[str, Seconds]:
-    """Time every contender once a round: A B C, B C A, C A B, ..
+    """Time every contender once a round, in rotating order: A B C, then B C A, then C A B.
 
     One after another, never A's repetitions before B's: whatever else the machine does in the meantime then falls on
     all of them. The order rotates, so that none always finds the processor's caches as the same other left them. With
@@ -47,10 +52,10 @@ def interleave(
 
     Args:
         contenders: by name; each is called with a number that counts its calls, the same ones for all.
-        rounds: timed ones, at least 1.
+        rounds: timed rounds, at least 1.
         what: label of the progress bar.
         warmup: rounds before them that are not timed, at least 1 with ``most``.
-        most: times in a row at most.
+        most: calls in a row at most.
 
     Returns:
         Seconds of one call by contender, ``(rounds,)``.
@@ -84,5 +89,5 @@ def interleave(
 
 
 def ratio(slower: Seconds, faster: Seconds) -> Spread:
-    """How many times as long the one took as the other, round by round: median and quartiles."""
+    """Return how many times as long the one took as the other, round by round: median and quartiles."""
     return Spread.of(slower / faster)

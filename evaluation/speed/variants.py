@@ -4,15 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from omegaconf import ListConfig
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
-from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common.text import duration
 
-from .rows import Row, missing, seconds_text
+from .rows import Row, against, missing
 from .timing import Contender, Seconds, ratio
 
 Sample = Callable[[MCDMPipeline, int], Tensor]
@@ -40,7 +38,7 @@ def graphed(pipeline: MCDMPipeline) -> None:
     compiled(pipeline, "reduce-overhead")
 
 
-VARIANTS: Mapping[str, tuple[str, Callable[[MCDMPipeline], None]]] = {
+CHANGES: Mapping[str, tuple[str, Callable[[MCDMPipeline], None]]] = {
     "channels_last": ("with the channels last in memory", channels_last),
     "compile": ("with torch.compile", compiled),
     "cuda_graphs": ("with torch.compile and CUDA graphs", graphed),
@@ -48,31 +46,10 @@ VARIANTS: Mapping[str, tuple[str, Callable[[MCDMPipeline], None]]] = {
 
 
 def _networks(pipeline: MCDMPipeline) -> Iterable[nn.Module]:
-    """The networks whose ``forward`` a sample calls."""
+    """Yield the networks whose ``forward`` a sample calls."""
     yield from (pipeline.vae.encoder, pipeline.vae.decoder, pipeline.denoiser.unet)
     if pipeline.transport is not None:
         yield from pipeline.transport.children()
-
-
-def choose_variants(
-    wanted: str | Sequence[str] | ListConfig | None, tables: Sequence[str], device: torch.device
-) -> list[str]:
-    """The names of the variants: none, one, or some.
-
-    Raises:
-        EchoAugmentError: there is no such variant, it needs a GPU, or the generator's table is not measured.
-    """
-    names = wanted.split(",") if isinstance(wanted, str) else list(wanted or [])
-    for name in names:
-        if name not in VARIANTS:
-            raise EchoAugmentError(f"there is no variant {name!r}", f"There are: {', '.join(VARIANTS)}")
-        if name == "cuda_graphs" and device.type != "cuda":
-            raise EchoAugmentError("the variant cuda_graphs needs a GPU", "Leave it out of variants=")
-    if names and "generator" not in tables:
-        raise EchoAugmentError(
-            f"variants={names} are rows of the table generator, which is not measured", "Add it to tables="
-        )
-    return names
 
 
 @dataclass(frozen=True)
@@ -81,7 +58,7 @@ class Variant:
 
     Attributes:
         words: what was done to it.
-        contender: makes a batch of clips; None where it cannot.
+        contender: makes a batch of clips; None if it cannot.
         first: seconds of its first call.
         apart: mean difference of its clips from those of the plain generator, in gray levels.
         trouble: why it cannot.
@@ -100,14 +77,14 @@ def make_variants(
     """Change a fresh copy of the generator in each way, and call it until nothing is compiled any more.
 
     Args:
-        names: of ``VARIANTS``.
-        load: gives a copy, on its device.
-        sample: a batch of clips of a copy, ``(B, F, H, W)`` uint8; the noise is a function of the number.
-        plain: that of the unchanged generator, for 0.
+        names: see `settings.VARIANTS`.
+        load: loads a fresh copy onto its device.
+        sample: makes a copy's batch of clips, ``(B, F, H, W)`` uint8; the noise is a function of the number.
+        plain: the unchanged generator's clips, for 0.
     """
     made = {}
     for name in names:
-        words, change = VARIANTS[name]
+        words, change = CHANGES[name]
         pipeline = load()
         began = time.perf_counter()
         try:
@@ -128,16 +105,15 @@ def make_variants(
 def variant_rows(
     variants: Mapping[str, Variant], times: Mapping[str, Seconds], plain: Seconds, steps: int
 ) -> list[Row]:
-    """How many times faster each variant is than the generator as it is."""
+    """Return how many times faster each variant is than the generator as it is."""
     rows = []
     for name, variant in variants.items():
         what = f"{steps} DDIM steps {variant.words}, times faster than without"
         if variant.contender is None:
             rows.append(missing(what, variant.trouble))
             continue
-        texts = [seconds_text(float(np.median(part))) for part in (plain, times[name])]
         detail = (
-            f"{texts[0]} against {texts[1]} a batch; the first call took {seconds_text(variant.first)}; "
+            f"{against(plain, times[name])} a batch; the first call took {duration(variant.first)}; "
             f"clips differ by {variant.apart:.2g} gray levels on average"
         )
         rows.append(Row(what=what, found=ratio(plain, times[name]), detail=detail))
