@@ -32,6 +32,7 @@ def fill(
     shard_clips: int = 512,
     seal_seconds: float = 300.0,
     compression: str = "lz4",
+    round_frames: int = 1,
     gates: Sequence[Gate | ClipGate] = (),
     rank: int = 0,
     world: int = 1,
@@ -51,6 +52,7 @@ def fill(
         shard_clips: highest number of clips in a shard.
         seal_seconds: age at which clips are sealed; a ``kill -9`` loses no more than that.
         compression: ``"lz4"``, ``"zstd"``, ``"gzip"`` or ``"none"``.
+        round_frames: clips go to shards whose length is the next multiple of this, see `StoreWriter`.
         gates: functions that get line and clip and return None, or why the clip is rejected (``"label: teacher reads
             61"``; the part before the colon is counted); or `echo_augment.cache.gates.Gate` objects, which get a whole
             batch. A rejected clip is recorded, never tried again, and replaced from the plan's reserve. An error of a
@@ -95,6 +97,7 @@ def fill(
                 compression=compression,
                 shard_clips=shard_clips,
                 seal_seconds=seal_seconds,
+                round_frames=round_frames,
                 fingerprint=plan.fingerprint,
             )
             try:

@@ -3,6 +3,7 @@
 An arm is a file ``conf/arm/<name>.yaml`` that names one of the functions here (or your own, by ``_target_``).
 """
 
+from .peer_clips import peer
 from .specification import (
     CLIP_KINDS,
     TEACHER,
@@ -29,6 +30,7 @@ __all__ = [
     "make_arm",
     "mean_teacher",
     "no_teacher",
+    "peer",
     "pseudo_label",
     "real",
     "source_of",

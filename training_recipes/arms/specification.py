@@ -26,7 +26,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.settings import Value
 
-CLIP_KINDS = ("synthetic", "oracle")
+CLIP_KINDS = ("synthetic", "oracle", "peer")
 TEACHER = "real"  # the arm whose net teaches where an arm names none
 NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]
@@ -52,7 +52,8 @@ class TrainingSet:
     Attributes:
         real: the labelled real clips, a dataset of ``(clip, EF)``.
         labelled: names of the labelled hearts, in the order of ``real``.
-        caches: folder of the clips of a kind: ``synthetic`` from the generator, ``oracle`` exact counterfactuals.
+        caches: folder of the clips of a kind: ``synthetic`` from the generator, ``oracle`` exact counterfactuals,
+            ``peer`` an imported set.
         seed: of the training.
         unlabelled: clips of the TRAIN hearts without labels, in the form of ``real``; their EF must not be used. None
             where the recipe has no use for them.

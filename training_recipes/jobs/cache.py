@@ -1,4 +1,4 @@
-"""The job ``cache``: info, verify, repair, merge, export, preview, gallery and pack."""
+"""The job ``cache``: info, verify, repair, merge, export, preview, gallery, import and pack."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -37,6 +37,7 @@ from ..common.contact_sheet import (
 from ..common.dataset import DataSettings, dataset_root
 from ..common.reporting import write_report
 from ..common.settings import settings_from
+from ..filling.peers import import_peer_clips
 from ..gallery import write_gallery
 
 
@@ -138,7 +139,7 @@ def run_export(cfg: DictConfig) -> None:
 
 def run_pack(cfg: DictConfig) -> None:
     """Decode the videos of ``cfg.data`` into the store ``cfg.cache``."""
-    if cfg.get("data") is None:
+    if cfg.data.root is None:
         raise EchoAugmentError("action=pack needs a data set", "Add data=echonet data.root=FOLDER")
     folder = one_folder(cfg)
 
@@ -181,6 +182,25 @@ def run_gallery(cfg: DictConfig) -> None:
     print(f"{page.clips} clips are shown in {page.path} ({page.size / 1e6:.1f} MB); open it in a browser")
 
 
+def run_import(cfg: DictConfig) -> None:
+    """Make a ready-made synthetic set in ``cfg.data.root`` the cache ``cfg.cache``."""
+    if cfg.data.root is None or cfg.provenance is None:
+        raise EchoAugmentError(
+            "action=import needs a data set and its makers", 'Add data.root=FOLDER provenance="EchoNet-Synthetic"'
+        )
+    done = import_peer_clips(
+        cfg.data.root,
+        one_folder(cfg),
+        origin=str(cfg.provenance),
+        split=str(cfg.split),
+        fps=cfg.fps,
+        image_size=cfg.image_size,
+        against=cfg.against,
+    )
+    path = report(cfg, **done.to_json(), fingerprint=done.summary.fingerprint)
+    print(f"{done}; report: {path}")
+
+
 ACTIONS: dict[str, Callable[[DictConfig], None]] = {
     "info": show_info,
     "verify": run_verify,
@@ -189,5 +209,6 @@ ACTIONS: dict[str, Callable[[DictConfig], None]] = {
     "export": run_export,
     "preview": run_preview,
     "gallery": run_gallery,
+    "import": run_import,
     "pack": run_pack,
 }

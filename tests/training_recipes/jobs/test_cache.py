@@ -134,11 +134,12 @@ def test_pack(act, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"action": "polish"}, "info, verify, repair, merge, export, preview, gallery, pack, got 'polish'"),
+        ({"action": "polish"}, "info, verify, repair, merge, export, preview, gallery, import, pack, got 'polish'"),
         ({"action": "info", "cache": "[a,b]"}, "takes one cache, got 2"),
         ({"action": "info", "cache": "absent"}, "there is no cache at absent"),
         ({"action": "export", "format": "tar"}, "got 'tar'"),
         ({"action": "pack"}, "needs a data set"),
+        ({"action": "import"}, "needs a data set and its makers"),
         ({"action": "preview", "clips": 0}, "cannot show 0 of the 7"),
     ],
 )

@@ -1,0 +1,71 @@
+"""The arm of other people's clips: a ready-made synthetic set, held against ours under one protocol."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugment
+from echo_augment.cache.errors import EchoAugmentError
+
+from .specification import TrainingSet
+
+PEER = "peer"  # kind of clips, preset and label policy of their provenance, and how their fingerprint begins
+IMPORT = 'Make one: echo-augment cache action=import data.root=FOLDER provenance="NAME" cache=OUT'
+
+
+def peer(
+    given: TrainingSet, *, clips: str = PEER, p: float = 0.5, classical_p: float = 0.0, exclude: str | None = None
+) -> Any:
+    """Real clips, of which a share is replaced by clips of a ready-made synthetic set, with the labels it came with.
+
+    Unlike those of the arm `synthetic`, the labels are not tied to the labelled hearts of the run: whose labels the
+    set's makers knew is not known here. At fewer labels than all the arm shows what the ready-made set brings, not what
+    its method makes of the same labels; `peer_note` says so in the report.
+
+    Args:
+        given: the labelled clips and the caches.
+        clips: kind of clips.
+        p: share of synthetic items in every epoch.
+        classical_p: share of all items, real and synthetic, that `ClassicalAugment` transforms on top.
+        exclude: file with the ids of clips to leave out, see `CachedClips`.
+
+    Raises:
+        EchoAugmentError: no cache of peers' clips was given.
+    """
+    source = open_peers(given.caches, clips, exclude)
+    mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed)
+    return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
+
+
+def open_peers(caches: Mapping[str, str | Path], clips: str = PEER, exclude: str | None = None) -> CachedClips:
+    """Return the cache of peers' clips.
+
+    Raises:
+        EchoAugmentError: there is none, or its clips were not imported: those of our own generator belong to the arm
+            `synthetic`, which uses only clips with labels that the run knows.
+    """
+    if clips not in caches:
+        raise EchoAugmentError(
+            f"the arm needs a cache of {clips} clips and there is none", f"{IMPORT}, and give +caches.{clips}=OUT"
+        )
+    source = CachedClips(caches[clips], exclude=exclude)
+    if not source.fingerprint.startswith(f"{PEER}-"):
+        raise EchoAugmentError(f"cache {caches[clips]} does not hold an imported synthetic set", IMPORT)
+    return source
+
+
+def peer_note(caches: Mapping[str, str | Path], clips: str = PEER) -> str:
+    """Return what the report must say beside the arm's figures.
+
+    Raises:
+        EchoAugmentError: there is no cache of peers' clips.
+    """
+    source = open_peers(caches, clips)
+    provenance = source[0].provenance
+    origin = "unknown makers" if provenance is None else str(provenance.extra.get("origin", "unknown makers"))
+    return (
+        f"The arm {PEER} trains with {len(source)} clips of {origin} ({source.fingerprint}). Which videos and labels "
+        "their makers learned from is not known here and not tied to the labelled hearts of a run: with fewer labels "
+        "than all, the arm shows what this ready-made set brings, not what its method makes of the same labels. If its "
+        "makers learned from VAL or TEST videos, its errors are too small."
+    )
