@@ -32,6 +32,7 @@ jobs:
 SUMMARIES = {
     "demo": "phantom data -> bundled generator -> cache -> EF benchmark -> report.html",
     "doctor": "check a dataset folder, a cache, a generator and the machine; say what to mend",
+    "import": "DICOM, videos or CAMUS into EchoNet-Dynamic's layout, without names",
     "phantom": "write a phantom data set in EchoNet-Dynamic's layout, or compare phantoms with real clips",
     "train-generator": "train MCDM from a dataset folder, in resumable stages",
     "fill-cache": "fill a cache of synthetic clips offline, resumable",
@@ -42,6 +43,11 @@ SUMMARIES = {
     "fidelity": "EF adherence, swap test and counterfactual error of a generator",
     "speed": "every speed figure, as ratios measured in one run",
 }
+
+
+SPOKEN = {"import": {"from": "source", "data": "files"}}
+"""Settings by the words that a user types for them: ``from`` is no name in Python, and ``data`` is a group of settings
+in Hydra, which takes no path."""
 
 
 def find_jobs() -> dict[str, EntryPoint]:
@@ -63,6 +69,17 @@ def is_share(overrides: Sequence[str]) -> bool:
         overrides: of this run, for instance ``["rank=0", "world=4"]``.
     """
     return any(one.lstrip("+").split("=")[0] == "rank" for one in overrides)
+
+
+def in_settings_words(name: str, arguments: Sequence[str]) -> list[str]:
+    """A job's arguments with the names of its settings in place of the words in `SPOKEN`.
+
+    >>> in_settings_words("import", ["from=dicom", "data=scans", "out=set"])
+    ['source=dicom', 'files=scans', 'out=set']
+    """
+    words = SPOKEN.get(name, {})
+    pairs = [(one, *one.partition("=")) for one in arguments]
+    return [f"{words[key]}={value}" if equals and key in words else one for one, key, equals, value in pairs]
 
 
 def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
@@ -119,7 +136,7 @@ def main() -> None:
     find_jobs()[name].load()  # registers the job's settings, which its YAML file names
     logging.getLogger("hydra").setLevel(logging.WARNING)
     keep_freed_memory()
-    sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(arguments[1:])]
+    sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(in_settings_words(name, arguments[1:]))]
 
     def task(config: DictConfig) -> None:
         run_named(name, config)

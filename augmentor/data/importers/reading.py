@@ -1,0 +1,151 @@
+"""One source to one clip on disk: what each worker process does."""
+
+import errno
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from echo_augment.cache.errors import EchoAugmentError
+
+from ..probe import frames_hash
+from ..video import write_video
+from .camus import find_patients, read_camus
+from .dicom import find_dicoms, need_pydicom, read_dicom
+from .identity import Hasher
+from .label_table import clip_keys
+from .records import Left, Outcome, ReadClip, Source
+from .records import ImportPlan
+from .videos import find_videos, read_any_video
+from .volume_images import find_volume, need_nibabel
+
+VIDEOS = "Videos"
+CHUNK = 1 << 20
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})  # no fault of the file
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a process needs to import a source; goes to it by pickle.
+
+    Attributes:
+        out: folder of the data set.
+        plan: how files are read.
+        hasher: of names.
+        rates: frames per second by the label table.
+    """
+
+    out: Path
+    plan: ImportPlan
+    hasher: Hasher
+    rates: Mapping[str, float]
+
+    def __call__(self, source: Source) -> Outcome:
+        """Read a source and write its clip; whatever is wrong with the file becomes a reason."""
+        mark = stamp(source, self.plan, self.hasher)
+        name = ""
+        try:
+            name = self.hasher.name("clip", content_of(source) + source.view.encode())
+            clip = self.read(source)
+            write_video(self.out / VIDEOS / f"{name}.avi", clip.frames, clip.fps)
+        except Left as left:
+            reason = f"{left.message}. {left.remedy}" if left.remedy else left.message
+            return Outcome(source=mark, name=name, status="out", kind=left.kind, reason=reason)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            reason = error.strerror or "it cannot be read"
+            return Outcome(source=mark, name=name, status="out", kind="unreadable", reason=reason)
+        except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+            reason = f"it cannot be read ({type(error).__name__})"
+            return Outcome(source=mark, name=name, status="out", kind="damaged", reason=reason)
+        return self.outcome(mark, name, source, clip)
+
+    def read(self, source: Source) -> ReadClip:
+        """Read by the kind of source."""
+        if self.plan.source == "dicom":
+            return read_dicom(source, self.plan)
+        if self.plan.source == "video":
+            return read_any_video(source, self.plan, dict(self.rates))
+        return read_camus(source, self.plan)
+
+    def outcome(self, mark: str, name: str, source: Source, clip: ReadClip) -> Outcome:
+        """A clip that came in; all that names somebody is hashed here."""
+        labels = clip.labels
+        return Outcome(
+            source=mark,
+            name=name,
+            patient=self.hasher.name("patient", clip.patient) if clip.patient else name,
+            keys=clip_keys(clip, self.hasher),
+            fps=clip.fps,
+            num_frames=len(clip.frames),
+            image_size=self.plan.image_size,
+            content=frames_hash(clip.frames),
+            masked=round(clip.masked, 4),
+            notes=list(clip.notes),
+            view=source.view,
+            ef=known(labels.ef),
+            edv=known(labels.edv),
+            esv=known(labels.esv),
+            split=labels.split,
+            quality=labels.quality,
+            ef_by_discs=known(labels.ef_by_discs),
+            tracings={str(frame): lines.tolist() for frame, lines in clip.tracings.items()},
+        )
+
+
+def known(value: float) -> float | None:
+    """NaN as None."""
+    return float(value) if math.isfinite(value) else None
+
+
+def find_sources(roots: list[Path], plan: ImportPlan) -> Iterator[Source]:
+    """Yield what is to be imported below folders, or of files.
+
+    Raises:
+        EchoAugmentError: a folder or file that is not there, or a package that is missing.
+    """
+    for need, kind in ((need_pydicom, "dicom"), (need_nibabel, "camus")):
+        if plan.source == kind:
+            need()
+    for root in roots:
+        if not root.exists():
+            raise EchoAugmentError(f"{root}: there is no such folder or file", "data= names what to import")
+        if plan.source == "dicom":
+            yield from find_dicoms(root)
+        elif plan.source == "video":
+            yield from find_videos(root)
+        else:
+            yield from find_patients(root, plan.views)
+
+
+def content_of(source: Source) -> bytes:
+    """SHA-256 of a source's bytes: copies of a file under other names are the same clip."""
+    path = source.path
+    if source.view:
+        stem = f"{path.name}_{source.view}"
+        found = find_volume(path, f"{stem}_half_sequence") or find_volume(path, f"{stem}_sequence")
+        if found is None:
+            raise Left("its sequence is not there", "no image", "Copy *_half_sequence.nii.gz or *_sequence.mhd")
+        raw = found.with_suffix(".raw")
+        path = raw if found.suffix == ".mhd" and raw.is_file() else found
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def place(source: Source, hasher: Hasher) -> str:
+    """Keyed hash of where a source lies."""
+    return hasher.name("place", f"{source.path.absolute()}:{source.view}")
+
+
+def stamp(source: Source, plan: ImportPlan, hasher: Hasher) -> str:
+    """Keyed hash of where a source lies, its size and time, and how it is read: equal stamps need no second reading."""
+    paths = sorted(source.path.glob(f"*{source.view}*")) if source.view else [source.path]
+    facts = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    text = json.dumps([facts, asdict(plan)], sort_keys=True)
+    return place(source, hasher) + hasher.name("stamp", text)

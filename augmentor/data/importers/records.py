@@ -1,0 +1,206 @@
+"""What passes between the parts of an import: how to read, what is found, what is read, and what became of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from echo_augment.cache.arguments import check_choice, check_number, check_whole
+from echo_augment.cache.errors import EchoAugmentError
+
+Frames = npt.NDArray[np.uint8]
+Lines = npt.NDArray[np.float64]
+
+SOURCES = ("dicom", "video", "camus")
+COLOURS = ("refuse", "drop_box")
+VIEWS = ("2CH", "4CH")
+BEAT_SECONDS = 0.6  # 100 beats a minute: a clip of less can hold no whole beat of a resting heart
+
+
+class Left(EchoAugmentError):
+    """A file that is left out of an import.
+
+    Args:
+        message: why; without names, paths or text of the file, for it stands in the report.
+        kind: one word that groups reasons: ``"modality"``, ``"still"``, ``"short"``, ...
+        remedy: what the user can do about it.
+    """
+
+    def __init__(self, message: str, kind: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """How each file is read; a pure part of the settings, so that a data set can be held to it.
+
+    Attributes:
+        source: ``dicom``, ``video`` or ``camus``.
+        image_size: height and width of the clips.
+        fps: frames per second, whatever files say; None to believe them.
+        colour: ``refuse`` or ``drop_box``.
+        region: ``x0, y0, x1, y1`` of the B-mode picture in pixels, for all files; None to find it.
+        beat_seconds: shorter clips are refused where the file states no heart rate.
+        patient: videos: ``file``, ``folder``, or a regular expression with one group for the path.
+        views: CAMUS: which of `VIEWS`.
+    """
+
+    source: str
+    image_size: int = 112
+    fps: float | None = None
+    colour: str = "refuse"
+    region: tuple[int, int, int, int] | None = None
+    beat_seconds: float = BEAT_SECONDS
+    patient: str = "file"
+    views: tuple[str, ...] = field(default=VIEWS)
+
+    def __post_init__(self) -> None:
+        check_choice("from", self.source, SOURCES)
+        check_choice("colour", self.colour, COLOURS)
+        check_whole("size", self.image_size, 16, 1024)
+        check_number("beat_seconds", self.beat_seconds, 0, 10)
+        if self.fps is not None:
+            check_number("fps", self.fps, 2, 400)
+        for view in self.views:
+            check_choice("views", view, VIEWS)
+        if self.region is not None:
+            x0, y0, x1, y1 = self.region
+            if not (0 <= x0 < x1 and 0 <= y0 < y1):
+                raise EchoAugmentError(
+                    f"region must be [x0, y0, x1, y1] with x0 < x1, y0 < y1, got {list(self.region)}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One clip-to-be.
+
+    Attributes:
+        path: the file; for CAMUS the patient's folder.
+        root: folder that was searched; ``path`` itself where it was named.
+        view: CAMUS: ``2CH`` or ``4CH``.
+    """
+
+    path: Path
+    root: Path
+    view: str = ""
+
+    @property
+    def relative(self) -> str:
+        """The path below the searched folder, with the view; tells sources of one import apart."""
+        inner = self.path.relative_to(self.root).as_posix() if self.path != self.root else self.path.name
+        return f"{inner}:{self.view}" if self.view else inner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Labels that a source brings itself.
+
+    Attributes:
+        ef: ejection fraction in percent, NaN where unknown.
+        edv: end-diastolic volume in mL.
+        esv: end-systolic volume in mL.
+        split: ``TRAIN``, ``VAL``, ``TEST``, or empty.
+        quality: of the image in words, or empty.
+        ef_by_discs: EF by the method of discs on the source's own masks, in percent.
+    """
+
+    ef: float = float("nan")
+    edv: float = float("nan")
+    esv: float = float("nan")
+    split: str = ""
+    quality: str = ""
+    ef_by_discs: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadClip:
+    """A clip as read: cropped, masked and of its final size. The identifying texts never leave the process that read it
+    but as keyed hashes.
+
+    Attributes:
+        frames: ``(T, S, S)`` uint8.
+        fps: frames per second.
+        patient: text that is the same for all clips of a patient; empty where nobody tells.
+        study: texts that name the study.
+        names: texts that name the clip.
+        masked: share of the sector that was blacked out.
+        notes: what a user should know of it.
+        labels: that the source brings.
+        tracings: frame -> ``(21, 4)`` lines, of ED and ES.
+    """
+
+    frames: Frames
+    fps: float
+    patient: str
+    names: tuple[str, ...]
+    study: tuple[str, ...] = ()
+    masked: float = 0.0
+    notes: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=Labels)
+    tracings: Mapping[int, Lines] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a source; plain JSON, without a name, a path or a date.
+
+    Attributes:
+        source: keyed hash of its place, size and time.
+        name: of the clip, a keyed hash of the file's bytes; empty where it was left out unread.
+        status: ``"in"`` or ``"out"``.
+        kind: of the reason, where it is out.
+        reason: why it is out.
+        patient: keyed hash.
+        keys: keyed hashes that a row of the label table may be joined by, the best first.
+        fps: frames per second.
+        num_frames: of the clip.
+        image_size: height and width.
+        content: hash of the frames as they came in.
+        masked: share of the sector that was blacked out.
+        notes: what a user should know.
+        view: of a CAMUS clip.
+        ef: as `Labels`; None where unknown, as are the others.
+        edv: mL.
+        esv: mL.
+        split: that the source brings, or empty.
+        quality: that the source brings, or empty.
+        ef_by_discs: percent.
+        tracings: frame -> lines.
+    """
+
+    source: str
+    name: str = ""
+    status: str = "in"
+    kind: str = ""
+    reason: str = ""
+    patient: str = ""
+    keys: list[str] = field(default_factory=list)
+    fps: float = 0.0
+    num_frames: int = 0
+    image_size: int = 0
+    content: str = ""
+    masked: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    view: str = ""
+    ef: float | None = None
+    edv: float | None = None
+    esv: float | None = None
+    split: str = ""
+    quality: str = ""
+    ef_by_discs: float | None = None
+    tracings: dict[str, list[list[float]]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Outcome":
+        """The outcome that `to_json` wrote; keys of another version are passed over."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{key: item for key, item in value.items() if key in known})
