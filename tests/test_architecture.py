@@ -22,6 +22,7 @@ ROOMS = {
         ("devices", "workers", "wrapping", "video_format", "predictors"),
         ("data",),
         ("data.phantom",),
+        ("data.importers",),
         ("mcdm",),
         ("sources",),
         (REST,),

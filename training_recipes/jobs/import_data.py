@@ -1,14 +1,11 @@
 """The job ``import``: DICOM, videos or CAMUS into a data set in EchoNet-Dynamic's layout, without names."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 from omegaconf import MISSING, DictConfig, OmegaConf
 from tqdm import tqdm
 
@@ -16,13 +13,12 @@ from echo_augment.augmentor.data.importers import Imported, ImportPlan, ImportRe
 from echo_augment.augmentor.data.importers.layout import Row
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.system.files import atomic_path
 
-from ..common.images import contact_sheet
+from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
 from ..common.reporting import write_report
 from ..common.settings import JobSettings, register, settings_from
 
-SHEET_CLIPS, SHEET_FRAMES = 40, 5
+SHEET_CLIPS, SHEET_FRAMES, SHEET_HEIGHT = 40, 4, 200
 PRIVATE = ("files", "labels", "key")  # settings that may hold a name: the report in the data set keeps none of them
 WORD = "This is an aid, not a guarantee: look at every contact sheet before you pass the data set on."
 
@@ -178,27 +174,23 @@ def told(done: Imported, report: ImportReport) -> str:
 
 
 def write_sheets(out: Path, rows: Sequence[Row]) -> list[str]:
-    """Contact sheets of every clip as it was written: frames, and the brightest of all frames, which shows any letter."""
+    """Draw every clip as it was written: some frames, and the brightest of all frames, which shows any letter."""
     for old in out.glob("contact_sheet_*.png"):
         old.unlink()
     names = []
     for first in range(0, len(rows), SHEET_CLIPS):
-        clips = list(pictures(out, rows[first : first + SHEET_CLIPS]))
+        tiles = [tile(out, row) for row in rows[first : first + SHEET_CLIPS]]
         names.append(f"contact_sheet_{first // SHEET_CLIPS + 1}.png")
-        scale = max(1.0, math.ceil(224 / clips[0][1].shape[1]))
-        sheet = contact_sheet(clips, columns=SHEET_FRAMES + 1, scale=scale, sets=2 if len(clips) > 1 else 1)
-        with atomic_path(out / names[-1]) as temporary:
-            temporary.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+        write_picture(out / names[-1], png(draw_sheet(in_rows(tiles, 2), height=SHEET_HEIGHT)))
     return names
 
 
-def pictures(out: Path, rows: Sequence[Row]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Title and pictures ``(6, H, W)`` of each clip."""
-    for row in rows:
-        frames, _ = read_video(out / "Videos" / f"{row.clip.name}.avi")
-        some = frames[np.linspace(0, len(frames) - 1, SHEET_FRAMES).round().astype(int)]
-        title = f"{row.clip.name} {row.split} {row.clip.fps:.0f}/s, {row.clip.masked:.0%} drawn over; last: brightest of all"
-        yield title, np.concatenate([some, frames.max(axis=0)[None]])
+def tile(out: Path, row: Row) -> Tile:
+    """A clip's frames and their maximum side by side, under its name."""
+    frames, _ = read_video(out / "Videos" / f"{row.clip.name}.avi")
+    facts = f"{row.split}, {row.clip.fps:.0f}/s, {row.clip.masked:.0%} drawn over"
+    pictures = np.concatenate([strip(frames, SHEET_FRAMES), frames.max(axis=0)[None]], axis=2)
+    return Tile(f"{row.clip.name} {facts}; last: brightest of all frames", pictures)
 
 
 register("import", ImportSettings)

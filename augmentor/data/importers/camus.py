@@ -19,9 +19,8 @@ from echo_augment.cache.export import trace_mask
 
 from .discs import Discs, ejection_fraction, measure, volume
 from .frame_rate import choose_rate
-from .records import Labels, Left, Lines, ReadClip, Source
+from .records import VIEWS, ImportPlan, Labels, Left, Lines, ReadClip, Source
 from .sector import fit, fitted
-from .records import VIEWS, ImportPlan
 from .volume_images import Volume, as_grey, find_volume, read_volume
 
 LV = 1  # label of the left ventricle's cavity in a mask

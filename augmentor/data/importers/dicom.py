@@ -15,9 +15,8 @@ from echo_augment.cache.errors import EchoAugmentError
 from .colour import box_of, count_colour
 from .dicom_pixels import PixelForm, luma_frames, pixel_form, quiet
 from .frame_rate import FrameRate, choose_rate, from_times
-from .records import Left, ReadClip, Source
+from .records import ImportPlan, Left, ReadClip, Source
 from .sector import Box, Mask, cut, find_sector, fit
-from .records import ImportPlan
 
 if TYPE_CHECKING:
     from pydicom import Dataset

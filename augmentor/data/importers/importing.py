@@ -31,8 +31,7 @@ from .layout import (
 )
 from .pool import each
 from .reading import VIDEOS, Worker, find_sources, place, stamp
-from .records import Outcome, Source
-from .records import ImportPlan
+from .records import ImportPlan, Outcome, Source
 
 CLAIM, JOURNAL = "import.json", "import.jsonl"
 FORMAT = 1

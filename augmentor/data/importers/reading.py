@@ -16,8 +16,7 @@ from .camus import find_patients, read_camus
 from .dicom import find_dicoms, need_pydicom, read_dicom
 from .identity import Hasher
 from .label_table import clip_keys
-from .records import Left, Outcome, ReadClip, Source
-from .records import ImportPlan
+from .records import ImportPlan, Left, Outcome, ReadClip, Source
 from .videos import find_videos, read_any_video
 from .volume_images import find_volume, need_nibabel
 

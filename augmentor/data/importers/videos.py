@@ -13,9 +13,8 @@ from ..video import VideoFile, open_video
 from .colour import box_of, count_colour, to_ycbcr
 from .dicom_pixels import MOST_LUMA, MOST_PIXELS
 from .frame_rate import choose_rate
-from .records import Left, ReadClip, Source
+from .records import ImportPlan, Left, ReadClip, Source
 from .sector import Mask, cut, find_sector, fit
-from .records import ImportPlan
 
 SUFFIXES = VIDEO_SUFFIXES | {".gif", ".wmv", ".asf", ".mts", ".ts"}
 MAGIC = (
