@@ -33,7 +33,7 @@ class ColourCount:
     @property
     def moves(self) -> Mask:
         """Coloured in some frame, and not of the same colour in all."""
-        return self.ever & ((self.high.astype(np.int16) - self.low).max(axis=-1) >= COLOURED)
+        return np.asarray(self.ever & ((self.high.astype(np.int16) - self.low).max(axis=-1) >= COLOURED))
 
     def is_flow(self) -> bool:
         """Whether so much changes its colour that it can only be colour Doppler."""
@@ -89,7 +89,7 @@ def to_ycbcr(rgb: npt.NDArray[np.uint8]) -> Chroma:
     red, green, blue = values[..., 0], values[..., 1], values[..., 2]
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     planes = [luma, 128 + (blue - luma) * (0.5 / (1 - 0.114)), 128 + (red - luma) * (0.5 / (1 - 0.299))]
-    return np.clip(np.rint(np.stack(planes, axis=-1)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(np.stack(planes, axis=-1)), 0, 255), np.uint8)
 
 
 def box_of(mask: Mask) -> Mask:

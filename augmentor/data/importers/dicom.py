@@ -4,6 +4,7 @@ Tags by DICOM PS3.3: C.8.5.5 (US Region Calibration), C.8.5.6 (US Image), C.7.6.
 """
 
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import numpy as np
 from echo_augment.cache.errors import EchoAugmentError
 
 from .colour import box_of, count_colour
-from .dicom_pixels import PixelForm, luma_frames, pixel_form, quiet
+from .dicom_pixels import MOST_LUMA, PixelForm, luma_frames, pixel_form, quiet
 from .frame_rate import FrameRate, choose_rate, from_times
 from .records import ImportPlan, Left, ReadClip, Source
 from .sector import Box, Mask, cut, find_sector, fit
@@ -96,13 +97,46 @@ def read_header(path: Path) -> "Dataset":
 
     with quiet():
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            refuse_bomb(path)
+            dataset = pydicom.dcmread(path, stop_before_pixels=not is_deflated(path), force=True)
             _ = [element.tag for element in dataset]  # decodes every value that is not decoded yet
+        except Left:
+            raise
         except Exception as error:  # pydicom raises whatever struct, codecs and its own checks do on damaged bytes
             raise Left(f"its tags cannot be read ({type(error).__name__})", "damaged", "Export it again") from error
     if "Rows" not in dataset and "Modality" not in dataset and "SOPClassUID" not in dataset:
         raise Left("it is no DICOM image", "no image")
     return dataset
+
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+
+
+def is_deflated(path: Path) -> bool:
+    """Whether all tags are packed by zlib, so that pixels cannot be read by themselves."""
+    with path.open("rb") as file:
+        return DEFLATED in file.read(1024)
+
+
+def refuse_bomb(path: Path) -> None:
+    """Unpack a deflated file piece by piece before pydicom does it at once.
+
+    Raises:
+        Left: it unpacks to more than a cine can hold.
+    """
+    if not is_deflated(path):
+        return
+    with path.open("rb") as file:
+        head = file.read(PREAMBLE + 16)
+        # The first element, (0002,0000), tells how long the group of the unpacked tags is.
+        file.seek(PREAMBLE + 16 + int.from_bytes(head[-4:], "little"))
+        unpack, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while piece := file.read(1 << 16):
+            while piece:
+                size += len(unpack.decompress(piece, 1 << 20))
+                piece = unpack.unconsumed_tail
+                if size > MOST_LUMA:
+                    raise Left("it unpacks to more than can be held", "too large")
 
 
 def refuse_kind(dataset: "Dataset", colour: str) -> None:

@@ -92,12 +92,10 @@ def luma_frames(path: str, dataset: "Dataset", form: PixelForm) -> Iterator[npt.
     Raises:
         Left: a transfer syntax that no decoder at hand reads, or pixels that are damaged.
     """
-    from pydicom.pixels import iter_pixels
-
     count = 0
     with quiet(), small_pictures():
         try:
-            for values in iter_pixels(path, raw=True):
+            for values in raw_frames(path, dataset, form):
                 if values.shape[:2] != (form.height, form.width):
                     raise Left("a frame has another size than the header says", "damaged")
                 yield to_luma(values, dataset, form)
@@ -116,6 +114,18 @@ def luma_frames(path: str, dataset: "Dataset", form: PixelForm) -> Iterator[npt.
         raise Left(f"{count} of {form.num_frames} frames are there", "damaged")
 
 
+def raw_frames(path: str, dataset: "Dataset", form: PixelForm) -> Iterator[npt.NDArray[np.generic]]:
+    """Yield each frame's values in the file's own colour space, chroma at the size of luma."""
+    from pydicom.pixels.utils import iter_pixels, pixel_array
+
+    source = dataset if "PixelData" in dataset else path
+    if form.photometric == "YBR_FULL_422" and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        # pydicom 3.0 widens halved chroma that is not compressed only where it is asked for single frames.
+        yield from (pixel_array(source, index=index, as_rgb=False) for index in range(form.num_frames))
+    else:
+        yield from iter_pixels(source, as_rgb=False)
+
+
 def decoder_reason(dataset: "Dataset", error: Exception) -> tuple[str, str, str]:
     """Tell a missing decoder from damaged pixels: reason, kind, remedy."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
@@ -132,7 +142,7 @@ def to_luma(values: npt.NDArray[np.generic], dataset: "Dataset", form: PixelForm
         grey = to_8_bits(values, form.bits, form.signed)
         return 255 - grey if form.photometric == "MONOCHROME1" else grey
     if form.photometric == "PALETTE COLOR":
-        from pydicom.pixels import apply_color_lut
+        from pydicom.pixels.processing import apply_color_lut
 
         coloured = apply_color_lut(values, dataset)
         deep = coloured.dtype != np.uint8

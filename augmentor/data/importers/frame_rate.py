@@ -63,7 +63,7 @@ def from_times(milliseconds: Sequence[float], num_frames: int) -> tuple[float, t
     steps = np.asarray(milliseconds, np.float64)[1:]
     if len(steps) != num_frames - 1 or not len(steps) or not np.isfinite(steps).all() or steps.min() <= 0:
         return math.nan, ("FrameTimeVector is not that of these frames",)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if steps.max() > UNEVEN * steps.min():
         notes = (f"times between frames are uneven: {steps.min():.4g} to {steps.max():.4g} ms",)
     return 1000 / float(steps.mean()), notes

@@ -125,7 +125,7 @@ def row_labels(text: Mapping[str, str], line: int, problems: list[str]) -> Label
             split = parse_split(text["split"])[0]
         except EchoAugmentError as error:
             problems.append(f"line {line}: {error.message}")
-    return Labels(**values, split=split)
+    return Labels(ef=values["ef"], edv=values["edv"], esv=values["esv"], split=split)
 
 
 def to_number(text: str) -> float:

@@ -7,64 +7,97 @@ import numpy.typing as npt
 Frames = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-STILL = 4  # grey levels: tissue always flickers more than this; a lossy codec's noise on letters rarely does
-BRIGHT, SHARP = 32, 24  # grey levels of a letter, and above what is around it
+STILL, BRIGHT, SHARP = 4, 32, 24  # grey levels that a letter changes by at most, has at least, and stands out by
+CODED_STILL, CODED_SHARP = 0.4, (56, 96)  # through a lossy codec: share of its level; grey levels of letters, of dots
 ON = 80  # grey levels that a running trace jumps by
-STAYS = 0.1  # share of the frames that it then keeps its level
+LEVEL = 0.25  # share of its level that it changes by while it is there
+STAYS = 0.08  # share of the frames that it stays
 LETTERS = 0.3  # share of its box that a group of letters fills; a curve fills less
 WIDE = 0.15  # share of the width that a running trace spans at least
 
 
-def drawn_over(frames: Frames, low: Frames, change: Frames, inside: Mask) -> Mask:
-    """Text, rulers and icons: thin, bright, and still while tissue moves.
+def drawn_over(low: Frames, high: Frames) -> Mask:
+    """Text, rulers and icons: strokes that are bright and stand still while tissue moves.
 
     Letters are blacked out as whole blocks, for black letters could be read as well as white ones.
 
     Args:
-        frames: ``(T, H, W)``.
         low: darkest value of each pixel over time ``(H, W)``.
-        change: brightest less darkest ``(H, W)``.
-        inside: where to look.
+        high: brightest value.
+
+    Returns:
+        ``(H, W)`` bool.
     """
-    reach = max(2, min(low.shape) // 40)
-    around = cv2.morphologyEx(low, cv2.MORPH_OPEN, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    thin = (low >= BRIGHT) & (low.astype(np.int16) - around >= SHARP)
-    still = thin & (change <= STILL) & inside
+    reach = stroke_reach(low)
+    change = high - low
+    out = stands_out(low, reach)
+    exact = (low >= BRIGHT) & (out >= SHARP) & (change <= STILL)
+    # Beside moving tissue a codec makes letters flicker, but their darkest moment still stands out sharply.
+    sharp, calm = stands_out(low, 1 + reach // 2), change <= CODED_STILL * high
+    letters = without_dots((sharp >= CODED_SHARP[0]) & calm, 2 * reach)
+    still = exact | letters | ((sharp >= CODED_SHARP[1]) & calm)
     if not still.any():
         return still
     # The rim of a letter is half tissue and moves; what touches a still core belongs to it.
-    grown = cv2.dilate(still.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    return blocks(grown, reach)
+    return blocks(grown(still), reach)
 
 
-def running_trace(frames: Frames, high: Frames, change: Frames, inside: Mask) -> Mask:
-    """A curve that is drawn while the video runs, such as an ECG: pixels jump to one level and keep it for a while.
+def without_dots(mask: Mask, least: int) -> Mask:
+    """``mask`` without groups of fewer than ``least`` pixels: speckle that happens to stand still is smaller."""
+    _, labels = cv2.connectedComponents(grown(mask).astype(np.uint8), connectivity=8)
+    sizes = np.bincount(labels[mask], minlength=int(labels.max()) + 1)
+    return mask & (sizes[labels] >= least)
+
+
+def running_trace(frames: Frames, low: Frames, high: Frames) -> Mask:
+    """A curve that is drawn while the video runs, such as an ECG: pixels jump to a level and keep it for a while.
 
     Args:
         frames: ``(T, H, W)``.
-        high: brightest value of each pixel over time ``(H, W)``.
-        change: brightest less darkest ``(H, W)``.
-        inside: where to look.
+        low: darkest value of each pixel over time ``(H, W)``.
+        high: brightest value.
+
+    Returns:
+        ``(H, W)`` bool.
     """
-    reach = max(2, min(high.shape) // 40)
-    around = cv2.morphologyEx(high, cv2.MORPH_OPEN, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    candidates = (change >= ON) & (high.astype(np.int16) - around >= SHARP) & inside
-    ys, xs = np.nonzero(candidates)
     trace = np.zeros(high.shape, np.bool_)
+    reach = stroke_reach(high)
+    ys, xs = np.nonzero((high - low >= ON) & (stands_out(high, reach) >= SHARP))
     if len(ys) < WIDE * high.shape[1]:
         return trace
     values = frames[:, ys, xs].astype(np.int16)
-    level = values >= high[ys, xs].astype(np.int16) - STILL
-    jumps = (np.abs(np.diff(values, axis=0)) >= ON) & (level[1:] != level[:-1])
-    kept = level.sum(axis=0) >= max(2, STAYS * len(frames))
-    switches = (level[1:] != level[:-1]).sum(axis=0)
-    # Once on or off, or on and off again; and each time in one jump, which no echo does.
-    drawn = kept & (switches >= 1) & (switches <= 2) & (jumps.sum(axis=0) == switches)
+    there = values >= (1 - LEVEL) * high[ys, xs]
+    switch = there[1:] != there[:-1]
+    jumps = np.abs(np.diff(values, axis=0)) >= ON * 0.75
+    switches, stays = switch.sum(axis=0), there.sum(axis=0) >= max(2, STAYS * len(frames))
+    # Once on or off, or on and off again; and each time in one jump, which hardly an echo does.
+    drawn = stays & (switches >= 1) & (switches <= 2) & ((jumps & switch).sum(axis=0) == switches)
     trace[ys[drawn], xs[drawn]] = True
-    grown = cv2.dilate(trace.astype(np.uint8), np.ones((5, 5), np.uint8))
-    count, labels, facts, _ = cv2.connectedComponentsWithStats(grown, connectivity=8)
-    wide = [part for part in range(1, count) if facts[part, cv2.CC_STAT_WIDTH] >= WIDE * high.shape[1]]
-    return np.isin(labels, wide)
+    wider = grown(trace).astype(np.uint8)
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(wider, connectivity=8)
+    depth = cv2.distanceTransform(wider, cv2.DIST_L2, 3)
+    curves = [
+        part
+        for part in range(1, count)
+        if facts[part, cv2.CC_STAT_WIDTH] >= WIDE * high.shape[1] and depth[labels == part].max() <= 3 + reach / 2
+    ]
+    return np.isin(labels, curves)
+
+
+def stroke_reach(picture: Frames) -> int:
+    """Half the width in pixels of the thickest stroke of a letter, for pictures of this size."""
+    return max(2, min(picture.shape) // 40)
+
+
+def stands_out(picture: Frames, reach: int) -> npt.NDArray[np.int16]:
+    """Grey levels by which a pixel is brighter than everything around it that is wider than a stroke (top hat)."""
+    side = 2 * reach + 1
+    return picture.astype(np.int16) - cv2.morphologyEx(picture, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+
+
+def grown(mask: Mask) -> Mask:
+    """``mask`` and two pixels around it."""
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)), np.bool_)
 
 
 def blocks(drawn: Mask, reach: int) -> Mask:

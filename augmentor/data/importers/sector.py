@@ -21,6 +21,7 @@ Box = tuple[int, int, int, int]
 MOVES = 8  # grey levels between darkest and brightest: more than a lossy codec's noise on what stands still
 LEAST_SIDE, LEAST_SHARE = 24, 0.02  # pixels, and share of the picture: smaller is no sector
 LITTLE = 0.75  # share of the picture that is not sector, from which on it is worth a word
+LEGIBLE = 160  # pixels: in smaller pictures a letter's stroke is no wider than speckle
 PANEL = 0.3  # a second part that moves, of this size against the first, is a second panel
 
 
@@ -56,8 +57,7 @@ def find_sector(frames: Frames, *, region: Box | None = None, drawn: Mask | None
     x0, y0, x1, y1 = region or (0, 0, width, height)
     inner = frames[:, y0:y1, x0:x1]
     low, high = inner.min(axis=0), inner.max(axis=0)
-    change = high - low
-    parts = moving_parts(change >= MOVES)
+    parts = moving_parts(high - low >= MOVES)
     if not parts:
         raise Left("nothing that could be a sector moves", "still")
     hull = convex_hull(parts[0])
@@ -67,7 +67,11 @@ def find_sector(frames: Frames, *, region: Box | None = None, drawn: Mask | None
     outside = 1 - hull.sum() / (height * width)
     if region is None and outside >= LITTLE:
         notes.append(f"{outside:.0%} of the picture does not move or is not sector")
-    over = drawn_over(inner, low, change, hull) | running_trace(inner, high, change, hull)
+    over = np.zeros(hull.shape, np.bool_)
+    if min(height, width) >= LEGIBLE:
+        over = drawn_over(low, high) | running_trace(inner, low, high)
+    else:
+        notes.append(f"frames of {width}x{height} are too small to tell letters from speckle inside the sector")
     if drawn is not None:
         over |= drawn[y0:y1, x0:x1]
     keep = hull & ~over

@@ -79,6 +79,8 @@ def _nifti(path: Path) -> tuple[npt.NDArray[np.generic], tuple[float, float]]:
     import nibabel
 
     image = nibabel.load(path)
+    if not isinstance(image, nibabel.spatialimages.SpatialImage):
+        raise Left("it is no NIfTI image", "damaged")
     shape = tuple(int(side) for side in image.shape)
     while len(shape) > 2 and shape[-1] == 1:
         shape = shape[:-1]
