@@ -92,7 +92,7 @@ def test_patients_are_in_one_split(done):
     split = {}
     for row in rows(out):
         assert split.setdefault(row["Patient"], row["Split"]) == row["Split"]
-    assert len(split) == 6 and set(split.values()) == {"TRAIN", "VAL"}, "4.5, 0.75 and 0.75 patients"
+    assert len(split) == 6 and set(split.values()) == {"TRAIN", "VAL", "TEST"}
 
 
 def test_no_name_is_in_the_data_set(done, scans):
