@@ -11,10 +11,11 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.resnet import SpatioTemporalResBlock
 from torch import Tensor, nn
 
-from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.arguments import check_choice
 
 BETAS = (1e-4, 0.02)  # MCDM's linear schedule
 TIMESTEPS = 1000
+MOTIONS = ("frame", "vector")
 
 
 def noise_level(timestep: Tensor) -> Tensor:
@@ -66,8 +67,7 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         hint: bool = False,
     ) -> None:
         super().__init__()
-        if motion not in ("frame", "vector"):
-            raise EchoAugmentError(f"motion must be 'frame' or 'vector', got {motion!r}")
+        check_choice("motion", motion, MOTIONS)
         self.unet = UNetSpatioTemporalConditionModel(
             in_channels=(3 if hint else 2) * latent_channels,
             out_channels=latent_channels,

@@ -23,6 +23,7 @@ from .reid import ReIDEncoder
 from .transport import MotionTransport
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
+CODES = ("transport", "mafe", "flow", "vector")  # where motion codes come from
 SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
 
 

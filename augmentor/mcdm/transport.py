@@ -7,11 +7,12 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
-from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.arguments import check_choice
 
 from .flow import SHRINK
 
 NOISE = 0.05  # added to codes in training, so that nothing can hide in their last digits
+FLOWS = ("mafe", "teacher")  # whose flow fields are read; "teacher" is the flow estimator
 CENTRE, RADIUS = (0.5, 0.475), 0.38  # of what the encoder sees of a frame, in shares of its side; x before y
 
 
@@ -54,8 +55,7 @@ class MotionTransport(ModelMixin, ConfigMixin):
         flow: str = "mafe",
     ) -> None:
         super().__init__()
-        if flow not in ("mafe", "teacher"):
-            raise EchoAugmentError(f"transport.flow must be 'mafe' or 'teacher', got {flow!r}")
+        check_choice("transport.flow", flow, FLOWS)
         inner, last = width // 2, -(-side // 4)
         self.encoder = nn.Sequential(
             nn.Conv2d(4, inner, 3, padding=1),

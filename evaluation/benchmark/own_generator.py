@@ -12,7 +12,8 @@ from omegaconf import DictConfig, open_dict
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.processes import end_with_parent
-from echo_augment.training_recipes.generator.settings import FOLDERS, read_options
+from echo_augment.training_recipes.common.settings import settings_from
+from echo_augment.training_recipes.generator.settings import GeneratorSettings
 from echo_augment.training_recipes.jobs import train_generator
 
 FOLDER = "generator"
@@ -53,12 +54,12 @@ def own_generator(settings: Mapping[str, Any], root: Path, out: Path) -> Path:
     """
     folder = out / FOLDER
     cfg = configure(settings, root, folder)
-    only = read_options(cfg).only
-    if only not in FOLDERS:
+    wanted = settings_from(cfg, GeneratorSettings)
+    if wanted.pipeline_folder is None:
         raise EchoAugmentError(
-            f"generator.train: only={only} makes no generator", "Leave only= out, or take only=student"
+            f"generator.train: only={wanted.last} makes no generator", "Leave only= out, or take only=student"
         )
     print(f"the generator, trained on the TRAIN split of {root}, in {folder}")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         pool.submit(train_generator.run, cfg).result()
-    return folder / FOLDERS[only]
+    return folder / wanted.pipeline_folder

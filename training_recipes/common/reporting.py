@@ -4,6 +4,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from echo_augment.cache.system.files import write_json
 
 from .ranks import best_device
+from .settings import JobSettings
 
 PACKAGES = (
     "echo-augment",
@@ -57,17 +59,18 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def write_report(out: str | Path, job: str, config: DictConfig, figures: Mapping[str, Any]) -> Path:
+def write_report(out: str | Path, job: str, config: DictConfig | JobSettings, figures: Mapping[str, Any]) -> Path:
     """Write ``<out>/report.json`` and return its path.
 
     Args:
         out: the job's folder; made where it is missing.
         job: the job's name.
-        config: the composed configuration, kept resolved in the report.
+        config: the job's settings or composed configuration, kept resolved in the report.
         figures: what the job found. ``fingerprint``, ``seeds`` and ``skipped`` have empty defaults.
     """
     report = {"job": job, "fingerprint": "", "seeds": [], "skipped": [], **figures}
-    report |= {"versions": versions(), "config": OmegaConf.to_container(config, resolve=True)}
+    settings = asdict(config) if isinstance(config, JobSettings) else OmegaConf.to_container(config, resolve=True)
+    report |= {"versions": versions(), "config": settings}
     path = Path(out) / "report.json"
     write_json(path, plain(report))
     return path

@@ -1,16 +1,18 @@
 """The model card of a trained generator."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig
-
+from echo_augment.augmentor.mcdm.codec import HUB
 from echo_augment.cache.system.files import atomic_path
 
+from ..common.text import markdown_table
+from .ledger import RunSettings
 from .prepare import Prepared
-from .settings import Options, command_line, told
-from .stages import ORDER
+from .preset import PresetSettings
+from .settings import GeneratorSettings
+from .stages import NAMES, Figures
 
 CARD = """---
 library_name: diffusers
@@ -19,17 +21,15 @@ tags: [echocardiography, video-generation, data-augmentation]
 ---
 # MCDM, preset `{preset}`
 
-Generates echocardiogram clips of one heart's look (a reference frame) beating with another heart's motion (codes of a
-motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv 2512.09418),
-with {code}.
+Generates echocardiogram clips of the heart in a reference frame (the appearance donor's) that beats as another one does
+(by codes of the motion donor): {frames} frames at {rate:g} frames a second, {size} x {size} pixels. Method: MCDM (arXiv
+2512.09418), with {code}.
 
-- **Data**: {data}. {hearts} hearts trained {learner}, {watched} more were kept aside to watch the training; no labels.
+- **Data**: {data}. {videos} videos trained {learner}, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
 {elsewhere}- **Fingerprint**: `{fingerprint}`
 
-| stage | steps | seconds | figures |
-|---|---|---|---|
-{rows}
+{stages}
 
 ## Limits
 {limits}Not a medical device; generated clips are for training and testing models only.
@@ -49,102 +49,126 @@ PHANTOM_BUT_CODEC = (
     "All but the codec was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
     "claimed.\n"
 )
-PHANTOM_TEACHER = (
+PHANTOM_SOURCE = (
     "All but the student was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
     "claimed.\n"
 )
-OTHER_TEACHER = (
-    "What trained the generator that was distilled is told by its own card, and its limits hold here, too.\n"
-)
+OTHER_SOURCE = "What trained the generator that was distilled is told by its own card, and its limits hold here, too.\n"
 
 CODES = {
     "vector": "the paper's one motion vector per clip",
     "mafe": "one motion code per frame, MAFE's flow from the ED frame on a coarse grid",
-    "flow": "one motion code per frame, the flow teacher's flow from the ED frame on a coarse grid",
+    "flow": "one motion code per frame, the flow estimator's flow from the ED frame on a coarse grid",
 }
 
 
-def code_words(preset: DictConfig) -> str:
-    """What the motion codes of a preset are."""
+def code_words(preset: PresetSettings) -> str:
+    """Return what the motion codes of a preset are, in words."""
     if preset.code != "transport":
         return CODES[preset.code]
-    whose = "MAFE's" if preset.transport.flow == "mafe" else "the flow teacher's"
+    whose = "MAFE's" if preset.transport.flow == "mafe" else "the flow estimator's"
     return (
         f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off\n"
         f"the frame and {whose} flow from the ED frame, learned so as to depend little on the heart (motion transport)"
     )
 
 
-def taken_words(options: Options, settings: Mapping[str, Any]) -> str:
-    """Lines on networks that were trained elsewhere, with their hashes among a run's settings."""
-    if "codec" in settings:
-        place = told(options.codec, "a folder")
-        return f"- **Codec**: trained elsewhere, taken from {place}; hash `{settings['codec']}`\n"
-    if "teacher" in settings:
-        place = "bundled" if options.distil == "bundled" else told(options.distil, "of a folder")
+def told(source: str | None, folder: str) -> str:
+    """Return where networks came from, for others: a Hub id as it is, but ``folder`` for a path of this machine."""
+    on_hub = source is not None and (source.startswith(HUB) or re.fullmatch(r"[\w.-]+/[\w.-]+", source))
+    return source if source is not None and on_hub and not Path(source).exists() else folder
+
+
+def command_line(settings: GeneratorSettings) -> str:
+    """Return the command that trains such a generator; a folder's path is left to the reader."""
+    words = [f"echo-augment train-generator preset={settings.preset.name} data={settings.data.name}"]
+    if settings.codec is not None:
+        words.append(f"codec={told(settings.codec, 'FOLDER')}")
+    if settings.losses is not None:
+        words.append(f"losses={settings.losses}")
+    if settings.distil is not None:
+        words.append(f"distil={'bundled' if settings.distil == 'bundled' else told(settings.distil, 'GENERATOR')}")
+    elif settings.last == "student":
+        words.append("only=student")
+    if settings.last == "student" and settings.preset.student.kind != "consistency":
+        words.append(f"preset.student.kind={settings.preset.student.kind}")
+    if settings.batches_a_step > 1:
+        words.append(f"accumulate={settings.batches_a_step}")
+    return " ".join(words)
+
+
+def taken_words(settings: GeneratorSettings, run: RunSettings) -> str:
+    """Return a line on networks that were trained elsewhere, with their hash; empty for a run that trained all."""
+    if run.codec is not None:
+        return f"- **Codec**: trained elsewhere, taken from {told(settings.codec, 'a folder')}; hash `{run.codec}`\n"
+    if run.teacher is not None:
+        place = "bundled" if settings.distil == "bundled" else told(settings.distil, "of a folder")
         return (
-            f"- **Distilled from**: the generator {place}, hash `{settings['teacher']}`; "
+            f"- **Distilled from**: the generator {place}, hash `{run.teacher}`; "
             "its networks are here as they were, but for the denoiser, which is the student\n"
         )
     return ""
 
 
-def limits_words(phantom: bool, options: Options) -> str:
-    """What the data mean for the use of the weights."""
-    if options.distil is None:
-        return "" if not phantom else PHANTOM_LIMITS if options.codec is None else PHANTOM_BUT_CODEC
-    if options.distil != "bundled":
-        return OTHER_TEACHER
-    return PHANTOM_LIMITS if phantom else PHANTOM_TEACHER
+def limits_words(settings: GeneratorSettings) -> str:
+    """Return what the training data mean for the use of the weights."""
+    phantom = settings.data.name == "phantom"
+    if settings.distil is None:
+        return "" if not phantom else PHANTOM_LIMITS if settings.codec is None else PHANTOM_BUT_CODEC
+    if settings.distil != "bundled":
+        return OTHER_SOURCE
+    return PHANTOM_LIMITS if phantom else PHANTOM_SOURCE
 
 
 def write_card(
     folder: Path,
-    cfg: DictConfig,
+    settings: GeneratorSettings,
+    run: RunSettings,
     data: Prepared,
-    stages: dict[str, Any],
+    stages: Mapping[str, Figures],
     fingerprint: str,
-    *,
-    options: Options | None = None,
-    settings: dict[str, Any] | None = None,
 ) -> None:
     """Write ``README.md`` beside the weights.
 
     Args:
-        folder: of the pipeline.
-        cfg: of the run.
-        data: the hearts that trained it.
+        folder: the pipeline's.
+        settings: of the job.
+        run: what decided the weights.
+        data: the videos that trained it.
         stages: figures by stage.
-        fingerprint: of the weights.
-        options: of the run beyond its preset.
-        settings: of the run; hashes of a ``codec`` or a ``teacher`` that were trained elsewhere are among them.
+        fingerprint: hash of the weights.
     """
-    options, settings = options or Options(), settings or {}
-    phantom, teacher = cfg.data.name == "phantom", settings.get("teacher")
-    rows = []
-    for name, figures in sorted(stages.items(), key=lambda stage: ORDER.index(stage[0])):
-        rest = ", ".join(f"{k} {_short(v)}" for k, v in figures.items() if k not in ("steps", "seconds"))
-        rows.append(f"| {name} | {figures.get('steps', '')} | {figures['seconds']:.0f} | {rest} |")
+    preset, source = settings.preset, settings.data
+    phantoms = f"phantoms, set {source.seed}, n={source.n}"
     text = CARD.format(
-        preset=cfg.preset.name,
-        frames=cfg.preset.frames,
-        rate=cfg.preset.rate,
-        size=cfg.preset.size,
-        code=code_words(cfg.preset),
-        data=f"phantoms, set {cfg.data.seed}, n={cfg.data.n}" if phantom else "a folder in EchoNet-Dynamic's layout",
-        hearts=len(data.training),
-        learner="it" if teacher is None else "the student",
+        preset=preset.name,
+        frames=preset.frames,
+        rate=preset.rate,
+        size=preset.size,
+        code=code_words(preset),
+        data=phantoms if source.name == "phantom" else "a folder in EchoNet-Dynamic's layout",
+        videos=len(data.training),
+        learner="it" if run.teacher is None else "the student",
         watched=len(data.watched),
-        command=f"echo-augment train-generator preset={cfg.preset.name} data={cfg.data.name}"
-        f"{command_line(options, cfg.preset.student.kind)}",
-        elsewhere=taken_words(options, settings),
-        seed=cfg.seed,
+        command=command_line(settings),
+        elsewhere=taken_words(settings, run),
+        seed=settings.seed,
         fingerprint=fingerprint,
-        rows="\n".join(rows),
-        limits=limits_words(phantom, options),
+        stages=stage_table(stages),
+        limits=limits_words(settings),
     )
     with atomic_path(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def stage_table(stages: Mapping[str, Figures]) -> str:
+    """Return steps, seconds and figures of each stage as Markdown."""
+    rows = []
+    for name in (name for name in NAMES if name in stages):
+        figures = dict(stages[name])
+        steps, seconds = figures.pop("steps", ""), figures.pop("seconds")
+        rows.append([name, str(steps), f"{seconds:.0f}", ", ".join(f"{k} {_short(v)}" for k, v in figures.items())])
+    return markdown_table(["stage", "steps", "seconds", "figures"], rows)
 
 
 def _short(value: float) -> str:

@@ -1,8 +1,8 @@
-"""The codec's training, and the latents of all training frames, encoded once."""
+"""Stages ``codec`` and ``latents``: the autoencoder, and the latents of all training frames, encoded once."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,17 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from echo_augment.augmentor.mcdm.codec import encode, to_unit
+from echo_augment.augmentor.mcdm.codec import decode, encode, to_unit
 from echo_augment.cache.system.files import atomic_path
 
+from ..common.likeness import frame_likeness
 from .mafe import laplacian_loss
 from .prepare import Prepared
 
+if TYPE_CHECKING:
+    from .context import StageContext
+
+STREAM = 0  # of random numbers
 Array = npt.NDArray[np.float32]
 
 
@@ -78,13 +83,60 @@ def frame_batch(data: Prepared, rng: np.random.Generator, hearts: int, each: int
 def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
     """L1 and Laplacian-pyramid reconstruction plus a small KL, for a batch of uint8 frames ``(B, H, W)``."""
 
-    def loss(model: Any, frames: Tensor) -> dict[str, Tensor]:
-        images = to_unit(frames).expand(-1, model.config["in_channels"], -1, -1)
-        posterior = model.encode(images).latent_dist
+    def loss(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
+        codec = cast(AutoencoderKL, model)
+        images = to_unit(frames).expand(-1, codec.config["in_channels"], -1, -1)
+        posterior = codec.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, device=images.device)
-        decoded = model.decode(posterior.mean + posterior.std * noise).sample.float()
+        decoded = codec.decode(posterior.mean + posterior.std * noise).sample.float()
         l1, pyramid = F.l1_loss(decoded, images), laplacian_loss(decoded, images)
         kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1 - posterior.logvar.float()).mean()
         return {"loss": l1 + pyramid + kl_weight * kl, "l1": l1, "pyramid": pyramid, "kl": kl}
 
     return loss
+
+
+def watched_frames(data: Prepared, count: int = 64) -> Tensor:
+    """Frames of the watched hearts, ``(N, H, W)`` uint8: their ED and ES frames."""
+    return torch.from_numpy(np.stack([heart.frames[i] for heart in data.watched for i in (heart.ed, heart.es)][:count]))
+
+
+def fit_scale(codec: AutoencoderKL, data: Prepared) -> dict[str, float]:
+    """Scale the codec so that its latents of the watched hearts have standard deviation 1; its PSNR on them in dB."""
+    frames = watched_frames(data)
+    codec.register_to_config(scaling_factor=1.0)
+    codec.register_to_config(scaling_factor=float(1 / encode(codec, frames).std()))
+    restored = decode(codec, encode(codec, frames)).cpu()
+    return {"psnr": frame_likeness(restored.numpy(), frames.numpy()).psnr}
+
+
+def train(context: "StageContext") -> dict[str, float]:
+    """Train the codec, or take the one that is given; measure its scale, and save it."""
+    if context.codec is not None:
+        figures = fit_scale(context.codec.to(context.device), context.data)
+        context.save(context.codec, "codec")
+        return {"steps": 0, **figures}
+    codec, settings, data = context.networks.codec, context.preset.codec, context.data
+    result = context.train(
+        codec,
+        lambda rng: frame_batch(data, rng, settings.hearts, settings.each).flatten(0, 1),
+        codec_loss(settings.kl),
+        settings,
+        name="codec",
+        stream=STREAM,
+    )
+    figures = fit_scale(codec, data)
+    context.save(codec, "codec")
+    return {"steps": result.steps, "seconds": result.seconds, **figures}
+
+
+def load(context: "StageContext") -> None:
+    """Load the trained codec."""
+    context.networks.codec = AutoencoderKL.from_pretrained(context.out / "codec").to(context.device).eval()
+
+
+def make_latents(context: "StageContext") -> dict[str, float]:
+    """Encode all frames."""
+    if context.accelerator.is_main_process:
+        write_latents(context.data, context.networks.codec, context.out / "latents.npy")
+    return {"frames": context.data.total}

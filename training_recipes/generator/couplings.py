@@ -1,9 +1,10 @@
-"""What a reflow student learns from: noise, and the clips to which the teacher's path takes it."""
+"""Stage ``couplings``: noise, and the clips to which the denoiser takes it, for a reflow student."""
 
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,11 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
 from .denoiser import Windows, condition, noise_scheduler
-from .stages import COUPLINGS
 
+if TYPE_CHECKING:
+    from .context import StageContext
+
+STREAM = 6  # of random numbers
 PARTS = "couplings.parts"  # beside the array, until it is whole
 AGAIN = "Start the run again, without that file: it makes what is lacking. All processes must see one out="
 
@@ -41,11 +45,9 @@ class Couplings:
 
     def given(self, number: int) -> dict[str, Tensor]:
         """The training window of a pair, its noise ``(F, C, h, w)`` beside it."""
-        window = self.windows.draw(np.random.default_rng([self.seed, COUPLINGS, number]), 1)
+        window = self.windows.draw(np.random.default_rng([self.seed, STREAM, number]), 1)
         one = {key: value[0] for key, value in window.items()}
-        noise = np.random.default_rng([self.seed, COUPLINGS, number, 1]).standard_normal(
-            one["latents"].shape, np.float32
-        )
+        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(one["latents"].shape, np.float32)
         return one | {"noise": torch.from_numpy(noise)}
 
     def write(
@@ -133,3 +135,26 @@ def path_end(
         v = teacher(latents, step.expand(len(latents)), given["reference"], motion, hint=hint).float()
         latents = scheduler.step(v, step, latents).prev_sample
     return latents
+
+
+def couplings_of(context: "StageContext") -> Couplings:
+    """Return the couplings of a run, made already or not."""
+    return Couplings(context.windows, context.out / "couplings.npy", context.settings.seed)
+
+
+def make(context: "StageContext") -> dict[str, float]:
+    """Make the couplings, each process its share."""
+    settings, couplings, accelerator = context.preset.couplings, couplings_of(context), context.accelerator
+    couplings.write(
+        context.networks.denoiser,
+        context.networks.transport,
+        clips=settings.clips,
+        steps=settings.steps,
+        batch=settings.batch,
+        share=(accelerator.process_index, accelerator.num_processes),
+        autocast=accelerator.autocast,
+    )
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        couplings.join(settings.clips, settings.batch)
+    return {"clips": settings.clips}

@@ -1,36 +1,26 @@
-"""The denoiser's training: motion codes of every heart, windows of them and of the latents, and the diffusion loss."""
+"""Stage ``denoiser``: windows of latents and motion, and the diffusion loss."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from diffusers.schedulers import DDIMScheduler
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS
-from echo_augment.augmentor.mcdm.mafe import MAFE
-from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, pad_to, vector_code
+from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS, MotionDenoiser
+from echo_augment.augmentor.mcdm.motion import Codes, pad_to
 from echo_augment.augmentor.mcdm.transport import MotionTransport
-from echo_augment.cache.system.files import atomic_path
 
 from .codec import Latents
 from .motions import Motions
 from .prepare import Prepared
 
+if TYPE_CHECKING:
+    from .context import StageContext
 
-def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
-    """Codes on every heart's grid, one after the other, ``(sum of G, D)`` float32: ``mafe``, ``flow`` or ``vector``."""
-    parts: list[npt.NDArray[np.float32]] = []
-    for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
-        if kind == "vector":
-            parts.append(vector_code(mafe, heart))
-        else:
-            parts.append(mafe_codes(mafe, heart) if kind == "mafe" else flow_codes(heart))
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(parts), allow_pickle=False)
+STREAM = 3  # of random numbers
 
 
 class Windows:
@@ -167,3 +157,27 @@ def condition(
 def frames_mean(values: Tensor, there: Tensor) -> Tensor:
     """Mean of ``values (B, F)`` over the frames that exist."""
     return (values * there).sum() / there.sum()
+
+
+def train(context: "StageContext") -> dict[str, float]:
+    """Train the denoiser, and save it."""
+    settings, denoiser, windows = context.preset.denoiser, context.networks.denoiser, context.windows
+    scale = context.latents.scale
+    denoiser.register_to_config(motion_scale=scale)
+    if context.settings.checkpointing:
+        denoiser.enable_gradient_checkpointing()
+    result = context.train(
+        denoiser,
+        lambda rng: windows.draw(rng, settings.batch),
+        denoising_loss(settings.noise_offset, settings.drop, context.networks.transport, scale),
+        settings,
+        name="denoiser",
+        stream=STREAM,
+    )
+    context.save(denoiser, "denoiser")
+    return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}
+
+
+def load(context: "StageContext", stage: str = "denoiser") -> None:
+    """Load the trained denoiser, or the student in its place."""
+    context.networks.denoiser = MotionDenoiser.from_pretrained(context.out / stage).to(context.device).eval()

@@ -1,15 +1,25 @@
-"""MAFE's training: pairs of frames with the one halfway between, and the losses of MCDM."""
+"""Stage ``mafe``: pairs of frames with the one halfway between, and the losses of MCDM."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from echo_augment.augmentor.mcdm.mafe import MAFE
+
+from ..common.likeness import frame_likeness
 from .prepare import Prepared
 from .pseudo import PseudoLabels
+
+if TYPE_CHECKING:
+    from .context import StageContext
+
+STREAM = 2  # of random numbers
+Frames = npt.NDArray[np.uint8]
 
 
 def laplacian_pyramid(image: Tensor, levels: int = 4) -> list[Tensor]:
@@ -37,13 +47,6 @@ def flow_loss(flow: Tensor, pseudo: Tensor) -> Tensor:
     """L1 distance of flow fields ``(B, 2, H, W)``, each divided by the pseudo field's own root mean square (pixels)."""
     scale = pseudo.pow(2).mean((1, 2, 3), keepdim=True).sqrt().clamp_min(0.25)
     return ((flow - pseudo) / scale).abs().mean()
-
-
-def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
-    """InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are frames of the same heart."""
-    scores = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / temperature
-    target = torch.arange(len(scores), device=scores.device)
-    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
 
 
 def pair_batch(
@@ -85,7 +88,7 @@ def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor
         output = model(first, second)
         interpolation = laplacian_loss(output.frame.float(), middle)
         merges = torch.stack([laplacian_loss(merge.float(), middle) for merge in output.merges]).sum()
-        inner: Any = getattr(model, "module", model)
+        inner = cast(MAFE, getattr(model, "module", model))
         small = F.interpolate(output.flow.float(), size=batch["flow"].shape[-2:], mode="area")
         losses = {
             "interpolation": interpolation,
@@ -97,3 +100,60 @@ def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor
         return {"loss": total, **losses}
 
     return loss
+
+
+def middle_frames(data: Prepared, reach: int, count: int = 64) -> Frames:
+    """Triples ``(N, 3, H, W)`` of watched hearts: the ED frame, the farthest within ``reach`` steps, their middle."""
+    triples = []
+    for heart in data.watched[:count]:
+        far = (
+            heart.ed + 2 * reach
+            if heart.ed + 2 * reach < len(heart.frames)
+            else max(heart.ed % 2, heart.ed - 2 * reach)
+        )
+        triples.append(heart.frames[[heart.ed, far, (heart.ed + far) // 2]])
+    return np.stack(triples)
+
+
+def interpolation_quality(mafe: MAFE, data: Prepared, reach: int, *, batch: int = 16) -> dict[str, float]:
+    """MAFE's middle frames of watched hearts against the true ones: PSNR in dB and SSIM.
+
+    ``blend`` is the same for the plain mean of both ends, which MAFE has to beat.
+    """
+    triples = middle_frames(data, reach)
+    made = []
+    with torch.no_grad():
+        for part in torch.from_numpy(triples).split(batch):
+            first, second, _ = (part.to(mafe.device).float() / 255).split(1, dim=1)
+            made.append((mafe(first, second).frame[:, 0].float() * 255).round().clamp(0, 255).to(torch.uint8).cpu())
+    found = frame_likeness(torch.cat(made).numpy(), triples[:, 2])
+    blend = frame_likeness(triples[:, :2].mean(1).round().astype(np.uint8), triples[:, 2])
+    return {
+        "watched_psnr": found.psnr,
+        "watched_ssim": found.ssim,
+        "blend_psnr": blend.psnr,
+        "blend_ssim": blend.ssim,
+    }
+
+
+def train(context: "StageContext") -> dict[str, float]:
+    """Train MAFE on the pseudo labels, and save it."""
+    settings, mafe, data = context.preset.mafe, context.networks.mafe, context.data
+    labels = PseudoLabels(context.out / "pseudo.h5")
+    result = context.train(
+        mafe,
+        lambda rng: pair_batch(data, labels, rng, settings.batch, settings.reach),
+        mafe_loss(settings.losses.reid, settings.losses.flow),
+        settings,
+        name="mafe",
+        stream=STREAM,
+    )
+    context.save(mafe, "mafe")
+    kept = {key: result.losses[key] for key in ("psnr", "flow", "reid")}
+    quality = interpolation_quality(mafe, data, settings.reach)
+    return {"steps": result.steps, "seconds": result.seconds, **kept, **quality}
+
+
+def load(context: "StageContext") -> None:
+    """Load the trained MAFE."""
+    context.networks.mafe = MAFE.from_pretrained(context.out / "mafe").to(context.device).eval()

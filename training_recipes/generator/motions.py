@@ -1,11 +1,11 @@
-"""The motions that the transport learns from: flow of every video, and affine copies of it."""
+"""Stage ``motions``: the flow of every video, with affine copies for the transport to learn from; or its codes."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,16 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.flow import SHRINK, shrink_flow
 from echo_augment.augmentor.mcdm.mafe import MAFE
-from echo_augment.augmentor.mcdm.motion import mafe_flows
+from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, mafe_flows, vector_code
 from echo_augment.augmentor.mcdm.transport import small, soft_disk
 from echo_augment.cache.system.files import atomic_path
 
 from .codec import Latents
 from .prepare import Prepared
-from .pseudo import PseudoLabels, heart_flow
+from .pseudo import PseudoLabels, video_flow
+
+if TYPE_CHECKING:
+    from .context import StageContext
 
 SCALE, STRETCH = 0.35, 0.15  # natural logarithms: lengths by 0.70 to 1.42, one axis against the other up to 1.35
 TURN, SHIFT = 25.0, 0.1  # degrees; share of a side
@@ -104,9 +107,9 @@ def write_flows(data: Prepared, source: MAFE | PseudoLabels, path: Path) -> None
     with atomic_path(path) as temporary, ThreadPoolExecutor() as pool:
         shape = (sum(len(heart.grid) for heart in data.hearts), 2, side, side)
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        fields: Iterable[npt.NDArray[Any]]
+        fields: Iterable[npt.NDArray[np.float16] | npt.NDArray[np.float32]]
         if isinstance(source, PseudoLabels):
-            fields = chain(source.flows, pool.map(heart_flow, data.watched))
+            fields = chain(source.flows, pool.map(video_flow, data.watched))
         else:
             fields = (shrink_flow(mafe_flows(source, heart)) for heart in data.hearts)
         start = 0
@@ -159,3 +162,28 @@ class Motions:
         flows = torch.from_numpy(self.flows[rows].astype(np.float32))
         flow, frames = copied(flows, self.frames(rows), copies)
         return {"flow": flow, "frames": frames, "disks": soft_disk(flow.shape[-1], **copies.disks)[:, None]}
+
+
+def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
+    """Codes on every heart's grid, one after the other, ``(sum of G, D)`` float32: ``mafe``, ``flow`` or ``vector``."""
+    parts: list[Codes] = []
+    for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
+        if kind == "vector":
+            parts.append(vector_code(mafe, heart))
+        else:
+            parts.append(mafe_codes(mafe, heart) if kind == "mafe" else flow_codes(heart))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(parts), allow_pickle=False)
+
+
+def make(context: "StageContext") -> dict[str, float]:
+    """Write the flows, for codes of the transport, or else the codes."""
+    preset, mafe, out = context.preset, context.networks.mafe, context.out
+    if not context.accelerator.is_main_process:
+        pass
+    elif preset.code == "transport":
+        source = mafe if preset.transport.flow == "mafe" else PseudoLabels(out / "pseudo.h5")
+        write_flows(context.data, source, out / "flows.npy")
+    else:
+        write_codes(context.data, mafe, preset.code, out / "codes.npy")
+    return {"hearts": len(context.data.hearts)}

@@ -1,17 +1,24 @@
-"""The untrained networks of a preset."""
+"""The networks of a preset, untrained, and the pipeline that they make up in the end."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from diffusers import AutoencoderKL
-from omegaconf import DictConfig
 
 from echo_augment.augmentor.mcdm.codec import build_codec
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import CODE_SIZE
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.augmentor.mcdm.transport import MotionTransport
+
+from .denoiser import noise_scheduler
+from .preset import PresetSettings
+
+if TYPE_CHECKING:
+    from .context import StageContext
 
 
 @dataclass(slots=True)
@@ -25,7 +32,7 @@ class Networks:
     transport: MotionTransport | None
 
 
-def build_networks(preset: DictConfig) -> Networks:
+def build_networks(preset: PresetSettings) -> Networks:
     """The networks of a preset, with fresh weights from the global random state (seed it around the call)."""
     codec = build_codec(tuple(preset.codec.channels), preset.codec.layers)
     reid = ReIDEncoder(preset.reid.width, preset.reid.embedding)
@@ -41,7 +48,7 @@ def build_networks(preset: DictConfig) -> Networks:
     return Networks(codec, reid, mafe, build_denoiser(preset, mafe), transport)
 
 
-def build_denoiser(preset: DictConfig, mafe: MAFE) -> MotionDenoiser:
+def build_denoiser(preset: PresetSettings, mafe: MAFE) -> MotionDenoiser:
     """The denoiser of a preset; its code size follows from where the codes come from."""
     settings = preset.denoiser
     sizes = {"vector": 2 * mafe.vector_size}
@@ -59,9 +66,32 @@ def build_denoiser(preset: DictConfig, mafe: MAFE) -> MotionDenoiser:
     )
 
 
-def build_transport(preset: DictConfig) -> MotionTransport | None:
+def build_transport(preset: PresetSettings) -> MotionTransport | None:
     """The motion transport of a preset whose codes it makes; None for the others."""
     if preset.code != "transport":
         return None
     settings = preset.transport
     return MotionTransport(settings.code_size, settings.width, side=preset.size // SHRINK, flow=settings.flow)
+
+
+def build_pipeline(context: "StageContext") -> MCDMPipeline:
+    """Return the pipeline of a run whose stages are done and loaded."""
+    settings, preset, nets, windows = context.settings, context.preset, context.networks, context.windows
+    sampler_steps = preset.student.sampler_steps if settings.last == "student" else preset.sampler_steps
+    return MCDMPipeline(
+        nets.codec,
+        nets.denoiser,
+        nets.mafe,
+        nets.reid,
+        noise_scheduler(),
+        nets.transport,
+        frames=preset.frames,
+        rate=preset.rate,
+        size=preset.size,
+        code=preset.code,
+        code_mean=tuple(float(value) for value in windows.mean),
+        code_std=tuple(float(value) for value in windows.std),
+        preset=preset.name,
+        detail=context.source is None or context.source.pipeline.config["detail"],
+        steps=max(sampler_steps, 0 if nets.transport is not None else 1),
+    )

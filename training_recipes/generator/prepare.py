@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from echo_augment.augmentor.data import VideoInfo, content_hash, probe_video, read_video
+from echo_augment.augmentor.data import Skipped, VideoInfo, content_hash, probe_video, read_video
 from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
+from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
+
+FRAMES, TABLE = "frames.npy", "hearts.json"
+FEWEST = 3  # videos
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Prepared:
         hearts: their frames are slices of the one memory map.
         starts: index of each heart's first frame in the whole array.
         monitored: how many hearts, the last ones, are kept from training to watch it (TRAIN hearts; VAL stays unseen).
-        hashes: ``{"first": [...], "content": [...]}`` of the videos, for the leak guard.
+        hashes: of the videos, by which they are told apart from VAL and TEST.
         skipped: videos that could not be used: name and reason.
     """
 
@@ -32,8 +36,8 @@ class Prepared:
     hearts: list[Heart]
     starts: list[int]
     monitored: int
-    hashes: dict[str, list[str]]
-    skipped: list[dict[str, str]]
+    hashes: TrainingVideos
+    skipped: list[Skipped]
 
     @property
     def training(self) -> list[Heart]:
@@ -64,26 +68,28 @@ def prepare(rows: Sequence[VideoInfo], folder: Path, *, rate: float, size: int, 
     Raises:
         EchoAugmentError: fewer than 3 usable videos.
     """
-    index = folder / "hearts.json"
+    index = folder / TABLE
     if not index.exists():
         _write(rows, folder, rate, size)
     table = json.loads(index.read_text(encoding="utf-8"))
-    frames = np.load(folder / "frames.npy", mmap_mode="r", allow_pickle=False)
+    frames = np.load(folder / FRAMES, mmap_mode="r", allow_pickle=False)
     hearts, starts = [], []
     for row in table["hearts"]:
         starts.append(row["start"])
         hearts.append(Heart(row["name"], frames[row["start"] : row["start"] + row["length"]], row["ed"], row["es"]))
     monitored = max(1, round(monitor * len(hearts)))
-    return Prepared(folder, hearts, starts, monitored, table["hashes"], table["skipped"])
+    hashes = TrainingVideos(tuple(table["hashes"]["first"]), tuple(table["hashes"]["content"]))
+    skipped = [Skipped(**one) for one in table["skipped"]]
+    return Prepared(folder, hearts, starts, monitored, hashes, skipped)
 
 
 def _write(rows: Sequence[VideoInfo], folder: Path, rate: float, size: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    hearts: list[dict[str, object]] = []
-    skipped: list[dict[str, str]] = []
+    table: list[dict[str, str | int]] = []
     hashes: dict[str, list[str]] = {"first": [], "content": []}
+    skipped: list[Skipped] = []
     total = 0
-    with atomic_path(folder / "frames.npy") as temporary:
+    with atomic_path(folder / FRAMES) as temporary:
         raw = temporary.with_name(temporary.name + ".raw")
         try:
             with raw.open("wb") as file:
@@ -94,19 +100,18 @@ def _write(rows: Sequence[VideoInfo], folder: Path, rate: float, size: int) -> N
                         heart = make_heart(row.name, frames, fps, rate=rate, size=size)
                         first, content = probe_video(row.path).first, content_hash(row.path)
                     except EchoAugmentError as error:
-                        skipped.append({"name": row.name, "reason": str(error)})
+                        skipped.append(Skipped(row.name, str(error)))
                         continue
                     file.write(heart.frames.tobytes())
-                    hearts.append(
-                        {"name": row.name, "start": total, "length": len(heart.frames), "ed": heart.ed, "es": heart.es}
-                    )
+                    length = len(heart.frames)
+                    table.append({"name": row.name, "start": total, "length": length, "ed": heart.ed, "es": heart.es})
                     hashes["first"].append(first)
                     hashes["content"].append(content)
-                    total += len(heart.frames)
-            if len(hearts) < 3:
+                    total += length
+            if len(table) < FEWEST:
                 raise EchoAugmentError(
-                    f"only {len(hearts)} of {len(rows)} TRAIN videos can be used",
-                    "Run echo-augment doctor on the folder; the generator needs at least 3 hearts",
+                    f"only {len(table)} of {len(rows)} TRAIN videos can be used",
+                    f"Run echo-augment doctor on the folder; the generator needs at least {FEWEST} videos",
                 )
             shape = (total, size, size)
             target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
@@ -116,4 +121,5 @@ def _write(rows: Sequence[VideoInfo], folder: Path, rate: float, size: int) -> N
             target.flush()
         finally:
             raw.unlink(missing_ok=True)
-    write_json(folder / "hearts.json", {"hearts": hearts, "hashes": hashes, "skipped": skipped})
+    notes = [one._asdict() for one in skipped]
+    write_json(folder / TABLE, {"hearts": table, "hashes": hashes, "skipped": notes})

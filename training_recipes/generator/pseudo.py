@@ -1,7 +1,8 @@
-"""Pseudo labels: optical flow from the ED frame and re-ID embeddings, kept in HDF5 for MAFE's training."""
+"""Stage ``pseudo``: optical flow from the ED frame and re-ID embeddings, kept in HDF5 for MAFE to learn from."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -17,12 +18,15 @@ from echo_augment.cache.system.files import atomic_path
 
 from .prepare import Prepared
 
+if TYPE_CHECKING:
+    from .context import StageContext
+
 
 class PseudoLabels:
     """Reads ``pseudo.h5`` whole into memory as half precision (about 80 kB a two-second clip).
 
     Attributes:
-        flows: of each training heart on its grid, ``(G, 2, h, w)`` float16 (:func:`heart_flow`).
+        flows: of each training heart on its grid, ``(G, 2, h, w)`` float16 (:func:`video_flow`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +44,7 @@ class PseudoLabels:
         return self._embedding[heart].astype(np.float32)
 
 
-def heart_flow(heart: Heart) -> npt.NDArray[np.float16]:
+def video_flow(heart: Heart) -> npt.NDArray[np.float16]:
     """Flow from the ED frame to every frame on the grid, ``(G, 2, h, w)``, in pixels of the full frame."""
     return shrink_flow(estimated_flows(heart)).astype(np.float16)
 
@@ -49,7 +53,7 @@ def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 
     """Write the pseudo labels of all training hearts, atomically."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file, ThreadPoolExecutor() as pool:
         file.attrs["teacher"] = "opencv-dis-medium"
-        flows = pool.map(heart_flow, data.training)
+        flows = pool.map(video_flow, data.training)
         for index, (heart, flow) in enumerate(
             zip(data.training, tqdm(flows, total=len(data.training), desc="pseudo labels", unit="heart"), strict=True)
         ):
@@ -58,3 +62,10 @@ def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 
             with torch.no_grad():
                 parts = [reid(part.to(reid.device).float() / 255) for part in frames.split(batch)]
             file.create_dataset(f"embedding/{index}", data=torch.cat(parts).cpu().numpy().astype(np.float16))
+
+
+def make(context: "StageContext") -> dict[str, float]:
+    """Write the pseudo labels."""
+    if context.accelerator.is_main_process:
+        write_pseudo(context.data, context.networks.reid, context.out / "pseudo.h5")
+    return {"hearts": len(context.data.training)}

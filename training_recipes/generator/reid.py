@@ -1,10 +1,21 @@
-"""The re-ID model's training: two frames of one video are the same heart, in any light."""
+"""Stage ``reid``: a model that recognises a video by a frame, in any light."""
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .mafe import contrastive_loss
+from echo_augment.augmentor.mcdm.reid import ReIDEncoder
+
+from .codec import frame_batch
+from .prepare import Prepared
+
+if TYPE_CHECKING:
+    from .context import StageContext
+
+STREAM = 1  # of random numbers
 
 
 def jitter(frames: Tensor) -> Tensor:
@@ -19,8 +30,46 @@ def jitter(frames: Tensor) -> Tensor:
     return (gain * moved.clamp_min(1e-4) ** gamma).clamp(0, 1)
 
 
+def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
+    """InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are frames of the same heart."""
+    scores = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / temperature
+    target = torch.arange(len(scores), device=scores.device)
+    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+
+
 def reid_step(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
     """Contrast two frames of each heart, uint8 ``(B, 2, H, W)``."""
     first, second = (jitter(frames[:, k : k + 1].float() / 255) for k in range(2))
     loss = contrastive_loss(model(first).float(), model(second).float())
     return {"loss": loss}
+
+
+def nearest_share(reid: ReIDEncoder, data: Prepared) -> float:
+    """Share of watched hearts whose ES frame lies nearest to their own ED frame among all watched ED frames."""
+    with torch.no_grad():
+        sides = [
+            reid(
+                torch.from_numpy(np.stack([h.frames[getattr(h, side)] for h in data.watched]))[:, None]
+                .to(reid.device)
+                .float()
+                / 255
+            )
+            for side in ("ed", "es")
+        ]
+    nearest = (sides[1] @ sides[0].T).argmax(1).cpu()
+    return float((nearest == torch.arange(len(nearest))).float().mean())
+
+
+def train(context: "StageContext") -> dict[str, float]:
+    """Train the re-ID model, and save it."""
+    settings, reid, data = context.preset.reid, context.networks.reid, context.data
+    result = context.train(
+        reid, lambda rng: frame_batch(data, rng, settings.hearts, 2), reid_step, settings, name="reid", stream=STREAM
+    )
+    context.save(reid, "reid")
+    return {"steps": result.steps, "seconds": result.seconds, "nearest": nearest_share(reid, data)}
+
+
+def load(context: "StageContext") -> None:
+    """Load the trained re-ID model."""
+    context.networks.reid = ReIDEncoder.from_pretrained(context.out / "reid").to(context.device).eval()

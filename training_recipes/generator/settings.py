@@ -1,174 +1,132 @@
-"""What a run of ``train-generator`` may be told beyond its preset; nothing of it is needed."""
+"""Settings of ``train-generator``, checked before any work."""
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING
 
-from echo_augment.augmentor.mcdm.codec import HUB
+from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
+from ..common.dataset import DataSettings
+from ..common.settings import JobSettings
 from ..training.logging import TRACKERS
+from .preset import LOSSES, LossWeights, PresetSettings
+from .stages import BY_NAME, NAMES, Stage, stages_of
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "codec": (),
-    "latents": ("codec",),
-    "reid": (),
-    "pseudo": ("reid",),
-    "mafe": ("reid", "pseudo"),
-    "motions": ("reid", "pseudo", "mafe"),
-    "transport": ("codec", "latents", "reid", "pseudo", "mafe", "motions"),
-    "denoiser": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport"),
-    "couplings": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser"),
-    "student": ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser", "couplings"),
-}
-FOLDERS = {"denoiser": "generator", "student": "generator-student"}  # where a finished pipeline goes
-STUDENTS = ("consistency", "reflow")  # ways to distil
-LOSSES = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
+PRECISIONS = ("auto", "no", "fp16", "bf16")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Optional settings, given as ``+key=value``.
+@dataclass(kw_only=True)
+class GeneratorSettings(JobSettings):
+    """What ``train-generator`` is told (``conf/train-generator.yaml``).
 
     Attributes:
+        data: the data set.
+        preset: sizes of the networks and how each stage trains.
+        precision: ``no``, ``fp16`` or ``bf16``; ``auto``: what the device is fast in.
         codec: a trained autoencoder to take instead of training one
-            (:func:`~echo_augment.augmentor.mcdm.codec.load_codec`).
-        losses: of MAFE beside the interpolation's: ``interp`` (none), ``reid``, ``flow`` or ``both``; None leaves the
+            (`echo_augment.augmentor.mcdm.codec.load_codec`).
+        losses: MAFE's losses beside the interpolation's: ``interp`` (none), ``reid``, ``flow`` or ``both``; None: the
             preset's weights as they are.
-        only: the stage that the run is for; it and what it needs are run. ``denoiser`` writes the pipeline to
+        only: the last stage; it and what it needs are run. ``denoiser``, the default, writes the pipeline to
             ``<out>/generator``, ``student`` one for few steps to ``<out>/generator-student``, the others none.
-        log: trackers beside the CSV files: ``tensorboard``, ``wandb``.
-        accumulate: batches a step; their gradients are averaged.
+        log: trackers beside the CSV files, a list or one: ``tensorboard``, ``wandb``.
+        accumulate: batches a step, whose gradients are averaged; None: 1.
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
             with the same result and much less memory.
-        distil: a finished generator (its folder, a Hub id, or ``bundled``) whose denoiser the run distils to a student;
+        distil: a finished generator (its folder, a Hub id, or ``bundled``) whose denoiser is distilled to a student;
             its networks are taken, and only the student is trained.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
             from there.
 
     Raises:
-        EchoAugmentError: a value that is none of these.
+        EchoAugmentError: a value out of its range, or settings that contradict each other.
     """
 
+    data: DataSettings = field(default_factory=DataSettings)
+    preset: PresetSettings = MISSING
+    precision: str = "auto"
     codec: str | None = None
     losses: str | None = None
-    only: str = "denoiser"
-    log: tuple[str, ...] = ()
-    accumulate: int = 1
-    checkpointing: bool = False
+    only: str | None = None
+    log: Any = None
+    accumulate: int | None = None
+    checkpointing: bool | None = None
     distil: str | None = None
     reuse: str | None = None
 
     def __post_init__(self) -> None:
-        _choose("losses", self.losses, [None, *LOSSES])
-        _choose("only", self.only, list(NEEDS))
-        for name in self.log:
-            _choose("log", name, list(TRACKERS))
-        if self.distil is not None:
-            self._check_distil()
-        if self.accumulate < 1:
-            raise EchoAugmentError(f"accumulate must be at least 1, got {self.accumulate}")
+        super().__post_init__()
+        check_choice("precision", self.precision, PRECISIONS)
+        if self.losses is not None:
+            check_choice("losses", self.losses, tuple(LOSSES))
+        check_choice("only", self.last, NAMES)
+        for name in self.trackers:
+            check_choice("log", name, TRACKERS)
+        if self.accumulate is not None:
+            check_whole("accumulate", self.accumulate, 1)
+        self._check_distil()
+        self._check_preset()
 
     def _check_distil(self) -> None:
-        others = {"only": self.only != "student", "codec": self.codec is not None, "losses": self.losses is not None}
+        others = {"only": self.last != "student", "codec": self.codec is not None, "losses": self.losses is not None}
         given = [name for name, is_given in others.items() if is_given]
-        if given:
+        if self.distil is not None and given:
             raise EchoAugmentError(
                 f"distil={self.distil} trains a student alone, of networks that are there", f"Leave {given[0]} out"
             )
 
-    def stages(self, preset: DictConfig) -> tuple[str, ...]:
-        """The stages to run, in their order, for a preset's motion codes and student."""
-        needless = {"transport": preset.code != "transport", "couplings": preset.student.kind != "reflow"}
-        return tuple(name for name in (*NEEDS[self.only], self.only) if not needless.get(name))
+    def _check_preset(self) -> None:
+        """Refuse a run that would not do what it is asked for with its preset."""
+        preset = self.preset
+        if self.last == "couplings" and preset.student.kind != "reflow":
+            raise EchoAugmentError(f"only=couplings needs preset.student.kind=reflow, got {preset.student.kind!r}")
+        if self.last == "transport" != preset.code:
+            raise EchoAugmentError(f"only=transport needs preset.code=transport, got {preset.code!r}")
+        if BY_NAME["couplings"] in self.stages:
+            for key in ("clips", "batch", "steps"):
+                check_whole(f"preset.couplings.{key}", getattr(preset.couplings, key), 1)
+        unread = preset.code == "flow" or (preset.code == "transport" and preset.transport.flow == "teacher")
+        if unread and self.losses is not None and self.last != "mafe":
+            raise EchoAugmentError(
+                f"losses={self.losses} changes MAFE, which the motion codes of preset {preset.name} do not read",
+                "Add only=mafe, or take preset.transport.flow=mafe or preset.code=mafe",
+            )
 
-    def settings(self) -> dict[str, Any]:
-        """What of them changes the weights beyond preset and codec, for the run's settings; empty by default."""
-        return {"accumulate": self.accumulate} if self.accumulate > 1 else {}
+    @property
+    def last(self) -> str:
+        """The last stage: ``only``, or else ``student`` for a generator to distil, or ``denoiser``."""
+        return self.only or ("denoiser" if self.distil is None else "student")
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages to run, in their order."""
+        return stages_of(self.last, self.preset)
 
-def read_options(cfg: DictConfig) -> Options:
-    """The options of a composed configuration; a key that is absent or null has its default."""
-    log = cfg.get("log") or ()
-    return Options(
-        codec=None if cfg.get("codec") is None else str(cfg.codec),
-        losses=None if cfg.get("losses") is None else str(cfg.losses),
-        only=str(cfg.get("only") or ("denoiser" if cfg.get("distil") is None else "student")),
-        log=(log,) if isinstance(log, str) else tuple(str(name) for name in log),
-        accumulate=int(cfg.get("accumulate") or 1),
-        checkpointing=bool(cfg.get("checkpointing") or False),
-        distil=None if cfg.get("distil") is None else str(cfg.distil),
-        reuse=None if cfg.get("reuse") is None else str(cfg.reuse),
-    )
+    @property
+    def pipeline_folder(self) -> str | None:
+        """Where in ``out`` the finished pipeline goes; None for a run that makes none."""
+        return BY_NAME[self.last].pipeline
 
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """``log`` as a tuple of names."""
+        return (self.log,) if isinstance(self.log, str) else tuple(self.log or ())
 
-def told(source: str | None, folder: str) -> str:
-    """Where networks came from, for others: a Hub id as it is, but a path is a matter of the machine it was on."""
-    on_hub = source is not None and (source.startswith(HUB) or re.fullmatch(r"[\w.-]+/[\w.-]+", source))
-    return source if source is not None and on_hub and not Path(source).exists() else folder
+    @property
+    def batches_a_step(self) -> int:
+        """Batches whose gradients are averaged: ``accumulate``, or 1."""
+        return self.accumulate or 1
 
+    def weights(self) -> LossWeights:
+        """Return the weights of MAFE's losses: those that ``losses`` leaves out have weight 0."""
+        given = self.preset.mafe.losses
+        if self.losses is None:
+            return given
+        kept = LOSSES[self.losses]
+        return LossWeights(reid=given.reid if "reid" in kept else 0.0, flow=given.flow if "flow" in kept else 0.0)
 
-def command_line(options: Options, student: str = "consistency") -> str:
-    """The options that change the weights, as one types them; a folder's path is left to the reader.
-
-    Args:
-        options: of the run.
-        student: the preset's ``student.kind``.
-    """
-    words = []
-    if options.codec is not None:
-        words.append(f"+codec={told(options.codec, 'FOLDER')}")
-    if options.losses is not None:
-        words.append(f"+losses={options.losses}")
-    if options.distil is not None:
-        words.append(f"+distil={options.distil if options.distil == 'bundled' else told(options.distil, 'GENERATOR')}")
-    elif options.only == "student":
-        words.append("+only=student")
-    if options.only == "student" and student != "consistency":
-        words.append(f"preset.student.kind={student}")
-    if options.accumulate > 1:
-        words.append(f"+accumulate={options.accumulate}")
-    return "".join(f" {word}" for word in words)
-
-
-def ablate(preset: DictConfig, losses: str | None) -> DictConfig:
-    """The preset with MAFE's losses as asked: those left out have weight 0, the others keep the preset's weight."""
-    if losses is None:
-        return preset
-    weights = {key: value if key in LOSSES[losses] else 0.0 for key, value in preset.mafe.losses.items()}
-    changed = OmegaConf.merge(preset, {"mafe": {"losses": weights}})
-    assert isinstance(changed, DictConfig)
-    return changed
-
-
-def check_stages(preset: DictConfig, options: Options) -> None:
-    """Refuse a run that would not do what it is asked for.
-
-    Raises:
-        EchoAugmentError: ``only`` is a stage that the preset's motion codes do not need, or ``losses`` changes a MAFE
-            that they do not read; or the student is of no kind that there is, or of one that needs no couplings where
-            these are asked for; or of couplings there are to be none.
-    """
-    _choose("preset.student.kind", preset.student.kind, list(STUDENTS))
-    if options.only == "couplings" and preset.student.kind != "reflow":
-        raise EchoAugmentError(f"only=couplings needs preset.student.kind=reflow, got {preset.student.kind!r}")
-    for key in ("clips", "batch", "steps") if "couplings" in options.stages(preset) else ():
-        if preset.couplings[key] < 1:
-            raise EchoAugmentError(f"preset.couplings.{key} must be at least 1, got {preset.couplings[key]}")
-    if options.only == "transport" != preset.code:
-        raise EchoAugmentError(f"only=transport needs preset.code=transport, got {preset.code!r}")
-    unread = preset.code == "flow" or (preset.code == "transport" and preset.transport.flow == "teacher")
-    if unread and options.losses is not None and options.only != "mafe":
-        raise EchoAugmentError(
-            f"losses={options.losses} changes MAFE, which the motion codes of preset {preset.name} do not read",
-            "Add +only=mafe, or take preset.transport.flow=mafe or preset.code=mafe",
-        )
-
-
-def _choose(key: str, value: str | None, there: list[Any]) -> None:
-    if value not in there:
-        names = ", ".join(str(name) for name in there if name is not None)
-        raise EchoAugmentError(f"{key} must be one of {names}, got {value!r}")
+    def ablated(self) -> PresetSettings:
+        """Return the preset with the `weights` that ``losses`` asks for."""
+        return replace(self.preset, mafe=replace(self.preset.mafe, losses=self.weights()))

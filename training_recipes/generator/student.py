@@ -1,6 +1,8 @@
-"""The few-step student's training: consistency distillation of the denoiser."""
+"""Stage ``student``: the denoiser distilled to few steps, by consistency distillation or on couplings."""
 
+import copy
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +10,14 @@ from torch import Tensor, nn
 from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
-from .denoiser import condition, draw_noise, frames_mean, noise_scheduler
+from . import denoiser
+from .couplings import couplings_of
+from .denoiser import condition, denoising_loss, draw_noise, frames_mean, noise_scheduler
 
+if TYPE_CHECKING:
+    from .context import StageContext
+
+STREAM = 5  # of random numbers
 HUBER = 0.03  # of the pseudo-Huber distance, in standard deviations of the latents
 
 
@@ -68,3 +76,29 @@ def consistency_loss(
         return {"loss": value, "error": frames_mean(square.detach(), batch["there"])}
 
     return loss
+
+
+def train(context: "StageContext") -> dict[str, float]:
+    """Train a copy of the denoiser to need few steps, and save it."""
+    settings, teacher, transport = context.preset.student, context.networks.denoiser, context.networks.transport
+    scale = context.latents.scale
+    student = copy.deepcopy(teacher).requires_grad_(True)
+    if context.settings.checkpointing:
+        student.enable_gradient_checkpointing()
+    if settings.kind == "reflow":
+        draw, loss = couplings_of(context).draw, denoising_loss(0, 0, transport, scale)
+    else:
+        offset = context.preset.denoiser.noise_offset
+        draw = context.windows.draw
+        loss = consistency_loss(teacher, transport, scale, grid=settings.grid, noise_offset=offset)
+    result = context.train(
+        student, lambda rng: draw(rng, settings.batch), loss, settings, name="student", stream=STREAM
+    )
+    context.save(student, "student")
+    losses = {key: value for key, value in result.losses.items() if key != "grad_norm"}
+    return {"steps": result.steps, "seconds": result.seconds, **losses}
+
+
+def load(context: "StageContext") -> None:
+    """Load the trained student in the denoiser's place."""
+    denoiser.load(context, "student")

@@ -1,6 +1,7 @@
-"""The motion transport's training: frames of a video from the motion of its affine copies."""
+"""Stage ``transport``: frames of a video from the motion of its affine copies."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,6 +11,10 @@ from echo_augment.augmentor.mcdm.transport import MotionTransport
 
 from .motions import Motions
 
+if TYPE_CHECKING:
+    from .context import StageContext
+
+STREAM = 4  # of random numbers
 CODE_WEIGHT = 1e-3  # of the codes' mean square in the loss: keeps their size near 1
 
 
@@ -36,3 +41,26 @@ def explained(transport: MotionTransport, motions: Motions, count: int = 512) ->
             errors.append((moved - part["relative"]).cpu())
     error = torch.cat(errors).pow(2).mean() / batch["relative"].pow(2).mean()
     return float(1 - error)
+
+
+def train(context: "StageContext") -> dict[str, float]:
+    """Train the motion transport, and save it."""
+    settings, transport = context.preset.transport, context.networks.transport
+    assert transport is not None, "the table runs this stage only with code=transport"
+    motions, scale = context.motions, context.latents.scale
+    transport.register_to_config(scale=scale)
+    result = context.train(
+        transport,
+        lambda rng: motions.draw(rng, settings.batch),
+        transport_loss(scale),
+        settings,
+        name="transport",
+        stream=STREAM,
+    )
+    context.save(transport, "transport")
+    return {"steps": result.steps, "seconds": result.seconds, "explained": explained(transport, motions)}
+
+
+def load(context: "StageContext") -> None:
+    """Load the trained motion transport."""
+    context.networks.transport = MotionTransport.from_pretrained(context.out / "transport").to(context.device).eval()

@@ -1,40 +1,67 @@
-"""What a card says of networks that the run did not train."""
+"""What a card says of networks that the run did not train, and by which command it was trained."""
 
 import pytest
+from fakes.generator import settings
 
-from echo_augment.training_recipes.generator.card import limits_words, taken_words
-from echo_augment.training_recipes.generator.settings import Options
+from echo_augment.training_recipes.generator.card import command_line, limits_words, stage_table, taken_words
+from echo_augment.training_recipes.generator.ledger import RunSettings
 
 ONLY_PHANTOMS = "Trained on procedural phantoms only"
+BASE = "echo-augment train-generator preset=tiny data=phantom"
+
+
+def run(**found):
+    return RunSettings(preset={}, seed=0, videos="", **found)
 
 
 @pytest.mark.parametrize(
-    ("phantom", "distil", "words"),
+    ("data", "distil", "words"),
     [
-        (True, None, ONLY_PHANTOMS),
-        (False, None, ""),
-        (True, "bundled", ONLY_PHANTOMS),
-        (False, "bundled", "All but the student was trained on procedural phantoms only"),
-        (True, "runs/echonet", "told by its own card"),
-        (False, "runs/echonet", "told by its own card"),
+        ("phantom", None, ONLY_PHANTOMS),
+        ("echonet", None, ""),
+        ("phantom", "bundled", ONLY_PHANTOMS),
+        ("echonet", "bundled", "All but the student was trained on procedural phantoms only"),
+        ("phantom", "runs/echonet", "told by its own card"),
+        ("echonet", "runs/echonet", "told by its own card"),
     ],
 )
-def test_limits_are_those_of_all_that_trained(phantom, distil, words):
-    only = "denoiser" if distil is None else "student"
-    said = limits_words(phantom, Options(distil=distil, only=only))
+def test_limits_are_those_of_all_that_trained(data, distil, words):
+    source = [] if distil is None else [f"distil={distil}"]
+    said = limits_words(settings(f"data={data}", "data.root=x", *source))
     assert words in said and (ONLY_PHANTOMS in said) == (words == ONLY_PHANTOMS)
 
 
 def test_a_codec_from_elsewhere_may_have_seen_anything():
-    said = limits_words(True, Options(codec="hub:a/b"))
+    said = limits_words(settings("codec='hub:a/b'"))
     assert said.startswith("All but the codec was trained on procedural phantoms only")
 
 
 def test_where_networks_came_from_is_told_without_paths(tmp_path):
     def said(source):
-        return taken_words(Options(distil=source, only="student"), {"teacher": "abc"})
+        return taken_words(settings(f"distil={source}"), run(teacher="abc"))
 
     assert "`abc`" in said("bundled") and "generator bundled" in said("bundled")
     assert "owner/name" in said("owner/name") and str(tmp_path) not in said(str(tmp_path))
-    assert "hub:a/b" in taken_words(Options(codec="hub:a/b"), {"codec": "abc"})
-    assert taken_words(Options(), {}) == ""
+    assert "hub:a/b" in taken_words(settings("codec='hub:a/b'"), run(codec="abc"))
+    assert taken_words(settings(), run()) == ""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([], ""),
+        (["codec='hub:a/b'", "only=mafe", "losses=flow", "accumulate=4"], " codec=hub:a/b losses=flow accumulate=4"),
+        (["codec=my-vae", "preset.student.kind=reflow"], " codec=FOLDER"),
+        (["only=student", "preset.student.kind=reflow"], " only=student preset.student.kind=reflow"),
+        (["distil=bundled"], " distil=bundled"),
+        (["distil=my-generator"], " distil=GENERATOR"),
+        (["distil=owner/name"], " distil=owner/name"),
+    ],
+)  # fmt: skip
+def test_the_command_names_what_changes_the_weights(overrides, words):
+    assert command_line(settings(*overrides)) == BASE + words
+
+
+def test_stages_stand_in_their_order():
+    figures = {"mafe": {"steps": 2, "seconds": 1.4, "psnr": 20.123}, "latents": {"frames": 7, "seconds": 2.0}}
+    assert stage_table(figures).splitlines()[2:] == ["| latents |  | 2 | frames 7 |", "| mafe | 2 | 1 | psnr 20.1 |"]

@@ -6,20 +6,15 @@ import shutil
 import pytest
 import torch
 from diffusers import AutoencoderKL
-from hydra import compose, initialize_config_module
+from fakes.generator import preset
 
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.generator import source_generator as teacher
-from echo_augment.training_recipes.generator.source_generator import PARTS, load_teacher, take_networks
-from echo_augment.training_recipes.generator.stages import Stages
+from echo_augment.training_recipes.generator import source_generator
+from echo_augment.training_recipes.generator.ledger import Ledger, RunSettings
+from echo_augment.training_recipes.generator.source_generator import PARTS, load_source, take_networks
 
-SETTINGS = {"preset": {"name": "tiny"}, "seed": 0, "videos": "v", "teacher": "t"}
-
-
-def preset(*changes):
-    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        return compose("train-generator", overrides=["out=x", *changes]).preset
+SETTINGS = RunSettings(preset={"name": "tiny"}, seed=0, videos="v", teacher="t")
 
 
 @pytest.fixture(scope="module")
@@ -27,29 +22,22 @@ def copy(tmp_path_factory):
     return shutil.copytree(BUNDLED, tmp_path_factory.mktemp("teacher") / "generator")
 
 
-def test_a_teacher_is_known_by_what_decides_its_clips(copy):
-    teacher = load_teacher("bundled", preset())
-    assert teacher.hash == load_teacher(str(copy), preset()).hash
+def test_a_source_is_known_by_what_decides_its_clips(copy):
+    source = load_source("bundled", preset())
+    assert source.hash == load_source(str(copy), preset()).hash
     config = json.loads((copy / "model_index.json").read_text())
 
     def hash_with(**changes):
         (copy / "model_index.json").write_text(json.dumps(config | changes))
-        return load_teacher(str(copy), preset()).hash
+        return load_source(str(copy), preset()).hash
 
-    assert hash_with(steps=4) == teacher.hash, "the number of steps is chosen per call"
-    assert hash_with(detail=False) != teacher.hash != hash_with(code_std=[2.0])
+    assert hash_with(steps=4) == source.hash, "the number of steps is chosen per call"
+    assert hash_with(detail=False) != source.hash != hash_with(code_std=[2.0])
     hash_with()
     denoiser = json.loads((copy / "denoiser" / "config.json").read_text())
     (copy / "denoiser" / "config.json").write_text(json.dumps(denoiser | {"motion_scale": 0.5}))
-    assert load_teacher(str(copy), preset()).hash != teacher.hash
+    assert load_source(str(copy), preset()).hash != source.hash
     (copy / "denoiser" / "config.json").write_text(json.dumps(denoiser))
-
-
-def test_hashes_of_both_trainings_are_kept_once():
-    teacher = load_teacher("bundled", preset())
-    first = teacher.hearts["first"][0]
-    both = teacher.trained_on_too({"first": [first, "new"], "content": ["new"]})
-    assert both["first"] == [*dict.fromkeys(teacher.hearts["first"]), "new"] and both["content"][-1] == "new"
 
 
 @pytest.mark.parametrize(
@@ -63,14 +51,14 @@ def test_hashes_of_both_trainings_are_kept_once():
 )
 def test_a_generator_of_another_kind_is_refused(change, message):
     with pytest.raises(EchoAugmentError, match=f"distil=bundled: that generator {message}"):
-        load_teacher("bundled", preset(change))
+        load_source("bundled", preset(change))
 
 
 def test_one_that_does_not_say_what_trained_it_is_refused(copy, tmp_path):
     silent = shutil.copytree(copy, tmp_path / "silent")
     (silent / "training_hearts.json").unlink()
     with pytest.raises(EchoAugmentError, match=r"there is no training_hearts\.json"):
-        load_teacher(str(silent), preset())
+        load_source(str(silent), preset())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b'{"first": 1, "content": []}', b"\xff"])
@@ -78,7 +66,7 @@ def test_a_damaged_list_of_what_trained_it_is_named(copy, tmp_path, content):
     damaged = shutil.copytree(copy, tmp_path / "damaged")
     (damaged / "training_hearts.json").write_bytes(content)
     with pytest.raises(EchoAugmentError, match=r"training_hearts\.json: does not say which videos"):
-        load_teacher(str(damaged), preset())
+        load_source(str(damaged), preset())
 
 
 def test_one_of_another_diffusion_is_refused(copy, tmp_path):
@@ -86,7 +74,7 @@ def test_one_of_another_diffusion_is_refused(copy, tmp_path):
     path = other / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"clip_sample_range": 4.0}))
     with pytest.raises(EchoAugmentError, match=r"has scheduler\.clip_sample_range=4\.0, not 6\.0"):
-        load_teacher(str(other), preset())
+        load_source(str(other), preset())
 
 
 def test_a_hub_s_list_is_fetched_or_its_lack_is_named(copy, tmp_path, monkeypatch):
@@ -98,30 +86,30 @@ def test_a_hub_s_list_is_fetched_or_its_lack_is_named(copy, tmp_path, monkeypatc
             raise FileNotFoundError("offline")
         return str(copy / file)
 
-    monkeypatch.setattr(teacher, "hf_hub_download", fetch)
-    monkeypatch.setattr(teacher.MCDMPipeline, "load", lambda name: MCDMPipeline.from_pretrained(str(copy)))
-    assert load_teacher("owner/name", preset()).hearts["first"] and asked == [("owner/name", "training_hearts.json")]
+    monkeypatch.setattr(source_generator, "hf_hub_download", fetch)
+    monkeypatch.setattr(source_generator.MCDMPipeline, "load", lambda name: MCDMPipeline.from_pretrained(str(copy)))
+    assert load_source("owner/name", preset()).videos.first and asked == [("owner/name", "training_hearts.json")]
     with pytest.raises(EchoAugmentError, match=r"distil=owner/silent: training_hearts\.json, .* \(offline\)"):
-        load_teacher("owner/silent", preset())
+        load_source("owner/silent", preset())
 
 
 def test_half_taken_networks_are_taken_again_and_done_ones_left(tmp_path):
     pipeline = MCDMPipeline.load("bundled")
     (tmp_path / "codec").mkdir()
     (tmp_path / "codec" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
-    (tmp_path / "stages.json").write_text(json.dumps({"settings": SETTINGS, "done": {}}))
-    take_networks(Stages(tmp_path, SETTINGS), pipeline)
+    (tmp_path / "stages.json").write_text(json.dumps({"settings": SETTINGS.to_json(), "done": {}}))
+    take_networks(Ledger(tmp_path, SETTINGS), pipeline)
     taken = AutoencoderKL.from_pretrained(tmp_path / "codec")
     ours, theirs = taken.state_dict(), pipeline.vae.state_dict()
     assert all(torch.equal(ours[key], value) for key, value in theirs.items())
     stamp = (tmp_path / "denoiser" / "config.json").stat().st_mtime_ns
-    stages = take_networks(Stages(tmp_path, SETTINGS), pipeline)
+    stages = take_networks(Ledger(tmp_path, SETTINGS), pipeline)
     assert set(stages.done) == set(PARTS) and (tmp_path / "denoiser" / "config.json").stat().st_mtime_ns == stamp
 
 
 def test_a_process_that_does_not_write_reads_what_was_taken(tmp_path):
     pipeline = MCDMPipeline.load("bundled")
-    reader = Stages(tmp_path, SETTINGS, writes=False)
-    take_networks(Stages(tmp_path, SETTINGS), pipeline)
+    reader = Ledger(tmp_path, SETTINGS, writes=False)
+    take_networks(Ledger(tmp_path, SETTINGS), pipeline)
     before = sorted(tmp_path.rglob("*"))
     assert set(take_networks(reader, pipeline).done) == set(PARTS) and sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,143 @@
+"""What the stages of a run share, and the runner that goes through them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from diffusers import AutoencoderKL
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from ..training.batches import endless
+from ..training.fit import FitResult, fit
+from ..training.optimiser import warmup_cosine
+from .codec import Latents
+from .denoiser import Windows
+from .ledger import Ledger
+from .motions import Motions
+from .networks import Networks
+from .prepare import Prepared
+from .preset import FitSettings, PresetSettings
+from .settings import GeneratorSettings
+from .source_generator import SourceGenerator
+
+Batch = TypeVar("Batch")
+WEIGHT_DECAY = 0.01  # AdamW's own
+
+
+@dataclass(kw_only=True)
+class StageContext:
+    """What the stages of a run share.
+
+    Attributes:
+        settings: of the job.
+        data: the training videos.
+        networks: untrained at first; a stage that is loaded puts its own in their place.
+        accelerator: devices, precision, trackers.
+        out: folder of the run.
+        codec: a trained codec to take instead of training one; it is then finished by measuring its scale.
+        source: the generator to distil, whose networks are in ``out`` already.
+    """
+
+    settings: GeneratorSettings
+    data: Prepared
+    networks: Networks
+    accelerator: Accelerator
+    out: Path
+    codec: AutoencoderKL | None = None
+    source: SourceGenerator | None = None
+
+    @property
+    def preset(self) -> PresetSettings:
+        """The preset, with MAFE's losses as ``losses=`` asks for."""
+        return self.settings.ablated()
+
+    @property
+    def device(self) -> torch.device:
+        """The device of this process."""
+        return torch.device(self.accelerator.device)
+
+    @cached_property
+    def latents(self) -> Latents:
+        """The latents of all frames; of a source generator's unit, if there is one."""
+        scale = None if self.source is None else float(self.networks.denoiser.config["motion_scale"])
+        return Latents(self.data, self.out / "latents.npy", scale)
+
+    @cached_property
+    def motions(self) -> Motions:
+        """The flows of all frames, for codes of the motion transport."""
+        return Motions(self.data, self.latents, self.out / "flows.npy")
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The windows of latents and motion that the denoiser learns from."""
+        preset = self.preset
+        motion = self.motions if preset.code == "transport" else self.out / "codes.npy"
+        norm = None
+        if self.source is not None:
+            config = self.source.pipeline.config
+            norm = np.array(config["code_mean"], np.float32), np.array(config["code_std"], np.float32)
+        return Windows(self.data, self.latents, motion, frames=preset.frames, kind=preset.code, norm=norm)
+
+    def train(
+        self,
+        network: nn.Module,
+        draw: Callable[[np.random.Generator], Batch],
+        loss_fn: Callable[[nn.Module, Batch], dict[str, Tensor]],
+        settings: FitSettings,
+        *,
+        name: str,
+        stream: int,
+    ) -> FitResult:
+        """Train a network in place.
+
+        Args:
+            network: of the stage.
+            draw: makes a batch; a pure function of the random generator.
+            loss_fn: losses of the network on a batch, as `fit` takes them.
+            settings: of the stage.
+            name: of the stage, for its checkpoint and log.
+            stream: number of the stage's random numbers; no two stages have the same.
+        """
+        decay = WEIGHT_DECAY if settings.weight_decay is None else settings.weight_decay
+        optimizer = AdamW(network.parameters(), lr=settings.lr, weight_decay=decay)
+        return fit(
+            network,
+            endless(draw, self.settings.seed, stream),
+            loss_fn,
+            steps=settings.steps,
+            optimizer=optimizer,
+            scheduler=warmup_cosine(optimizer, settings.steps, warmup=settings.warmup),
+            out=self.out / "checkpoints",
+            name=name,
+            seed=self.settings.seed,
+            accelerator=self.accelerator,
+            ema_decay=settings.ema,
+            save_every=settings.save_every,
+            announce=True,
+        )
+
+    def save(self, network: ModelMixin, name: str) -> None:
+        """Save a network in the run's folder, from one process."""
+        if self.accelerator.is_main_process:
+            network.save_pretrained(self.out / name)
+
+
+def run_stages(context: StageContext, ledger: Ledger) -> None:
+    """Run the stages that the settings ask for, skip those that are done, and load every network.
+
+    Args:
+        context: what the stages share.
+        ledger: says which stages are done, and keeps the figures of the others.
+    """
+    for stage in context.settings.stages:
+        ledger.run(stage.name, lambda stage=stage: stage.train(context))  # type: ignore[misc]
+        context.accelerator.wait_for_everyone()
+        if stage.load is not None:
+            stage.load(context)
