@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from ..training.batches import endless
-from ..training.fit import FitResult, fit
+from ..training.fit import fit
 from ..training.optimiser import warmup_cosine
+from ..training.state import FitResult
 from .codec import Latents
 from .denoiser import Windows
 from .ledger import Ledger

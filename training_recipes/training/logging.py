@@ -1,15 +1,19 @@
-"""What a training writes down: a CSV of its losses, the same for trackers, and how long it will take."""
+"""What a training shows and writes down: a bar, a CSV of its losses, the same for trackers, and the time left."""
 
 import csv
+import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
+from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
+from ..common.text import duration
+
+TIMED = 10  # steps after which the time left is told
 TRACKERS = ("tensorboard", "wandb")  # accelerate's names, and those of the packages and of this package's extras
 
 
@@ -17,8 +21,8 @@ class CsvLog:
     """A CSV of the losses; on resume the lines after the checkpoint are dropped.
 
     Args:
-        path: of the file.
-        step: of the checkpoint; 0 begins anew.
+        path: the file.
+        step: the checkpoint's; 0 begins anew.
         enabled: false in all processes but one.
     """
 
@@ -50,8 +54,75 @@ class CsvLog:
             writer.writerow({"step": step, **{key: f"{value:.6g}" for key, value in values.items()}})
 
 
+class TrainingLog:
+    """Shows and keeps the losses of a training; a context manager, which closes the bar.
+
+    Args:
+        path: the CSV file; its stem names the training.
+        accelerator: its main process writes, also to its trackers.
+        steps: of the whole training.
+        done: steps that are done already; later lines of the file are dropped.
+        every: steps between lines.
+        progress: show a bar.
+        announce: print once, after a few steps, how long the training will take.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        accelerator: Accelerator,
+        *,
+        steps: int,
+        done: int,
+        every: int,
+        progress: bool,
+        announce: bool,
+    ) -> None:
+        self.name, self.accelerator, self.steps, self.every = path.stem, accelerator, steps, every
+        self.csv = CsvLog(path, done, enabled=accelerator.is_main_process)
+        hidden = not (progress and accelerator.is_main_process)
+        self.bar = tqdm(total=steps, initial=done, desc=self.name, unit="step", disable=hidden, mininterval=1.0)
+        self.announced_at = done + TIMED if announce and not hidden else -1
+        self.began = time.perf_counter()
+        self.window: list[dict[str, float]] = []
+
+    def __enter__(self) -> "TrainingLog":
+        self.began = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def add(self, step: int, losses: dict[str, float], *, lr: float, seconds: float) -> dict[str, float] | None:
+        """Note the losses of a step.
+
+        Args:
+            step: that has just been taken, from 1.
+            losses: of the step, the same names each time.
+            lr: the learning rate now.
+            seconds: of the training so far.
+
+        Returns:
+            The mean of each loss over the interval that ends here; None inside of one.
+        """
+        self.window.append(losses)
+        self.bar.update()
+        if step == self.announced_at:
+            left = (time.perf_counter() - self.began) / TIMED * (self.steps - step)
+            self.bar.write(f"{self.name}: {self.steps - step} of {self.steps} steps to go, about {duration(left)}")
+        if step % self.every and step != self.steps:
+            return None
+        means = {key: sum(item[key] for item in self.window) / len(self.window) for key in self.window[0]}
+        logged = {**means, "lr": lr, "s": seconds}
+        self.csv.write(step, logged)
+        track(self.accelerator, self.name, step, logged)
+        self.bar.set_postfix({"loss": f"{means['loss']:.4g}"}, refresh=False)
+        self.window = []
+        return means
+
+
 def check_trackers(names: tuple[str, ...]) -> None:
-    """Refuse trackers whose package is not installed.
+    """Raise if the package of a tracker is not installed.
 
     Raises:
         EchoAugmentError: naming the extra to install.
@@ -62,23 +133,14 @@ def check_trackers(names: tuple[str, ...]) -> None:
 
 
 def track(accelerator: Accelerator, name: str, step: int, values: dict[str, float]) -> None:
-    """Give the losses of training ``name`` to the accelerator's trackers, where there are any.
+    """Give the losses of training ``name`` to the accelerator's trackers.
 
     Several trainings of one run count their steps from 0 each, which wandb refuses; there the step is a value of its
     own.
     """
     for tracker in accelerator.trackers if accelerator.is_main_process else ():
-        named: dict[str, Any] = {f"{name}/{key}": value for key, value in values.items()}
+        named: dict[str, float] = {f"{name}/{key}": value for key, value in values.items()}
         if tracker.name == "wandb":
             tracker.log({**named, f"{name}/step": step})
         else:
             tracker.log(named, step=step)
-
-
-def time_text(seconds: float) -> str:
-    """A duration to read: ``45 s``, ``12 min``, ``3.4 h``, ``2.1 days``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

@@ -177,6 +177,14 @@ def test_global_random_state_is_left_alone(tmp_path):
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_a_checkpoint_keeps_its_form(tmp_path):
+    run(tmp_path, 10, validate=lambda _: {"mae": 1.0}, select="mae")
+    state = torch.load(tmp_path / "t.ckpt", weights_only=True)
+    assert list(state) == ["model", "optimizer", "scheduler", "ema", "result", "best"]
+    assert list(state["result"]) == ["steps", "seconds", "history", "best_step", "losses", "first"]
+    assert list(state["best"]) == ["errors", "weights"] and state["best"]["weights"].keys() == state["model"].keys()
+
+
 def test_foreign_checkpoint_is_named(tmp_path):
     run(tmp_path, 5)
     model = nn.Linear(4, 2)

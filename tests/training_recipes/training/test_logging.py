@@ -5,7 +5,7 @@ from accelerate import Accelerator
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.training import logging as fit_log
-from echo_augment.training_recipes.training.logging import check_trackers, time_text, track
+from echo_augment.training_recipes.training.logging import CsvLog, TrainingLog, check_trackers, track
 
 
 class Tracker:
@@ -44,8 +44,22 @@ def test_a_missing_tracker_names_its_extra(monkeypatch):
     check_trackers(())
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(44.6, "45 s"), (700, "12 min"), (12_240, "3.4 h"), (180_000, "2.1 days")]
-)
-def test_durations_read_well(seconds, text):
-    assert time_text(seconds) == text
+def test_means_are_told_once_an_interval_and_at_the_end(tmp_path):
+    log = TrainingLog(
+        tmp_path / "t.csv", Accelerator(cpu=True), steps=5, done=0, every=2, progress=False, announce=False
+    )
+    with log:
+        found = [log.add(step, {"loss": float(step)}, lr=0.1, seconds=1.0) for step in range(1, 6)]
+    assert found == [None, {"loss": 1.5}, None, {"loss": 3.5}, {"loss": 5.0}]
+    assert (tmp_path / "t.csv").read_text().splitlines() == [
+        "step,loss,lr,s",
+        "2,1.5,0.1,1",
+        "4,3.5,0.1,1",
+        "5,5,0.1,1",
+    ]
+
+
+def test_lines_after_the_checkpoint_are_dropped(tmp_path):
+    (tmp_path / "t.csv").write_text("step,loss\n2,1\n4,2\n6,3\n")
+    CsvLog(tmp_path / "t.csv", 4, enabled=True).write(5, {"loss": 9})
+    assert (tmp_path / "t.csv").read_text().splitlines() == ["step,loss", "2,1", "4,2", "5,9"]
