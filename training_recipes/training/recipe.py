@@ -15,11 +15,12 @@ from echo_augment.cache.system.files import write_json
 from ..arms.specification import TrainingSet, labels_of, source_of
 from ..common.reporting import plain
 from .batches import DecodedEcho, train_batches
-from .fit import FitResult, LossFn, Validate, fit
+from .fit import LossFn, fit
 from .optimiser import make_optimizer, make_scheduler
 from .run import RESULT, SETTINGS, TrainingResult, TrainingRun, finished
 from .settings import TrainerSettings
 from .setup import cpu_threads
+from .state import FitResult, Validate
 from .subsets import choose_labelled, choose_validation, count_labels
 
 Result = TypeVar("Result", bound=TrainingResult[Any])
