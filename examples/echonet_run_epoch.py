@@ -10,41 +10,32 @@ names one that is gone, so install it from a clone without them::
     pip install scikit-image scikit-learn pandas matplotlib tqdm click opencv-python-headless
 """
 
-import argparse
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from echo_augment.augmentor import CachedClips, SyntheticAugment
+from echo_augment import CachedClips, SyntheticAugment
 
 try:
     import echonet
 except ImportError as error:
     sys.exit(f"This example needs the echonet package ({error}).\n{__doc__}")
 
-from plain_loop import make_model
+from plain_loop import make_model, read_options
 
 MEAN, STD = np.array([32.6, 32.7, 33.0], np.float32), np.array([49.9, 49.9, 50.0], np.float32)
 
 
-def main(arguments: list[str] | None = None) -> list[float]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset")
-    parser.add_argument("cache")
-    parser.add_argument("--epochs", type=int, default=45)
-    parser.add_argument("--batch-size", type=int, default=20)
-    parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--tiny", action="store_true", help="a few thousand weights instead of R(2+1)D-18")
-    options = parser.parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> list[float]:
+    options = read_options(arguments, __doc__)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     base = echonet.datasets.Echo(options.dataset, split="train", mean=MEAN, std=STD, length=32, period=2, pad=12)
     train = SyntheticAugment(base, CachedClips(options.cache), p=0.5, seed=0)
-    loader = DataLoader(
-        train, batch_size=options.batch_size, shuffle=True, num_workers=options.workers, drop_last=False
-    )
+    loader = DataLoader(train, batch_size=options.batch_size, shuffle=True, num_workers=options.workers)
     model = make_model(options.tiny).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     losses = []

@@ -5,22 +5,21 @@
 Needs Lightning: ``pip install lightning``.
 """
 
-import argparse
 import sys
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from echo_augment.augmentor import CachedClips, SyntheticAugment
-from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment import CachedClips, EchoNetDynamic, SyntheticAugment
 
 try:
     import lightning
 except ImportError as error:
     sys.exit(f"This example needs Lightning ({error}): pip install lightning")
 
-from plain_loop import make_model
+from plain_loop import make_model, read_options
 
 
 class EjectionFraction(lightning.LightningModule):
@@ -39,10 +38,10 @@ class EjectionFraction(lightning.LightningModule):
 
 
 class SetEpoch(lightning.Callback):
-    """Tells the dataset the epoch, and prints what was served.
+    """Tell the dataset the epoch, and print what was served.
 
     Lightning makes the loader's first iterator before ``on_train_epoch_start``, and workers begin at once; so the
-    first epoch is set when fitting starts, and each other one at the end of the one before.
+    first epoch is set when fitting starts, and each later one at the end of the one before.
     """
 
     def __init__(self, train: SyntheticAugment) -> None:
@@ -56,15 +55,8 @@ class SetEpoch(lightning.Callback):
         self.train.set_epoch(trainer.current_epoch + 1)
 
 
-def main(arguments: list[str] | None = None) -> list[float]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset")
-    parser.add_argument("cache")
-    parser.add_argument("--epochs", type=int, default=45)
-    parser.add_argument("--batch-size", type=int, default=20)
-    parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--tiny", action="store_true", help="a few thousand weights instead of R(2+1)D-18")
-    options = parser.parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> list[float]:
+    options = read_options(arguments, __doc__)
 
     base = EchoNetDynamic(options.dataset, split="train", mean=32.7, std=49.9, length=32, period=2, pad=12)
     train = SyntheticAugment(base, CachedClips(options.cache), p=0.5, seed=0)

@@ -7,14 +7,14 @@ matter are the one that wraps the dataset and ``train.set_epoch(epoch)``.
 """
 
 import argparse
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision.models.video import r2plus1d_18
 
-from echo_augment.augmentor import CachedClips, SyntheticAugment
-from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment import CachedClips, EchoNetDynamic, SyntheticAugment
 
 
 def make_model(tiny: bool) -> nn.Module:
@@ -31,15 +31,20 @@ def make_model(tiny: bool) -> nn.Module:
     return model
 
 
-def main(arguments: list[str] | None = None) -> list[float]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def read_options(arguments: Sequence[str] | None, description: str | None) -> argparse.Namespace:
+    """Return the options that all examples share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("cache")
     parser.add_argument("--epochs", type=int, default=45)
     parser.add_argument("--batch-size", type=int, default=20)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--tiny", action="store_true", help="a few thousand weights instead of R(2+1)D-18")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> list[float]:
+    options = read_options(arguments, __doc__)
     device = "cuda" if torch.cuda.is_available() else "cpu"
 
     base = EchoNetDynamic(options.dataset, split="train", mean=32.7, std=49.9, length=32, period=2, pad=12)
