@@ -18,7 +18,7 @@ from echo_augment import CachedClips, EchoNetDynamic, SyntheticAugment
 
 
 def make_model(tiny: bool) -> nn.Module:
-    """R(2+1)D-18 with one output, as echonet trains it; or a few thousand weights, to try things out on a CPU."""
+    """Return R(2+1)D-18 with one output, as echonet trains it; or a few thousand weights, to try it on a CPU."""
     if tiny:
         model = nn.Sequential(
             nn.Conv3d(3, 8, 3, stride=(1, 4, 4)), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 1)

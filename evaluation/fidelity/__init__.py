@@ -1,1 +1,1 @@
-"""Does a generated clip carry the motion donor's EF and the appearance donor's look?"""
+"""Does a generated clip show the motion donor's EF in the appearance donor's image?"""

@@ -1,4 +1,4 @@
-"""``echo-augment fidelity``: does a generated clip carry the motion donor's EF and the appearance donor's picture?"""
+"""``echo-augment fidelity``: does a generated clip show the motion donor's EF in the appearance donor's image?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,6 +57,23 @@ class Subject:
     extractor: Extractor | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """The clips that are judged, and what is read in them.
+
+    Attributes:
+        pairs: what the clips should show.
+        made: the generator's clips.
+        clips: these and those they are held against, by row, ``(N, T, H, W)`` uint8.
+        read: EF that the reader sees in each clip of a row, in percent, ``(N,)``.
+    """
+
+    pairs: Pairs
+    made: Generated
+    clips: Mapping[str, Clips]
+    read: Mapping[str, Values]
+
+
 def run(cfg: DictConfig) -> None:
     """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF."""
     settings = settings_from(cfg, FidelitySettings)
@@ -64,12 +81,9 @@ def run(cfg: DictConfig) -> None:
     out.mkdir(parents=True, exist_ok=True)
     subject = look_first(settings)
     reader = choose_reader(settings, subject, out)
-    pairs = draw_pairs(subject.pipeline, settings.pairs, settings.seed)
-    made = generate(subject.pipeline, pairs.references, pairs.codes, subject.sampling)
-    clips = {**pairs.clips, "generated": made.clips, "plain": made.plain}
-    read = {row: reader.read(clips[row]) for row in ROWS}
-    report = measure(settings, subject, reader, pairs, made, clips, read)
-    draw(out, settings.shown, subject.fps, report, pairs, clips, read)
+    evidence = gather(settings, subject, reader)
+    report = measure(settings, subject, reader, evidence)
+    draw(out, settings.shown, subject.fps, report, evidence)
     write_report(out, "fidelity", cfg, report.to_json())
     text = report_text(report)
     write_text(out / "fidelity.md", text)
@@ -122,26 +136,17 @@ def choose_reader(settings: FidelitySettings, subject: Subject, out: Path) -> EF
     return get_reader(folder, out / "reader", wanted)
 
 
-def measure(
-    settings: FidelitySettings,
-    subject: Subject,
-    reader: EFReader,
-    pairs: Pairs,
-    made: Generated,
-    clips: Mapping[str, Clips],
-    read: Mapping[str, Values],
-) -> FidelityReport:
-    """Return all figures that are asked for.
+def gather(settings: FidelitySettings, subject: Subject, reader: EFReader) -> Evidence:
+    """Draw the pairs, generate their clips and read the EF of all rows."""
+    pairs = draw_pairs(subject.pipeline, settings.pairs, settings.seed)
+    made = generate(subject.pipeline, pairs.references, pairs.codes, subject.sampling)
+    clips = {**pairs.clips, "generated": made.clips, "plain": made.plain}
+    return Evidence(pairs=pairs, made=made, clips=clips, read={row: reader.read(clips[row]) for row in ROWS})
 
-    Args:
-        settings: of the job.
-        subject: the generator and what measures it.
-        reader: reads EF.
-        pairs: what the clips should show.
-        made: the generator's clips.
-        clips: by row, these and those they are held against.
-        read: by row, the EF in percent of each clip.
-    """
+
+def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evidence: Evidence) -> FidelityReport:
+    """Return all figures that are asked for."""
+    pairs, made, clips, read = evidence.pairs, evidence.made, evidence.clips, evidence.read
     pipeline, sampling, fps = subject.pipeline, subject.sampling, subject.fps
     phase, root = {"phantoms": phase_errors(pairs.phase_errors)}, settings.data.root
     if root is not None:
@@ -180,16 +185,9 @@ def measure(
     )
 
 
-def draw(
-    out: Path,
-    count: int,
-    fps: float,
-    report: FidelityReport,
-    pairs: Pairs,
-    clips: Mapping[str, Clips],
-    read: Mapping[str, Values],
-) -> None:
+def draw(out: Path, count: int, fps: float, report: FidelityReport, evidence: Evidence) -> None:
     """Write the plots, the contact sheet and the GIF of the first ``count`` pairs."""
+    pairs, clips, read = evidence.pairs, evidence.clips, evidence.read
     shown = {name: clips[name] for name in SHOWN}
     write_picture(out / "contact_sheet.png", pair_sheet(shown, pairs.ef_motion, count))
     write_picture(out / "pairs.gif", pair_film(shown, count, fps))

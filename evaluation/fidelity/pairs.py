@@ -22,7 +22,7 @@ from .reader_net import whole_beat_ef
 
 Clips = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
-SEEDS = 800_000_000  # phantoms of this job alone: no data set may have them (phantom.writing.RESERVED)
+SEEDS = 800_000_000  # phantoms of this job alone: no dataset may have them (phantom.writing.RESERVED)
 SEEDS_PER_RUN, RUNS = 100_000, 1000  # beyond them are the reader's own
 
 

@@ -58,7 +58,7 @@ def read_ef(net: EFReaderNet, clips: Tensor) -> npt.NDArray[np.float64]:
         return np.concatenate([net(part)[0].double().numpy() for part in clips.split(READ_BATCH)])
 
 
-SEEDS = 900_000_000  # phantoms of the reader alone: no data set may have them (phantom.writing.RESERVED)
+SEEDS = 900_000_000  # phantoms of the reader alone: no dataset may have them (phantom.writing.RESERVED)
 
 
 class Readings(NamedTuple):

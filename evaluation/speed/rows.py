@@ -36,7 +36,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """``pass``, ``falls short``, ``not measured``, or nothing for a row without a target."""
+        """Return ``pass``, ``falls short``, ``not measured``, or nothing for a row without a target."""
         if self.found is None:
             return MISSING
         if self.target is None:

@@ -27,14 +27,14 @@ def channels_last(pipeline: MCDMPipeline) -> None:
 
 
 def compiled(pipeline: MCDMPipeline, mode: str | None = None) -> None:
-    """``torch.compile`` what samples and decodes, in place; the first call then takes a minute or two."""
+    """Compile what samples and decodes, in place; the first call then takes a minute or two."""
     for net in _networks(pipeline):
         # Not net.compile(): all networks then share one code object, and torch's limit of graphs for it.
         net.forward = torch.compile(net.forward, mode=mode, dynamic=False)
 
 
 def graphed(pipeline: MCDMPipeline) -> None:
-    """Compiled, and replayed as CUDA graphs."""
+    """Compile it, to be replayed as CUDA graphs."""
     compiled(pipeline, "reduce-overhead")
 
 
