@@ -36,10 +36,9 @@ class PeerImport:
     """What an import did.
 
     Attributes:
-        summary: of the fill; what the image gate rejected is among its reasons.
+        summary: of the fill, with the numbers of clips that were left out by reason.
         origin: who made the clips.
         split: that was taken.
-        unlabelled: clips without an EF.
         traced: clips whose ED and ES frames are known from tracings.
         problems: rows of the table that cannot be used, with reasons.
         alike: clips whose name is also that of a VAL or TEST video of ``against``.
@@ -48,7 +47,6 @@ class PeerImport:
     summary: FillSummary
     origin: str
     split: str
-    unlabelled: int
     traced: int
     problems: tuple[str, ...]
     alike: tuple[str, ...]
@@ -56,7 +54,7 @@ class PeerImport:
     def to_json(self) -> dict[str, JsonValue]:
         """Return the figures as plain JSON, for a report."""
         skipped: list[JsonValue] = list(self.problems)
-        counts = {"clips": self.summary.sealed, "unlabelled": self.unlabelled, "traced": self.traced}
+        counts = {"clips": self.summary.sealed, "traced": self.traced}
         about = {"origin": self.origin, "split": self.split, "alike": list(self.alike)}
         return {**about, **counts, "skipped": skipped, "fill": self.summary.to_json()}
 
@@ -65,7 +63,6 @@ class PeerImport:
         text = f"{fill.sealed} of {fill.wanted} clips of {self.origin} are in {fill.folder}, {fill.made} of them new"
         text += f"; left out: {rejected}" if rejected else ""
         text += f"; {len(self.problems)} rows of the table cannot be used" if self.problems else ""
-        text += f"; {self.unlabelled} have no EF" if self.unlabelled else ""
         if self.alike:
             text += f"; {len(self.alike)} have names of VAL or TEST videos: ask their makers what they were made from"
         return text
@@ -86,10 +83,10 @@ def import_peer_clips(
 
     The set lies in EchoNet-Dynamic's layout: ``FileList.csv`` with FileName, EF and Split, ``Videos/``, and
     ``VolumeTracings.csv`` if there are tracings, from which ED and ES frames are known. Each video becomes one clip
-    under its own name, grey, with the table's EF. What the image gate rejects is counted and left out, a broken video
-    too. The fingerprint is a hash of the videos' bytes, their labels and what is done to them here. Nobody knows the
-    clips' donors, so the leak guard of `SyntheticAugment`, which goes by donors, has nothing to look at: ``against``
-    holds the videos themselves against a real data set.
+    under its own name, grey, with the table's EF. A clip without an EF, one that the image gate rejects and a broken
+    video are left out and counted. The fingerprint is a hash of the videos' bytes, their labels and what is done to
+    them here. Nobody knows the clips' donors, so the leak guard of `SyntheticAugment`, which goes by donors, has
+    nothing to look at: ``against`` holds the videos themselves against a real data set.
 
     Args:
         root: folder of the set.
@@ -132,7 +129,7 @@ def import_peer_clips(
         peers,
         folder,
         batch=1,
-        gates=[image_gate],
+        gates=[has_label, image_gate],
         round_frames=ROUND_FRAMES,
         progress=progress,
         say=lambda _: None,
@@ -140,7 +137,7 @@ def import_peer_clips(
     store = ClipStore(folder)
     traced = sum(store.lazy(index).es_frame >= 0 for index in range(len(store)))
     problems = tuple(problem.message for problem in table.problems if problem.kind not in ("untraced", "tracing"))
-    return PeerImport(summary, origin, split, int(np.isnan(store.ef).sum()), traced, problems, tuple(alike))
+    return PeerImport(summary, origin, split, traced, problems, tuple(alike))
 
 
 class PeerVideos:
@@ -212,6 +209,11 @@ class PeerVideos:
         """Return the small and the large traced frame; -1 if a video has not two."""
         frames = [frame for frame in self._tracings.get(name, {}) if frame < count]
         return (frames[0], frames[-1]) if len(frames) > 1 else (-1, -1)
+
+
+def has_label(line: PlanLine, clip: EchoClip) -> str | None:
+    """Reject a clip without an EF: `SyntheticAugment` could not give it to a net that learns EF."""
+    return "label: FileList.csv has no EF in [0, 100]" if np.isnan(clip.ef) else None
 
 
 def fingerprint_of(

@@ -1,11 +1,11 @@
 """Other people's sets as caches: labels, rates, sizes, what is refused, and going on after a stop."""
 
-import csv
 import json
 import shutil
 
 import numpy as np
 import pytest
+from fakes.peers import ROWS, write_set
 from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor import CachedClips
@@ -23,31 +23,6 @@ ORIGIN = "EchoNet-Synthetic"
 ABOUT = {"origin": ORIGIN, "progress": False}
 
 
-def write_set(root, rows, *, frames=40, fps=50.0, side=32, traced=()):
-    """A set in EchoNet-Dynamic's layout; ``rows`` are name, EF and split; frame k of a video is moving noise."""
-    (root / "Videos").mkdir(parents=True)
-    for number, (name, _, _) in enumerate(rows):
-        rng = np.random.default_rng(number + 100)
-        picture = rng.integers(20, 200, (side, side + frames)).astype(np.uint8)
-        write_video(root / "Videos" / f"{name}.avi", np.stack([picture[:, k : k + side] for k in range(frames)]), fps)
-    with (root / "FileList.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split"])
-        writer.writerows([name, ef, "", "", side, side, fps, frames, split] for name, ef, split in rows)
-    if traced:
-        with (root / "VolumeTracings.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["FileName", "X1", "Y1", "X2", "Y2", "Frame"])
-            for name, small, large in traced:
-                for frame, half in ((small, 3), (large, 6)):
-                    writer.writerow([name, 16, 4, 16, 28, frame])
-                    writer.writerows([name, 16 - half, 5 + k, 16 + half, 5 + k, frame] for k in range(20))
-    return root
-
-
-ROWS = [("a", 55.5, "TRAIN"), ("b", 30, "TRAIN"), ("c", "", "TRAIN"), ("v", 60, "VAL"), ("t", 61, "TEST")]
-
-
 @pytest.fixture
 def root(tmp_path):
     return write_set(tmp_path / "set", ROWS, traced=[("a", 31, 10)])
@@ -56,10 +31,10 @@ def root(tmp_path):
 def test_a_set_becomes_a_cache_of_its_train_clips(root, tmp_path):
     done = import_peer_clips(root, tmp_path / "cache", **ABOUT)
     store = ClipStore(tmp_path / "cache")
-    assert list(store.ids) == ["a", "b", "c"] and verify(tmp_path / "cache") == []
+    assert list(store.ids) == ["a", "b"] and verify(tmp_path / "cache") == []
     assert store.fingerprint == done.summary.fingerprint and store.fingerprint.startswith("peer-")
-    assert store.ef.tolist()[:2] == [55.5, 30.0] and np.isnan(store.ef[2])
-    assert (done.summary.sealed, done.unlabelled, done.traced, done.alike) == (3, 1, 1, ())
+    assert store.ef.tolist() == [55.5, 30.0]
+    assert (done.summary.sealed, done.summary.rejected, done.traced, done.alike) == (2, {"label": 1}, 1, ())
     clip = store[0]
     assert (clip.ed_frame, clip.es_frame, clip.fps, clip.confidence) == (10, 31, 50.0, 1.0)
     assert np.array_equal(clip.frames, read_video(root / "Videos" / "a.avi")[0])
@@ -78,13 +53,13 @@ def test_a_set_becomes_a_cache_of_its_train_clips(root, tmp_path):
         "content": content_hash(root / "Videos" / "a.avi"),
     }
     assert CachedClips(tmp_path / "cache").donors == frozenset(), "nobody knows them"
-    assert "3 of 3 clips of EchoNet-Synthetic are in" in str(done) and "1 have no EF" in str(done)
+    assert "2 of 3 clips of EchoNet-Synthetic are in" in str(done) and "left out: 1 label" in str(done)
 
 
 def test_all_splits_resampled_and_scaled(root, tmp_path):
     import_peer_clips(root, tmp_path / "cache", split="all", fps=20, image_size=24, **ABOUT)
     store = ClipStore(tmp_path / "cache")
-    assert list(store.ids) == ["a", "b", "c", "t", "v"]
+    assert list(store.ids) == ["a", "b", "t", "v"]
     clip = store[0]
     assert clip.frames.shape == (16, 24, 24) and clip.fps == 20.0  # 39 / 50 s, 20 times a second, and the first
     assert (clip.ed_frame, clip.es_frame) == (4, 12)  # 10 / 50 s and 31 / 50 s
@@ -115,8 +90,8 @@ def test_bad_videos_and_rows_are_left_out_and_counted(root, tmp_path):
     with (root / "FileList.csv").open("a") as file:
         file.write("black,50,,,32,32,50,20,TRAIN\ngone,50,,,32,32,50,20,TRAIN\n")
     done = import_peer_clips(root, tmp_path / "cache", **ABOUT)
-    assert list(ClipStore(tmp_path / "cache").ids) == ["a", "c"]
-    assert done.summary.rejected == {"image": 1, "skipped": 1}
+    assert list(ClipStore(tmp_path / "cache").ids) == ["a"]
+    assert done.summary.rejected == {"image": 1, "skipped": 1, "label": 1}
     reasons = read_reasons(tmp_path / "cache")
     assert reasons["black"].startswith("image: black") and "b.avi" in reasons["b"]
     assert any("gone" in text and "not there" in text for text in done.problems)
@@ -137,7 +112,7 @@ def test_it_goes_on_where_it_was_stopped(root, tmp_path, monkeypatch):
         import_peer_clips(root, tmp_path / "cache", **ABOUT)
     assert list(ClipStore(tmp_path / "cache").ids) == ["a"]
     done = import_peer_clips(root, tmp_path / "cache", **ABOUT)
-    assert calls == ["a", "b", "b", "c"] and (done.summary.made, done.summary.sealed) == (2, 3)
+    assert calls == ["a", "b", "b", "c"] and (done.summary.made, done.summary.sealed) == (1, 2)
     assert import_peer_clips(root, tmp_path / "cache", **ABOUT).summary.made == 0
 
 
@@ -175,6 +150,6 @@ def test_the_command(root, tmp_path, capsys):
         cfg = compose("cache", ["action=import", "fps=25", *words])
     cache_job.run(cfg)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert (report["clips"], report["origin"], report["fill"]["made"]) == (3, ORIGIN, 3)
+    assert (report["clips"], report["origin"], report["fill"]["made"]) == (2, ORIGIN, 2)
     assert report["fingerprint"] == ClipStore(tmp_path / "cache").fingerprint
-    assert "3 of 3 clips of EchoNet-Synthetic are in" in capsys.readouterr().out
+    assert "2 of 3 clips of EchoNet-Synthetic are in" in capsys.readouterr().out

@@ -1,0 +1,68 @@
+"""The commands of the guides on clips run as they stand, in a folder where what they name is there."""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from fakes.cache import fake_plan, generate
+from fakes.peers import ROWS, write_set
+from hydra import compose, initialize_config_module
+
+from echo_augment.cache import ClipStore, fill
+
+GUIDES = Path(__file__).parents[2] / "docs" / "how-to"
+JOBS = {"cache": "echo_augment.training_recipes.jobs.cache"}  # a benchmark takes minutes: its command is composed
+
+
+def blocks(guide, language):
+    text = (GUIDES / guide).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def run(command):
+    program, job, *overrides = shlex.split(command)
+    assert program == "echo-augment"
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose(job, overrides)
+    if job in JOBS:
+        import_module(JOBS[job]).run(cfg)
+    return cfg
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_gallery(folder, capsys):
+    fill(fake_plan(12), generate, folder / "cache" / "dynamic", progress=False)
+    ids = ClipStore("cache/dynamic").ids
+    look, benchmark = (block.strip() for block in blocks("gallery.md", "bash"))
+    run(look)
+    assert (folder / "runs" / "gallery" / "gallery.html").is_file()
+    (folder / "exclude.txt").write_text(f"{ids[2]}\n{ids[5]}\n")
+    exec(blocks("gallery.md", "python")[0], {})
+    assert "10 clips are left, fingerprint fake-1-without-2-" in capsys.readouterr().out
+    cfg = run(benchmark)
+    assert cfg.arm.synthetic.exclude == "exclude.txt" and cfg.caches.synthetic == "cache/dynamic"
+
+
+def test_peer_clips(folder, capsys):
+    write_set(folder / "data" / "echonet-synthetic", ROWS)
+    write_set(
+        folder / "data" / "real",
+        [(f"r{k}", 50 + k, split) for k, split in enumerate(["TRAIN", "VAL", "TEST"])],
+        frames=64,
+    )
+    make, compare = (block.strip().splitlines() for block in blocks("peer-clips.md", "bash"))
+    for command in make:
+        run(command)
+    said = capsys.readouterr().out
+    assert "2 of 3 clips of EchoNet-Synthetic are in cache/peer" in said and "every byte of cache/peer" in said
+    exec(blocks("peer-clips.md", "python")[0], {})
+    assert "(3, 16, 32, 32)" in capsys.readouterr().out
+    cfg = run(compare[0])
+    assert list(cfg.arm) == ["real", "synthetic", "peer"] and cfg.caches.peer == "cache/peer"
