@@ -1,4 +1,4 @@
-"""Floor 2: what a training script imports. Wrap a dataset with `SyntheticAugment`, give it a source of clips, train."""
+"""Floor 2: what a training script imports. Wrap a dataset in `SyntheticAugment`, give it a source of clips, train."""
 
 from typing import TYPE_CHECKING, Any
 

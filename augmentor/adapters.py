@@ -1,4 +1,4 @@
-"""From a clip to a sample in the form of the wrapped dataset: which adapter serves it, and the one for Echo."""
+"""Adapters make samples in the form of the wrapped dataset from clips; `EchoAdapter` is the one for Echo-like sets."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Adapter = Callable[[EchoClip, np.random.Generator], Any]
 def adapters_for(
     base: Any, source: ClipSource, adapter: Adapter | None = None, fps: float | None = None
 ) -> list[tuple[Any, Adapter]]:
-    """Each innermost dataset of ``base`` with its adapter; one pair with ``base`` itself where ``adapter`` is given.
+    """Return each innermost dataset of ``base`` with its adapter; if ``adapter`` is given, one pair with ``base``.
 
     Raises:
         EchoAugmentError: a dataset that is not Echo-like and no ``adapter``; a target or clip that does not fit.
@@ -42,10 +42,10 @@ def adapters_for(
 
 
 def base_ef(base: Any, given: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
-    """EF in percent of every item of ``base``, ``(N,)``: ``given``, or the ``EF`` column of the datasets below.
+    """Return the EF in percent of every item of ``base``, ``(N,)``: ``given``, or the ``EF`` column of the datasets.
 
     Raises:
-        EchoAugmentError: neither is there, or ``given`` has another length.
+        EchoAugmentError: neither is known, or ``given`` has another length.
     """
     if given is not None:
         values = np.asarray(given, np.float64)
@@ -68,18 +68,18 @@ BROKEN_BY_NUMPY = (*INDICES, *TRACES)
 
 
 def is_echo_like(dataset: Any) -> bool:
-    """Whether ``dataset`` has the attributes of ``echonet.datasets.Echo`` that say how its samples are made."""
+    """Return whether ``dataset`` has the attributes of ``echonet.datasets.Echo`` that say how samples are made."""
     return all(hasattr(dataset, name) for name in ATTRIBUTES)
 
 
 def column(dataset: Any, name: str) -> list[Any]:
-    """A column of an Echo-like dataset's ``FileList.csv``; empty where there is none."""
+    """Return a column of an Echo-like dataset's ``FileList.csv``; empty if it has no such column."""
     header = list(getattr(dataset, "header", ()))
     return [row[header.index(name)] for row in dataset.outcome] if name in header else []
 
 
 def number(value: Any) -> float:
-    """A field of the table as a number; NaN where it is none."""
+    """Return a field of the table as a number; NaN if it is none."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -87,16 +87,16 @@ def number(value: Any) -> float:
 
 
 def target_names(dataset: Any) -> tuple[str, ...]:
-    """The targets of an Echo-like dataset, in order."""
+    """Return the names of an Echo-like dataset's targets, in order."""
     names = dataset.target_type
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EchoAdapter:
-    """Makes ``(video, target)`` as ``echonet.datasets.Echo`` does, out of a synthetic clip.
+    """Makes ``(video, target)`` from a synthetic clip as ``echonet.datasets.Echo`` does from a video.
 
-    Video: float32 as `VideoFormat` says. Targets: ``EF`` (float32, percent), ``Filename`` (the clip's id),
+    Video: float32 as `VideoFormat` makes it. Targets: ``EF`` (float32, percent), ``Filename`` (the clip's id),
     ``LargeIndex``/``SmallIndex`` (int, ED/ES frame counted at the dataset's frame rate), ``LargeFrame``/``SmallFrame``
     (float32 ``(C, H, W)``, normalised), ``LargeTrace``/``SmallTrace`` (float32 ``(H, W)``, the LV mask at ED/ES).
 
@@ -112,14 +112,14 @@ class EchoAdapter:
 
     @classmethod
     def of(cls, dataset: Any, *, fps: float | None = None) -> "EchoAdapter":
-        """The adapter for an Echo-like dataset.
+        """Return the adapter for an Echo-like dataset.
 
         Args:
-            dataset: with echonet's attributes (`is_echo_like`).
-            fps: frame rate of its videos; None takes the median of its ``FPS`` column, or 50.
+            dataset: dataset with echonet's attributes (`is_echo_like`).
+            fps: frame rate of its videos in 1/s; None takes the median of its ``FPS`` column, or 50.
 
         Raises:
-            EchoAugmentError: a target that has no honest synthetic value, or one that echonet itself cannot make on
+            EchoAugmentError: a target without an honest synthetic value, or one that echonet itself cannot make on
                 this NumPy.
         """
         targets = target_names(dataset)
@@ -142,10 +142,10 @@ class EchoAdapter:
         return self.video.length is not None and self.video.clips != "all"
 
     def check(self, source: ClipSource) -> None:
-        """See that the clips carry what the targets need; reads EF values and one clip, none of a live source.
+        """Raise if the clips lack what the targets need; reads EF values and one clip, but no clip of a live source.
 
         Raises:
-            EchoAugmentError: a clip without EF, or a first clip without ED/ES frame or masks that a target needs.
+            EchoAugmentError: a clip without EF, or a first clip without the ED/ES frame or masks that a target needs.
         """
         if "EF" in self.targets and np.isnan(source.ef).any():
             count = int(np.isnan(source.ef).sum())
@@ -159,7 +159,7 @@ class EchoAdapter:
                 self.target(name, clip)
 
     def __call__(self, clip: EchoClip, rng: np.random.Generator) -> tuple[Any, Any]:
-        """The sample of ``clip``; ``rng`` draws window, crop and noise."""
+        """Return the sample of ``clip``; ``rng`` draws window, crop and noise."""
         target: Any = [self.target(name, clip) for name in self.targets]
         if target:
             target = tuple(target) if len(target) > 1 else target[0]
@@ -168,7 +168,7 @@ class EchoAdapter:
         return self.video(clip, rng), target
 
     def target(self, name: str, clip: EchoClip) -> Any:
-        """One target of ``clip``.
+        """Return one target of ``clip``.
 
         Raises:
             EchoAugmentError: the clip lacks what the target needs.

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from echo_augment.cache.arguments import check_seed, check_share
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import is_echo_like
 from .image_fields import ImageFields
-from .mixing import check_share, item_rng
-from .workers import SharedEpoch, checked_epoch
+from .mixing import item_rng
+from .workers import SharedEpoch
 from .wrapping import leaves, locate, pass_epoch
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
@@ -22,12 +23,12 @@ CLASSICAL = 0x434C  # tag of this random stream
 
 
 def ef_preserving() -> A.Compose:
-    """The default: small shift, scale and rotation; gain, gamma, speckle-like noise, blur.
+    """Return the default transform: small shift, scale and rotation; gain, gamma, speckle-like noise, blur.
 
-    EF is a ratio of volumes, so moving, turning and evenly scaling the image keeps it; so does grey level. Black stays
-    black throughout (gain, gamma and noise multiply), as outside the sector. There is no flip: an apical view has a
-    handedness, and no patient is mirrored. No cropping, shearing, elastic or temporal change: those change the
-    ventricle or may cut it.
+    EF is a ratio of volumes, so moving, turning and evenly scaling the image keeps it; so do changes of grey level.
+    Black stays black, as it is outside the sector (gain, gamma and noise multiply). No flip: an apical view has a left
+    and a right, and no patient is mirrored. No cropping, shearing, elastic or temporal change: these change the
+    ventricle or may cut it off.
     """
     return A.Compose(
         [
@@ -41,11 +42,11 @@ def ef_preserving() -> A.Compose:
 
 
 class ClassicalAugment(Dataset[Any]):
-    """A dataset whose clips are shifted, turned, scaled, brightened, .. by albumentations, in the form they had.
+    """A dataset whose videos albumentations shifts, turns, scales, brightens, ..., in the form they had.
 
-    One transform is drawn per item and applied to every frame of its video, to frame targets and to trace masks. It is
-    drawn from ``(seed, epoch, index)`` alone: albumentations by itself repeats its draws in every worker
-    (AlbumentationsX#266). The normalisation is undone first and redone after, so what comes in from outside the image
+    One transform is drawn for each item and applied to all frames of its video, to frame targets and to trace masks. It
+    is drawn from ``(seed, epoch, index)`` alone: albumentations by itself repeats its draws in every worker
+    (AlbumentationsX#266). The normalisation is undone first and redone after, so what moves in from outside the image
     is black, not the mean grey.
 
     Composes with `SyntheticAugment`: ``ClassicalAugment(SyntheticAugment(base, source))`` transforms real and synthetic
@@ -54,17 +55,21 @@ class ClassicalAugment(Dataset[Any]):
     Args:
         base: ``echonet.datasets.Echo``, `EchoNetDynamic`, any ``Subset``, ``ConcatDataset`` or `SyntheticAugment` of
             them, or another dataset with ``fields``.
-        transform: an albumentations transform; None takes `ef_preserving`. It sees images as float32 in [0, 1].
+        transform: albumentations transform; None takes `ef_preserving`. It gets images as float32 in [0, 1].
         p: chance that an item is transformed, in [0, 1].
-        seed: of all draws, at least 0.
-        fields: where a sample's images are; None works it out from ``base``.
+        seed: seed of all draws, at least 0.
+        fields: where a sample's images are; None finds them in an Echo-like ``base``.
 
     Raises:
         EchoAugmentError: a value out of its range, or a dataset that is not Echo-like and no ``fields``.
 
-    Example, for a dataset of ``{"video": (3, T, H, W) in [0, 1], "mask": (T, H, W), ..}``::
+    Example:
+        A dataset of dicts, its video ``(C, T, H, W)`` in [0, 1]:
 
-        ClassicalAugment(my_dataset, fields=ImageFields(video="video", masks=["mask"], std=255))
+        >>> base = [{"video": np.ones((1, 4, 32, 32), np.float32), "ef": 55.0}]
+        >>> train = ClassicalAugment(base, fields=ImageFields(video="video", std=255))
+        >>> train[0]["video"].shape, train[0]["ef"]
+        ((1, 4, 32, 32), 55.0)
     """
 
     def __init__(
@@ -76,9 +81,7 @@ class ClassicalAugment(Dataset[Any]):
         seed: int = 0,
         fields: ImageFields | None = None,
     ) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise EchoAugmentError(f"seed must be a whole number >= 0, got {seed!r}")
-        self.base, self.p, self.seed = base, check_share(p), int(seed)
+        self.base, self.p, self.seed = base, check_share("p", p), check_seed(seed)
         self.transform = transform if transform is not None else ef_preserving()
         if not isinstance(self.transform, A.Compose):
             self.transform = A.Compose([self.transform])
@@ -105,7 +108,7 @@ class ClassicalAugment(Dataset[Any]):
     def _apply(self, sample: Any, place: int, rng: np.random.Generator) -> Any:
         fields = self._fields_at(place)
         images, masks = fields.unpack(sample)
-        # One shared state for all steps: Compose.set_random_seed would give every step the same draws.
+        # One state for all steps: Compose.set_random_seed would give every step the same draws.
         self.transform.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         data = {"images": images} if masks is None else {"images": images, "masks": masks}
         done = self.transform(**data)
@@ -121,12 +124,11 @@ class ClassicalAugment(Dataset[Any]):
         """Start ``epoch``: new draws in every process, running workers included; passed on to ``base``.
 
         Raises:
-            EchoAugmentError: ``epoch`` is not a whole number of at least 0.
+            EchoAugmentError: ``epoch`` is no whole number of at least 0.
         """
-        number = checked_epoch(epoch)
-        self._epoch.set(number)
-        pass_epoch(self.base, number)
-        self._synced = number
+        self._epoch.set(epoch)
+        self._synced = self._epoch.get()
+        pass_epoch(self.base, self._synced)
 
     @property
     def epoch(self) -> int:

@@ -1,4 +1,4 @@
-"""Which device a process works on, which number format it multiplies fast, and none in a DataLoader worker."""
+"""Which device a process uses, which number format is fast there, and that DataLoader workers use none."""
 
 import os
 from typing import Any
@@ -15,13 +15,13 @@ REMEDY = (
 
 
 def choose_device(name: str, local: int, cuda: int, mps: bool) -> str:
-    """The device of a process: ``name``, or for ``auto`` the fastest one; of several GPUs the process's own.
+    """Return the device of a process: ``name``, or for ``"auto"`` the fastest; among several GPUs the process's own.
 
     Args:
-        name: ``auto``, ``cuda`` (any), or a device such as ``cpu`` or ``cuda:1``.
-        local: this process among those of its machine.
-        cuda: GPUs that this process sees; a scheduler may show each process only its own.
-        mps: whether there is an Apple GPU.
+        name: ``"auto"``, ``"cuda"`` (any GPU), or a device such as ``"cpu"`` or ``"cuda:1"``.
+        local: number of this process among those of its machine.
+        cuda: number of GPUs that this process sees; a scheduler may show each process its own only.
+        mps: whether the machine has an Apple GPU.
     """
     if name == "cuda" or (name == AUTO and cuda):
         return f"cuda:{local % cuda}" if cuda > 1 else "cuda"
@@ -31,32 +31,32 @@ def choose_device(name: str, local: int, cuda: int, mps: bool) -> str:
 
 
 def best_device(name: str, local: int | None = None) -> str:
-    """:func:`choose_device` on this machine; ``local`` by default as torchrun or srun say it."""
+    """Return `choose_device` for this machine; ``local`` defaults to the number that torchrun or srun set."""
     if local is None:
         local = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
     return choose_device(name, local, torch.cuda.device_count(), torch.backends.mps.is_available())
 
 
 def process_rank() -> int:
-    """Rank of this process in a distributed run, 0 where there is none."""
+    """Return the rank of this process in a distributed run, 0 outside of one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank()
     return int(os.environ.get("RANK", "0"))
 
 
 def in_worker() -> bool:
-    """Whether this process is a DataLoader worker."""
+    """Return whether this process is a DataLoader worker."""
     return torch.utils.data.get_worker_info() is not None
 
 
 def refuse_device_in_worker(device: str | torch.device, what: str) -> None:
-    """Refuse to touch ``device`` in a DataLoader worker, unless it is the CPU.
+    """Raise if this process is a DataLoader worker and ``device`` is not the CPU.
 
     A forked worker cannot use CUDA at all (pytorch#40403), and a spawned one makes a CUDA context of its own.
 
     Args:
-        device: for instance ``"cuda:0"``.
-        what: who wants it, for the message.
+        device: device to use, for instance ``"cuda:0"``.
+        what: what uses it, for the message.
 
     Raises:
         EchoAugmentError: the process is a DataLoader worker and the device is not the CPU.
@@ -66,10 +66,10 @@ def refuse_device_in_worker(device: str | torch.device, what: str) -> None:
 
 
 def explain_device_error(error: RuntimeError) -> None:
-    """Raise our own error, from ``error``, if that is CUDA's in a DataLoader worker; else return.
+    """Raise a clearer error if ``error`` comes from CUDA in a DataLoader worker.
 
     Raises:
-        EchoAugmentError: naming the cause and the way out.
+        EchoAugmentError: names the cause and the remedy.
     """
     text = str(error).strip().splitlines()
     if text and "CUDA" in text[0] and in_worker():
@@ -77,10 +77,10 @@ def explain_device_error(error: RuntimeError) -> None:
 
 
 def refuse_device_tensors(sample: Any) -> None:
-    """Refuse a sample that a DataLoader worker made with tensors on another device than the CPU.
+    """Raise if a DataLoader worker made a sample with tensors on another device than the CPU.
 
     Raises:
-        EchoAugmentError: naming the device.
+        EchoAugmentError: names the device.
     """
     parts: list[Any] = [sample]
     while parts:
@@ -94,7 +94,7 @@ def refuse_device_tensors(sample: Any) -> None:
 
 
 def fast_dtype(device: str | torch.device) -> torch.dtype:
-    """bfloat16 where the device has instructions for it, else float32."""
+    """Return bfloat16 if the device has instructions for it, else float32."""
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32

@@ -1,4 +1,4 @@
-"""Where the images of a sample are, so that a transform can be applied to all of them alike."""
+"""Find the images in a sample, so that one transform can be applied to all of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ WHITE = 255.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageFields:
-    """The video, frames and masks in a sample, and how its grey levels are normalised.
+    """Where video, frames and masks are in a sample, and how grey levels are normalised.
 
-    A place is an index (tuple samples), a key (dict samples), or a tuple of them for nested samples.
+    A place is an index (tuple samples), a key (dict samples), or a tuple of these for nested samples.
 
     Args:
         video: place of the video, float ``(C, T, H, W)`` or ``(K, C, T, H, W)``, NumPy or torch.
         frames: places of single frames ``(C, H, W)`` in the same normalisation.
         masks: places of masks ``(H, W)`` or ``(M, H, W)``.
         mean: grey level (0 to 255) that was subtracted, one number or ``(C,)``.
-        std: grey levels divided by, one number or ``(C,)``; 255 where videos are in [0, 1].
+        std: divisor of the grey levels, one number or ``(C,)``; 255 for videos in [0, 1].
     """
 
     video: Path = 0
@@ -39,11 +39,11 @@ class ImageFields:
 
     @classmethod
     def of(cls, dataset: Any) -> "ImageFields":
-        """The fields of an Echo-like dataset's ``(video, target)``.
+        """Return the fields of an Echo-like dataset's ``(video, target)``.
 
         Raises:
-            EchoAugmentError: it has a ``target_transform`` and frames or traces as targets: where those end up is not
-                known.
+            EchoAugmentError: it has frames or traces as targets and a ``target_transform``, which may put them
+                anywhere.
         """
         names = target_names(dataset)
         images = [name for name in names if name in (*FRAMES, *TRACES)]
@@ -61,10 +61,10 @@ class ImageFields:
         )
 
     def unpack(self, sample: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any] | None]:
-        """All images ``(N, H, W, C)`` float32 in [0, 1], and all masks ``(M, H, W)`` or None.
+        """Return all images ``(N, H, W, C)`` float32 in [0, 1], and all masks ``(M, H, W)`` or None.
 
-        ``C`` is 1 where the three channels show the same grey within three levels (JPEG gives grey files a little
-        colour): a third of the work.
+        ``C`` is 1 if the three channels agree within three grey levels, which is a third of the work. (JPEG gives grey
+        files a little colour.)
         """
         video = _array(_get(sample, self.video))
         height, width, channels = *video.shape[-2:], video.shape[-4]
@@ -79,7 +79,7 @@ class ImageFields:
         return images.clip(0, 1, out=images), np.concatenate(masks) if masks else None
 
     def pack(self, sample: Any, images: npt.NDArray[np.float32], masks: npt.NDArray[Any] | None) -> Any:
-        """``sample`` with new images and masks, in its own form and normalisation; ``sample`` itself stays."""
+        """Return a copy of ``sample`` with new images and masks, in its own form and normalisation."""
         video = _get(sample, self.video)
         *lead, channels, length, height, width = video.shape
         images = np.broadcast_to(images, (*images.shape[:-1], channels)) * np.float32(WHITE)

@@ -1,4 +1,4 @@
-"""No heart of VAL or TEST is trained on: refused by split or fold, by the donors' names, by their videos' content."""
+"""Keep VAL and TEST videos out of training: by split or fold, by the donors' names, by their videos' content."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -21,19 +21,19 @@ IsHeldOut = Callable[[str, int | None], bool]
 
 
 def held_out_filter(choice: SplitChoice | None) -> IsHeldOut:
-    """``(split, fold) -> bool``: by default VAL and TEST, with folds 8 and 9 as `splits.FOLD_SPLITS` has them.
+    """Return ``(split, fold) -> bool``; by default VAL and TEST are held out (`splits.FOLD_SPLITS`: folds 8 and 9).
 
     Raises:
-        EchoAugmentError: ``choice`` is not one that `splits.split_filter` knows.
+        EchoAugmentError: `splits.split_filter` does not know ``choice``.
     """
     return (lambda split, fold: split in UNSEEN) if choice is None else split_filter(choice)
 
 
 def refuse_held_out(base: Any, held_out: SplitChoice | None = None) -> None:
-    """Refuse a base that is, or contains, a held-out split.
+    """Raise if ``base`` is, or contains, a held-out split.
 
     Args:
-        base: the dataset to wrap.
+        base: dataset to wrap.
         held_out: splits or folds that must stay unseen; None is VAL and TEST.
 
     Raises:
@@ -62,7 +62,7 @@ def refuse_held_out(base: Any, held_out: SplitChoice | None = None) -> None:
 
 
 def chosen_splits(choice: Any) -> list[tuple[str, str, int | None]]:
-    """The ``split`` argument of a dataset, one ``(as written, split, fold)`` for each word or fold it names."""
+    """Return ``(as written, split, fold)`` for each word or fold in the ``split`` argument of a dataset."""
     found: list[tuple[str, str, int | None]] = []
     for part in choice if isinstance(choice, list | tuple | set | frozenset) else [choice]:
         text = str(part).strip().upper()
@@ -73,7 +73,7 @@ def chosen_splits(choice: Any) -> list[tuple[str, str, int | None]]:
 
 @lru_cache(maxsize=1024)
 def parsed(text: str) -> tuple[str, int | None]:
-    """`parse_split`, with ``("", None)`` for an entry that is empty: nobody can tell where it belongs."""
+    """Return split and fold as `parse_split` does, and ``("", None)`` for an entry that names no split."""
     try:
         return parse_split(text)
     except EchoAugmentError:
@@ -86,19 +86,19 @@ def refuse_leaking_donors(
     videos: Mapping[str, VideoInfo] | None = None,
     held_out: SplitChoice | None = None,
 ) -> None:
-    """Refuse a source one of whose donors is a held-out video of the dataset behind ``base``.
+    """Raise if a donor of the source is a held-out video of the dataset behind ``base``.
 
-    By name without suffix; and by content, where the donor's video is known: from ``videos``, or because the dataset
-    has one of that name. A dataset without a ``FileList.csv`` in its ``root`` is not checked.
+    Donors are compared by name without suffix, and by content if the donor's video is known: from ``videos``, or
+    because the dataset has one of that name. A dataset without a ``FileList.csv`` in its ``root`` is not checked.
 
     Args:
-        base: the wrapped dataset.
+        base: wrapped dataset.
         donors: names of all motion and appearance donors.
-        videos: the donors' videos by name, as far as the source knows them.
+        videos: known videos of the donors, by name.
         held_out: splits or folds that must stay unseen; None is VAL and TEST.
 
     Raises:
-        EchoAugmentError: naming the first leaking donors.
+        EchoAugmentError: names the first donor that leaks.
     """
     names = {video_name(name) for name in donors}
     if not names:
@@ -120,7 +120,7 @@ def refuse_leaking_donors(
 
 
 def listed(root: Path) -> dict[str, VideoInfo]:
-    """The videos in the ``FileList.csv`` of ``root`` by name, with their splits; tracings are not read."""
+    """Return the videos in the ``FileList.csv`` of ``root`` by name, with their splits; tracings are not read."""
     file = read_csv(root / FILE_LIST)
     places = {title: file.column(*KNOWN_COLUMNS[title]) for title in ("FileName", "Split")}
     name_at, split_at = places["FileName"], places["Split"]
@@ -147,15 +147,15 @@ def _files(rows: Mapping[str, VideoInfo]) -> tuple[tuple[str, Path], ...]:
 def same_content(
     donors: Sequence[tuple[str, Path]], held_out: Sequence[tuple[str, Path]]
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs ``(donor, held-out video)`` that show the same video (0.4 ms a video; a process asks once).
+    """Return pairs ``(donor, held-out video)`` that show the same video; takes 0.4 ms a video, once in a process.
 
     Args:
-        donors: names and files.
-        held_out: names and files.
+        donors: names and files of the donors.
+        held_out: names and files of the held-out videos.
     """
     rows = [[VideoInfo(name, path) for name, path in some] for some in (donors, held_out)]
     try:
         leaks = find_leaks(*rows, held_out_splits=())
-    except EchoAugmentError:  # a video that cannot be read was no donor
+    except EchoAugmentError:  # a video that cannot be read cannot have been a donor
         leaks = find_leaks(*(openable(some).rows for some in rows), held_out_splits=())
     return tuple((leak.donor, leak.held_out) for leak in leaks)

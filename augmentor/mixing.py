@@ -1,4 +1,4 @@
-"""Which items of an epoch are synthetic, and which clip each gets: pure functions of the seed, the epoch and `p`."""
+"""Decide which items of an epoch are synthetic and which clip each gets: pure functions of seed, epoch and `p`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from echo_augment.cache.arguments import check_choice, check_seed, check_share
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import base_ef
@@ -17,25 +18,14 @@ Bins = Mapping[tuple[float, float], float]
 Share = float | Sequence[float] | Callable[[int], float] | Bins
 
 
-def check_share(value: Any, name: str = "p") -> float:
-    """``value`` as a share in [0, 1].
-
-    Raises:
-        EchoAugmentError: it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
-        raise EchoAugmentError(f"{name} must be in [0, 1], got {value!r}")
-    return float(value)
-
-
 def share_at(p: Share, epoch: int) -> dict[tuple[float, float], float]:
-    """The share of synthetic items per EF bin at ``epoch``; the single bin ``(-inf, inf)`` where ``p`` has no bins.
+    """Return the share of synthetic items per EF bin at ``epoch``; the bin ``(-inf, inf)`` if ``p`` has no bins.
 
     Args:
-        p: a number; a sequence with one number per epoch, whose last one holds on; a callable ``epoch -> number``;
-            or a mapping ``(low, high) -> number`` of EF bins in percent, ``low <= EF < high`` (100 belongs to a bin
-            that ends at 100).
-        epoch: at least 0.
+        p: a number; a sequence with a number for each epoch, of which the last one goes on; a callable ``epoch ->
+            number``; or a mapping ``(low, high) -> number`` of EF bins in percent, ``low <= EF < high`` (100 belongs to
+            a bin that ends at 100).
+        epoch: number of the epoch, at least 0.
 
     Raises:
         EchoAugmentError: a share outside [0, 1], an empty schedule, or bins that are empty or overlap.
@@ -44,26 +34,26 @@ def share_at(p: Share, epoch: int) -> dict[tuple[float, float], float]:
     if isinstance(p, Mapping):
         return check_bins(p)
     if callable(p):
-        return {everything: check_share(p(epoch), f"p({epoch})")}
+        return {everything: check_share(f"p({epoch})", p(epoch))}
     if isinstance(p, Sequence | np.ndarray) and not isinstance(p, str):
         if len(p) == 0:
             raise EchoAugmentError("the schedule p is empty", "Give at least one number, for instance p=[0.0, 0.5]")
         last = min(epoch, len(p) - 1)
-        return {everything: check_share(p[last], f"p[{last}]")}
-    return {everything: check_share(p)}
+        return {everything: check_share(f"p[{last}]", p[last])}
+    return {everything: check_share("p", p)}
 
 
 def check_bins(p: Bins) -> dict[tuple[float, float], float]:
-    """``p`` with its bins in order.
+    """Return ``p`` with its bins in order.
 
     Raises:
-        EchoAugmentError: no bin, a key that is no ``(low, high)`` with ``low < high``, an overlap, a share outside
+        EchoAugmentError: no bin, a key that is not ``(low, high)`` with ``low < high``, an overlap, a share outside
             [0, 1].
     """
     for key in p:
         if not (isinstance(key, tuple) and len(key) == 2 and key[0] < key[1]):
             raise EchoAugmentError(f"an EF bin of p must be (low, high) with low < high, got {key!r}")
-    bins = {(float(key[0]), float(key[1])): check_share(p[key], f"p[{key}]") for key in sorted(p)}
+    bins = {(float(key[0]), float(key[1])): check_share(f"p[{key}]", p[key]) for key in sorted(p)}
     if not bins:
         raise EchoAugmentError("p has no EF bin", "Give for instance p={(0, 40): 0.7, (40, 100): 0.3}")
     keys = list(bins)
@@ -74,7 +64,7 @@ def check_bins(p: Bins) -> dict[tuple[float, float], float]:
 
 
 def members(ef: npt.NDArray[np.float64], bins: Sequence[tuple[float, float]]) -> list[npt.NDArray[np.int64]]:
-    """For each bin the positions in ``ef`` (percent) that fall into it."""
+    """Return for each bin the positions in ``ef`` (percent) that fall into it."""
     result = []
     for low, high in bins:
         inside = (ef >= low) & ((ef < high) | ((ef == 100) & (high == 100)))
@@ -90,8 +80,8 @@ class EpochMix:
     """The decisions for one epoch.
 
     Attributes:
-        clip: ``(N,)`` int64; the clip an item gets, -1 where it is real.
-        base: ``(N,)`` int64; the base item that an item is, or that it looks like where it is synthetic.
+        clip: number of the clip that each item gets, -1 for a real item; ``(N,)`` int64.
+        base: number of the base item that each item is, or whose form a synthetic item takes; ``(N,)`` int64.
     """
 
     clip: npt.NDArray[np.int64]
@@ -99,7 +89,7 @@ class EpochMix:
 
 
 def extra_count(items: int, share: float) -> int:
-    """How many synthetic items make up ``share`` of the whole when added to ``items`` real ones.
+    """Return how many synthetic items, added to ``items`` real ones, make up ``share`` of the whole.
 
     Raises:
         EchoAugmentError: ``share`` is 1, which no number of items reaches.
@@ -121,19 +111,19 @@ def mix_epoch(
 ) -> EpochMix:
     """Decide a whole epoch.
 
-    ``replace``: the items of a bin are put in a random order and the first ``share`` of them become synthetic
-    (systematic sampling: the share is met within one item, each item's chance is exactly ``share``, and a larger
-    share keeps every synthetic item of a smaller one). ``extend``: items ``length``, ``length + 1``, .. are added, bin
-    after bin. Clips of a bin are dealt without repetition until all have been used, in an order of the epoch.
+    To replace items, those of a bin are put in random order and the first ``share`` of them become synthetic
+    (systematic sampling: the share is met within one item, each item's chance is exactly ``share``, and a larger share
+    keeps all synthetic items of a smaller one). To extend, items ``length``, ``length + 1``, ... are added, bin after
+    bin. Clips of a bin are drawn without repetition until all are used, in an order that changes with the epoch.
 
     Args:
-        seed: at least 0.
-        epoch: at least 0.
-        items: per bin the base items in it.
-        clips: per bin the clips in it; not empty where the bin's share is positive.
-        shares: per bin, in [0, 1].
-        length: of the base.
-        extend: add items instead of replacing them.
+        seed: seed of all decisions, at least 0.
+        epoch: number of the epoch, at least 0.
+        items: base items in each bin.
+        clips: clips in each bin; not empty if the bin's share is positive.
+        shares: share of synthetic items in each bin, in [0, 1].
+        length: number of base items.
+        extend: whether to add items instead of replacing them.
     """
     rng = np.random.default_rng([MIX, seed, epoch])
     clip = np.full(length, -1, np.int64)
@@ -154,23 +144,23 @@ def mix_epoch(
 
 
 def item_rng(seed: int, epoch: int, index: int, tag: int = WINDOW) -> np.random.Generator:
-    """The random stream of one item: a pure function of its arguments, apart from every global stream."""
+    """Return the random stream of one item: a pure function of the arguments; touches no global stream."""
     return np.random.default_rng([tag, seed, epoch, index])
 
 
 class Mixer:
-    """The decisions of `SyntheticAugment`, epoch by epoch; ``mixer.at(epoch)`` depends on nothing else.
+    """Makes the decisions of `SyntheticAugment`; ``mixer.at(epoch)`` depends on the epoch only.
 
     Args:
-        base: the wrapped dataset.
-        source: of the clips.
+        base: wrapped dataset.
+        source: source of the clips.
         p: share of synthetic items, as `share_at` takes it.
         mode: ``"replace"`` or ``"extend"``.
-        seed: at least 0.
-        ef: EF of every base item, or None to read it from ``base`` where ``p`` has EF bins.
+        seed: seed of all decisions, at least 0.
+        ef: EF of every base item in percent; None reads it from ``base`` if ``p`` has EF bins.
 
     Raises:
-        EchoAugmentError: a value out of its range, no clip for a bin that needs one.
+        EchoAugmentError: a value out of its range, or no clip for a bin that needs one.
     """
 
     def __init__(
@@ -183,16 +173,13 @@ class Mixer:
         seed: int,
         ef: npt.ArrayLike | None = None,
     ) -> None:
-        if mode not in ("replace", "extend"):
-            raise EchoAugmentError(f'mode must be "replace" or "extend", got {mode!r}')
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise EchoAugmentError(f"seed must be a whole number >= 0, got {seed!r}")
+        check_choice("mode", mode, ("replace", "extend"))
         if mode == "extend" and not isinstance(p, Mapping | float | int | np.number):
             raise EchoAugmentError(
                 'p must be a number or EF bins with mode="extend": the length cannot change with the epoch',
                 'Use mode="replace" for a schedule',
             )
-        self.p, self.mode, self.seed, self.length = p, mode, int(seed), len(base)
+        self.p, self.mode, self.seed, self.length = p, mode, check_seed(seed), len(base)
         bins, binned = list(share_at(p, 0)), isinstance(p, Mapping)
         self._items = members(base_ef(base, ef) if binned else np.zeros(len(base)), bins)
         self._clips = members(np.asarray(source.ef, np.float64) if binned else np.zeros(len(source)), bins)
@@ -200,10 +187,10 @@ class Mixer:
         self.total = len(self.at(0).clip)
 
     def at(self, epoch: int) -> EpochMix:
-        """The decisions for ``epoch``; the last ones are kept.
+        """Return the decisions for ``epoch``; those of the last epoch asked for are kept.
 
         Raises:
-            EchoAugmentError: the epoch's share is none, or a bin that needs clips has none.
+            EchoAugmentError: the epoch's share is out of range, or a bin that needs clips has none.
         """
         if self._last is None or self._last[0] != epoch:
             self._last = (epoch, self._decide(epoch))
@@ -227,6 +214,3 @@ class Mixer:
             length=self.length,
             extend=self.mode == "extend",
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last": None}

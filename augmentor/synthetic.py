@@ -1,12 +1,13 @@
-"""The dataset wrapper people come for."""
+"""`SyntheticAugment`: the dataset wrapper that mixes synthetic clips into a training set."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
+from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import Adapter, adapters_for
@@ -14,19 +15,19 @@ from .data.splits import SplitChoice
 from .devices import explain_device_error, refuse_device_tensors
 from .leakage import refuse_held_out, refuse_leaking_donors
 from .mixing import Mixer, Share, item_rng
-from .sources.source import ClipSource, take
-from .workers import ServedCounts, SharedEpoch, checked_epoch
+from .sources.source import ClipSource, Take
+from .workers import ServedCounts, SharedEpoch
 from .wrapping import describe, difference, locate, pass_epoch, tagged
 
 
 class SyntheticAugment(Dataset[Any]):
-    """A dataset with synthetic clips mixed into it, each in exactly the form of the dataset's own samples.
+    """A dataset with synthetic clips mixed in, each in exactly the form of the dataset's own samples.
 
     ``SyntheticAugment(base, source, p=0.5)[i]`` is ``base[i]``, or a clip of ``source`` with the same structure,
     dtypes, shapes and normalisation.
 
-    **Mixing.** ``p`` is the share of synthetic items in an epoch, met within one item: a number; one number per epoch
-    (a sequence, whose last one holds on) or a callable ``epoch -> number`` (a function at module level, so that it
+    **Mixing.** ``p`` is the share of synthetic items in an epoch, met within one item: a number; a sequence with a
+    number for each epoch, of which the last one goes on; a callable ``epoch -> number`` (at module level, so that it
     pickles); or a mapping from EF bins in percent to numbers, ``{(0, 40): 0.7, (40, 100): 0.3}``, where items of a bin
     get clips of the same bin. ``mode="replace"`` keeps the length. ``mode="extend"`` keeps every real item and appends
     synthetic ones until they make up ``p`` (so ``p=0.5`` doubles the length). In an epoch no clip is served twice
@@ -34,12 +35,12 @@ class SyntheticAugment(Dataset[Any]):
 
     **Repeatability.** Which items are synthetic, their clips, and the clips' windows are a pure function of
     ``(seed, epoch, index)``: the same for any number of workers, ``fork``, ``forkserver`` or ``spawn``, persistent or
-    not. Call ``set_epoch(epoch)`` before each epoch; it reaches running workers, and the wrapped dataset where that
-    has a ``set_epoch``. No global random state is read or advanced. ``state_dict`` is a few numbers.
+    not. Call ``set_epoch(epoch)`` before each epoch; it reaches running workers, and the ``set_epoch`` of the wrapped
+    dataset. No global random state is read or advanced. ``state_dict`` is a few numbers.
 
     **Form.** ``echonet.datasets.Echo``, `echo_augment.augmentor.data.EchoNetDynamic` and any ``Subset``,
-    ``ConcatDataset`` or `ClassicalAugment` of them are understood. For other datasets give ``adapter=``, a callable
-    that makes a sample out of an `echo_augment.cache.EchoClip` and a NumPy generator::
+    ``ConcatDataset`` or `ClassicalAugment` of them work as they are. For other datasets give ``adapter=``, a callable
+    that makes a sample from an `echo_augment.cache.EchoClip` and a NumPy generator::
 
         def to_sample(clip, rng):  # at module level, so that it pickles
             video = VideoFormat(length=32, period=2, fps=50, mean=32.7, std=49.9)(clip, rng)
@@ -48,33 +49,44 @@ class SyntheticAugment(Dataset[Any]):
 
         train = SyntheticAugment(my_dataset, CachedClips("cache/dynamic"), adapter=to_sample)
 
-    The first synthetic sample of each process is held against a real one; a difference is an error that names it.
-    Where samples differ in shape by design, set ``to_sample.fixed_shape = False``.
+    The first synthetic sample of each process is compared with a real one; a difference is an error that names it. If
+    samples differ in shape by design, set ``to_sample.fixed_shape = False``.
 
-    Not for evaluation: a VAL or TEST split is refused, so is a source whose donors are VAL or TEST videos of ``base``,
-    by name or, where their files are known, by content.
+    Not for evaluation: a VAL or TEST split is refused, and so is a source whose donors are VAL or TEST videos of
+    ``base``, by name or, if their files are known, by content.
 
     Args:
-        base: the map-style dataset to augment.
-        source: of the synthetic clips, for instance ``CachedClips(folder)``.
+        base: map-style dataset to augment.
+        source: source of the synthetic clips, for instance ``CachedClips(folder)``.
         p: share of synthetic items, in [0, 1]; see above.
         mode: ``"replace"`` or ``"extend"``.
-        seed: of all decisions, at least 0.
-        adapter: ``(clip, rng) -> sample``; None works it out from ``base``.
+        seed: seed of all decisions, at least 0.
+        adapter: ``(clip, rng) -> sample``; None finds one for ``base``.
         fps: frame rate of ``base``'s videos in 1/s; None takes the median of its ``FPS`` column, or 50.
-        ef: EF in percent of every base item, ``(len(base),)``; needed for EF bins where ``base`` does not know it.
-        weights: append a float32 weight to each sample: the clip's label confidence, 1 for a real item (and for a clip
-            with its donor's label; ``fill-cache label.policy=teacher`` or ``consensus`` gives others). Multiply the
-            per-item loss with it. Tuples grow by one, dicts get the key ``"weight"``.
+        ef: EF in percent of every base item, ``(len(base),)``; needed for EF bins if ``base`` does not know it.
+        weights: append a float32 weight to each sample: the clip's label confidence, and 1 for a real item and for a
+            clip with its donor's label (``fill-cache label.policy=teacher`` or ``consensus`` gives others). Multiply
+            the loss of the item with it. Tuples grow by one, dicts get the key ``"weight"``.
         provenance: append a dict (``synthetic``, ``clip_id``, ``motion_donor``, ``appearance_donor``, ``confidence``),
             after the weight; dicts get the key ``"provenance"``.
         held_out: splits or folds that must stay unseen, as `EchoNetDynamic` takes them (for cross-validation:
-            ``held_out=3``); None is VAL and TEST, and folds 8 and 9 where the table has fold numbers.
+            ``held_out=3``); None is VAL and TEST, and folds 8 and 9 in a table with fold numbers.
 
     Raises:
         EchoAugmentError: a value out of its range, an empty source or base, a held-out split, a donor that is a
             held-out video, a target without an honest synthetic value, an EF bin without clips; from ``[i]`` in a
             DataLoader worker, a base, source or adapter that touches CUDA there.
+
+    Example:
+        >>> from echo_augment.augmentor import InMemoryClips
+        >>> from echo_augment.cache import EchoClip
+        >>> base = [(np.zeros((1, 4, 8, 8), np.float32), 55.0) for _ in range(10)]
+        >>> source = InMemoryClips([EchoClip("a", np.zeros((4, 8, 8), np.uint8), fps=25, ef=30.0)])
+        >>> def to_sample(clip, rng):
+        ...     return clip.frames[None].astype(np.float32), clip.ef
+        >>> train = SyntheticAugment(base, source, p=0.3, adapter=to_sample)
+        >>> len(train), sum(ef == 30 for _, ef in train)
+        (10, 3)
     """
 
     def __init__(
@@ -103,7 +115,7 @@ class SyntheticAugment(Dataset[Any]):
         self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
         self._epoch, self._counts = SharedEpoch(), ServedCounts()
         self._synced = 0  # the epoch that this process has passed to the base
-        self._seen: dict[bool, tuple[Any, Adapter]] = {}  # the last real and synthetic sample, until compared
+        self._seen: dict[bool, tuple[Any, Adapter]] = {}  # the last real and synthetic sample, until they are compared
         self._compared = False
 
     def __len__(self) -> int:
@@ -118,14 +130,14 @@ class SyntheticAugment(Dataset[Any]):
         if epoch != self._synced:
             pass_epoch(self.base, epoch)
             self._synced = epoch
-        mix = self._mixer.at(epoch)
+        mix, key = self._mixer.at(epoch), (self._mixer.seed, epoch, place)
         number, position = int(mix.clip[place]), int(mix.base[place])
+        take: Take | None = getattr(self.source, "take", None)
         try:
-            clip, kind = (None, "real") if number < 0 else take(self.source, number, (self._mixer.seed, epoch, place))
-            if clip is None:
-                sample = self.base[position]
-            else:
-                sample = self._adapter_of(position)(clip, item_rng(self._mixer.seed, epoch, place))
+            clip, kind = None, "real"
+            if number >= 0:
+                clip, kind = take(number, key) if take is not None else (self.source[number], "cached")
+            sample = self.base[position] if clip is None else self._adapter_of(position)(clip, item_rng(*key))
         except RuntimeError as error:
             explain_device_error(error)
             raise
@@ -144,7 +156,7 @@ class SyntheticAugment(Dataset[Any]):
         return next(adapter for owner, adapter in self._adapters if owner is leaf)
 
     def _compare(self, synthetic: bool, sample: Any, adapter: Adapter) -> None:
-        if synthetic not in self._seen:
+        if synthetic not in self._seen and get_worker_info() is not None:
             refuse_device_tensors(sample)
         self._seen[synthetic] = (sample, adapter)
         if len(self._seen) < 2 or self._seen[False][1] is not self._seen[True][1]:
@@ -163,9 +175,9 @@ class SyntheticAugment(Dataset[Any]):
         """Start ``epoch``: new decisions in every process, running workers included; a new epoch counts from zero.
 
         Raises:
-            EchoAugmentError: ``epoch`` is not a whole number of at least 0, or its share in the schedule is no share.
+            EchoAugmentError: ``epoch`` is no whole number of at least 0, or its share in the schedule is out of range.
         """
-        number = checked_epoch(epoch)
+        number = check_whole("epoch", epoch)
         self._mixer.at(number)
         if number != self._epoch.get():
             self._counts.clear()
@@ -179,22 +191,22 @@ class SyntheticAugment(Dataset[Any]):
         return self._epoch.get()
 
     def stats(self) -> dict[str, int]:
-        """Items made in the current epoch by all processes: ``real``, ``cached``, ``fresh``, ``fallback``."""
+        """Return the epoch, and the ``real``, ``cached``, ``fresh`` and ``fallback`` items of all processes in it."""
         return {"epoch": self.epoch, **self._counts.total(self.epoch)}
 
     def is_synthetic(self, index: int) -> bool:
-        """Whether item ``index`` is synthetic in the current epoch; decides only, loads nothing."""
+        """Return whether item ``index`` is synthetic in the current epoch; loads nothing."""
         return bool(self._mixer.at(self.epoch).clip[index] >= 0)
 
     def base_index(self, index: int) -> int:
-        """The base item that item ``index`` is, or whose form it takes."""
+        """Return the number of the base item that item ``index`` is, or whose form it takes."""
         return int(self._mixer.at(self.epoch).base[index])
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs to go on identically; JSON-able. ``torchdata``'s StatefulDataLoader calls it."""
+    def state_dict(self) -> dict[str, int | str]:
+        """Return what a resumed run needs to go on identically; ``torchdata``'s StatefulDataLoader calls it."""
         return {"epoch": self.epoch, **self._identity()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, int | str]) -> None:
         """Continue from ``state_dict``.
 
         Raises:
@@ -206,12 +218,16 @@ class SyntheticAugment(Dataset[Any]):
                     f"the saved state has {name}={state.get(name)!r}, this SyntheticAugment has {value!r}",
                     "Resume with the dataset, source and arguments the state was saved with",
                 )
-        self.set_epoch(state["epoch"])
+        self.set_epoch(check_whole("epoch", state["epoch"]))
 
-    def _identity(self) -> dict[str, Any]:
-        fingerprint = str(getattr(self.source, "fingerprint", ""))
-        sizes = {"length": self._mixer.total, "clips": len(self.source), "fingerprint": fingerprint}
-        return {"seed": self._mixer.seed, "mode": self._mixer.mode, **sizes}
+    def _identity(self) -> dict[str, int | str]:
+        return {
+            "seed": self._mixer.seed,
+            "mode": self._mixer.mode,
+            "length": self._mixer.total,
+            "clips": len(self.source),
+            "fingerprint": str(getattr(self.source, "fingerprint", "")),
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_seen": {}, "_compared": False}

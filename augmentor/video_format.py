@@ -1,4 +1,4 @@
-"""How a training set cuts, resamples and normalises its videos: the window is decided first, then applied."""
+"""Cut, resample and normalise clips as a training set does its videos: first choose a window, then apply it."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import EchoClip
+from echo_augment.cache.arguments import check_number, check_share
 from echo_augment.cache.errors import EchoAugmentError
 
 EPS = 1e-6
@@ -17,12 +18,12 @@ EPS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is taken from a clip.
+    """What is cut out of a clip.
 
     Attributes:
-        times: ``(K, L)`` float64, position of each frame in the clip, in the clip's own frames.
+        times: position of each frame in the clip, counted in the clip's frames, ``(K, L)`` float64.
         corner: ``(y, x)`` of the crop in the padded frame, or None.
-        noise_seed: of the pixels that are blacked out.
+        noise_seed: seed of the choice of pixels that are blacked out.
     """
 
     times: npt.NDArray[np.float64]
@@ -38,24 +39,32 @@ class VideoFormat:
     normalisation of the training set.
 
     The clip is resampled in time (linear interpolation) from its own frame rate to ``fps / period``. A window starts on
-    a frame of the clip, so where the rates divide nothing is interpolated and no speckle is blurred. A frame stands for
-    ``1 / clip.fps`` seconds; beyond the end come zeros after normalisation, as echonet pads short videos.
+    a frame of the clip, so if one rate divides the other nothing is interpolated and no speckle is blurred. A frame
+    stands for ``1 / clip.fps`` seconds; a window that is longer than the clip ends in zeros (after normalisation), as
+    echonet pads short videos.
 
     Args:
-        length: frames taken; None takes as many as there are.
+        length: number of frames; None takes the whole clip.
         period: every ``period``-th frame at ``fps`` is taken.
         fps: frame rate of the training set's videos, in 1/s.
         max_length: upper bound of ``length``, or None.
-        clips: windows per item, or ``"all"``.
-        mean: grey level (0 to 255) subtracted, one number or ``(C,)``.
-        std: grey levels divided by, one number or ``(C,)``.
+        clips: number of windows in an item, or ``"all"``.
+        mean: grey level (0 to 255) to subtract, one number or ``(C,)``.
+        std: divisor of the grey levels, one number or ``(C,)``.
         pad: zeros around the frame before a random crop of the old size, in pixels, or None.
-        noise: share of pixels blacked out, in [0, 1], or None.
+        noise: share of pixels that are blacked out, in [0, 1], or None.
         channels: 1 or 3; the grey frame is repeated.
-        size: ``(H, W)`` that the frames are resized to; None keeps the clip's.
+        size: ``(H, W)`` that frames are resized to; None keeps the clip's.
 
     Raises:
         EchoAugmentError: a value out of its range.
+
+    Example:
+        >>> clip = EchoClip("a", np.full((50, 112, 112), 80, np.uint8), fps=50)
+        >>> format = VideoFormat(length=16, period=2, fps=50, mean=30.0, std=50.0)
+        >>> video = format(clip, np.random.default_rng(0))
+        >>> video.shape, float(video.max())
+        ((3, 16, 112, 112), 1.0)
     """
 
     length: int | None = 16
@@ -72,22 +81,22 @@ class VideoFormat:
 
     def __post_init__(self) -> None:
         for name, low in (("length", 1), ("max_length", 1), ("period", 1), ("pad", 0)):
-            value = getattr(self, name)
-            if value is not None and value < low:
-                raise EchoAugmentError(f"{name} must be at least {low}, got {value!r}")
-        if not (np.isfinite(self.fps) and self.fps > 0):
-            raise EchoAugmentError(f"fps must be positive, got {self.fps!r}")
-        if self.noise is not None and not 0 <= self.noise <= 1:
-            raise EchoAugmentError(f"noise must be in [0, 1], got {self.noise!r}")
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), low)
+        check_number("fps", self.fps, 0, above_low=True)
+        if self.noise is not None:
+            check_share("noise", self.noise)
         if self.clips != "all" and (isinstance(self.clips, str) or self.clips < 1):
             raise EchoAugmentError(f'clips must be at least 1 or "all", got {self.clips!r}')
         if self.channels not in (1, 3):
             raise EchoAugmentError(f"channels must be 1 or 3, got {self.channels!r}")
 
     def window(self, clip: EchoClip, rng: np.random.Generator) -> Window:
-        """Decide which frames, which crop and which noise; nothing is computed yet."""
+        """Choose frames, crop and noise; computes no pixels."""
         frames = clip.n_frames
-        seen = max(int(frames * self.fps / clip.fps + EPS), 1)  # frames the clip would have at the set's frame rate
+        seen = max(
+            int(frames * self.fps / clip.fps + EPS), 1
+        )  # frames that the clip would have at ``fps``
         length = max(seen // self.period, 1) if self.length is None else self.length
         if self.max_length is not None:
             length = min(length, self.max_length)
@@ -102,7 +111,7 @@ class VideoFormat:
         return Window(times, (int(y), int(x)) if self.pad else None, int(rng.integers(2**63)))
 
     def video(self, clip: EchoClip, window: Window) -> npt.NDArray[np.float32]:
-        """The video of a window."""
+        """Return the video of a window."""
         stack = [
             self.normalise(self._noise(self._sample(clip, times), window, place), times < clip.n_frames)
             for place, times in enumerate(window.times)
@@ -111,7 +120,7 @@ class VideoFormat:
         return self._crop(video, window)
 
     def __call__(self, clip: EchoClip, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """``video`` of a ``window`` drawn by ``rng``."""
+        """Return the video of a window that ``rng`` draws."""
         return self.video(clip, self.window(clip, rng))
 
     @cached_property
@@ -121,14 +130,14 @@ class VideoFormat:
     def normalise(
         self, grey: npt.NDArray[np.uint8 | np.float32], inside: npt.NDArray[np.bool_] | None = None
     ) -> npt.NDArray[np.float32]:
-        """Grey levels ``(L, H, W)``, 0 to 255, to normalised ``(C, L, H, W)``; frames not ``inside`` become 0."""
+        """Return grey levels ``(L, H, W)``, 0 to 255, as normalised ``(C, L, H, W)``; frames not ``inside`` are 0."""
         mean, std = self._scales
         video = np.empty((self.channels, *grey.shape), np.float32)
         for channel in range(self.channels):
             if channel and mean[channel] == mean[0] and std[channel] == std[0]:
                 video[channel] = video[0]
                 continue
-            video[channel] = grey  # conversion first and then in place: twice as fast as a mixed subtraction
+            video[channel] = grey  # converting first and then working in place is twice as fast
             video[channel] -= mean[channel]
             video[channel] /= std[channel]
         if inside is not None and not inside.all():
@@ -136,7 +145,7 @@ class VideoFormat:
         return video
 
     def resize(self, frames: npt.NDArray[Any], *, nearest: bool = False) -> npt.NDArray[Any]:
-        """Frames ``(L, H, W)`` at ``size``; masks with ``nearest=True``."""
+        """Return frames ``(L, H, W)`` resized to ``size``; use ``nearest`` for masks."""
         if self.size is None or frames.shape[1:] == tuple(self.size):
             return frames
         height, width = self.size
@@ -171,7 +180,7 @@ class VideoFormat:
             return video
         height, width = video.shape[-2:]
         y, x = window.corner
-        result = np.zeros_like(video)  # the crop of the padded frame, without making the padded frame
+        result = np.zeros_like(video)  # crops the padded frame without making it
         top, left = self.pad - y, self.pad - x
         here = (..., slice(max(top, 0), height + min(top, 0)), slice(max(left, 0), width + min(left, 0)))
         there = (..., slice(max(-top, 0), height + min(-top, 0)), slice(max(-left, 0), width + min(-left, 0)))
@@ -180,6 +189,6 @@ class VideoFormat:
 
 
 def _by_channel(value: Any, channels: int) -> list[float]:
-    """One number, or one a channel, as one a channel, rounded to float32."""
+    """Return one number for each channel, rounded to float32."""
     values: list[float] = np.asarray(value, np.float32).reshape(-1).tolist()
     return values * channels if len(values) == 1 else np.broadcast_to(values, channels).tolist()

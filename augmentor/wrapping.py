@@ -1,4 +1,4 @@
-"""What a wrapper needs to know of the dataset inside: where an item is made, its form, and what it carries."""
+"""What wrappers need of the dataset inside: where an item is made, whether samples have the same form, tags."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from echo_augment.cache.errors import EchoAugmentError
 
 
 def locate(dataset: Any, index: int) -> tuple[Any, int]:
-    """The innermost dataset behind ``dataset[index]`` and the index there.
+    """Return the innermost dataset behind ``dataset[index]``, and the index there.
 
-    Goes through ``Subset``, ``ConcatDataset`` and wrappers that keep the length and hold the wrapped dataset as
-    ``base`` (as `ClassicalAugment` does).
+    It looks through ``Subset``, ``ConcatDataset`` and wrappers that hold the wrapped dataset as ``base`` and keep its
+    length (as `ClassicalAugment` does) or have a ``base_index`` (as `SyntheticAugment` does).
     """
     while True:
         if isinstance(dataset, Subset):
@@ -33,7 +33,7 @@ def locate(dataset: Any, index: int) -> tuple[Any, int]:
 
 
 def leaves(dataset: Any) -> Iterator[Any]:
-    """Every innermost dataset, each once, in order."""
+    """Yield every innermost dataset once, in order."""
     seen: set[int] = set()
     stack = [dataset]
     while stack:
@@ -47,7 +47,7 @@ def leaves(dataset: Any) -> Iterator[Any]:
 
 
 def children(dataset: Any) -> list[Any]:
-    """The datasets directly wrapped by ``dataset``."""
+    """Return the datasets that ``dataset`` wraps directly."""
     if isinstance(dataset, Subset):
         return [dataset.dataset]
     if isinstance(dataset, ConcatDataset):
@@ -56,7 +56,7 @@ def children(dataset: Any) -> list[Any]:
 
 
 def pass_epoch(dataset: Any, epoch: int) -> None:
-    """Call ``set_epoch`` on the outermost datasets that have it; those pass it on themselves."""
+    """Call ``set_epoch`` of the outermost datasets that have one; they pass it on themselves."""
     if hasattr(dataset, "set_epoch"):
         dataset.set_epoch(epoch)
         return
@@ -65,12 +65,12 @@ def pass_epoch(dataset: Any, epoch: int) -> None:
 
 
 def difference(real: Any, synthetic: Any, *, shapes: bool = True, where: str = "sample") -> str | None:
-    """The first place where two samples differ in type, dtype or shape, in words; None where they agree.
+    """Return in words the first place where two samples differ in type, dtype or shape; None if they agree.
 
     Args:
-        real: what the wrapped dataset gave.
-        synthetic: what the adapter made.
-        shapes: compare every dimension; otherwise their number only.
+        real: sample of the wrapped dataset.
+        synthetic: sample of the adapter.
+        shapes: whether to compare all sizes, or only the number of dimensions.
         where: name of the place, for the words.
     """
     if type(real) is not type(synthetic):
@@ -95,8 +95,11 @@ def difference(real: Any, synthetic: Any, *, shapes: bool = True, where: str = "
     return next((words for words in found if words), None)
 
 
-def describe(clip: EchoClip | None) -> dict[str, Any]:
-    """Where an item comes from, as a dict that a DataLoader collates; None is a real item."""
+Origin = dict[str, bool | str | float]
+
+
+def describe(clip: EchoClip | None) -> Origin:
+    """Return where an item comes from, as a dict that a DataLoader can collate; ``clip`` is None for a real item."""
     source = None if clip is None else clip.provenance
     return {
         "synthetic": clip is not None,
@@ -107,8 +110,8 @@ def describe(clip: EchoClip | None) -> dict[str, Any]:
     }
 
 
-def tagged(sample: Any, weight: np.float32 | None, provenance: dict[str, Any] | None) -> Any:
-    """``sample`` with what is not None appended (tuple, list) or added under its name (dict).
+def tagged(sample: Any, weight: np.float32 | None, provenance: Origin | None) -> Any:
+    """Return ``sample`` with what is not None appended (tuple, list) or added under its name (dict).
 
     Raises:
         EchoAugmentError: the sample is neither tuple, list nor dict.

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..workers import SharedEpoch, checked_epoch
+from ..workers import SharedEpoch
 from .csv_files import VIDEO_SUFFIXES
 from .packed import PackedVideo, PackedVideos
 from .records import VideoInfo
@@ -202,7 +202,7 @@ class EchoNetDynamic(Dataset[Sample]):
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other random choices from now on, in worker processes too, persistent ones included."""
-        self._epoch.set(checked_epoch(epoch))
+        self._epoch.set(epoch)
 
     def __repr__(self) -> str:
         return (

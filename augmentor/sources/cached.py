@@ -13,36 +13,41 @@ from echo_augment.cache import ClipStore, EchoClip
 from echo_augment.cache.clip import refuse_real
 from echo_augment.cache.errors import EchoAugmentError
 
-from .source import checked_index
-
 
 class CachedClips:
     """The sealed clips of a cache folder as a source for `SyntheticAugment`.
 
-    Cheap to pickle (a path and the names of the shards); each process opens its own files when it first reads. Clips
-    come in the order of their ids, the same however the cache was filled. A fill that goes on meanwhile does not
-    change an open source. Of a clip no more is read than is asked for: an adapter that takes every second frame and no
-    masks pays for these frames only.
+    It pickles to a path and the names of the shards; each process opens its own files when it first reads. Clips are
+    sorted by id, so that the order does not depend on how the cache was filled. A fill in the meantime does not change
+    an open source. Only what is asked for is read: an adapter that takes every second frame and no masks pays for these
+    frames only.
 
-    ``source[i]`` is the stored `echo_augment.cache.EchoClip`: besides ``ef`` it has the ``confidence`` in that label, 0
-    to 1, which ``SyntheticAugment(.., weights=True)`` hands to the loss, and in ``provenance`` the ``label_policy``,
-    with ``donor_ef`` and ``teacher_ef`` in ``extra`` where a teacher read the clip.
+    ``source[i]`` is the stored `echo_augment.cache.EchoClip`. Besides ``ef`` it has the ``confidence`` in that label, 0
+    to 1, which ``SyntheticAugment(..., weights=True)`` hands to the loss, and in ``provenance`` the ``label_policy``,
+    with ``donor_ef`` and ``teacher_ef`` in ``extra`` if a teacher read the clip.
 
     Args:
-        folder: of the cache, as ``echo-augment fill-cache`` writes it.
+        folder: folder of the cache, as ``echo-augment fill-cache`` writes it.
         exclude: clips to leave out: a collection of ids, or the path of a file as the gallery (``echo-augment cache
             action=gallery``) saves it, with one id a line or a JSON list of ids. ``ef``, ``donors``, ``ids`` and the
-            length are then those of the clips that are left, and the fingerprint says that some are not.
+            length are then those of the remaining clips, and the fingerprint tells that some are left out.
 
     Raises:
-        EchoAugmentError: no cache at ``folder``, a damaged one, or one of real clips; names the file and the remedy. A
-            clip's own damage shows when its frames are first asked for. An excluded id that is not in the cache; in a
-            file only if none of its ids is there, otherwise a warning counts them: the list may be older than the
-            cache, but not of another one. Or no clip is left.
+        EchoAugmentError: no cache at ``folder``, a damaged one, or one of real clips; names the file and the remedy.
+            Damage of a clip is found when its frames are first asked for. An excluded id that is not in the cache; in a
+            file only if none of its ids is, otherwise a warning counts them, because the list may be older than the
+            cache. Or no clip is left.
 
     Example:
-        >>> source = CachedClips("cache/dynamic")  # doctest: +SKIP
-        >>> train = SyntheticAugment(base, source, p=0.5)  # doctest: +SKIP
+        >>> import tempfile
+        >>> from echo_augment.cache import StoreWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with StoreWriter(folder) as writer:
+        ...         writer.add(EchoClip("a", np.zeros((16, 112, 112), np.uint8), fps=50, ef=60))
+        ...     source = CachedClips(folder)
+        ...     shape = source[0].frames.shape
+        >>> len(source), shape
+        (1, (16, 112, 112))
     """
 
     def __init__(self, folder: str | Path, *, exclude: str | Path | Collection[str] | None = None) -> None:
@@ -63,13 +68,13 @@ class CachedClips:
 
     @property
     def ef(self) -> npt.NDArray[np.float64]:
-        """EF of every clip in percent, ``(N,)``; NaN where there is none."""
+        """EF of every clip in percent, ``(N,)``; NaN if unknown."""
         ef = np.asarray(self.store.ef, np.float64)
         return ef if self._places is None else ef[self._places]
 
     @property
     def fingerprint(self) -> str:
-        """Of the generator that made the clips, and of what is left out of them."""
+        """Fingerprint of the generator that made the clips, and of the clips that are left out."""
         if not self._excluded:
             return self.store.fingerprint
         digest = sha256("\n".join(sorted(self._excluded)).encode()).hexdigest()[:12]
@@ -89,8 +94,7 @@ class CachedClips:
         return len(self.store) if self._places is None else len(self._places)
 
     def __getitem__(self, index: int) -> EchoClip:
-        place = checked_index(index, len(self))
-        return self.store.lazy(place if self._places is None else int(self._places[place]))
+        return self.store.lazy(index if self._places is None else int(self._places[index]))
 
 
 def _excluded(store: ClipStore, exclude: str | Path | Collection[str]) -> frozenset[str]:

@@ -8,13 +8,14 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from echo_augment.cache import EchoClip, PlanLine
+from echo_augment.cache.arguments import check_choice, check_seed, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import ClipGate, Gate, as_gates, image_gate
 from echo_augment.cache.generator import Generator
@@ -27,60 +28,83 @@ from .ring import MAX_REUSE, ClipRing
 POLL = 0.002  # seconds between looks at an empty ring
 
 
+class LiveStats(TypedDict):
+    """What the generator process has done.
+
+    Attributes:
+        made: clips made.
+        skipped: plan lines skipped: a donor that cannot be read, a clip that a gate rejected.
+        available: clips that can be served now.
+        state: ``"starting"``, ``"running"``, ``"stopped"`` or ``"failed"``.
+        cause: why it failed; empty if it did not.
+    """
+
+    made: int
+    skipped: int
+    available: int
+    state: str
+    cause: str
+
+
 class LiveClips:
-    """A process that generates while training runs, and a ring of its newest clips as a source.
+    """A source of fresh clips: a process makes them while training runs, and a ring holds the newest.
 
-    ``LiveClips("bundled", "/data/EchoNet-Dynamic", device="cuda:1")`` makes clips of the folder's TRAIN videos. Which
-    motion meets which look is planned from ``seed``, plan after plan, without an end.
+    ``LiveClips("bundled", "/data/EchoNet-Dynamic", device="cuda:1")`` makes clips of the folder's TRAIN videos. Pairs
+    of motion donor and appearance donor are planned from ``seed``, one plan after the other without end.
 
-    The process owns the device; the ring lies in shared memory, so DataLoader workers of any start method read it, as
-    do several DataLoaders. Training never waits for it: where the ring has nothing left to serve, the item falls back
-    to the real one (`MixedClips`: to a cached clip), which ``SyntheticAugment.stats()`` counts. If the process dies, a
-    warning names the cause and training goes on. It ends with ``close()``, with the ``with`` block, and with the parent
-    process, however that ends. A donor that cannot be read, or a clip that a gate rejects, is skipped and counted in
-    ``stats()``; the process gives up after 64 in a row.
+    The process owns the device. The ring is in shared memory, so DataLoader workers of any start method can read it,
+    and several DataLoaders can. Training never waits: if the ring has nothing left to serve, the item falls back to the
+    real one (with `MixedClips` to a cached clip), which ``SyntheticAugment.stats()`` counts. If the process dies, a
+    warning names the cause and training goes on. The process ends with ``close()``, with the ``with`` block, and with
+    the parent process, however that ends. A donor that cannot be read and a clip that a gate rejects are skipped and
+    counted in ``stats()``; the process gives up after 64 of them in a row.
 
-    **Distributed training.** Either each rank makes its own: ``device="auto"`` then takes the rank's own GPU, and ranks
-    plan different clips. Or one process makes it and passes it to the ranks it starts (``torch.multiprocessing``), and
-    all read the one ring.
+    **Distributed training.** Either each rank makes its own source: ``device="auto"`` then takes the rank's GPU, and
+    ranks plan different clips. Or one process makes the source and passes it to the ranks that it starts
+    (``torch.multiprocessing``), which share the ring.
 
     Not for runs that must be repeatable to the bit, because which clip is ready depends on timing; use `CachedClips`,
-    for instance of the folder that ``write_to`` filled. Not for EF bins: a clip's EF is not known before it is made.
+    for instance with the folder that ``write_to`` filled. Not for EF bins: a clip's EF is unknown before it is made.
 
     Args:
         pipeline: ``"bundled"``, the folder of a trained generator, a Hub id (all loaded in the new process), or an
-            ``MCDMPipeline`` (a copy goes there). Or a factory, called once in the new process, that makes a generator
-            of any kind, a callable ``(plan lines) -> clips``; a function at module level, so that it pickles.
+            ``MCDMPipeline`` (the new process gets a copy). Or a factory: a function at module level, so that it
+            pickles, that the new process calls once to get a `echo_augment.cache.generator.Generator`.
         donors: a dataset folder, whose TRAIN videos are taken; an `EchoNetDynamic` of TRAIN, or a ``Subset`` of one;
-            or a dict of `VideoInfo` by name. For a factory the lines of a plan; when all are done they come again with
-            other seeds.
-        device: of the generator: ``"auto"`` (the best there is), ``"cpu"``, ``"cuda:0"``. A factory sees to its own.
-        steps: of the sampler; None: the generator's own number.
+            or a dict of `VideoInfo` by name. For a factory, the lines of a plan; after the last line they start again
+            with other seeds.
+        device: device of the generator: ``"auto"`` (the fastest), ``"cpu"``, ``"cuda:0"``. A factory chooses its own.
+        steps: number of sampler steps; None takes the generator's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
         motion_donors: names of donors that give motion and label; None takes every labelled one.
-        seed: of the plans.
-        balance: ``"natural"``: EF as the donors have it; ``"uniform"``: every stratum of EF equally often.
-        slots: clips in the ring. Memory is about ``2 * slots * T * H * W`` bytes (`nbytes`).
-        shape: ``(T, H, W)`` of the clips; T is the largest. None takes the pipeline's, for a factory (16, 112, 112).
-        batch: clips generated at a time.
-        max_reuse: times each clip is served at most, 1 to 255.
-        on_empty: ``"real"`` falls back to the real item; ``"wait"`` waits while the generator lives. For ``"cached"``
+        seed: seed of the plans, at least 0.
+        balance: ``"natural"``: EF spread as the donors' is; ``"uniform"``: every stratum of EF equally often.
+        slots: number of clips in the ring. It takes about ``2 * slots * T * H * W`` bytes (`nbytes`).
+        shape: ``(T, H, W)`` of the longest clip. None takes the pipeline's; for a factory (16, 112, 112).
+        batch: number of clips made at a time.
+        max_reuse: how often each clip may be served, 1 to 255.
+        on_empty: ``"real"`` falls back to the real item; ``"wait"`` waits while the generator runs. For ``"cached"``
             see `MixedClips`.
-        strict: raise in the training process when the generator has died, instead of falling back.
-        gates: each clip passes them or is skipped, as in `echo_augment.cache.fill`; they pickle.
-        write_to: a cache folder that every clip is written to as well, or None. Clips that it holds already are not
-            made again.
-        start_method: of the process; ``"fork"`` is not possible once CUDA is in use. With the others a script needs
-            its ``if __name__ == "__main__":``.
-        nice: politeness of the process towards the training on a CPU, 0 to 19.
+        strict: raise in the training process if the generator has died, instead of falling back.
+        gates: what each clip must pass, as in `echo_augment.cache.fill`; gates must pickle.
+        write_to: cache folder that every clip is written to as well, or None. Clips in it are not made again.
+        start_method: how the process is started; ``"fork"`` is impossible once CUDA is in use, the others need ``if
+            __name__ == "__main__":`` in a script.
+        nice: niceness of the process, 0 to 19, in favour of the training on the same CPU.
 
     Raises:
-        EchoAugmentError: a value out of its range, no donors or plan lines, a donor of VAL or TEST, no pipeline there,
+        EchoAugmentError: a value out of its range, no donors or plan lines, a donor of VAL or TEST, no such pipeline,
             or made inside a DataLoader worker.
 
     Example:
-        >>> with LiveClips("bundled", "/data/EchoNet-Dynamic") as live:  # doctest: +SKIP
-        ...     train = SyntheticAugment(base, MixedClips(live, CachedClips("cache/dynamic"), fresh=0.25))
+        >>> black = np.zeros((4, 8, 8), np.uint8)
+        >>> def make_generator():
+        ...     return lambda lines: [EchoClip(line.clip_id, black, fps=25) for line in lines]
+        >>> lines = [PlanLine("a", "motion donor", "appearance donor", seed=0)]
+        >>> with LiveClips(make_generator, lines, shape=black.shape, gates=(), start_method="fork") as live:
+        ...     clip = live[0]
+        >>> clip.clip_id, clip.frames.shape
+        ('a', (4, 8, 8))
     """
 
     def __init__(
@@ -110,9 +134,12 @@ class LiveClips:
                 "LiveClips was made inside a DataLoader worker, which must not own a device",
                 "Make it in the main process and hand it to SyntheticAugment there",
             )
-        _check(slots=slots, batch=batch, max_reuse=max_reuse, on_empty=on_empty)
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise EchoAugmentError(f"seed must be a whole number >= 0, got {seed!r}")
+        check_whole("slots", slots, 1, 10**6)
+        check_whole("batch", batch, 1, 10**6)
+        check_whole("max_reuse", max_reuse, 1, MAX_REUSE)
+        cached = "MixedClips(live, CachedClips(folder), fresh=1.0) falls back to cached clips"
+        check_choice("on_empty", on_empty, ("real", "wait"), remedy=cached)
+        seed = check_seed(seed)
         if start_method == "fork" and torch.cuda.is_initialized():
             raise EchoAugmentError(
                 'start_method="fork" is not possible: this process uses CUDA already', 'Take start_method="spawn"'
@@ -129,7 +156,6 @@ class LiveClips:
             unknown = sorted(set(motion_donors or ()) - rows.keys())
             if unknown:
                 raise EchoAugmentError(f"motion donor {unknown[0]!r} is not among the {len(rows)} donors")
-            options: dict[str, Any] = {"steps": steps, "sampler": sampler, "batch": batch}
             factory = GeneratorRecipe(
                 pipeline=moved,
                 rows={} if root is not None else rows,
@@ -137,9 +163,11 @@ class LiveClips:
                 tables=tables,
                 device=device,
                 motion_donors=motion_donors,
-                **options,
+                steps=steps,
+                sampler=sampler,
+                batch=batch,
             )
-            lines, self.donor_videos, names = Pairing(int(seed), process_rank(), balance), rows, set(rows)
+            lines, self.donor_videos, names = Pairing(seed, process_rank(), balance), rows, set(rows)
             shape = shape or clip_shape(moved)
         self.on_empty, self.strict = on_empty, strict
         self.donors = frozenset(names - {""})
@@ -157,19 +185,19 @@ class LiveClips:
 
     @property
     def ef(self) -> npt.NDArray[np.float64]:
-        """Empty: EF values are known only once clips are made."""
+        """Empty, because EF values are unknown before clips are made."""
         return np.empty(0)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of shared memory."""
+        """Bytes of shared memory that the ring takes."""
         return self._ring.nbytes
 
     def __len__(self) -> int:
         return len(self._ring)
 
     def __getitem__(self, index: int) -> EchoClip:
-        """The next clip, whatever the index; waits for it.
+        """Return the next clip, whatever the index; waits for it.
 
         Raises:
             RuntimeError: the generator has ended and the ring is empty.
@@ -180,12 +208,12 @@ class LiveClips:
         return clip
 
     def take(self, index: int, key: tuple[int, int, int]) -> tuple[EchoClip | None, str]:
-        """A fresh clip, or None for the real item, and how it is counted."""
+        """Return a fresh clip, or None for the real item; and how it is counted."""
         clip = self.poll(key[-1]) if self.on_empty == "real" else self.wait(key[-1])
         return clip, "fallback" if clip is None else "fresh"
 
     def poll(self, turn: int = 0) -> EchoClip | None:
-        """A clip if there is one.
+        """Return a clip, or None if no clip is ready.
 
         Raises:
             RuntimeError: with ``strict``, the generator has died.
@@ -195,13 +223,17 @@ class LiveClips:
         return self._ring.take(turn)
 
     def wait(self, turn: int = 0) -> EchoClip | None:
-        """A clip, waiting for it while the generator lives; None where it has ended. Raises as `poll`."""
+        """Wait for a clip while the generator runs, and return it; None if it has ended.
+
+        Raises:
+            RuntimeError: as `poll`.
+        """
         while (clip := self.poll(turn)) is None and self._status.state not in (FAILED, STOPPED):
             time.sleep(POLL)
         return clip
 
     def ready(self, count: int = 1, timeout: float = 120.0) -> bool:
-        """Wait until ``count`` clips can be served, the generator has ended, or ``timeout`` seconds are over."""
+        """Wait at most ``timeout`` seconds for ``count`` clips, while the generator runs; return whether they are ready."""
         end = time.monotonic() + timeout
         while self._ring.available() < count and time.monotonic() < end:
             if self._status.state in (FAILED, STOPPED):
@@ -209,15 +241,19 @@ class LiveClips:
             time.sleep(POLL)
         return self._ring.available() >= count
 
-    def stats(self) -> dict[str, Any]:
-        """Clips made and plan lines skipped so far, clips that can be served now, whether it runs, and why not."""
+    def stats(self) -> LiveStats:
+        """Return counts of clips so far, and whether the process runs."""
         status = self._status
-        state = ("starting", "running", "stopped", "failed")[status.state]
-        counts = {"made": status.made, "skipped": status.skipped, "available": self._ring.available()}
-        return {**counts, "state": state, "cause": status.cause}
+        return LiveStats(
+            made=status.made,
+            skipped=status.skipped,
+            available=self._ring.available(),
+            state=("starting", "running", "stopped", "failed")[status.state],
+            cause=status.cause,
+        )
 
     def close(self) -> None:
-        """End the process; clips written to a cache are sealed. Clips in the ring can still be served."""
+        """End the process and seal what it wrote to a cache. Clips in the ring can still be served."""
         self._finalizer()
 
     def __enter__(self) -> "LiveClips":
@@ -228,17 +264,6 @@ class LiveClips:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_finalizer": _nothing, "donor_videos": {}}
-
-
-def _check(*, slots: int, batch: int, max_reuse: int, on_empty: str) -> None:
-    for name, value, high in (("slots", slots, 10**6), ("batch", batch, 10**6), ("max_reuse", max_reuse, MAX_REUSE)):
-        if not 1 <= value <= high:
-            raise EchoAugmentError(f"{name} must be in [1, {high}], got {value!r}")
-    if on_empty not in ("real", "wait"):
-        raise EchoAugmentError(
-            f'on_empty must be "real" or "wait", got {on_empty!r}',
-            "MixedClips(live, CachedClips(folder), fresh=1.0) falls back to cached clips",
-        )
 
 
 def _plan_lines(donors: Any) -> tuple[PlanLine, ...]:
@@ -252,7 +277,7 @@ def _plan_lines(donors: Any) -> tuple[PlanLine, ...]:
 
 
 def _nothing() -> None:
-    """A copy in another process has no process to end."""
+    """Do nothing: a copy of the source in another process has no process to end."""
 
 
 def _shut(owner: int, process: Any, status: Status, grace: float) -> None:

@@ -1,4 +1,4 @@
-"""The process that generates: it fills the ring until it is told to stop, and ends with its parent."""
+"""The process of a live source: it makes clips for the ring until it is told to stop, and ends with its parent."""
 
 import itertools
 import os
@@ -22,7 +22,7 @@ from .ring import ClipRing
 
 STARTING, RUNNING, STOPPED, FAILED = range(4)
 PAUSE = 0.01  # seconds between looks at a full ring
-PATIENCE = 64  # lines in a row that give no clip before the process gives up
+PATIENCE = 64  # lines in a row without a clip after which the process gives up
 
 
 class Status:
@@ -39,17 +39,17 @@ class Status:
 
     @property
     def stop_wanted(self) -> bool:
-        """Whether `stop` was called."""
+        """Whether :meth:`stop` was called."""
         return bool(self._cells[1])
 
     @property
     def made(self) -> int:
-        """Clips generated so far."""
+        """Number of clips made so far."""
         return int(self._cells[2])
 
     @property
     def skipped(self) -> int:
-        """Plan lines left out: a donor that cannot be read, a clip that a gate refused."""
+        """Number of plan lines skipped: a donor that cannot be read, a clip that a gate rejected."""
         return int(self._cells[3])
 
     @property
@@ -66,11 +66,11 @@ class Status:
         self._cells[1] = 1
 
     def count(self) -> None:
-        """Count one clip; called by the generator process alone."""
+        """Count one clip; only the generator process may call this."""
         self._cells[2] += 1
 
     def skip(self) -> None:
-        """Count one line left out; called by the generator process alone."""
+        """Count one skipped line; only the generator process may call this."""
         self._cells[3] += 1
 
     def fail(self, cause: str) -> None:
@@ -90,7 +90,18 @@ def run(
     write_to: Path | None,
     nice: int,
 ) -> None:
-    """The process: make the generator, then fill the ring until asked to stop. Sealed clips survive its end."""
+    """Make the generator, then fill the ring until asked to stop; the main function of the process.
+
+    Args:
+        factory: makes the generator.
+        wanted: plan lines, or how to make them from the generator's donors.
+        ring: ring to fill.
+        status: state to keep up to date.
+        batch: number of clips made at a time.
+        gates: what each clip must pass.
+        write_to: cache folder for the clips, or None; sealed clips survive the end of the process.
+        nice: niceness of the process.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, _terminate)
     end_with_parent()
@@ -100,25 +111,29 @@ def run(
         generator = factory()
         status.enter(RUNNING)
         lines = _new(lines_for(generator, wanted), write_to)
-        _fill(_clips(generator, lines, gates, status, batch), ring, status, write_to)
-    except Exception as error:  # recorded for the readers, and raised again so that the traceback is printed
+        _fill(clips_of(generator, lines, gates, status, batch), ring, status, write_to)
+    except Exception as error:  # recorded for the readers; raised again to print the traceback
         status.fail(f"{type(error).__name__}: {error}")
         raise
     status.enter(STOPPED)
 
 
 def _new(lines: Iterator[PlanLine], write_to: Path | None) -> Iterator[PlanLine]:
-    """The lines whose clips are not in the cache yet: a second training goes on where the first one stopped."""
+    """Return the lines whose clips are not in the cache, so that a second training goes on where the first stopped."""
     if write_to is None or not write_to.is_dir():
         return lines
     there = ClipStore(write_to).ids
     return (line for line in lines if line.clip_id not in there)
 
 
-def _clips(
+def clips_of(
     generator: Generator, lines: Iterator[PlanLine], gates: Sequence[Gate], status: Status, batch: int
 ) -> Iterator[EchoClip]:
-    """The clips of all lines; one whose donor cannot be read, or that a gate rejects, is skipped and counted."""
+    """Yield the clips of all lines; lines whose donor cannot be read or whose clip a gate rejects are counted.
+
+    Raises:
+        EchoAugmentError: 64 lines in a row gave no clip.
+    """
     barren = 0
     while wanted := list(itertools.islice(lines, batch)):
         made = list(_made(generator, wanted))
@@ -140,7 +155,7 @@ def _clips(
 def _made(
     generator: Generator, lines: Sequence[PlanLine]
 ) -> Iterator[tuple[PlanLine, EchoClip] | tuple[PlanLine, EchoAugmentError]]:
-    """Each line with its clip; where they cannot be made together, each alone, with its clip or its error."""
+    """Yield each line with its clip, or with its error; lines that fail together are tried one by one."""
     try:
         clips = generator(lines)
     except EchoAugmentError as error:

@@ -1,4 +1,4 @@
-"""What a live source needs to know before its process runs: how to make the generator, and which clips come next."""
+"""What a live source needs before its process runs: how to make the generator, and which clips come next."""
 
 import copy
 import itertools
@@ -28,17 +28,17 @@ BUNDLED = "bundled"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GeneratorRecipe:
-    """Makes the generator when called, in the process that is to own its device.
+    """Makes the generator when called, in the process that will own its device.
 
     Args:
         pipeline: folder, Hub id, ``"bundled"``, or an ``MCDMPipeline`` on the CPU.
         rows: TRAIN videos by name.
-        root: the dataset folder that ``rows`` are all the TRAIN videos of, or None.
-        tables: dataset folders whose VAL and TEST videos must not be among ``rows``, whatever their names there.
-        device: of the generator; ``"auto"`` takes the best.
-        steps: of the sampler; None: the generator's own number.
+        root: dataset folder whose TRAIN videos ``rows`` are, or None.
+        tables: dataset folders whose VAL and TEST videos must not be among ``rows``, under whatever name.
+        device: device of the generator; ``"auto"`` takes the fastest.
+        steps: number of sampler steps; None takes the generator's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
-        batch: clips generated together.
+        batch: number of clips made at a time.
         motion_donors: names that give motion and label; None takes every labelled video.
     """
 
@@ -53,7 +53,7 @@ class GeneratorRecipe:
     motion_donors: Sequence[str] | None = None
 
     def __call__(self) -> "ClipGenerator":
-        """Load the pipeline onto its device and the donors' table.
+        """Load the pipeline onto its device, and the table of donors.
 
         Raises:
             EchoAugmentError: a held-out video among the donors or among those that trained the generator.
@@ -64,34 +64,49 @@ class GeneratorRecipe:
         from ..mcdm.pipeline import MCDMPipeline
         from ..mcdm.training_videos import refuse_trained_on
 
-        options: dict[str, Any] = {"steps": self.steps, "sampler": self.sampler, "batch": self.batch}
-        options["motion_donors"] = self.motion_donors
         device = best_device(self.device)
         named = isinstance(self.pipeline, str)
         if named and self.root is not None:
-            return load_generator(self.pipeline, self.root, device=device, **options)
+            return load_generator(
+                self.pipeline,
+                self.root,
+                device=device,
+                motion_donors=self.motion_donors,
+                steps=self.steps,
+                sampler=self.sampler,
+                batch=self.batch,
+            )
         rows, skipped = openable(self.rows.values())
         held_out = openable(
             row for root in self.tables for row in read_table(root).rows if row.split in HELD_OUT and row.path.is_file()
         ).rows
         refuse_leaks(rows, held_out)
         pipeline = MCDMPipeline.load(self.pipeline) if named else self.pipeline
-        origin = FOLDER if self.pipeline == BUNDLED else Path(self.pipeline if named else _origin(pipeline))
+        loaded_from = self.pipeline if named else str(pipeline.config.get("_name_or_path") or "")
+        origin = FOLDER if self.pipeline == BUNDLED else Path(loaded_from)  # holds the hashes of the training videos
         refuse_trained_on(origin, held_out)
         known = named and origin.is_dir()
         weights = hash_weights(origin) if known else self.pipeline if named else hash_pipeline(pipeline)
         pipeline.to(device)
         pipeline.set_progress_bar_config(disable=True)
-        notes = [SkippedDonor(one.name, one.reason) for one in skipped]
-        return ClipGenerator(pipeline, {row.name: row for row in rows}, weights=weights, skipped=notes, **options)
+        return ClipGenerator(
+            pipeline,
+            {row.name: row for row in rows},
+            motion_donors=self.motion_donors,
+            steps=self.steps,
+            sampler=self.sampler,
+            batch=self.batch,
+            weights=weights,
+            skipped=[SkippedDonor(one.name, one.reason) for one in skipped],
+        )
 
 
 def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[Path]]:
-    """The donors by name; the folder they are all TRAIN videos of, if so; and the folders that they come from.
+    """Return the donors by name, the folder whose TRAIN videos they are (or None), and all folders they come from.
 
     Args:
         donors: a dataset folder (its TRAIN split), an `EchoNetDynamic` of TRAIN or ``Subset``s of it, or videos by
-            name. Videos by name come from no known folder: only their own ``split`` can be checked.
+            name. The folder of videos by name is unknown, so only their own ``split`` can be checked.
 
     Raises:
         EchoAugmentError: no donors, donors of another kind, or one of VAL or TEST.
@@ -118,10 +133,10 @@ def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[Pat
 
 
 def portable_pipeline(pipeline: Any) -> Any:
-    """A name as text, or a copy of a pipeline on the CPU that can travel to another process.
+    """Return a name as text, or a copy of a pipeline on the CPU, which another process can get.
 
     Raises:
-        EchoAugmentError: it is neither.
+        EchoAugmentError: ``pipeline`` is neither a name nor a pipeline.
     """
     if isinstance(pipeline, str | Path):
         return str(pipeline)
@@ -134,19 +149,17 @@ def portable_pipeline(pipeline: Any) -> Any:
 
 
 def clip_shape(pipeline: Any) -> tuple[int, int, int]:
-    """``(T, H, W)`` of the clips that a pipeline makes, without loading its weights.
+    """Return ``(T, H, W)`` of the clips that a pipeline makes, without loading its weights.
 
     Raises:
-        EchoAugmentError: no pipeline at that folder or Hub id.
+        EchoAugmentError: no pipeline in that folder or under that Hub id.
     """
-    config = _read_config(pipeline) if isinstance(pipeline, str) else pipeline.config
-    return int(config["frames"]), int(config["size"]), int(config["size"])
-
-
-def _read_config(name: str) -> Mapping[str, Any]:
+    if not isinstance(pipeline, str):
+        return _shape_in(pipeline.config)
+    name = pipeline
     folder = Path(__file__).parents[1] / "mcdm" / "weights" / "tiny" if name == BUNDLED else Path(name)
     if (folder / "model_index.json").is_file():
-        return dict(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
+        return _shape_in(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
     if folder.is_dir():
         raise EchoAugmentError(
             f"generator {name}: there is no model_index.json",
@@ -155,16 +168,15 @@ def _read_config(name: str) -> Mapping[str, Any]:
     from ..mcdm.pipeline import MCDMPipeline  # takes seconds
 
     try:
-        return dict(MCDMPipeline.load_config(name))
+        return _shape_in(MCDMPipeline.load_config(name))
     except (OSError, ValueError) as error:
         raise EchoAugmentError(
             f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
         ) from error
 
 
-def _origin(pipeline: Any) -> str:
-    """The folder or Hub id that a pipeline was loaded from; where the list of hearts that trained it lies."""
-    return str(pipeline.config.get("_name_or_path") or "")
+def _shape_in(config: Mapping[str, int]) -> tuple[int, int, int]:
+    return int(config["frames"]), int(config["size"]), int(config["size"])
 
 
 STRIDE = 0x1E3779B97F4A7C15  # odd and large: seeds of different rounds do not meet
@@ -173,11 +185,11 @@ ROUND = 1024  # lines of one plan
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """How plan lines are made from a generator's donors, plan after plan, each with its own seed.
+    """Makes plan lines from a generator's donors, plan after plan, each with a seed of its own.
 
     Attributes:
-        seed: of the pairing.
-        rank: of the process in a distributed run; ranks never make the same clip.
+        seed: seed of the pairing.
+        rank: rank of the process in a distributed run; ranks never make the same clip.
         balance: ``"natural"`` or ``"uniform"``, as `echo_augment.cache.make_plan` has it.
     """
 
@@ -186,7 +198,7 @@ class Pairing:
     balance: str = "natural"
 
     def lines(self, generator: DonorGenerator) -> Iterator[PlanLine]:
-        """Endless lines, a pure function of the pairing and the donors."""
+        """Yield lines without end: a pure function of the pairing and the donors."""
         for turn in itertools.count():
             words = np.random.SeedSequence([self.seed, self.rank, turn]).generate_state(1, np.uint64)
             plan = make_plan(
@@ -203,7 +215,7 @@ class Pairing:
 
 
 def endless(lines: Sequence[PlanLine]) -> Iterator[PlanLine]:
-    """The lines of a plan again and again; each further round has other seeds and ids, so other clips."""
+    """Yield the lines of a plan again and again; each round has other seeds and ids, and so other clips."""
     for turn in itertools.count():
         for line in lines:
             seed = (line.seed + turn * STRIDE) % 2**63
@@ -211,5 +223,5 @@ def endless(lines: Sequence[PlanLine]) -> Iterator[PlanLine]:
 
 
 def lines_for(generator: Any, wanted: Sequence[PlanLine] | Pairing) -> Iterator[PlanLine]:
-    """The lines of ``wanted`` without an end."""
+    """Yield the lines of ``wanted`` without end."""
     return wanted.lines(generator) if isinstance(wanted, Pairing) else endless(wanted)

@@ -1,4 +1,4 @@
-"""A bounded ring of clips in shared memory: one process writes, any number read, nobody waits for a lock."""
+"""A ring of clips in shared memory: one process writes, any number read, nobody waits for a lock."""
 
 import json
 import time
@@ -19,21 +19,22 @@ TEXT = 4096  # bytes of id and provenance
 NUMBERS = ("fps", "ef", "ed_frame", "es_frame", "confidence", "masked", "frames")
 GENERATION, CHECKSUM, LENGTH = range(3)
 MAX_REUSE = 255
-GRACE = 0.02  # seconds a used-up slot is left alone, so that its last readers can finish
+RingState = tuple[tuple[int, int, int], int, dict[str, torch.Tensor], ProcessRows, npt.NDArray[np.float64]]
+GRACE = 0.02  # seconds before a used-up slot is written again, so that its last readers can finish
 
 
 class ClipRing:
     """Slots for clips in torch shared tensors, which have no name that could outlive the processes.
 
     A slot's generation number is odd while it is written and grows by two with each clip, and a checksum covers the
-    clip; so a reader notices a slot that changed under its hands and takes another. A reader first announces its use of
-    a slot in a table cell of its own and only then counts all uses: no clip is served more often than ``max_reuse``,
-    whoever reads at the same time. (It may be served less often, where readers meet or one is slow.)
+    clip; so a reader notices a slot that changed while it was read, and takes another. A reader first announces its use
+    of a slot in a table cell of its own and then counts all uses: no clip is served more often than ``max_reuse``,
+    whoever reads at the same time. (A clip may be served less often, if readers meet or one is slow.)
 
     Args:
-        slots: clips held.
-        shape: ``(T, H, W)``, the largest clip.
-        max_reuse: times each clip is served, 1 to 255.
+        slots: number of clips held.
+        shape: ``(T, H, W)`` of the largest clip.
+        max_reuse: how often each clip may be served, 1 to 255.
     """
 
     def __init__(self, slots: int, shape: tuple[int, int, int], max_reuse: int) -> None:
@@ -58,12 +59,11 @@ class ClipRing:
         self._frames, self._masks, self._text = views["frames"], views["masks"], views["text"]
         self._numbers, self._head, self._cells = views["numbers"], views["head"], views["cells"]
 
-    def __getstate__(self) -> dict[str, Any]:
-        names = ("shape", "max_reuse", "_tensors", "_rows", "_spent")
-        return {name: self.__dict__[name] for name in names}
+    def __getstate__(self) -> RingState:
+        return self.shape, self.max_reuse, self._tensors, self._rows, self._spent
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def __setstate__(self, state: RingState) -> None:
+        self.shape, self.max_reuse, self._tensors, self._rows, self._spent = state
         self._view()
 
     def __len__(self) -> int:
@@ -71,16 +71,16 @@ class ClipRing:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of shared memory."""
+        """Bytes of shared memory that the ring takes."""
         return sum(tensor.nbytes for tensor in self._tensors.values())
 
     def available(self) -> int:
-        """Slots that hold a clip that may still be served."""
+        """Return how many slots hold a clip that may still be served."""
         generation = self._head[:, GENERATION].copy()
         return int(np.count_nonzero(self._ready(generation, self._uses(generation))))
 
     def put(self, clip: EchoClip) -> bool:
-        """Write a clip into a free or used-up slot; False where there is none. Only one process may call this.
+        """Write a clip into a free or used-up slot; return False if there is no such slot. For one process only.
 
         Raises:
             EchoAugmentError: the clip or its provenance is larger than a slot.
@@ -118,10 +118,10 @@ class ClipRing:
         return True
 
     def take(self, turn: int = 0) -> EchoClip | None:
-        """One of the clips served least so far, or None where all have been served ``max_reuse`` times.
+        """Return one of the clips served least so far; None if all have been served ``max_reuse`` times.
 
         Args:
-            turn: chooses among those; readers with different turns seldom meet.
+            turn: chooses among these clips; readers with different turns seldom meet.
         """
         own = self._rows.own()
         for attempt in range(len(self)):
@@ -135,7 +135,7 @@ class ClipRing:
             now, cell = int(generation[slot]), int(self._cells[own, slot])
             mine = cell & MAX_REUSE if cell >> 8 == now else 0
             self._cells[own, slot] = now << 8 | (mine + 1)
-            time.sleep(0)  # a system call orders the announcement before the count on every processor
+            time.sleep(0)  # a system call puts the announcement before the count on every processor
             if self._uses(generation)[slot] > self.max_reuse:
                 self._cells[own, slot] = now << 8 | mine
                 continue
@@ -146,10 +146,12 @@ class ClipRing:
 
     def _uses(self, generation: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         cells = self._cells.copy()
-        return np.where(cells >> 8 == generation, cells & MAX_REUSE, 0).sum(0)
+        uses: npt.NDArray[np.int64] = np.where(cells >> 8 == generation, cells & MAX_REUSE, 0).sum(0)
+        return uses
 
     def _ready(self, generation: npt.NDArray[np.int64], uses: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        return (generation > 0) & (generation % 2 == 0) & (uses < self.max_reuse)
+        ready: npt.NDArray[np.bool_] = (generation > 0) & (generation % 2 == 0) & (uses < self.max_reuse)
+        return ready
 
     def _checksum(self, slot: int, frames: int, masked: bool, length: int) -> int:
         value = zlib.crc32(self._frames[slot, :frames].tobytes())

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset
 
-from echo_augment.augmentor.mixing import Mixer, check_share
+from echo_augment.augmentor.mixing import Mixer
 from echo_augment.augmentor.wrapping import pass_epoch
+from echo_augment.cache.arguments import check_share
 from echo_augment.cache.errors import EchoAugmentError
 
 from .specification import TrainingSet
@@ -35,7 +36,7 @@ class WithUnlabelled(Dataset[Any]):
         self.base, self.unlabelled = base, unlabelled
         self.ef = np.asarray(ef, np.float32)
         stream = int(np.random.default_rng([UNLABELLED, seed]).integers(2**31))
-        self._mixer = Mixer(base, unlabelled, p=check_share(p), mode="replace", seed=stream)
+        self._mixer = Mixer(base, unlabelled, p=check_share("p", p), mode="replace", seed=stream)
         self._epoch = 0
 
     def __len__(self) -> int:

@@ -265,7 +265,7 @@ def test_mixed_waits_only_while_the_generator_lives():
     ("arguments", "words"),
     [
         ({"slots": 0}, "slots must"),
-        ({"max_reuse": 256}, r"max_reuse must be in \[1, 255\], got 256"),
+        ({"max_reuse": 256}, "max_reuse must be a whole number from 1 to 255, got 256"),
         ({"on_empty": "cached"}, "MixedClips"),
     ],
 )

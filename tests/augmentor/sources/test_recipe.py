@@ -19,7 +19,7 @@ from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.fingerprint import hash_pipeline
-from echo_augment.augmentor.sources.process import Status, _clips
+from echo_augment.augmentor.sources.process import Status, clips_of
 from echo_augment.augmentor.sources.recipe import (
     GeneratorRecipe,
     Pairing,
@@ -166,7 +166,7 @@ def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):  # noqa: F
     status, lines = Status(), list(islice(Pairing().lines(generator), 40))
     first = next(k for k, line in enumerate(lines) if line.motion_donor == "broken")
     good = [line for line in lines if "broken" not in (line.motion_donor, line.appearance_donor)][:2]
-    made = list(_clips(generator, iter([lines[first], *good]), (), status, 2))
+    made = list(clips_of(generator, iter([lines[first], *good]), (), status, 2))
     assert [clip.clip_id for clip in made] == [line.clip_id for line in good] and status.skipped == 1
 
 
@@ -174,7 +174,7 @@ def test_gates_are_asked_and_too_many_failures_in_a_row_end_it():
     lines = islice(Pairing().lines(Donors), 200)
     status, dark = Status(), EchoClip("dark", np.zeros((16, 16, 16), np.uint8), 12.5)
     with pytest.raises(EchoAugmentError, match=r"64 plan lines in a row gave no clip.* clip '.*': image: black"):
-        list(_clips(lambda some: [dark] * len(some), lines, as_gates([image_gate]), status, 5))
+        list(clips_of(lambda some: [dark] * len(some), lines, as_gates([image_gate]), status, 5))
     assert status.skipped == 64
     with pytest.raises(RuntimeError, match="the generator gave 1 clips for 2 plan lines"):
-        list(_clips(lambda some: [make_clip(0)], Pairing().lines(Donors), (), status, 2))
+        list(clips_of(lambda some: [make_clip(0)], Pairing().lines(Donors), (), status, 2))

@@ -32,7 +32,7 @@ def test_cached_and_in_memory_clips_are_the_same_source(folder):
         assert source.donors == {"m0", "m1", "m2", "m3", "m4", "look"}
         assert [item.clip_id for item in source] == ["c0", "c1", "c2", "c3", "c4"]
         assert np.array_equal(source[-1].frames, clip(4).frames)
-        with pytest.raises(IndexError, match="clip 5 of 5"):
+        with pytest.raises(IndexError, match="out of"):
             source[5]
 
 
