@@ -94,9 +94,7 @@ class VideoFormat:
     def window(self, clip: EchoClip, rng: np.random.Generator) -> Window:
         """Choose frames, crop and noise; computes no pixels."""
         frames = clip.n_frames
-        seen = max(
-            int(frames * self.fps / clip.fps + EPS), 1
-        )  # frames that the clip would have at ``fps``
+        seen = max(int(frames * self.fps / clip.fps + EPS), 1)  # frames that the clip would have at ``fps``
         length = max(seen // self.period, 1) if self.length is None else self.length
         if self.max_length is not None:
             length = min(length, self.max_length)

@@ -233,7 +233,7 @@ class LiveClips:
         return clip
 
     def ready(self, count: int = 1, timeout: float = 120.0) -> bool:
-        """Wait at most ``timeout`` seconds for ``count`` clips, while the generator runs; return whether they are ready."""
+        """Wait up to ``timeout`` seconds for ``count`` clips while the generator runs; return if they are ready."""
         end = time.monotonic() + timeout
         while self._ring.available() < count and time.monotonic() < end:
             if self._status.state in (FAILED, STOPPED):
