@@ -186,8 +186,3 @@ def test_p_is_the_share_of_transformed_items():
     assert 40 < changed < 80
     with pytest.raises(EchoAugmentError, match=r"p must be in \[0, 1\], got 2"):
         ClassicalAugment(Square(), p=2)
-
-
-def test_a_target_transform_hides_the_traces():
-    with pytest.raises(EchoAugmentError, match="target_transform hides where LargeFrame is"):
-        ClassicalAugment(Square(target_transform=dict))

@@ -1,38 +1,200 @@
-import csv
-import json
+"""Flipped bits: all found, none served, and repaired with the loss of one clip at most."""
 
-import cv2
+import shutil
+import time
+import zlib
+
 import numpy as np
 import pytest
-from fakes.cache import FINGERPRINT, assert_same_clip, fake_plan, generate
+from fakes.cache import FINGERPRINT, assert_same_clip, fake_plan, gate, generate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_augment.cache import (
     ClipStore,
     EchoAugmentError,
-    EchoClip,
     StoreWriter,
-    export_echonet,
     fill,
     info,
-    merge,
+    repair,
     verify,
 )
-from echo_augment.cache.export import LIST, trace_mask
-from echo_augment.cache.gates import GATES, IMAGE_ONLY
-from echo_augment.cache.manifest import SHARDS
-from echo_augment.cache.system.locks import FolderLock, lock_path
+from echo_augment.cache.maintenance import mend_single_flip
+from echo_augment.cache.manifest import MANIFEST, SHARDS
+from echo_augment.cache.shard.preamble import check_file
+from echo_augment.cache.shard.reader import ShardReader
+from echo_augment.cache.shard.writer import COMPRESSIONS
 
-LINES = fake_plan(12).lines
-CLIPS = generate(LINES)
+PLAN = fake_plan(24)
 
 
-def write(folder, clips, fingerprint=FINGERPRINT, shard_clips=3):
-    with StoreWriter(folder, fingerprint=fingerprint, shard_clips=shard_clips) as writer:
-        for clip in clips:
-            writer.add(clip)
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sound")
+    clips = generate(PLAN.lines)
+    for compression, some in zip(COMPRESSIONS, np.split(np.arange(24), 4), strict=True):
+        with StoreWriter(folder, fingerprint=FINGERPRINT, compression=compression) as writer:
+            for k in some:
+                writer.add(clips[k])
+    assert len(ClipStore(folder)) == 24 and verify(folder) == []
     return folder
+
+
+def flip(path, at, bit):
+    with path.open("r+b") as file:
+        file.seek(at)
+        value = file.read(1)[0] ^ (1 << bit)
+        file.seek(at)
+        file.write(bytes([value]))
+
+
+def check_flips(folder, flips, seed):
+    """Flip one bit after the other in random places; count what is found, and what a store serves."""
+    rng, truth = np.random.default_rng(seed), {clip.clip_id: clip for clip in ClipStore(folder)}
+    paths = sorted((folder / SHARDS).iterdir())
+    found = refused = 0
+    for k in range(flips):
+        path, bit = paths[rng.integers(len(paths))], int(rng.integers(8))
+        # Half of the flips outside the clips, which are most of the bytes.
+        gaps, size = check_file(path).gaps, path.stat().st_size
+        places = [(0, 4096), *gaps, (0, size), (0, size), (0, size)]
+        start, length = places[rng.integers(len(places))]
+        at = start + int(rng.integers(length))
+        flip(path, at, bit)
+        damage = verify(folder)
+        assert damage, f"bit {bit} of byte {at} in {path.name} was not found (flip {k}, seed {seed})"
+        found += 1
+        store = ClipStore(folder)
+        for index in range(len(store)):
+            try:
+                assert_same_clip(store[index], truth[store.ids[index]])
+            except EchoAugmentError as error:
+                assert path.name in str(error) and "action=repair" in str(error)
+                refused += 1
+        store.close()
+        flip(path, at, bit)
+    assert verify(folder) == [] and found == flips
+    return refused
+
+
+def test_every_flipped_bit_is_found_and_none_is_served(sound, tmp_path):
+    folder = shutil.copytree(sound, tmp_path / "cache")
+    assert check_flips(folder, 40, seed=0) >= 40
+
+
+@pytest.mark.slow
+def test_1000_flipped_bits(sound, tmp_path):
+    folder = shutil.copytree(sound, tmp_path / "cache")
+    assert check_flips(folder, 1000, seed=int(time.time())) >= 1000
+
+
+@pytest.mark.parametrize("part", ["preamble", "tables", "clip"])
+@pytest.mark.parametrize("seed", range(3))
+def test_repair_after_one_flip_loses_at_most_the_clip_that_was_hit(sound, tmp_path, part, seed):
+    folder = shutil.copytree(sound, tmp_path / "cache")
+    rng, truth = np.random.default_rng(seed), {clip.clip_id: clip for clip in ClipStore(folder)}
+    path = sorted((folder / SHARDS).iterdir())[rng.integers(4)]
+    preamble = check_file(path)
+    start, length = {"preamble": (0, 4096), "tables": preamble.gaps[-1]}.get(part, (0, 0))
+    if part == "clip":
+        start, length = ShardReader(path).extents()[seed]
+    flip(path, start + int(rng.integers(length)), int(rng.integers(8)))
+    result = repair(folder)
+    assert result.shards == (path.name,) and (folder / "quarantine" / path.name).exists()
+    store = ClipStore(folder)
+    assert len(store) == (23 if part == "clip" else 24) and verify(folder) == []
+    for clip in store:
+        assert_same_clip(clip, truth[clip.clip_id])
+    assert repair(folder).shards == ()
+
+
+def test_fill_makes_again_what_repair_gave_up(tmp_path):
+    plan = fake_plan(30)
+    options = {"progress": False, "say": lambda text: None, "shard_clips": 8, "gates": [gate]}
+    fill(plan, generate, tmp_path, **options)
+    whole = {clip.clip_id: clip for clip in ClipStore(tmp_path)}
+    first, second = sorted((tmp_path / SHARDS).iterdir())[:2]
+    for offset, size in ShardReader(first).extents()[:2]:
+        flip(first, offset + size // 2, 3)
+    ruined = len(ShardReader(second))
+    second.write_bytes(second.read_bytes()[:-100])  # nothing can be saved of it
+    lost = len({damage.clip_id for damage in verify(tmp_path) if damage.clip_id}) + ruined
+    repair(tmp_path)
+    assert len(ClipStore(tmp_path)) == 30 - lost
+    summary = fill(plan, generate, tmp_path, **options)
+    assert summary.made == lost and summary.complete
+    for clip in ClipStore(tmp_path):
+        assert_same_clip(clip, whole[clip.clip_id])
+
+
+def test_damage_to_manifest_and_plan_is_found_and_the_manifest_heals(tmp_path):
+    fill(fake_plan(9), generate, tmp_path, progress=False, say=lambda text: None)
+    for name in (MANIFEST, "plan.jsonl"):
+        path = tmp_path / name
+        before = path.read_bytes()
+        flip(path, len(before) // 2, 2)
+        assert [damage.file for damage in verify(tmp_path)] == [name]
+        if name == MANIFEST:
+            assert len(ClipStore(tmp_path)) == 9  # made again from the shards
+        else:
+            path.write_bytes(before)
+        assert verify(tmp_path) == []
+
+
+def test_an_absent_cache():
+    for action in (verify, repair):
+        with pytest.raises(EchoAugmentError, match="there is no cache"):
+            action("no-such-folder")
+
+
+@settings(deadline=None)
+@given(data=st.binary(min_size=1, max_size=300), where=st.floats(0, 1, exclude_max=True))
+def test_a_single_flip_is_mended_wherever_it_is(data, where):
+    bit = int(where * len(data) * 8)
+    damaged = bytearray(data)
+    damaged[bit // 8] ^= 1 << bit % 8
+    assert mend_single_flip(bytes(damaged), zlib.crc32(data)) == data
+    assert mend_single_flip(data, zlib.crc32(data)) == data
+
+
+def test_two_flips_are_not_mended():
+    assert mend_single_flip(b"\x01" + bytes(100) + b"\x01", zlib.crc32(bytes(102))) is None
+
+
+def fuzz_shards(sound, folder, examples):
+    """Overwrite a stretch of a shard with other bytes, or cut or lengthen it: a clear error or the true clips."""
+    source = sorted((sound / SHARDS).iterdir())
+    truth = {clip.clip_id: clip for clip in ClipStore(sound)}
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(data=st.data())
+    def run(data):
+        original = source[data.draw(st.integers(0, 3))]
+        content = bytearray(original.read_bytes())
+        at = data.draw(st.one_of(st.integers(0, 300), st.integers(4096, 6200), st.integers(0, len(content))))
+        patch = data.draw(st.binary(max_size=64))
+        content[at : at + data.draw(st.one_of(st.just(len(patch)), st.integers(0, 99)))] = patch
+        path = folder / SHARDS / original.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        try:
+            for clip in ClipStore(folder):
+                assert_same_clip(clip, truth[clip.clip_id])
+        except EchoAugmentError as error:
+            assert str(path) in str(error)
+        path.unlink()
+
+    run()
+
+
+def test_fuzzed_shards(sound, tmp_path):
+    fuzz_shards(sound, tmp_path, 150)
+
+
+@pytest.mark.slow
+def test_10000_fuzzed_shards(sound, tmp_path):
+    fuzz_shards(sound, tmp_path, 10_000)
 
 
 def test_info(tmp_path):
@@ -42,132 +204,3 @@ def test_info(tmp_path):
     assert figures.bytes == sum(path.stat().st_size for path in (tmp_path / SHARDS).iterdir())
     assert figures.ef.labelled == 12 and figures.ef.min >= 10
     assert figures.plan.wanted == figures.plan.sealed == 12
-
-
-@settings(max_examples=12, deadline=None)
-@given(parts=st.lists(st.lists(st.integers(0, 11), max_size=9, unique=True), min_size=1, max_size=3), data=st.data())
-def test_a_merge_holds_every_clip_once(tmp_path_factory, parts, data):
-    root = tmp_path_factory.mktemp("merge")
-    sources = [
-        write(root / str(k), [CLIPS[i] for i in part], shard_clips=data.draw(st.integers(1, 5)))
-        for k, part in enumerate(parts)
-    ]
-    added = merge(sources, root / "out")
-    wanted = sorted({CLIPS[i].clip_id for part in parts for i in part})
-    store = ClipStore(root / "out")
-    assert list(store.ids) == wanted and added == len(wanted)
-    truth = {clip.clip_id: clip for clip in CLIPS}
-    for clip in store:
-        assert_same_clip(clip, truth[clip.clip_id])
-    assert verify(root / "out") == []
-    assert merge(sources, root / "out") == 0
-
-
-def test_caches_of_different_generators_are_not_merged(tmp_path):
-    write(tmp_path / "a", CLIPS[:2])
-    write(tmp_path / "b", [EchoClip("x", CLIPS[0].frames, 1.0)], fingerprint="other")
-    with pytest.raises(EchoAugmentError, match=r"different generators.*fake-1.*other"):
-        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
-    assert len(ClipStore(tmp_path / "out")) == 0
-
-
-def test_caches_of_different_gates_are_not_merged(tmp_path):
-    strict = {"gates": {"image": True, "label": {"by": "masks"}, "privacy": None}, "limits": {"label": 6.5}}
-    folders = [write(tmp_path / name, [clip]) for name, clip in zip("abc", CLIPS, strict=False)]
-    for folder in folders[:2]:
-        (folder / GATES).write_text(json.dumps(strict))
-    out = tmp_path / "out"
-    with pytest.raises(EchoAugmentError, match=r"different gates.*b: .*masks.*c: .*'label': None.*Keep them apart"):
-        merge(folders, out)
-    assert len(ClipStore(out)) == 0 and not (out / GATES).exists()
-    assert merge(folders[:2], out) == 2 and json.loads((out / GATES).read_text()) == strict
-    with pytest.raises(EchoAugmentError, match=r"different gates.*the merged cache: .*masks"):
-        merge(folders[2:], out)
-    (folders[2] / GATES).write_text(json.dumps({"gates": IMAGE_ONLY, "limits": {}}))
-    assert merge([write(tmp_path / "d", [CLIPS[3]]), folders[2]], tmp_path / "plain") == 2, "no file: the image gate"
-    (folders[0] / GATES).write_text("{")
-    with pytest.raises(EchoAugmentError, match=r"gates\.json is damaged"):
-        merge(folders[:1], out)
-
-
-def test_a_damaged_source_is_not_merged(tmp_path):
-    write(tmp_path / "a", CLIPS)
-    path = sorted((tmp_path / "a" / SHARDS).iterdir())[1]
-    content = bytearray(path.read_bytes())
-    content[7000] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(EchoAugmentError, match=r"does not match its checksum.*action=repair cache=.*a$"):
-        merge([tmp_path / "a"], tmp_path / "out")
-    assert verify(tmp_path / "out") == []
-
-
-def test_care_waits_for_no_fill(tmp_path):
-    write(tmp_path / "a", CLIPS)
-    with FolderLock(lock_path(tmp_path / "out")), pytest.raises(EchoAugmentError, match="another process writes"):
-        merge([tmp_path / "a"], tmp_path / "out")
-
-
-def ellipse(tilt=20.0, axes=(17, 9)):
-    canvas = np.zeros((64, 64), np.uint8)
-    cv2.ellipse(canvas, (30, 33), axes, 90 + tilt, 0, 360, 1, -1)
-    return canvas.astype(bool)
-
-
-@pytest.mark.parametrize("tilt", [-35, 0, 20])
-def test_a_tracing_gives_its_mask_back(tilt):
-    mask = ellipse(tilt)
-    lines = trace_mask(mask)
-    assert lines.shape == (21, 4) and lines[0, 1] < lines[0, 3]  # apex above base
-    x1, y1, x2, y2 = lines.T
-    # The polygon, as the echonet package draws it: down one side, up the other.
-    polygon = np.stack([np.r_[x1[1:], x2[1:][::-1]], np.r_[y1[1:], y2[1:][::-1]]], axis=1)
-    drawn = np.zeros((64, 64), np.uint8)
-    cv2.fillPoly(drawn, [np.rint(polygon).astype(np.int32)], 1)
-    overlap = (mask & (drawn > 0)).sum() / (mask | (drawn > 0)).sum()
-    assert overlap > 0.85
-    axis = lines[0, 2:] - lines[0, :2]
-    chords = lines[1:, 2:] - lines[1:, :2]
-    assert np.abs(chords @ axis).max() < 1e-6 * np.linalg.norm(axis) * np.abs(chords).max()
-    assert abs(np.linalg.norm(axis) - 35) < 2
-
-
-def test_a_mask_too_small_to_trace():
-    with pytest.raises(EchoAugmentError, match="4 pixels"):
-        trace_mask(np.eye(4, dtype=bool))
-
-
-def test_export_in_echonet_layout(tmp_path):
-    mask = np.stack([ellipse(axes=(17, 9)), ellipse(axes=(16, 8)), ellipse(axes=(14, 6))])
-    frames = (mask * 90).astype(np.uint8)
-    clips = [
-        EchoClip("traced", frames, 12.5, ef=61.5, ed_frame=0, es_frame=2, masks=mask),
-        EchoClip("unlabelled", frames, 12.5),
-        EchoClip("unmarked", frames, 25.0, ef=20.0, masks=mask),
-    ]
-    store, written = ClipStore(write(tmp_path / "cache", clips, fingerprint="")), {}
-
-    def write_video(path, frames, fps):
-        written[path.name] = (frames.copy(), fps)
-        path.write_bytes(b"video")
-
-    assert export_echonet(store, tmp_path / "out", write_video) == 2
-    assert sorted(path.name for path in (tmp_path / "out" / "Videos").iterdir()) == [
-        "traced.avi",
-        "unlabelled.avi",
-        "unmarked.avi",
-    ]
-    assert np.array_equal(written["traced.avi"][0], frames) and written["unmarked.avi"][1] == 25.0
-    rows = list(csv.DictReader((tmp_path / "out" / "FileList.csv").open()))
-    assert list(rows[0]) == list(LIST)
-    assert [row["EF"] for row in rows] == ["61.5", "", "20.0"] and {row["Split"] for row in rows} == {"TRAIN"}
-    lines = list(csv.DictReader((tmp_path / "out" / "VolumeTracings.csv").open()))
-    assert list(lines[0]) == ["FileName", "X1", "Y1", "X2", "Y2", "Frame"]
-    for name in ("traced.avi", "unmarked.avi"):
-        assert [int(line["Frame"]) for line in lines if line["FileName"] == name] == [2] * 21 + [0] * 21
-    assert {line["FileName"] for line in lines} == {"traced.avi", "unmarked.avi"}
-
-
-def test_an_id_that_would_leave_the_folder_is_not_exported(tmp_path):
-    store = ClipStore(write(tmp_path / "cache", [EchoClip("../x", CLIPS[0].frames, 1.0)], fingerprint=""))
-    with pytest.raises(EchoAugmentError, match="cannot be a file name"):
-        export_echonet(store, tmp_path / "out", lambda *_: None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from echo_augment.cache import ClipStore, EchoClip, Plan, PlanLine, Provenance, make_plan, verify
+from echo_augment.cache import ClipStore, EchoClip, Plan, PlanLine, Provenance, StoreWriter, make_plan, verify
 
 FINGERPRINT = "fake-1"
 SHAPE = (6, 24, 24)
@@ -44,6 +44,14 @@ def donors(n: int) -> dict[str, float]:
 def fake_plan(n: int, *, hearts: int = 50, seed: int = 0, fingerprint: str = FINGERPRINT) -> Plan:
     hearts_ef = donors(hearts)
     return make_plan(hearts_ef, list(hearts_ef), n, seed=seed, sampler="fake-1", fingerprint=fingerprint)
+
+
+def write_clips(folder, clips, **options) -> ClipStore:
+    """Write a cache of some clips, four to a shard, and open it."""
+    with StoreWriter(folder, **{"fingerprint": FINGERPRINT, "shard_clips": 4, **options}) as writer:
+        for clip in clips:
+            writer.add(clip)
+    return ClipStore(folder)
 
 
 def assert_same_clip(one: EchoClip, other: EchoClip) -> None:

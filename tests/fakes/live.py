@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 
+from echo_augment.augmentor import LiveClips
 from echo_augment.cache import EchoClip, PlanLine, Provenance
 
+SHAPE = (16, 16, 16)
 LINES = [PlanLine(f"p{k:02d}", f"motion{k}", "look", seed=k) for k in range(40)]
 
 
@@ -30,6 +32,13 @@ def render(lines, fingerprint="live1"):
         )
         for line in lines
     ]
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.002)
+    return met
 
 
 def fast():
@@ -72,3 +81,8 @@ def dies():
 
 def too_large():
     return lambda lines: [EchoClip("big", np.tile(picture("big")[:3], (33, 1, 1)), 12.5) for _ in lines]
+
+
+def live(factory=fast, **options):
+    """A live source of `LINES`. `fork` where the start method does not matter: it is quick."""
+    return LiveClips(factory, LINES, **{"slots": 8, "shape": SHAPE, "start_method": "fork", "nice": 0, **options})

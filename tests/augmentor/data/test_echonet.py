@@ -393,7 +393,7 @@ def test_indices_outside_and_epochs_below_zero(good):
         with pytest.raises(IndexError):
             data[index]
     assert len(list(data)) == 4
-    with pytest.raises(EchoAugmentError, match="epoch must be a whole number >= 0, got -1"):
+    with pytest.raises(EchoAugmentError, match="epoch must be a whole number of at least 0, got -1"):
         data.set_epoch(-1)
 
 

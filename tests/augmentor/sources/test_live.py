@@ -1,4 +1,4 @@
-"""Live sources with real processes. `fork` where the start method does not matter: it is quick."""
+"""Live sources with real processes."""
 
 import os
 import signal
@@ -6,99 +6,20 @@ import subprocess
 import sys
 import time
 import warnings
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from fakes import live as live_fakes
-from fakes.echo import FakeEcho, make_clip
+from fakes.echo import FakeEcho
+from fakes.live import live, until
 from torch.utils.data import DataLoader
 
-from echo_augment.augmentor import CachedClips, InMemoryClips, LiveClips, MixedClips, SyntheticAugment
-from echo_augment.augmentor.sources.ring import ClipRing
+from echo_augment.augmentor import CachedClips, SyntheticAugment
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.processes import alive
 
-SHAPE = (16, 16, 16)
-FORK = torch.multiprocessing.get_context("fork")
 
-
-def live(factory=live_fakes.fast, **options):
-    return LiveClips(
-        factory, live_fakes.LINES, **{"slots": 8, "shape": SHAPE, "start_method": "fork", "nice": 0, **options}
-    )
-
-
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < end:
-        time.sleep(0.002)
-    return met
-
-
-# ------------------------------------------------------------------------------------------------ the ring
-def test_a_clip_comes_out_as_it_went_in():
-    ring = ClipRing(2, SHAPE, 1)
-    for clip in (make_clip(3), make_clip(4, frames=9, masks=None, ef=float("nan"), provenance=None)):
-        assert ring.put(clip)
-        found = ring.take()
-        assert np.array_equal(found.frames, clip.frames) and found.provenance == clip.provenance
-        assert (found.clip_id, found.fps, found.ed_frame, found.confidence) == (clip.clip_id, 12.5, 2, 0.5)
-        assert np.array_equal(found.ef, clip.ef, equal_nan=True)
-        assert (found.masks is None) == (clip.masks is None)
-        assert clip.masks is None or np.array_equal(found.masks, clip.masks)
-
-
-def test_the_ring_is_bounded_and_serves_the_least_used_first():
-    ring = ClipRing(2, SHAPE, 2)
-    assert ring.take() is None
-    assert [ring.put(make_clip(k)) for k in range(3)] == [True, True, False]
-    served = [ring.take(turn=k).clip_id for k in range(4)]
-    assert set(served[:2]) == set(served[2:]) == {"clip000", "clip001"}
-    assert ring.take() is None and ring.available() == 0
-    assert until(lambda: ring.put(make_clip(5))) and ring.take().clip_id == "clip005"
-
-
-def test_a_slot_that_changes_while_it_is_read_is_not_served():
-    ring = ClipRing(1, SHAPE, 5)
-    ring.put(make_clip(0))
-    ring._frames[0, 3, 3, 3] ^= 1
-    assert ring.take() is None
-
-
-def read_all(ring, seen, stop):
-    found = []
-    while not stop.is_set() or ring.available():
-        clip = ring.take(os.getpid())
-        if clip is not None:
-            found.append((clip.clip_id, bool(np.array_equal(clip.frames, live_fakes.picture(clip.clip_id)))))
-    seen.put(found)
-
-
-def test_readers_in_a_race_never_exceed_the_reuse_nor_see_a_torn_clip():
-    ring, seen, stop = ClipRing(3, SHAPE, 2), FORK.Queue(), FORK.Event()
-    readers = [FORK.Process(target=read_all, args=(ring, seen, stop)) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    for clip in live_fakes.render(live_fakes.LINES):
-        assert until(lambda clip=clip: ring.put(clip))
-    stop.set()
-    found = [item for _ in readers for item in seen.get(timeout=20)]
-    for reader in readers:
-        reader.join()
-    assert all(whole for _, whole in found)
-    served = Counter(name for name, _ in found)
-    assert max(served.values()) <= 2 and len(served) > len(live_fakes.LINES) // 2
-
-
-def test_a_clip_larger_than_a_slot_is_named():
-    with pytest.raises(EchoAugmentError, match=r"\(17, 16, 16\), the ring holds \(16, 16, 16\)"):
-        ClipRing(1, SHAPE, 1).put(make_clip(0, frames=17, masks=None))
-
-
-# ------------------------------------------------------------------------------------------------ the process
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_of_any_start_method_are_served(method):
     with live(start_method=method, on_empty="wait", max_reuse=1) as source:
@@ -226,41 +147,6 @@ def test_nothing_stays_behind_however_the_parent_ends(end, code, tmp_path):
     ]
 
 
-# ------------------------------------------------------------------------------------------------ mixed
-CACHED = InMemoryClips(make_clip(seed) for seed in range(10))
-
-
-@pytest.mark.parametrize(("on_empty", "cached_items"), [("cached", 12), ("real", None)])
-def test_mixed_decides_by_seed_epoch_and_index_and_falls_back(on_empty, cached_items):
-    def run(factory):
-        with live(factory, max_reuse=100) as source:
-            if factory is live_fakes.fast:
-                assert source.ready(1)
-            mixed = MixedClips(source, CACHED, fresh=0.5, on_empty=on_empty)
-            train = SyntheticAugment(FakeEcho(target_type="Filename"), mixed, p=1.0)
-            return [sample[1] for sample in train], train.stats()
-
-    names, counts = run(live_fakes.fast)
-    dry, dry_counts = run(live_fakes.never)
-    assert 0 < counts["fresh"] < 12 and counts["cached"] == 12 - counts["fresh"] and counts["fallback"] == 0
-    assert dry_counts["fallback"] == counts["fresh"] and dry_counts["fresh"] == 0
-    for name, other in zip(names, dry, strict=True):
-        if name.startswith("clip"):
-            assert other == name, "a cached item stays what it is"
-        else:
-            assert other.startswith("clip" if cached_items else "real")
-
-
-def test_mixed_waits_only_while_the_generator_lives():
-    with live(live_fakes.slow) as source:
-        train = SyntheticAugment(FakeEcho(), MixedClips(source, CACHED, fresh=1.0, on_empty="wait"), p=1.0)
-        assert len(list(train)) == 12 and train.stats()["fresh"] == 12
-    assert until(lambda: source.stats()["state"] == "stopped")
-    train.set_epoch(1)
-    train.set_epoch(2)
-    assert len(list(train)) + len(list(train)) + len(list(train)) == 36 and train.stats()["fallback"] > 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -272,5 +158,3 @@ def test_mixed_waits_only_while_the_generator_lives():
 def test_bad_arguments_are_named(arguments, words):
     with pytest.raises(EchoAugmentError, match=words):
         live(**arguments)
-    with pytest.raises(EchoAugmentError, match=r"fresh must be in \[0, 1\], got 2"):
-        MixedClips(CACHED, CACHED, fresh=2)

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from fakes.echo import FakeEcho, make_clip
+from fakes.echo import FakeEcho
 from mcdm.conftest import untrained  # noqa: F401  a fixture
 
 from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment
@@ -27,9 +27,7 @@ from echo_augment.augmentor.sources.recipe import (
     donor_rows,
     portable_pipeline,
 )
-from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import as_gates, image_gate
 from echo_augment.cache.system.processes import alive
 
 
@@ -49,7 +47,6 @@ def recipe(pipeline, donors, **options):
     )
 
 
-# ---------------------------------------------------------------------------------------------- donors and pipelines
 def test_a_folder_a_dataset_and_a_dict_give_the_same_donors(root):
     train = names(root, "TRAIN")
     rows, folder, tables = donor_rows(str(root))
@@ -110,7 +107,6 @@ def test_other_pipelines_are_named(root, tmp_path):
         LiveClips(lambda: None, root)
 
 
-# ---------------------------------------------------------------------------------------------------------- the plan
 class Donors:
     motion_donors, appearance_donors = {"a": 50.0, "b": 60.0, "c": 30.0}, ["a", "b", "c", "d"]
     sampler, fingerprint = "ddim-8", "f"
@@ -128,7 +124,6 @@ def test_plans_never_end_repeat_nothing_and_differ_between_ranks_and_seeds():
         assert not {line.clip_id for line in other} & {line.clip_id for line in lines}
 
 
-# ------------------------------------------------------------------------------------------------- the documented call
 def test_live_clips_of_the_bundled_generator_and_a_dataset_folder(root, tmp_path):
     """For real: the process loads the weights, plans, generates, and writes through."""
     options = {"device": "cpu", "steps": 1, "slots": 4, "batch": 1, "nice": 0, "write_to": tmp_path / "cache"}
@@ -168,13 +163,3 @@ def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):  # noqa: F
     good = [line for line in lines if "broken" not in (line.motion_donor, line.appearance_donor)][:2]
     made = list(clips_of(generator, iter([lines[first], *good]), (), status, 2))
     assert [clip.clip_id for clip in made] == [line.clip_id for line in good] and status.skipped == 1
-
-
-def test_gates_are_asked_and_too_many_failures_in_a_row_end_it():
-    lines = islice(Pairing().lines(Donors), 200)
-    status, dark = Status(), EchoClip("dark", np.zeros((16, 16, 16), np.uint8), 12.5)
-    with pytest.raises(EchoAugmentError, match=r"64 plan lines in a row gave no clip.* clip '.*': image: black"):
-        list(clips_of(lambda some: [dark] * len(some), lines, as_gates([image_gate]), status, 5))
-    assert status.skipped == 64
-    with pytest.raises(RuntimeError, match="the generator gave 1 clips for 2 plan lines"):
-        list(clips_of(lambda some: [make_clip(0)], Pairing().lines(Donors), (), status, 2))

@@ -53,8 +53,3 @@ def test_a_cached_source_stays_as_it_was_while_a_fill_goes_on(folder):
 def test_a_missing_cache_is_named(tmp_path):
     with pytest.raises(EchoAugmentError, match="nowhere"):
         CachedClips(tmp_path / "nowhere")
-
-
-def test_two_clips_with_one_id_are_refused():
-    with pytest.raises(EchoAugmentError, match="two clips have the id 'c1'"):
-        InMemoryClips([clip(1), clip(1)])

@@ -5,9 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
-from fakes.cache import FINGERPRINT, assert_same_clip, fake_clip, fake_plan
+from fakes.cache import assert_same_clip, fake_clip, fake_plan, write_clips
 
-from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, StoreWriter
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip
 from echo_augment.cache.manifest import SHARDS
 from echo_augment.cache.shard.reader import ShardReader
 from echo_augment.cache.shard.writer import COMPRESSIONS
@@ -15,16 +15,9 @@ from echo_augment.cache.shard.writer import COMPRESSIONS
 CLIPS = [fake_clip(line, masks=k % 2 == 0) for k, line in enumerate(fake_plan(6).lines)]
 
 
-def write(folder, clips=CLIPS, **options):
-    with StoreWriter(folder, **{"fingerprint": FINGERPRINT, "shard_clips": 4, **options}) as writer:
-        for clip in clips:
-            writer.add(clip)
-    return ClipStore(folder)
-
-
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_a_lazy_clip_is_the_clip(tmp_path, compression):
-    store = write(tmp_path, compression=compression)
+    store = write_clips(tmp_path, CLIPS, compression=compression)
     for k, clip in enumerate(CLIPS):
         lazy = store.lazy(k)
         assert lazy.n_frames == 6 and np.array_equal(lazy.take(np.array([5, 0, -1, 0])), clip.frames[[5, 0, -1, 0]])
@@ -38,7 +31,7 @@ def test_a_lazy_clip_is_the_clip(tmp_path, compression):
 
 
 def test_only_what_is_asked_for_is_read(tmp_path, monkeypatch):
-    store, read = write(tmp_path), []
+    store, read = write_clips(tmp_path, CLIPS), []
     for name in ("frames", "masks"):
         original = getattr(ShardReader, name)
         monkeypatch.setattr(ShardReader, name, lambda self, *a, o=original, n=name: (read.append(n), o(self, *a))[1])
@@ -50,7 +43,7 @@ def test_only_what_is_asked_for_is_read(tmp_path, monkeypatch):
 
 
 def test_a_damaged_clip_is_refused_whatever_is_wanted_of_it(tmp_path):
-    store = write(tmp_path, compression="none", shard_clips=20)
+    store = write_clips(tmp_path, CLIPS, compression="none", shard_clips=20)
     path = tmp_path / SHARDS / store.shard_of(0)
     content = bytearray(path.read_bytes())
     content[content.index(CLIPS[2].frames.tobytes()) + 5] ^= 1  # in its first frame
@@ -62,11 +55,12 @@ def test_a_damaged_clip_is_refused_whatever_is_wanted_of_it(tmp_path):
 
 
 def test_it_is_read_after_its_file_was_closed_or_replaced(tmp_path):
-    store = write(tmp_path, shard_clips=20)
+    store = write_clips(tmp_path, CLIPS, shard_clips=20)
     lazy = store.lazy(1)
     store.close()
     assert_same_clip(lazy, CLIPS[1])
-    again = write(tmp_path / "other", shard_clips=20, compression="none")  # the same clips, elsewhere in the file
+    # The same clips, at other places in the file.
+    again = write_clips(tmp_path / "other", CLIPS, shard_clips=20, compression="none")
     store.close()
     path = tmp_path / SHARDS / store.shard_of(0)
     path.write_bytes((tmp_path / "other" / SHARDS / again.shard_of(0)).read_bytes())
@@ -75,29 +69,3 @@ def test_it_is_read_after_its_file_was_closed_or_replaced(tmp_path):
     path.unlink()
     with pytest.raises(EchoAugmentError, match="has gone since the cache was opened"):
         store[3]
-
-
-def test_clips_of_like_lengths_share_a_shard(tmp_path):
-    clips = [fake_clip(line, shape=(3 + k, 8, 8)) for k, line in enumerate(fake_plan(6).lines)]
-    store = write(tmp_path, clips, shard_clips=20, round_frames=8)
-    assert len(store.shards) == 1
-    for k, clip in enumerate(clips):
-        assert_same_clip(store[k], clip)
-        assert np.array_equal(store.read_frames(k, [-1]), clip.frames[-1:])
-
-
-def test_open_shards_never_hold_more_than_a_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr("echo_augment.cache.writer.OPEN_BYTES", 300_000)
-    clips = [fake_clip(line, shape=(6 + k, 64, 64)) for k, line in enumerate(fake_plan(12).lines)]
-    with StoreWriter(tmp_path, fingerprint=FINGERPRINT) as writer:
-        for clip in clips:
-            writer.add(clip)
-            assert sum(shard.size for shard, _ in writer._shards.values()) <= 300_000
-    assert len(ClipStore(tmp_path)) == 12
-
-
-def test_a_shard_of_one_block_a_clip_is_read(tmp_path, monkeypatch):
-    """As earlier versions wrote them."""
-    monkeypatch.setattr("echo_augment.cache.shard.writer.block_bytes", lambda item: 1 << 24)
-    for clip, other in zip(write(tmp_path), CLIPS, strict=True):
-        assert_same_clip(clip, other)
