@@ -1,4 +1,4 @@
-"""Data sets in EchoNet-Dynamic's layout: reading, writing and checking them."""
+"""Read, write and check datasets in EchoNet-Dynamic's layout."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the data set, and with it torch, only when asked for it: processes that just write videos start faster."""
+    """Import the dataset, and with it torch, on its first use: processes that only write videos start faster."""
     if name == "EchoNetDynamic":
         from .echonet import EchoNetDynamic
 

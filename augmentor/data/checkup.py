@@ -1,10 +1,9 @@
-"""A check-up of a data set's folder that finds every problem, not only the first, and states the data's facts."""
+"""Check a dataset's folder: find every problem, not only the first, and state the facts of the data."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,31 +22,61 @@ WARNINGS = frozenset({"ESV", "EDV", "tracing", "untraced", "order", "short", "un
 """Kinds of problems that stop no EF training; all others are errors."""
 
 SHORT = 64  # frames: the usual clip takes 32 frames with period 2
-EF_TOLERANCE = 5.0  # points between EF and the volumes' EF before it is worth a word
+EF_TOLERANCE = 5.0  # EF points by which the table's EF may differ from the one of its volumes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """Counts and ranges of a dataset's usable videos.
+
+    Attributes:
+        videos: number of usable videos.
+        splits: videos a split.
+        traced: videos with two traced frames or more.
+        folds: videos a fold; empty if the table has no folds.
+        ef: ``n``, ``mean``, ``sd``, ``min`` and ``max`` of EF in percent; empty if no video has one.
+        fps: ``min``, ``median`` and ``max`` of the frames per second.
+        frames: ``min``, ``median`` and ``max`` of the number of frames.
+        sizes: videos a frame size (``"112x112"``, width first), the most common first.
+    """
+
+    videos: int
+    splits: dict[str, int]
+    traced: int
+    folds: dict[str, int]
+    ef: dict[str, float]
+    fps: dict[str, float]
+    frames: dict[str, float]
+    sizes: dict[str, int]
+
+    def to_json(self) -> dict[str, int | dict[str, int] | dict[str, float]]:
+        """Return the facts by name, without those that are empty."""
+        always = ("videos", "splits", "traced")
+        return {name: value for name, value in asdict(self).items() if name in always or value}
+
+
+@dataclass(frozen=True, slots=True)
 class Checkup:
     """What a check-up found.
 
     Attributes:
-        problems: all of them; see `WARNINGS`.
-        facts: videos per split, EF, fps, frame sizes, ... as plain JSON.
+        problems: all problems; see `WARNINGS`.
+        facts: facts of the usable videos; None if there is no usable table.
     """
 
     problems: list[Problem] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: DataFacts | None = None
 
     @property
     def errors(self) -> list[Problem]:
-        """The problems that are errors."""
+        """Return the problems that are errors."""
         return [problem for problem in self.problems if problem.kind not in WARNINGS]
 
 
 def check_dataset(
     root: str | Path, *, decode: bool = False, progress: Callable[[list[VideoInfo]], Iterable[VideoInfo]] = iter
 ) -> Checkup:
-    """Check a data set's folder: the table, every video file, tracings, leaks between the splits.
+    """Check a dataset's folder: the table, every video file, tracings, leaks between the splits.
 
     Args:
         root: folder in EchoNet-Dynamic's layout.
@@ -78,7 +107,7 @@ def check_dataset(
 
 
 def layout_problems(root: Path) -> list[Problem]:
-    """What is missing of the layout; a missing VolumeTracings.csv is left to `read_table`."""
+    """Return what the layout lacks; a missing VolumeTracings.csv is left to `read_table`."""
     if not root.is_dir():
         return [Problem("folder", "", f"{root}: there is no such folder", LAYOUT)]
     missing = [name for name in (FILE_LIST, VIDEOS) if not (root / name).exists()]
@@ -86,7 +115,7 @@ def layout_problems(root: Path) -> list[Problem]:
 
 
 def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Problem]:
-    """What the files say against the table: lengths, sizes, tracings beyond the end; and files that no row names."""
+    """Return where files and table disagree: lengths, sizes, tracings beyond the end, files that no row names."""
     problems = []
 
     def add(kind: str, row: VideoInfo, text: str, remedy: str) -> None:
@@ -100,7 +129,7 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
             continue
         if row.n_frames not in (-1, facts.frames):
             text = f"has {facts.frames} frames, NumberOfFrames says {row.n_frames}"
-            add("frames", row, text, "Nothing breaks: the file is believed; but look whether it is the right one")
+            add("frames", row, text, "The file is believed; check that it is the right one")
         if facts.frames < SHORT:
             add("short", row, f"has {facts.frames} frames; clips of {SHORT} are filled up with zeros", "Lower length")
         if (facts.height, facts.width) != usual:
@@ -118,13 +147,13 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
 
 
 def label_problems(table: EchoTable) -> list[Problem]:
-    """Labels that contradict one another: EF and volumes, order of the traced frames."""
+    """Return labels that contradict one another: EF and volumes, order of the traced frames."""
     problems = []
     for row in table.rows:
         by_volume = 100 * (row.edv - row.esv) / row.edv if row.edv > 0 else np.nan
         if abs(by_volume - row.ef) > EF_TOLERANCE:
             text = f"{table.root / FILE_LIST}: {row.name} has EF {row.ef:g}, its volumes give {by_volume:.1f}"
-            problems.append(Problem("volumes", row.name, text, "Look which is right", row.split, row.fold))
+            problems.append(Problem("volumes", row.name, text, "Check which is right", row.split, row.fold))
         traced = list(table.tracings.get(row.name, {}).values())
         if len(traced) >= 2 and tracing_area(traced[0]) > tracing_area(traced[-1]):
             text = f"{table.root / TRACINGS}: {row.name} has its larger tracing first, so Small and Large are swapped"
@@ -133,7 +162,7 @@ def label_problems(table: EchoTable) -> list[Problem]:
 
 
 def leak_problems(rows: Iterable[VideoInfo]) -> list[Problem]:
-    """Videos of TRAIN that are VAL or TEST videos under another name."""
+    """Return TRAIN videos that are VAL or TEST videos under another name."""
     rows = list(rows)
     train = [row for row in rows if row.split == TRAIN]
     held_out = [row for row in rows if row.split in HELD_OUT]
@@ -147,25 +176,24 @@ def leak_problems(rows: Iterable[VideoInfo]) -> list[Problem]:
     ]
 
 
-def data_facts(table: EchoTable, opened: Mapping[str, VideoFacts]) -> dict[str, Any]:
-    """Counts and ranges of the usable videos, as plain JSON."""
+def data_facts(table: EchoTable, opened: Mapping[str, VideoFacts]) -> DataFacts:
+    """Count and measure the usable videos."""
     rows = [row for row in table.rows if row.name in opened]
     ef = np.array([row.ef for row in rows if np.isfinite(row.ef)])
     facts = [opened[row.name] for row in rows]
-    result: dict[str, Any] = {
-        "videos": len(rows),
-        "splits": dict(sorted(Counter(row.split for row in rows).items())),
-        "traced": sum(len(table.tracings.get(row.name, {})) >= 2 for row in rows),
-    }
     folds = Counter(row.fold for row in rows if row.fold is not None)
-    if folds:
-        result["folds"] = {str(fold): count for fold, count in sorted(folds.items())}
-    if len(ef):
-        result["ef"] = {"n": len(ef), "mean": ef.mean(), "sd": ef.std(), "min": ef.min(), "max": ef.max()}
-    if facts:
-        fps, frames = [item.fps for item in facts], [item.frames for item in facts]
-        sizes = Counter(f"{item.width}x{item.height}" for item in facts)
-        result["fps"] = {"min": min(fps), "median": float(np.median(fps)), "max": max(fps)}
-        result["frames"] = {"min": min(frames), "median": float(np.median(frames)), "max": max(frames)}
-        result["sizes"] = dict(sizes.most_common())
-    return result
+    return DataFacts(
+        videos=len(rows),
+        splits=dict(sorted(Counter(row.split for row in rows).items())),
+        traced=sum(len(table.tracings.get(row.name, {})) >= 2 for row in rows),
+        folds={str(fold): count for fold, count in sorted(folds.items())},
+        ef={"n": len(ef), "mean": ef.mean(), "sd": ef.std(), "min": ef.min(), "max": ef.max()} if len(ef) else {},
+        fps=spread([item.fps for item in facts]),
+        frames=spread([item.frames for item in facts]),
+        sizes=dict(Counter(f"{item.width}x{item.height}" for item in facts).most_common()),
+    )
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return least, median and largest value; nothing of no values."""
+    return {"min": min(values), "median": float(np.median(values)), "max": max(values)} if values else {}

@@ -1,4 +1,4 @@
-"""CSV files as text, and the file names in them: every complaint names the file, the line and the value."""
+"""Read CSV files and the file names in them; every error names the file, the line and the value."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ class CsvFile:
     """A CSV in memory.
 
     Attributes:
-        path: the file.
+        path: path of the file.
         header: column names, stripped, in the order of the file.
         rows: ``(line number, fields)`` of every line that is not blank.
     """
@@ -24,7 +24,7 @@ class CsvFile:
     rows: list[tuple[int, list[str]]]
 
     def column(self, *names: str) -> int | None:
-        """Position of the first of ``names`` that is there, whatever its case and inner spaces; None where none is."""
+        """Return the position of the first of ``names`` in the header, in any case and spacing, or None."""
         plain = ["".join(title.lower().replace("_", " ").split()) for title in self.header]
         for name in names:
             if name.lower() in plain:
@@ -36,7 +36,7 @@ def read_csv(path: Path) -> CsvFile:
     """Read a comma-separated UTF-8 file, with or without a byte order mark.
 
     Raises:
-        EchoAugmentError: a file that is missing, empty, not UTF-8 or not CSV.
+        EchoAugmentError: the file is missing, empty, not UTF-8 or not CSV.
     """
     if not path.is_file():
         raise EchoAugmentError(f"{path}: there is no such file", "data.root must be the folder that holds it")
@@ -49,14 +49,14 @@ def read_csv(path: Path) -> CsvFile:
             f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x})", "Save the file as CSV in UTF-8"
         ) from error
     if "\0" in text:
-        raise EchoAugmentError(f"{path}: holds NUL characters, so it is no text", "Save the file as CSV in UTF-8")
+        raise EchoAugmentError(f"{path}: holds NUL characters, so it is not text", "Save the file as CSV in UTF-8")
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     try:
         lines = [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
     except csv.Error as error:
         raise EchoAugmentError(f"{path}: line {reader.line_num}: {error}", "Mend the line") from error
     if not lines:
-        raise EchoAugmentError(f"{path}: is empty", "Copy it again from the data set")
+        raise EchoAugmentError(f"{path}: is empty", "Copy it again from the dataset")
     return CsvFile(path, tuple(title.strip() for title in lines[0][1]), lines[1:])
 
 
@@ -65,7 +65,7 @@ NAME_REMEDY = "FileName must name a file inside Videos/, for instance 0X10A28877
 
 
 def video_name(text: str) -> str:
-    """The name of a video without its suffix: ``" 0X1.avi "`` and ``"0X1"`` are both ``"0X1"``.
+    """Return the name of a video without its suffix: ``" 0X1.avi "`` and ``"0X1"`` are both ``"0X1"``.
 
     Only known video suffixes are cut, so that dots inside a name (``1.2.840``) stay.
     """
@@ -75,19 +75,19 @@ def video_name(text: str) -> str:
 
 
 def video_file_name(text: str) -> str:
-    """The file name that a ``FileName`` entry stands for: as it is, or with ``.avi`` where it has no video suffix."""
+    """Return the file name that a ``FileName`` entry stands for, with ``.avi`` added if it has no video suffix."""
     text = text.strip()
     return text if video_name(text) != text else f"{text}.avi"
 
 
 def inside(folder: Path, text: str) -> Path:
-    """The path of a ``FileName`` entry in ``folder``; a pure check of the text and of where symbolic links lead.
+    """Return the path of a ``FileName`` entry in ``folder``, checking its text and where symbolic links lead.
 
-    The file need not exist. ``folder`` itself may be a link (data sets often lie elsewhere); a link inside it may not
+    The file need not exist. ``folder`` itself may be a link (datasets often lie elsewhere); a link inside it may not
     lead out of it.
 
     Raises:
-        EchoAugmentError: an empty or absolute name, one with ``..``, or a link that leads out of ``folder``.
+        EchoAugmentError: the name is empty, absolute, has ``..`` in it, or is a link that leads out of ``folder``.
     """
     name = text.strip()
     parts = name.replace("\\", "/").split("/")
@@ -95,9 +95,9 @@ def inside(folder: Path, text: str) -> Path:
     if not name or "\0" in name:
         raise EchoAugmentError(f"FileName {text!r} is not a file name", NAME_REMEDY)
     if ".." in parts or PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive:
-        raise EchoAugmentError(f"FileName {text!r} leaves the data set's folder", NAME_REMEDY)
+        raise EchoAugmentError(f"FileName {text!r} leaves the dataset's folder", NAME_REMEDY)
     path = folder / video_file_name(name)
     home = os.path.realpath(folder)
     if os.path.commonpath([home, os.path.realpath(path)]) != home:
-        raise EchoAugmentError(f"FileName {text!r} is a link that leaves the data set's folder", NAME_REMEDY)
+        raise EchoAugmentError(f"FileName {text!r} is a link that leaves the dataset's folder", NAME_REMEDY)
     return path

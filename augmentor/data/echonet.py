@@ -1,4 +1,4 @@
-"""`EchoNetDynamic`: the data set that `echonet.datasets.Echo` reads, for a current NumPy, faster, and reproducible."""
+"""`EchoNetDynamic`: a drop-in for `echonet.datasets.Echo` that is faster and reproducible, for a current NumPy."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,27 +9,19 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset
 
+from echo_augment.cache.arguments import check_choice, check_seed, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..workers import SharedEpoch
 from .csv_files import VIDEO_SUFFIXES
 from .packed import PackedVideo, PackedVideos
 from .records import VideoInfo
-from .sampling import Choice, Clips, Scale, black_out, check_scale, check_share, check_whole, choose, crop_padded
-from .selection import (
-    CLINICAL,
-    FRAME_TARGETS,
-    INDEX_TARGETS,
-    TRACE_TARGETS,
-    TRACED,
-    OnError,
-    Skipped,
-    openable,
-    select_rows,
-)
+from .sampling import Choice, Clips, Scale, black_out, check_scale, choose, crop_padded
+from .selection import CLINICAL, ON_ERROR, OnError, Skipped, openable, select_rows
 from .splits import SplitChoice
-from .table import read_table, typed_columns
-from .tracing import Tracing, tracing_mask
+from .table import read_table
+from .targets import TRACED, Pictures, Targets
+from .tracing import Tracing
 from .video import VideoFile, open_video
 
 EXTERNAL = "EXTERNAL_TEST"
@@ -42,18 +34,26 @@ Sample = tuple[npt.NDArray[np.float32], Any]
 class EchoNetDynamic(Dataset[Sample]):
     """Clips and targets of EchoNet-Dynamic: a drop-in for ``echonet.datasets.Echo`` (Ouyang et al., Nature 2020).
 
-    Same arguments, same targets, and for the same start frame the same values to the last bit. Unlike there:
+    Arguments and targets are the same, and for the same start frame the values are equal to the last bit. What differs:
 
     - only the frames of the sample are decoded;
     - a sample is a pure function of ``(seed, epoch, index)``: the same with any number of workers, however started;
-    - ``FileName`` with or without ``.avi``, splits in any case, fold numbers (``split=3``, ``"fold:0,1"``, lists),
-      other forms of VolumeTracings.csv; and each bad input has one clear error or, with ``on_error="skip"``, an entry
-      in ``skipped``.
+    - ``FileName`` may come with or without ``.avi``, splits in any case or as fold numbers, and VolumeTracings.csv in
+      EchoNet-Pediatric's form;
+    - each bad input gives one clear error or, with ``on_error="skip"``, an entry in ``skipped``.
 
-    As there, videos with fewer than two traced frames are left out (see ``require_tracings``); they are in ``skipped``.
+    As in ``echonet``, videos with fewer than two traced frames are left out; they are in ``skipped``.
+
+    >>> import tempfile
+    >>> from echo_augment.augmentor.data.phantom import write_phantoms
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = write_phantoms(folder, 2, num_frames=60, workers=1, splits=(1, 0, 0))
+    ...     clip, ef = EchoNetDynamic(root, "train", mean=32.0, std=50.0, length=16, period=2)[0]
+    >>> clip.shape, clip.dtype, round(float(ef))
+    ((3, 16, 112, 112), dtype('float32'), 27)
 
     Args:
-        root: folder with FileList.csv, Videos/ and VolumeTracings.csv. Not used for ``split="external_test"``.
+        root: folder with FileList.csv, Videos/ and VolumeTracings.csv; not used with ``split="external_test"``.
         split: ``"train"``, ``"val"``, ``"test"``, ``"all"``, ``"external_test"``, ``"clinical_test"``, any other word
             of the Split column, a fold number, ``"fold:0,1"``, or a list of these. For a table with fold numbers the
             words mean EchoNet-Pediatric's convention: 0-7 train, 8 val, 9 test.
@@ -62,33 +62,33 @@ class EchoNetDynamic(Dataset[Sample]):
         mean: subtracted from the 0-255 grey values; a number or one per channel ``(3,)``.
         std: divides them, likewise.
         length: frames a clip; None for as many as the video gives.
-        period: take every how many frames.
-        max_length: upper limit of the length; None for none.
+        period: step from one frame of a clip to the next, in frames of the video.
+        max_length: upper limit of the length, or None.
         clips: clips a sample; ``"all"`` for one at each possible start.
-        pad: pixels of zero border, of which a random window of the original size is cut; None for none.
-        noise: share of pixels to black out, in [0, 1]; None for none.
-        target_transform: called with the target.
+        pad: pixels of zero border from which a random window of the original size is cut, or None.
+        noise: share of pixels to black out, in [0, 1], or None.
+        target_transform: function of the target, or None.
         external_test_location: folder of videos for ``split="external_test"``.
-        seed: of all random choices, 0 or more.
+        seed: seed of all random choices, 0 or more.
         on_error: ``"raise"`` on the first bad row; ``"skip"`` leaves bad rows out, opens every video once to leave out
             bad files too, and lists all in ``skipped``.
-        require_tracings: leave out videos with fewer than two traced frames. None: yes where VolumeTracings.csv can be
-            read, as `echonet` does.
-        store: folder that ``echo-augment cache action=pack`` wrote of this data set: the samples are the same, and no
-            video is decoded. The table and the (unread) video files stay where they are. None reads the video files.
+        require_tracings: leave out videos with fewer than two traced frames. None means yes if VolumeTracings.csv can
+            be read, as in ``echonet``.
+        store: folder into which ``echo-augment cache action=pack`` has packed this dataset: the samples are the same,
+            and no video is decoded. The video files must stay, unread. None reads them.
 
     Attributes:
-        rows: the `VideoInfo` of each item.
-        fnames: their file names.
-        outcome: the fields of their rows, in the order of ``header``.
+        rows: `VideoInfo` of each item.
+        fnames: file name of each item.
+        outcome: fields of each item's row, in the order of ``header``.
         header: columns of FileList.csv.
         frames: file name -> traced frames, small first.
         trace: file name -> frame -> tracing.
         skipped: ``(name, reason)`` of the videos left out.
 
     Raises:
-        EchoAugmentError: an argument out of range, a folder or file that cannot be used, an empty split, and with
-            ``on_error="raise"`` a bad row. A broken video raises when it is read.
+        EchoAugmentError: an argument is out of range, a folder or file cannot be used, the split is empty, or with
+            ``on_error="raise"`` a row is bad. A broken video raises when it is read.
 
     A sample is ``(clip, target)``: the clip ``(3, length, H, W)`` float32, or ``(clips, 3, length, H, W)`` unless
     ``clips`` is 1. Frames past a short video's end are zero.
@@ -135,7 +135,7 @@ class EchoNetDynamic(Dataset[Sample]):
         if self.split == EXTERNAL:
             rows = self._external_rows()
         elif root is None:
-            raise EchoAugmentError("root is None", "Give the data set's folder")
+            raise EchoAugmentError("root is None", "Give the folder of the dataset")
         else:
             table = read_table(root)
             self.header, tracings = list(table.header), table.tracings
@@ -153,9 +153,8 @@ class EchoNetDynamic(Dataset[Sample]):
             raise self._empty()
         self.rows: list[VideoInfo] = rows
         self.fnames = [row.file_name for row in rows]
-        self.outcome = typed_columns([row.values for row in rows])
-        self.trace = {row.file_name: tracings[row.name] for row in rows if row.name in tracings}
-        self.frames = {name: list(frames) for name, frames in self.trace.items()}
+        self.targets = Targets(rows, self.header, tracings, labelled=self.split not in (CLINICAL, EXTERNAL))
+        self.outcome, self.trace, self.frames = self.targets.outcome, self.targets.trace, self.targets.frames
 
     # ------------------------------------------------------------------------------------------------ the items
     def __len__(self) -> int:
@@ -163,13 +162,13 @@ class EchoNetDynamic(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"item {index} of a data set of {len(self)}")
+            raise IndexError(f"item {index} of a dataset of {len(self)}")
         index %= len(self)
         with self.open(index) as video:
             return self._read(index, video, self.choose(index, len(video)))
 
     def choose(self, index: int, frames: int) -> Choice:
-        """What item ``index`` draws in this epoch for a video of ``frames`` frames; nothing is read."""
+        """Return what item ``index`` draws in this epoch for a video of ``frames`` frames, without reading it."""
         return choose(
             np.random.default_rng([self.seed, self.epoch, index]),
             frames,
@@ -182,13 +181,13 @@ class EchoNetDynamic(Dataset[Sample]):
         )
 
     def read(self, index: int, choice: Choice) -> Sample:
-        """Item ``index`` with a given choice instead of a drawn one."""
+        """Return item ``index`` with a given choice instead of a drawn one."""
         with self.open(index) as video:
             return self._read(index, video, choice)
 
     @contextmanager
     def open(self, index: int) -> Iterator[Video]:
-        """The video of item ``index``, from the store where there is one, else from its file."""
+        """Open the video of item ``index``, from the store if there is one, else from its file."""
         if self.store is not None:
             yield self.store.video(self.rows[index])
             return
@@ -197,7 +196,7 @@ class EchoNetDynamic(Dataset[Sample]):
 
     @property
     def epoch(self) -> int:
-        """The epoch whose random choices are drawn."""
+        """Return the epoch whose random choices are drawn."""
         return self._epoch.get()
 
     def set_epoch(self, epoch: int) -> None:
@@ -213,13 +212,9 @@ class EchoNetDynamic(Dataset[Sample]):
     def _read(self, index: int, video: Video, choice: Choice) -> Sample:
         count = len(video)
         frames = choice.frames(self.period)
-        targets = {
-            name: self._traced_frame(index, which, count)
-            for name, which in FRAME_TARGETS.items()
-            if name in self.target_type
-        }
+        pictured = self.targets.pictured(self.target_type, index, count)
         inside = frames[frames < count]
-        needed = np.unique(np.concatenate((inside.ravel(), np.array(list(targets.values()), np.int64))))
+        needed = np.unique(np.concatenate((inside.ravel(), np.array(list(pictured.values()), np.int64))))
         pixels = video.read(needed, rgb=True)
         if self.noise is not None and choice.noise_seed is not None:
             pixels = black_out(pixels, self.noise, choice.noise_seed)
@@ -236,11 +231,11 @@ class EchoNetDynamic(Dataset[Sample]):
         clip = taken[0] if self.clips == 1 else taken
         if self.pad and choice.corner is not None:
             clip = crop_padded(clip, self.pad, choice.corner)
-        drawn = {name: pictures[:, np.searchsorted(needed, frame)].copy() for name, frame in targets.items()}
+        drawn = {name: pictures[:, np.searchsorted(needed, frame)].copy() for name, frame in pictured.items()}
         return clip, self._target(index, video.shape, drawn)
 
     def _normalise(self, pixels: npt.NDArray[np.uint8], out: npt.NDArray[np.float32]) -> None:
-        """``out = (pixels - mean) / std``, channels first, by the very operations `echonet` uses."""
+        """Set ``out`` to ``(pixels - mean) / std``, channels first, by the very operations `echonet` uses."""
         plain = isinstance(self.mean, float | int) and isinstance(self.std, float | int)
         if plain and np.array_equal(pixels[0], pixels[2]):  # as in EchoNet's files: not computed twice
             self._scale(pixels[:2], out[:2])
@@ -253,59 +248,29 @@ class EchoNetDynamic(Dataset[Sample]):
         out -= self.mean if isinstance(self.mean, float | int) else np.asarray(self.mean).reshape(-1, 1, 1, 1)
         out /= self.std if isinstance(self.std, float | int) else np.asarray(self.std).reshape(-1, 1, 1, 1)
 
-    def _target(self, index: int, shape: tuple[int, int], pictures: dict[str, npt.NDArray[np.float32]]) -> Any:
-        target = [self._one_target(index, name, shape, pictures) for name in self.target_type]
+    def _target(self, index: int, shape: tuple[int, int], pictures: Pictures) -> Any:
+        target = [self.targets.value(name, index, shape, pictures) for name in self.target_type]
         if not target:
             return target
         result = tuple(target) if len(target) > 1 else target[0]
         return result if self.target_transform is None else self.target_transform(result)
 
-    def _one_target(
-        self, index: int, name: str, shape: tuple[int, int], pictures: dict[str, npt.NDArray[np.float32]]
-    ) -> Any:
-        row = self.rows[index]
-        if name == "Filename":
-            return row.file_name
-        if name in pictures:
-            return pictures[name]
-        if name in INDEX_TARGETS:
-            return self._traced_frame(index, INDEX_TARGETS[name])
-        if name in TRACE_TARGETS:
-            frame = self._traced_frame(index, TRACE_TARGETS[name])
-            return tracing_mask(self.trace[row.file_name][frame], shape)
-        if self.split in (CLINICAL, EXTERNAL):
-            return np.float32(0)
-        value = self.outcome[index][self.header.index(name)]
-        return value if isinstance(value, str) else np.float32(value)
-
-    def _traced_frame(self, index: int, which: int, count: int | None = None) -> int:
-        """Number of the small (0) or large (-1) traced frame."""
-        row = self.rows[index]
-        if row.file_name not in self.frames:
-            raise EchoAugmentError(
-                f"{row.path}: has no tracing", "Set require_tracings=True, or ask for targets that need none"
-            )
-        frame = self.frames[row.file_name][which]
-        if count is not None and frame >= count:
-            raise EchoAugmentError(f"{row.path}: is traced in frame {frame}, it has {count} frames", "Mend the tracing")
-        return frame
-
     # ------------------------------------------------------------------------------------------- construction
     def _check_arguments(self) -> None:
-        check_whole("length", self.length, 1, optional=True)
+        for name, value, low in (("length", self.length, 1), ("max_length", self.max_length, 1), ("pad", self.pad, 0)):
+            if value is not None:
+                check_whole(name, value, low)
         check_whole("period", self.period, 1)
-        check_whole("max_length", self.max_length, 1, optional=True)
         check_whole("clips", 1 if self.clips == "all" else self.clips, 1)
-        check_whole("pad", self.pad, 0, optional=True)
-        check_whole("seed", self.seed, 0)
-        check_share("noise", self.noise)
+        check_seed(self.seed)
+        if self.noise is not None:
+            check_share("noise", self.noise)
         check_scale("mean", self.mean)
         check_scale("std", self.std, divides=True)
-        if self.on_error not in ("raise", "skip"):
-            raise EchoAugmentError(f"on_error must be 'raise' or 'skip', got {self.on_error!r}")
+        check_choice("on_error", self.on_error, ON_ERROR)
 
     def _external_rows(self) -> list[VideoInfo]:
-        """The videos of ``external_test_location``; files that are none are skipped."""
+        """Return the videos of ``external_test_location`` and list its other files in ``skipped``."""
         if self.external_test_location is None or not Path(self.external_test_location).is_dir():
             remedy = "Give the folder of the external videos"
             raise EchoAugmentError(f"external_test_location is {self.external_test_location!r}", remedy)
@@ -317,7 +282,7 @@ class EchoNetDynamic(Dataset[Sample]):
         return [VideoInfo(path.stem, path, split=EXTERNAL) for path in videos]
 
     def _empty(self) -> EchoAugmentError:
-        """The error for a split of which nothing is left."""
+        """Return the error for a split without a usable video."""
         where = self.external_test_location if self.split == EXTERNAL else self.root
         reasons = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:SKIPPED_NAMED])
         return EchoAugmentError(

@@ -1,4 +1,4 @@
-"""The leak guard: no heart of VAL or TEST is ever a donor or trains a generator."""
+"""The leak guard: no video of VAL or TEST is ever a donor or trains a generator."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,8 +18,8 @@ class Leak:
     """A donor that is a held-out video.
 
     Attributes:
-        donor: its name.
-        held_out: name of the held-out video it is; the same name where the donor's own split gives it away.
+        donor: name of the donor.
+        held_out: name of the held-out video that it is; the donor's own name if its split gives it away.
         reason: ``"split"``, ``"name"`` or ``"content"``.
     """
 
@@ -38,19 +38,19 @@ class Leak:
 def find_leaks(
     donors: Iterable[VideoInfo], held_out: Iterable[VideoInfo], *, held_out_splits: Sequence[str] = HELD_OUT
 ) -> list[Leak]:
-    """Donors that are held-out videos: by split, by name or file, or by content under another name.
+    """Return the donors that are held-out videos: by split, by name or file, or by content under another name.
 
-    Contents are compared by `content_hash`, and only where number of frames, size and first frame agree already, which
-    gives the same answer for 0.4 ms a video instead of 10.
+    Contents are compared by `content_hash`, and only if number of frames, size and first frame agree: the answer is
+    the same, for 0.4 ms a video instead of 10.
 
     Args:
         donors: videos that give motion, appearance or training frames.
         held_out: videos that must stay unseen.
-        held_out_splits: donors whose own split is one of these are leaks, whatever ``held_out`` says. Empty it for
-            cross-validation over folds, where the table's splits are not the ones in use.
+        held_out_splits: donors whose own split is one of these are leaks, whatever ``held_out`` says. Give none for
+            cross-validation over folds, in which the table's splits are not the ones in use.
 
     Raises:
-        EchoAugmentError: a video that cannot be read.
+        EchoAugmentError: a video cannot be read.
     """
     donors, held_out = list(donors), list(held_out)
     names = {row.name for row in held_out}
@@ -81,7 +81,7 @@ def refuse_leaks(
     """Raise if `find_leaks` finds any.
 
     Raises:
-        EchoAugmentError: naming the first leaks.
+        EchoAugmentError: there are leaks; the message names the first.
     """
     leaks = find_leaks(donors, held_out, held_out_splits=held_out_splits)
     if leaks:

@@ -1,8 +1,7 @@
-"""A packed data set's videos, read from the clip store instead of from video files, with their colours."""
+"""Read a packed dataset's videos, with their colours, from the clip store instead of from video files."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,17 +19,18 @@ CHANNELS = ("red", "green", "blue")
 
 
 def tint_tables(luma: Frames, rgb: Frames) -> dict[str, Frames] | None:
-    """How the colours of a grey video follow from its grey levels.
+    """Return how the colours of a grey video follow from its grey levels.
 
     The colour planes of EchoNet's files are constant but not quite neutral, so red and blue differ from the grey level
-    by up to 2 of 255, always alike for the same level. These three tables of 256 values are all there is to them.
+    by up to 2 of 255, always alike for the same level. Three tables of 256 values therefore hold them all.
 
     Args:
-        luma: ``(T, H, W)``.
-        rgb: ``(T, H, W, 3)``, the same frames in colour.
+        luma: ``(T, H, W)`` uint8.
+        rgb: ``(T, H, W, 3)`` uint8, the same frames in colour.
 
     Returns:
-        The tables by channel, without those that change nothing; None where a colour is no function of the grey level.
+        ``(256,)`` tables by channel, without those that change nothing; None if a colour is no function of the grey
+        level.
     """
     tables = {}
     for place, name in enumerate(CHANNELS):
@@ -44,10 +44,10 @@ def tint_tables(luma: Frames, rgb: Frames) -> dict[str, Frames] | None:
 
 
 class Tint:
-    """Gives grey frames the colours of their video. A channel like another one is not computed twice.
+    """Give grey frames the colours of their video. A channel like another one is not computed twice.
 
     Args:
-        tables: from `tint_tables`; a channel without one is the grey level itself.
+        tables: tables from `tint_tables`; a channel without one is the grey level itself.
     """
 
     def __init__(self, tables: Mapping[str, Frames]) -> None:
@@ -57,7 +57,7 @@ class Tint:
         self._shifts = [None if table is None else _shift(table) for table in self._tables]
 
     def __call__(self, grey: Frames) -> Frames:
-        """``(N, H, W)`` grey levels to ``(N, H, W, 3)`` colours, of which each channel lies in one piece."""
+        """Turn grey levels ``(N, H, W)`` into colours ``(N, H, W, 3)``, of which each channel lies in one piece."""
         planes, flat = np.empty((3, *grey.shape), np.uint8), grey.reshape(-1, grey.shape[-1])
         if not grey.size:  # OpenCV refuses it
             return np.moveaxis(planes, 0, -1)
@@ -78,7 +78,7 @@ class Tint:
 
 
 def _shift(table: Frames) -> int | None:
-    """By how much a table moves every grey level, stopping at 0 and 255; None where it does something else.
+    """Return by how much a table moves every grey level, stopping at 0 and 255; None if it does something else.
 
     All tables of EchoNet's files do that, and it takes a twentieth of the time of looking up every pixel.
     """
@@ -99,7 +99,7 @@ class PackedVideo:
         clip = store.lazy(index)
         self._store, self._index, self._count = store, index, clip.n_frames
         self.shape, self.fps = store.size_of(index), clip.fps
-        extra: dict[str, Any] = clip.provenance.extra if clip.provenance else {}
+        extra = clip.provenance.extra if clip.provenance else {}
         self.file_bytes, self.content = int(extra["bytes"]), str(extra["content"])
         there = [name for name in CHANNELS if name in extra]
         self._tint = Tint({name: np.frombuffer(bytes.fromhex(extra[name]), np.uint8) for name in there})
@@ -108,42 +108,42 @@ class PackedVideo:
         return self._count
 
     def read(self, wanted: npt.NDArray[np.integer] | None = None, *, rgb: bool = False) -> Frames:
-        """Frames in the order of ``wanted``, or all: ``(N, H, W)`` grey, or ``(N, H, W, 3)`` with ``rgb``.
+        """Return the frames ``wanted`` in that order, or all: ``(N, H, W)`` grey, or ``(N, H, W, 3)`` with ``rgb``.
 
         Raises:
-            EchoAugmentError: the clip is damaged; names shard, clip and remedy.
+            EchoAugmentError: the clip is damaged; the message names shard, clip and remedy.
         """
         grey = self._store.read_frames(self._index, wanted)
         return self._tint(grey) if rgb else grey
 
 
 class PackedVideos:
-    """The videos of a packed data set by name. Cheap to pickle; each process opens its own files.
+    """The videos of a packed dataset by name. Cheap to pickle; each process opens its own files.
 
     Args:
-        folder: that ``echo-augment cache action=pack`` wrote.
+        folder: folder that ``echo-augment cache action=pack`` wrote.
 
     Raises:
-        EchoAugmentError: no store there, or one of synthetic clips.
+        EchoAugmentError: the folder holds no store, or one of synthetic clips.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.store = ClipStore(folder)
         if len(self.store) and not is_real(self.store.fingerprint):
             raise EchoAugmentError(
-                f"{folder} holds synthetic clips, not a packed data set",
+                f"{folder} holds synthetic clips, not a packed dataset",
                 "Give SyntheticAugment the clips as CachedClips(folder), and store= what cache action=pack wrote",
             )
         self._videos: dict[str, PackedVideo] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, ClipStore]:
         return {"store": self.store}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, ClipStore]) -> None:
         self.store, self._videos = state["store"], {}
 
     def video(self, row: VideoInfo) -> PackedVideo:
-        """The video of a row.
+        """Return the video of a row.
 
         Raises:
             EchoAugmentError: it is not in the store, or is another video of the same name.
@@ -165,7 +165,7 @@ class PackedVideos:
         return self._videos[row.name]
 
     def select(self, rows: Iterable[VideoInfo]) -> Selection:
-        """The rows whose video is in the store, and the others with the reason."""
+        """Select the rows whose video is in the store, and say why the others are left out."""
         kept, skipped = [], []
         for row in rows:
             try:

@@ -1,10 +1,9 @@
-"""A real data set's decoded videos in the clip store, so that training decodes no video."""
+"""Pack a real dataset's decoded videos into the clip store, so that training decodes no video."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,13 +30,13 @@ class Packing:
     """What a packing did.
 
     Attributes:
-        folder: of the store.
+        folder: folder of the store.
         wanted: usable videos in FileList.csv, of all splits.
-        packed: of these, videos in the store now.
-        new: packed by this run, each read back and found equal.
+        packed: how many of these the store now holds.
+        new: videos packed by this run, each read back and found equal.
         skipped: videos that could not be packed, with reasons.
         size: bytes of the store.
-        seconds: that this run took.
+        seconds: time that this run took.
     """
 
     folder: Path
@@ -48,8 +47,8 @@ class Packing:
     size: int
     seconds: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """As plain JSON, for a report."""
+    def to_json(self) -> dict[str, str | float | list[dict[str, str]]]:
+        """Return the fields by name, for a report."""
         return {**asdict(self), "folder": str(self.folder), "skipped": [one._asdict() for one in self.skipped]}
 
 
@@ -62,23 +61,23 @@ def pack(
     on_error: OnError = "skip",
     progress: Callable[[list[VideoInfo]], Iterable[VideoInfo]] = iter,
 ) -> Packing:
-    """Decode the videos of a data set into a clip store. Run it again after anything: it goes on from what is sealed.
+    """Decode the videos of a dataset into a clip store. Run it again after anything: it goes on from what is sealed.
 
-    FileList.csv and VolumeTracings.csv stay the truth about labels, splits and tracings; the store holds every video's
-    grey frames by name, whatever its split, how its colours follow from them, and its `content_hash`. No such store is
-    accepted as a source of synthetic clips.
+    Labels, splits and tracings stay in FileList.csv and VolumeTracings.csv. The store holds, for each video of any
+    split, its grey frames by name, how its colours follow from them, and its `content_hash`. Such a store is refused
+    as a source of synthetic clips.
 
     Args:
-        root: of the data set.
-        folder: of the store.
-        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``; with others than LZ4 a sample decodes the whole video.
-        shard_clips: videos in a file at most.
+        root: folder of the dataset.
+        folder: folder of the store; made if missing.
+        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``; except with LZ4 a sample decodes the whole video.
+        shard_clips: most videos in a file.
         on_error: ``"skip"`` lists videos that cannot be packed, ``"raise"`` stops at the first.
         progress: wraps the list of videos to pack, for a progress bar.
 
     Raises:
-        EchoAugmentError: a folder that is no data set or belongs to synthetic clips or to other videos of the same
-            names, another process that writes to it, no room, or with ``on_error="raise"`` a bad video.
+        EchoAugmentError: ``root`` is no dataset, ``folder`` holds synthetic clips or other videos of the same names,
+            another process writes to it, the disk is full, or with ``on_error="raise"`` a video is bad.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after sealing what is whole.
     """
     root, folder, started = Path(root), Path(folder), time.monotonic()
@@ -133,7 +132,7 @@ def _write(
 
 
 def real_clip(row: VideoInfo) -> EchoClip:
-    """A video as a clip: its grey frames; EF and frame rate of the table and the file; where it comes from.
+    """Return a video as a clip: its grey frames, EF and fps by table or file, and where it comes from.
 
     Raises:
         EchoAugmentError: the video cannot be read, or its colours do not follow from its grey levels.
@@ -143,31 +142,31 @@ def real_clip(row: VideoInfo) -> EchoClip:
     tables = tint_tables(luma, rgb)
     if tables is None:
         raise EchoAugmentError(f"{row.path}: is a colour video; only grey ones can be packed", "Read it from its file")
-    extra: dict[str, Any] = {name: table.tobytes().hex() for name, table in tables.items()}
-    extra |= {"bytes": row.path.stat().st_size, "content": frames_hash(luma)}
+    colours = {name: table.tobytes().hex() for name, table in tables.items()}
+    extra = {**colours, "bytes": row.path.stat().st_size, "content": frames_hash(luma)}
     source = Provenance(row.name, row.name, 0, preset="real", fingerprint=REAL, label_policy="real", extra=extra)
     ef = row.ef if np.isfinite(row.ef) else float("nan")
     return EchoClip(row.name, luma, row.fps if np.isfinite(row.fps) else fps, ef, provenance=source)
 
 
 def _check(rows: list[VideoInfo], folder: Path) -> int:
-    """Read the new videos back and hold them against the hash of what was decoded."""
+    """Read the new videos back and compare them with the hash of what was decoded."""
     videos = PackedVideos(folder)
     for row in rows:
         video = videos.video(row)
         if frames_hash(video.read()) != video.content:
             raise EchoAugmentError(
                 f"{row.name} reads back differently from the store {folder}",
-                "The disk or the memory of this machine is not to be trusted; pack again into another folder",
+                "Disk or memory of this machine may be faulty; pack again into another folder",
             )
     return len(rows)
 
 
 def packed_hashes(folder: str | Path) -> dict[str, str]:
-    """`content_hash` of every video of a packed store, by name; decodes nothing.
+    """Return the `content_hash` of every video of a packed store by name, without decoding any.
 
     Raises:
-        EchoAugmentError: no such store, or a damaged one.
+        EchoAugmentError: there is no such store, or it is damaged.
     """
     store = ClipStore(folder)
     clips = (store.lazy(index) for index in range(len(store)))

@@ -1,4 +1,4 @@
-"""A quick look at a video file, enough to tell whether it can be used."""
+"""Probe a video file: enough to tell whether it can be used, and whether two show the same."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,9 +19,9 @@ class VideoFacts:
     Attributes:
         frames: number of frames.
         fps: frames per second.
-        height: of a frame in pixels.
-        width: of a frame in pixels.
-        first: hash of the size, the number of frames and the first frame. Equal videos have it equal.
+        height: height of a frame in pixels.
+        width: width of a frame in pixels.
+        first: hash of the size, the number of frames and the first frame; the same for equal videos.
     """
 
     frames: int
@@ -35,7 +35,7 @@ def probe_video(path: str | Path) -> VideoFacts:
     """Open a video and decode its first frame (0.4 ms for EchoNet's).
 
     Raises:
-        EchoAugmentError: a file that is missing, empty, truncated, without frames, or does not decode.
+        EchoAugmentError: the file is missing, empty, truncated, without frames, or does not decode.
     """
     with open_video(path) as video:
         count = len(video)
@@ -46,20 +46,20 @@ def probe_video(path: str | Path) -> VideoFacts:
 
 
 def content_hash(path: str | Path) -> str:
-    """SHA-256 of the decoded grey frames and their size.
+    """Return the SHA-256 of the decoded grey frames and their size.
 
-    A copy under another name or in another container has the same. A hash of the file's bytes would not: putting the
-    same coded pictures into a new AVI or MKV changes the header. A re-encoded or cut copy has another hash.
+    A copy under another name or in another container has the same hash, a re-encoded or cut copy another one. A hash of
+    the file's bytes would miss the same coded frames in a new AVI or MKV, whose header differs.
 
     Raises:
-        EchoAugmentError: a file that cannot be read to its end.
+        EchoAugmentError: the file cannot be read to its end.
     """
     with open_video(path) as video:
         return frames_hash(video.read())
 
 
 def frames_hash(frames: npt.NDArray[np.uint8]) -> str:
-    """`content_hash` of a video with these grey frames ``(T, H, W)``."""
+    """Return the `content_hash` of a video with these grey frames ``(T, H, W)``, uint8."""
     digest = sha256(f"{frames.shape} ".encode())
     digest.update(np.ascontiguousarray(frames).data)
     return digest.hexdigest()

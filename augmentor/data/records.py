@@ -1,4 +1,4 @@
-"""What a data set's table holds: one record a video, one a problem."""
+"""Records of a dataset's table: one a video, one a problem."""
 
 import math
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ class VideoInfo:
     """One video of the table.
 
     Attributes:
-        name: without suffix.
-        path: of the video file, inside the data set's folder.
-        ef: ejection fraction in percent, 0 to 100; NaN where the table has none or a bad one.
-        esv: end-systolic volume as the table has it (mL in EchoNet-Dynamic); NaN where unknown.
+        name: name without suffix.
+        path: video file, inside the dataset's folder.
+        ef: ejection fraction in percent, 0 to 100; NaN if the table has none or a bad one.
+        esv: end-systolic volume as the table has it (mL in EchoNet-Dynamic); NaN if unknown.
         edv: end-diastolic volume, likewise.
-        fps: frames per second by the table; NaN where unknown.
-        n_frames: number of frames by the table; -1 where unknown.
+        fps: frames per second by the table; NaN if unknown.
+        n_frames: number of frames by the table; -1 if unknown.
         split: ``"TRAIN"``, ``"VAL"``, ``"TEST"`` or another word, upper case; for folds by `splits.FOLD_SPLITS`.
-        fold: fold number, or None where the table has words.
-        values: the fields of the row, in the order of the table's header.
+        fold: fold number, or None if the table has words.
+        values: fields of the row, in the order of the table's header.
     """
 
     name: str
@@ -37,22 +37,22 @@ class VideoInfo:
 
     @property
     def file_name(self) -> str:
-        """Name with suffix, as `echonet` gives it as the target ``Filename``."""
+        """Return the name with suffix, which `echonet` gives as the target ``Filename``."""
         return self.name + self.path.suffix
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a data set.
+    """Something wrong with a dataset.
 
     Attributes:
         kind: ``name``, ``missing``, ``duplicate``, ``split``, ``row`` (the video cannot be used), ``EF``, ``ESV``,
             ``EDV`` (that label cannot), ``tracing``, ``untraced`` (traces cannot), ``video`` (the file is bad).
-        video: name of the video it concerns; empty for the whole data set.
+        video: name of the video it concerns; empty for the whole dataset.
         message: one line that names the file and the value.
         remedy: what to do.
-        split: of the row; empty where unknown.
-        fold: of the row.
+        split: split of the row; empty if unknown.
+        fold: fold of the row, or None.
     """
 
     kind: str
@@ -63,5 +63,5 @@ class Problem:
     fold: int | None = None
 
     def error(self) -> EchoAugmentError:
-        """This problem as the error to raise."""
+        """Return this problem as the error to raise."""
         return EchoAugmentError(self.message, self.remedy)

@@ -1,4 +1,4 @@
-"""Which frames of a video a sample takes: the random part of the reader, as pure functions, arguments checked."""
+"""Decide which frames of a video a sample takes: the random part of the reader, as pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,8 @@ from echo_augment.cache.errors import EchoAugmentError
 Scale = float | Sequence[float] | npt.NDArray[Any]
 
 
-def check_whole(name: str, value: Any, low: int, *, optional: bool = False) -> None:
-    """Refuse ``value`` unless it is a whole number of at least ``low``, or None where that is allowed."""
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise EchoAugmentError(f"{name} must be a whole number of at least {low}, got {value!r}")
-
-
 def check_scale(name: str, value: Scale, *, divides: bool = False) -> None:
-    """Refuse ``value`` unless it is one finite number or three, not 0 where it divides."""
+    """Raise EchoAugmentError unless ``value`` is one finite number or three, and not 0 if it ``divides``."""
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -30,12 +22,6 @@ def check_scale(name: str, value: Scale, *, divides: bool = False) -> None:
         raise EchoAugmentError(
             f"{name} must be one number or three, finite{' and not 0' if divides else ''}, got {value!r}"
         )
-
-
-def check_share(name: str, value: float | None) -> None:
-    """Refuse ``value`` unless it is None or in [0, 1]."""
-    if value is not None and not 0 <= value <= 1:
-        raise EchoAugmentError(f"{name} must be in [0, 1], got {value}")
 
 
 Clips = int | Literal["all"]
@@ -48,7 +34,7 @@ class Choice:
     Attributes:
         length: frames a clip.
         starts: first frame of each clip.
-        corner: row and column of the crop inside the padded picture; None without padding.
+        corner: row and column of the crop inside the padded frame; None without padding.
         noise_seed: seed of the blacked-out pixels; None without noise.
     """
 
@@ -58,12 +44,12 @@ class Choice:
     noise_seed: int | None = None
 
     def frames(self, period: int) -> npt.NDArray[np.int64]:
-        """Frame numbers ``(clips, length)``; those past the video's end stand for zero frames."""
+        """Return frame numbers ``(clips, length)``; those past the video's end stand for zero frames."""
         return np.array(self.starts, np.int64)[:, None] + period * np.arange(self.length, dtype=np.int64)
 
 
 def clip_length(frames: int, length: int | None, period: int, max_length: int | None) -> int:
-    """Frames a clip of a video of ``frames`` frames has; ``length=None`` is as many as the video gives.
+    """Return the length of a clip from a video of ``frames`` frames; ``length=None`` takes all the video gives.
 
     Raises:
         EchoAugmentError: ``length`` is None and the video is shorter than one period.
@@ -96,10 +82,10 @@ def choose(
     all places where a clip fits, with repeats; corners uniform over ``0..2*pad-1``.
 
     Args:
-        rng: of this sample alone.
-        frames: number of frames the video has.
+        rng: generator of this sample alone.
+        frames: frames that the video has.
         length: frames a clip, or None for as many as possible.
-        period: every how many frames one is taken.
+        period: step from one frame of a clip to the next.
         max_length: upper limit of the length, or None.
         clips: number of clips, or ``"all"`` for one at each possible start.
         pad: pixels of zero border before the random crop, or None.
@@ -114,7 +100,7 @@ def choose(
 
 
 def black_out(frames: npt.NDArray[np.uint8], share: float, seed: int) -> npt.NDArray[np.uint8]:
-    """``frames`` ``(N, H, W, C)`` with ``round(share * N * H * W)`` random pixels black in all channels."""
+    """Black out ``round(share * N * H * W)`` random pixels of a copy of ``frames`` ``(N, H, W, C)``."""
     count = int(np.prod(frames.shape[:3]))
     hit = np.random.default_rng(seed).choice(count, round(share * count), replace=False)
     noisy = frames.copy()
@@ -123,7 +109,7 @@ def black_out(frames: npt.NDArray[np.uint8], share: float, seed: int) -> npt.NDA
 
 
 def crop_padded(clips: npt.NDArray[np.float32], pad: int, corner: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """The ``(H, W)`` window at ``corner`` of ``clips`` ``(..., H, W)`` with ``pad`` zeros on each side."""
+    """Cut the ``(H, W)`` window at ``corner`` from ``clips`` ``(..., H, W)`` with ``pad`` zeros on each side."""
     height, width = clips.shape[-2:]
     down, right = corner[0] - pad, corner[1] - pad
     result = np.zeros_like(clips)

@@ -1,4 +1,4 @@
-"""Which videos of a table a data set holds, and which it leaves out and why: pure functions of the table."""
+"""Choose the videos of a table that a dataset holds, and say why the others are left out."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,10 @@ from .probe import probe_video
 from .records import Problem, VideoInfo
 from .splits import SplitChoice
 from .table import LABELS, VIDEOS, EchoTable
+from .targets import TRACED
 
 OnError = Literal["raise", "skip"]
-
-# Place of the frame among the traced ones, which are ordered small (end-systole) to large (end-diastole).
-FRAME_TARGETS = {"LargeFrame": -1, "SmallFrame": 0}
-TRACE_TARGETS = {"LargeTrace": -1, "SmallTrace": 0}
-INDEX_TARGETS = {"LargeIndex": -1, "SmallIndex": 0}
-TRACED = frozenset({*FRAME_TARGETS, *TRACE_TARGETS, *INDEX_TARGETS})
+ON_ERROR = ("raise", "skip")
 
 CLINICAL = "CLINICAL_TEST"
 CLINICAL_VIDEOS = "ProcessedStrainStudyA4c"
@@ -33,7 +29,7 @@ class Skipped(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The videos of a data set and those left out."""
+    """The videos of a dataset and those left out."""
 
     rows: list[VideoInfo]
     skipped: list[Skipped]
@@ -47,19 +43,20 @@ def select_rows(
     on_error: OnError = "raise",
     require_tracings: bool | None = None,
 ) -> Selection:
-    """The videos of ``split`` that can give ``target_type``.
+    """Select the videos of ``split`` that can give ``target_type``.
 
-    Only what the targets need can be wrong: a NaN EF matters when EF is asked for, a bad tracing when traces are.
+    Only what the targets need counts as wrong: a NaN EF if EF is asked for, a bad tracing if traces are.
 
     Args:
-        table: of the data set.
-        split: as in `splits.split_filter`.
+        table: table of the dataset.
+        split: splits as in `splits.split_filter`.
         target_type: targets of `EchoNetDynamic`.
         on_error: raise on the first problem, or skip and list such videos.
-        require_tracings: leave out videos with fewer than two traced frames; None where tracings could be read.
+        require_tracings: leave out videos with fewer than two traced frames; None means if tracings could be read.
 
     Raises:
-        EchoAugmentError: an unknown target, no tracings at all where they are needed, an empty split, or a problem.
+        EchoAugmentError: a target is unknown, tracings are needed and there are none, the split is empty, or
+            ``on_error`` is ``"raise"`` and a video has a problem.
     """
     clinical = isinstance(split, str) and split.upper() == CLINICAL
     needs_traces = not TRACED.isdisjoint(target_type)
@@ -90,7 +87,7 @@ def select_rows(
 
 
 def relevant_problems(table: EchoTable, split: SplitChoice, target_type: Sequence[str]) -> list[Problem]:
-    """The table's problems that keep videos of ``split`` from giving ``target_type``."""
+    """Return the problems that keep videos of ``split`` from giving ``target_type``."""
     kinds = ROW_PROBLEMS | (LABELS.keys() & set(target_type))
     if not TRACED.isdisjoint(target_type):
         kinds |= {"tracing"}
@@ -103,7 +100,7 @@ def relevant_problems(table: EchoTable, split: SplitChoice, target_type: Sequenc
 
 
 def summary(problems: Sequence[Problem]) -> EchoAugmentError:
-    """The first problem as an error that counts the others."""
+    """Return the first problem as an error that counts the others."""
     first = problems[0].error()
     more = Counter(problem.kind for problem in problems[1:])
     if not more:
@@ -116,7 +113,7 @@ def summary(problems: Sequence[Problem]) -> EchoAugmentError:
 
 
 def openable(rows: Iterable[VideoInfo]) -> Selection:
-    """The rows whose file opens and has a first frame (0.4 ms each)."""
+    """Select the rows whose file opens and has a first frame (0.4 ms each)."""
     kept, skipped = [], []
     for row in rows:
         try:

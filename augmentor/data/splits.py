@@ -21,13 +21,13 @@ FOLD_SPLITS = {**dict.fromkeys(range(8), TRAIN), 8: VAL, 9: TEST}
 
 
 def parse_split(text: str) -> tuple[str, int | None]:
-    """``(split, fold)`` of a Split entry.
+    """Return ``(split, fold)`` of a Split entry.
 
     ``"train"`` and ``"Training"`` give ``("TRAIN", None)``; ``"3"`` and ``"3.0"`` give ``("TRAIN", 3)`` by
     `FOLD_SPLITS`; a fold beyond 9 gives ``("FOLD12", 12)``; any other word stays, in upper case.
 
     Raises:
-        EchoAugmentError: an empty entry.
+        EchoAugmentError: the entry is empty.
     """
     word = text.strip().upper()
     if not word or word in {"NAN", "NA", "NONE", "NULL"}:
@@ -40,14 +40,14 @@ def parse_split(text: str) -> tuple[str, int | None]:
 
 
 def split_filter(choice: SplitChoice) -> Callable[[str, int | None], bool]:
-    """A function ``(split, fold) -> bool`` for a user's choice of splits.
+    """Return a function ``(split, fold) -> bool`` for a user's choice of splits.
 
     Args:
         choice: ``"train"``, ``"val"``, ``"test"`` or another word of the Split column, in any case; ``"all"``; a fold
             number ``3``; ``"fold:3"`` or ``"fold:0,1,2"``; or a sequence of these, any of which may match.
 
     Raises:
-        EchoAugmentError: something else, or an empty sequence.
+        EchoAugmentError: ``choice`` is something else, or an empty sequence.
     """
     if isinstance(choice, bool) or not isinstance(choice, str | int | Sequence):
         raise EchoAugmentError(f"split must be a word, a fold number or a list of them, got {choice!r}")

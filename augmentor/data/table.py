@@ -1,4 +1,4 @@
-"""FileList.csv and VolumeTracings.csv as one checked table: the usable rows, and what is wrong with any."""
+"""Read FileList.csv and VolumeTracings.csv as one checked table: the usable rows, and what is wrong with the others."""
 
 import math
 from collections import Counter
@@ -31,15 +31,15 @@ REQUIRED = ("FileName", "EF", "Split")
 
 @dataclass(frozen=True)
 class EchoTable:
-    """A data set's videos, labels, tracings, and what is wrong with them.
+    """A dataset's videos, labels and tracings, and what is wrong with them.
 
     Attributes:
-        root: the data set's folder.
+        root: folder of the dataset.
         header: columns of FileList.csv, known ones in EchoNet's spelling.
-        rows: the usable videos in the order of the file. A label that cannot be used is NaN here.
+        rows: usable videos in the order of the file. A label that cannot be used is NaN here.
         tracings: video name -> frame -> tracing, small (end-systolic) frame first.
         problems: everything found, in the order of the file.
-        has_tracings: there is a VolumeTracings.csv that can be read.
+        has_tracings: whether there is a VolumeTracings.csv that can be read.
     """
 
     root: Path
@@ -50,10 +50,10 @@ class EchoTable:
     has_tracings: bool = False
 
     def split(self, choice: SplitChoice) -> list[VideoInfo]:
-        """The videos of a split (see `splits.split_filter`), in the order of the file.
+        """Return the videos of a split (see `splits.split_filter`), in the order of the file.
 
         Raises:
-            EchoAugmentError: no video is in it.
+            EchoAugmentError: the split has no usable video.
         """
         chosen = split_filter(choice)
         rows = [row for row in self.rows if chosen(row.split, row.fold)]
@@ -67,19 +67,29 @@ class EchoTable:
         return rows
 
     def problems_of(self, choice: SplitChoice) -> list[Problem]:
-        """The problems of the videos in a split, and of those whose split is unknown."""
+        """Return the problems of the videos in a split, and of those whose split is unknown."""
         chosen = split_filter(choice)
         return [problem for problem in self.problems if not problem.split or chosen(problem.split, problem.fold)]
 
 
 def read_table(root: str | Path) -> EchoTable:
-    """Read a data set in EchoNet-Dynamic's layout (or EchoNet-Pediatric's) without opening its videos.
+    """Read a dataset in EchoNet-Dynamic's layout (or EchoNet-Pediatric's) without opening its videos.
 
     What makes the whole folder unusable raises; what concerns single videos is listed in ``problems``.
 
+    >>> import tempfile
+    >>> from echo_augment.augmentor.data.phantom import write_phantoms
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = read_table(write_phantoms(folder, 2, num_frames=40, workers=1, splits=(0.5, 0, 0.5)))
+    >>> [(row.name, row.n_frames) for row in table.split("test")], table.problems
+    ([('P0000000', 40)], [])
+
+    Args:
+        root: folder with FileList.csv, Videos/ and, for traces, VolumeTracings.csv.
+
     Raises:
-        EchoAugmentError: no such folder, no FileList.csv or Videos/ in it, a FileList.csv that is empty, not UTF-8 or
-            lacks a column.
+        EchoAugmentError: the folder, FileList.csv or Videos/ is missing, or FileList.csv is empty, not UTF-8 or lacks a
+            column.
     """
     root = Path(root)
     if not root.is_dir():
@@ -97,7 +107,7 @@ def read_table(root: str | Path) -> EchoTable:
             "Name the columns as EchoNet-Dynamic does, separated by commas",
         )
     if not file.rows:
-        raise EchoAugmentError(f"{file.path}: lists no videos", "Copy it again from the data set")
+        raise EchoAugmentError(f"{file.path}: lists no videos", "Copy it again from the dataset")
     place = {title: column for title, column in columns.items() if column is not None}
     header = list(file.header)
     for title, column in place.items():
@@ -110,10 +120,10 @@ def read_table(root: str | Path) -> EchoTable:
 
 
 def _read_traces(path: Path, rows: dict[str, VideoInfo]) -> tuple[Tracings | None, list[Problem]]:
-    """The tracings, or None where there is no file that can be read; and what is wrong with them."""
+    """Return the tracings, or None without a file that can be read, and what is wrong with them."""
     if not path.exists():
         text = f"{path}: is not there, so no video has tracings"
-        return None, [Problem("tracing", "", text, "Copy it from the data set if you need traces")]
+        return None, [Problem("tracing", "", text, "Copy it from the dataset if you need traces")]
     try:
         tracings = read_tracings(path)
     except EchoAugmentError as error:
@@ -140,7 +150,7 @@ LABELS = {"EF": "percent", "ESV": "mL", "EDV": "mL"}
 
 
 def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[VideoInfo], list[Problem]]:
-    """The usable rows and everything wrong with any."""
+    """Return the usable rows and everything wrong with any row."""
     rows: dict[str, VideoInfo] = {}
     problems: list[Problem] = []
     there = {entry.name for entry in videos.iterdir()}
@@ -176,7 +186,7 @@ def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[
             continue
         if not (path.name in there if path.parent == videos else path.is_file()):
             text = f"{where}: {path} is not there"
-            remedy = "Copy the video from the data set or drop the row"
+            remedy = "Copy the video from the dataset or drop the row"
             problems.append(Problem("missing", name, text, remedy, split, fold))
             continue
         row = VideoInfo(name, path, split=split, fold=fold, values=tuple(fields))
@@ -187,7 +197,7 @@ def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[
 
 
 def _read_labels(row: VideoInfo, where: str, text: dict[str, str]) -> tuple[VideoInfo, list[Problem]]:
-    """``row`` with the numbers of its line, and complaints about those that are none."""
+    """Return ``row`` with the numbers of its line, and the problems of those that are none."""
     problems = []
     labels = dict.fromkeys(LABELS, math.nan)
     for title, unit in LABELS.items():
@@ -214,7 +224,7 @@ def _read_labels(row: VideoInfo, where: str, text: dict[str, str]) -> tuple[Vide
 
 
 def typed_columns(rows: Sequence[Sequence[str]]) -> list[list[int | float | str]]:
-    """Fields as numbers where a whole column is of numbers (empty ones NaN), as pandas reads them; else as text."""
+    """Return fields as numbers if a whole column holds numbers (empty ones NaN), as pandas does; else as text."""
     columns = [_typed(column) for column in zip(*rows, strict=True)]
     return [list(fields) for fields in zip(*columns, strict=True)]
 

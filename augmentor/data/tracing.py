@@ -1,4 +1,4 @@
-"""Left-ventricle tracings: reading VolumeTracings.csv in the forms it comes in, and filling them to masks.
+"""Read left-ventricle tracings from VolumeTracings.csv in the forms it comes in, and fill them to masks.
 
 EchoNet-Dynamic writes 21 lines per traced frame, ``X1, Y1, X2, Y2``: the long axis, then 20 chords across it.
 EchoNet-Pediatric writes the outline's points, ``X, Y``.
@@ -21,12 +21,12 @@ Tracing = npt.NDArray[np.float64]
 
 @dataclass
 class Tracings:
-    """Tracings of a data set.
+    """Tracings of a dataset.
 
     Attributes:
         frames: video name -> frame -> `Tracing`. The frames are ordered small (end-systolic) to large (end-diastolic):
             lines as the file has them, which EchoNet-Dynamic sorts by area and `echonet` relies on; points by area.
-        bad_lines: complaints about lines that could not be used, as ``(video name, text)``.
+        bad_lines: ``(video name, what is wrong)`` of lines that could not be used.
     """
 
     frames: dict[str, dict[int, Tracing]] = field(default_factory=dict)
@@ -36,10 +36,10 @@ class Tracings:
 def read_tracings(path: Path) -> Tracings:
     """Read a VolumeTracings.csv: columns in any order and case, lines or points, file names with or without ``.avi``.
 
-    Lines with a frame or coordinate that is no number (EchoNet-Pediatric has ``No Systolic``) are left out and listed.
+    Lines whose frame or coordinates are no numbers (EchoNet-Pediatric has ``No Systolic``) are left out and listed.
 
     Raises:
-        EchoAugmentError: a missing, empty or non-UTF-8 file, or columns that are neither lines nor points.
+        EchoAugmentError: the file is missing, empty or not UTF-8, or its columns are neither lines nor points.
     """
     table = read_csv(path)
     name = table.column("filename", "file", "name")
@@ -80,10 +80,10 @@ def read_tracings(path: Path) -> Tracings:
 
 
 def whole_number(text: str) -> int:
-    """``"46"`` and ``"46.0"`` as 46.
+    """Return ``"46"`` and ``"46.0"`` as 46.
 
     Raises:
-        ValueError: no number, or one with a fraction.
+        ValueError: ``text`` is no number, or one with a fraction.
     """
     value = float(text)
     if not value.is_integer():
@@ -92,7 +92,7 @@ def whole_number(text: str) -> int:
 
 
 def outline(tracing: Tracing) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The polygon ``(x, y)`` of a tracing: points as they are; lines down one side and up the other, less the axis."""
+    """Return a tracing's polygon ``(x, y)``: points as they are; lines down one side, up the other, no axis."""
     if tracing.shape[1] == 2:
         return tracing[:, 0], tracing[:, 1]
     x1, y1, x2, y2 = tracing[1:].T
@@ -100,26 +100,26 @@ def outline(tracing: Tracing) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.f
 
 
 def tracing_area(tracing: Tracing) -> float:
-    """Area inside the outline in square pixels, by the shoelace formula."""
+    """Return the area inside the outline in square pixels, by the shoelace formula."""
     x, y = outline(tracing)
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
 def tracing_mask(tracing: Tracing, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """The filled outline, its vertices rounded to pixels as `echonet` rounds them: ``(H, W)`` float32 of 0 and 1."""
+    """Fill the outline, its vertices rounded to pixels as in `echonet`: ``(H, W)`` float32 of 0 and 1."""
     x, y = outline(tracing)
     return fill_polygon(np.rint(x).astype(np.int64), np.rint(y).astype(np.int64), shape).astype(np.float32)
 
 
 def fill_polygon(x: npt.NDArray[np.int64], y: npt.NDArray[np.int64], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Pixels whose centre lies inside a polygon with whole-numbered vertices, or on its outline.
+    """Mark the pixels whose centre lies inside a polygon with whole-numbered vertices, or on its outline.
 
-    Even-odd rule by crossings to the right and to the left, in whole numbers and so without rounding: where the two
+    Even-odd rule by crossings to the right and to the left, in whole numbers and so without rounding: if the two
     parities differ, the centre lies on an edge (O'Rourke, Computational Geometry in C, section 7.4). The result equals
     scikit-image's ``draw.polygon``.
 
     Args:
-        x: columns of the vertices, ``(N,)``; may lie outside the picture.
+        x: columns of the vertices, ``(N,)``; may lie outside the frame.
         y: rows of the vertices, ``(N,)``.
         shape: ``(H, W)`` of the mask.
 

@@ -1,12 +1,11 @@
-"""Video files: reading whole videos or a few frames, counting frames, and writing EchoNet's kind of AVI.
+"""Read whole videos or a few frames, count frames, and write EchoNet's kind of AVI.
 
-EchoNet-Dynamic ships MJPG AVIs of grey frames. Every MJPG packet is a picture of its own, so wanted frames are decoded
-alone and the others are passed over undecoded. Videos that code differences between frames (H.264, ...) are decoded in
-order up to the last wanted frame.
+EchoNet-Dynamic ships MJPG AVIs of grey frames. Every MJPG packet holds one frame, so that only wanted frames are
+decoded. Videos that code differences between frames (H.264, ...) are decoded in order up to the last wanted frame.
 
 Grey means luma, which on EchoNet's files equals the green channel of OpenCV's reading bit for bit. Their colour
-planes are not quite neutral (red and blue differ from green by up to 2 of 255), so `rgb=True` is there for whoever must
-match a reader that keeps three channels, as `echonet` does: it equals OpenCV's frames in RGB order bit for bit.
+planes are not quite neutral (red and blue differ from green by up to 2 of 255). To match a reader that keeps three
+channels, as `echonet` does, use ``rgb=True``: it equals OpenCV's frames in RGB order bit for bit.
 """
 
 import struct
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
+from echo_augment.cache.arguments import check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
@@ -30,7 +30,7 @@ INTRA_CODECS = frozenset({"mjpeg", "rawvideo", "png", "ffv1", "huffyuv", "ffvhuf
 
 
 def _one_thread() -> dict[str, int]:
-    """The option that keeps colour conversion in one thread (four times as fast on small frames), if PyAV has it."""
+    """Return the option that keeps colour conversion in one thread (4x as fast on small frames), if PyAV has it."""
     try:
         VideoReformatter().reformat(av.VideoFrame(2, 2, "gray"), format="rgb24", threads=1)
     except TypeError:
@@ -39,15 +39,15 @@ def _one_thread() -> dict[str, int]:
 
 
 ONE_THREAD = _one_thread()
-COPY_AGAIN = "Copy the file again from the data set, or drop its row from FileList.csv"
-MAX_RATE_DENOMINATOR = 100_000
+COPY_AGAIN = "Copy the file again from the dataset, or drop its row from FileList.csv"
+MAX_FPS_DENOMINATOR = 100_000
 
 
 class VideoFile:
     """An open video; use it by ``with open_video(path) as video``.
 
     Attributes:
-        path: the file.
+        path: path of the file.
         fps: frames per second, positive.
         shape: ``(H, W)`` in pixels.
     """
@@ -68,7 +68,7 @@ class VideoFile:
             raise EchoAugmentError(f"{path}: frame size is {self.shape[1]}x{self.shape[0]}", COPY_AGAIN)
 
     def __len__(self) -> int:
-        """Number of frames; taken from the header, counted where the header does not say."""
+        """Return the number of frames by the header, or counted if the header does not say."""
         count = int(self._stream.frames)
         if count <= 0:
             count = sum(packet.size > 0 for packet in self._container.demux(self._stream))
@@ -76,13 +76,13 @@ class VideoFile:
         return count
 
     def read(self, wanted: Sequence[int] | npt.NDArray[np.integer] | None = None, *, rgb: bool = False) -> Frames:
-        """Frames in the order of ``wanted`` (repeats allowed), or all of them.
+        """Return the frames ``wanted`` in that order (repeats allowed), or all.
 
         Returns:
             ``(N, H, W)`` uint8, or ``(N, H, W, 3)`` with ``rgb``.
 
         Raises:
-            EchoAugmentError: an index outside the video, or frames that are missing or do not decode.
+            EchoAugmentError: an index is outside the video, or frames are missing or do not decode.
         """
         count = len(self)
         if count == 0:
@@ -107,7 +107,7 @@ class VideoFile:
         return frames if wanted is None else frames[position.reshape(-1)]
 
     def _decode(self, wanted: set[int], last: int) -> Iterator[av.VideoFrame]:
-        """Decoded frames of ``wanted`` in ascending order, stopping after ``last``."""
+        """Decode the frames ``wanted`` in ascending order, up to ``last``."""
         intra = self._stream.codec_context.name in INTRA_CODECS
         index = 0
         for packet in self._container.demux(self._stream):
@@ -124,7 +124,7 @@ class VideoFile:
                 return
 
     def _pixels(self, image: av.VideoFrame, rgb: bool) -> Frames:
-        """One frame as an array; luma is taken as it is coded where the codec uses the full range."""
+        """Return one frame as an array; luma as it is coded if the codec uses the full range."""
         if (image.height, image.width) != self.shape:
             raise EchoAugmentError(
                 f"{self.path}: frames change size from {self.shape[1]}x{self.shape[0]} to {image.width}x{image.height}"
@@ -139,7 +139,7 @@ class VideoFile:
 
 
 def _check_length(path: Path) -> None:
-    """Refuse an AVI that is shorter than its own header says: a copy or download that broke off."""
+    """Raise if an AVI is shorter than its own header says: a copy or download that broke off."""
     with path.open("rb") as file:
         head = file.read(12)
     size = path.stat().st_size
@@ -156,7 +156,7 @@ def open_video(path: str | Path) -> Iterator[VideoFile]:
     """Open a video for reading.
 
     Raises:
-        EchoAugmentError: the file is missing, empty, truncated, no video, or (while reading) does not decode.
+        EchoAugmentError: the file is missing, empty, truncated or no video, or does not decode while it is read.
     """
     path = Path(path)
     if not path.is_file():
@@ -175,17 +175,17 @@ def open_video(path: str | Path) -> Iterator[VideoFile]:
 
 
 def read_video(path: str | Path, *, rgb: bool = False) -> tuple[Frames, float]:
-    """All frames of a video.
+    """Read all frames of a video.
 
     Args:
-        path: any video FFmpeg reads.
-        rgb: three channels, equal to OpenCV's, instead of luma.
+        path: any video that FFmpeg reads.
+        rgb: return three channels, equal to OpenCV's, instead of luma.
 
     Returns:
         ``(T, H, W)`` uint8 luma, or ``(T, H, W, 3)`` with ``rgb``; and frames per second.
 
     Raises:
-        EchoAugmentError: a missing, empty, truncated, zero-frame or undecodable file.
+        EchoAugmentError: the file is missing, empty, truncated, has no frames or does not decode.
     """
     with open_video(path) as video:
         return video.read(rgb=rgb), video.fps
@@ -194,23 +194,23 @@ def read_video(path: str | Path, *, rgb: bool = False) -> tuple[Frames, float]:
 def read_frames(
     path: str | Path, indices: Sequence[int] | npt.NDArray[np.integer], *, rgb: bool = False
 ) -> npt.NDArray[np.uint8]:
-    """Frames ``indices`` of a video, in that order, decoding no more than needed.
+    """Read the frames ``indices`` of a video, in that order, decoding no more than needed.
 
     Returns:
         ``(len(indices), H, W)`` uint8 luma, or ``(len(indices), H, W, 3)`` with ``rgb``.
 
     Raises:
-        EchoAugmentError: a bad file as in `read_video`, or an index outside the video.
+        EchoAugmentError: the file is bad as in `read_video`, or an index is outside the video.
     """
     with open_video(path) as video:
         return video.read(indices, rgb=rgb)
 
 
 def count_frames(path: str | Path) -> int:
-    """Number of frames, from the header where it says so; nothing is decoded.
+    """Count the frames by the header, if it says, without decoding any.
 
     Raises:
-        EchoAugmentError: a missing, empty, truncated, zero-frame or unreadable file.
+        EchoAugmentError: the file is missing, empty, truncated, unreadable or has no frames.
     """
     with open_video(path) as video:
         count = len(video)
@@ -226,23 +226,21 @@ def write_video(path: str | Path, frames: npt.NDArray[np.uint8], fps: float, *, 
     better on echocardiograms), and exactly neutral colour planes.
 
     Args:
-        path: the file to write; its folder is made where it is missing.
+        path: file to write; its folder is made if missing.
         frames: ``(T, H, W)`` uint8, at least one frame.
         fps: frames per second, positive.
-        quantiser: FFmpeg's scale, 1 (best) to 31; 2 makes files about the size of EchoNet's.
+        quantiser: FFmpeg's scale, 1 (best) to 31; 2 makes files about as large as EchoNet's.
 
     Raises:
-        EchoAugmentError: frames, fps or quantiser not as above.
+        EchoAugmentError: frames, fps or quantiser are not as above.
     """
     path = Path(path)
     if frames.ndim != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
         raise EchoAugmentError(f"{path}: frames must be (T, H, W) uint8, got {frames.shape} {frames.dtype}")
-    if not (np.isfinite(fps) and fps > 0):
-        raise EchoAugmentError(f"{path}: fps must be positive, got {fps}")
-    if not 1 <= quantiser <= 31:
-        raise EchoAugmentError(f"{path}: quantiser must be in 1..31, got {quantiser}")
+    check_number(f"{path}: fps", fps, 0, above_low=True)
+    check_whole(f"{path}: quantiser", quantiser, 1, 31)
     _, height, width = frames.shape
-    rate = Fraction(float(fps)).limit_denominator(MAX_RATE_DENOMINATOR)
+    rate = Fraction(float(fps)).limit_denominator(MAX_FPS_DENOMINATOR)
     with (
         atomic_path(path) as temporary,
         # bitexact keeps the library's version out of the file
@@ -259,7 +257,7 @@ def write_video(path: str | Path, frames: npt.NDArray[np.uint8], fps: float, *, 
 
 
 def _neutral(frame: Frames) -> av.VideoFrame:
-    """A grey ``(H, W)`` picture with neutral colour planes; rows padded as FFmpeg wants them."""
+    """Make a grey ``(H, W)`` frame with neutral colour planes, its rows padded as FFmpeg wants them."""
     height, width = frame.shape
     image = av.VideoFrame(width, height, "yuvj420p")
     for number, plane in enumerate(image.planes):

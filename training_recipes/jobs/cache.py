@@ -149,7 +149,7 @@ def run_pack(cfg: DictConfig) -> None:
     result = pack(
         dataset_root(settings_from(cfg.data, DataSettings)), folder, compression=cfg.compression, progress=progress
     )
-    path = report(cfg, **result.as_dict(), fingerprint=REAL)
+    path = report(cfg, **result.to_json(), fingerprint=REAL)
     left = f" ({len(result.skipped)} could not be packed, listed in the report)" if result.skipped else ""
     print(
         f"{result.packed} of {result.wanted} videos are in {folder}{left}, {result.size / 1e6:.1f} MB; use "

@@ -153,7 +153,8 @@ def dataset(root: str, *, decode: bool) -> tuple[dict[str, Any], list[Finding]]:
         return tqdm(rows, desc="opening videos", unit="video", leave=False)
 
     checkup = check_dataset(root, decode=decode, progress=progress)
-    return {"root": str(root), **checkup.facts}, [_finding(problem) for problem in checkup.problems]
+    facts = checkup.facts.to_json() if checkup.facts else {}
+    return {"root": str(root), **facts}, [_finding(problem) for problem in checkup.problems]
 
 
 def _finding(problem: Problem) -> Finding:

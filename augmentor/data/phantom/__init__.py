@@ -1,4 +1,4 @@
-"""The phantom: a procedural apical four-chamber heart whose counterfactuals can be drawn exactly."""
+"""Phantoms: procedural apical four-chamber hearts whose counterfactuals can be drawn exactly."""
 
 from .appearance import Appearance
 from .motion import Motion

@@ -1,4 +1,4 @@
-"""Tiny data sets in EchoNet-Dynamic's layout, with frames that the tests know."""
+"""Tiny datasets in EchoNet-Dynamic's layout, with frames that the tests know."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +77,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
-    """``maker(rows, videos, ...)`` writes a data set of the test's own and returns its root."""
+    """``maker(rows, videos, ...)`` writes a dataset of the test's own and returns its root."""
 
     def write(rows: Sequence[str] = tuple(GOOD_ROWS), videos: Sequence[str] = ("A", "B", "V"), **others: Any) -> Path:
         return make(tmp_path / "data", rows, videos, **others)

@@ -1,4 +1,4 @@
-"""A packed data set gives the samples of its videos, bit for bit, and is no source of synthetic clips."""
+"""A packed dataset gives the samples of its videos, bit for bit, and is no source of synthetic clips."""
 
 import pickle
 import shutil
@@ -95,7 +95,7 @@ def test_a_synthetic_cache_is_no_packed_data_set(good, tmp_path):
         frames = np.zeros((40, 24, 32), np.uint8)
         writer.add(EchoClip("A", frames, 50.0, provenance=Provenance("B", "C", 0, fingerprint="f")))
     for use in (lambda: EchoNetDynamic(good, store=tmp_path), lambda: pack(good, tmp_path)):
-        with pytest.raises(EchoAugmentError, match="holds synthetic clips, not a packed data set"):
+        with pytest.raises(EchoAugmentError, match="holds synthetic clips, not a packed dataset"):
             use()
 
 

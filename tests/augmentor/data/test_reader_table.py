@@ -53,7 +53,7 @@ EVIL = ["../A", "..", "a/../../b", "/etc/passwd", "C:\\x.avi", "\\\\host\\share"
 
 @pytest.mark.parametrize("name", EVIL)
 def test_names_that_leave_the_folder_are_refused(tmp_path, name):
-    with pytest.raises(EchoAugmentError, match=r"leaves the data set's folder|is not a file name"):
+    with pytest.raises(EchoAugmentError, match=r"leaves the dataset's folder|is not a file name"):
         inside(tmp_path, name)
 
 

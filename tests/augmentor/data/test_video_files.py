@@ -100,9 +100,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, clip, monkey
         ({"frames": np.zeros((2, 4, 4))}, "uint8"),
         ({"frames": np.zeros((0, 4, 4), np.uint8)}, "uint8"),
         ({"frames": np.zeros((2, 4, 4, 3), np.uint8)}, "uint8"),
-        ({"fps": 0}, "fps must be positive, got 0"),
-        ({"fps": float("nan")}, "fps must be positive, got nan"),
-        ({"quantiser": 32}, "quantiser must be in 1..31, got 32"),
+        ({"fps": 0}, "fps must be above 0, got 0"),
+        ({"fps": float("nan")}, "fps must be above 0, got nan"),
+        ({"quantiser": 32}, "quantiser must be a whole number from 1 to 31, got 32"),
     ],
 )
 def test_writing_refuses_what_it_cannot_write(tmp_path, arguments, message):
