@@ -56,7 +56,7 @@ def read_csv(path: Path) -> CsvFile:
     except csv.Error as error:
         raise EchoAugmentError(f"{path}: line {reader.line_num}: {error}", "Mend the line") from error
     if not lines:
-        raise EchoAugmentError(f"{path}: is empty", "Copy it again from the dataset")
+        raise EchoAugmentError(f"{path}: is empty", "Copy it again from the data set")
     return CsvFile(path, tuple(title.strip() for title in lines[0][1]), lines[1:])
 
 

@@ -107,7 +107,7 @@ def read_table(root: str | Path) -> EchoTable:
             "Name the columns as EchoNet-Dynamic does, separated by commas",
         )
     if not file.rows:
-        raise EchoAugmentError(f"{file.path}: lists no videos", "Copy it again from the dataset")
+        raise EchoAugmentError(f"{file.path}: lists no videos", "Copy it again from the data set")
     place = {title: column for title, column in columns.items() if column is not None}
     header = list(file.header)
     for title, column in place.items():
@@ -123,7 +123,7 @@ def _read_traces(path: Path, rows: dict[str, VideoInfo]) -> tuple[Tracings | Non
     """Return the tracings, or None without a file that can be read, and what is wrong with them."""
     if not path.exists():
         text = f"{path}: is not there, so no video has tracings"
-        return None, [Problem("tracing", "", text, "Copy it from the dataset if you need traces")]
+        return None, [Problem("tracing", "", text, "Copy it from the data set if you need traces")]
     try:
         tracings = read_tracings(path)
     except EchoAugmentError as error:
@@ -186,7 +186,7 @@ def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[
             continue
         if not (path.name in there if path.parent == videos else path.is_file()):
             text = f"{where}: {path} is not there"
-            remedy = "Copy the video from the dataset or drop the row"
+            remedy = "Copy the video from the data set or drop the row"
             problems.append(Problem("missing", name, text, remedy, split, fold))
             continue
         row = VideoInfo(name, path, split=split, fold=fold, values=tuple(fields))

@@ -39,7 +39,7 @@ def _one_thread() -> dict[str, int]:
 
 
 ONE_THREAD = _one_thread()
-COPY_AGAIN = "Copy the file again from the dataset, or drop its row from FileList.csv"
+COPY_AGAIN = "Copy the file again from the data set, or drop its row from FileList.csv"
 MAX_FPS_DENOMINATOR = 100_000
 
 

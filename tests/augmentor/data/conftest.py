@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
 from fakes.mini import MINI
 
 from echo_augment.augmentor.data import write_video
+from echo_augment.augmentor.data.packing import pack
 
 HEADER = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
 TRACING_HEADER = "FileName,X1,Y1,X2,Y2,Frame"
@@ -44,6 +46,17 @@ def opencv_frames(path: Path) -> np.ndarray:
         frames.append(picture[..., ::-1])
 
 
+def remux(source: Path, target: Path) -> Path:
+    """The same coded pictures in another container, so that no header byte is the same."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(old.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    return target
+
+
 Maker = Callable[..., Path]
 
 
@@ -75,6 +88,14 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("echonet"), GOOD_ROWS)
 
 
+@pytest.fixture(scope="session")
+def packed(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``good`` in the clip store. Do not change it."""
+    folder = tmp_path_factory.mktemp("packed")
+    pack(good, folder)
+    return folder
+
+
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
     """``maker(rows, videos, ...)`` writes a dataset of the test's own and returns its root."""
@@ -102,6 +123,7 @@ def tools() -> Any:
         tracing_lines = staticmethod(tracing_lines)
         smooth_frames = staticmethod(smooth_frames)
         opencv_frames = staticmethod(opencv_frames)
+        remux = staticmethod(remux)
         good_rows = tuple(GOOD_ROWS)
 
     return Tools

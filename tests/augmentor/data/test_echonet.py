@@ -5,17 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from echo_augment.augmentor.data import EchoNetDynamic, video
-from echo_augment.augmentor.data.sampling import Choice, black_out, choose, clip_length, crop_padded
+from echo_augment.augmentor.data.sampling import Choice, black_out
 from echo_augment.cache.errors import EchoAugmentError
-
-ALL_TARGETS = [
-    *("Filename", "EF", "EDV", "ESV", "LargeIndex", "SmallIndex"),
-    *("LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace", "FPS", "Split"),
-]
 
 
 def expected_clip(frames, start, length, period, mean=0.0, std=1.0):
@@ -46,28 +39,6 @@ def test_clips_equal_arrays_worked_out_by_hand(good, tools, mean, std, length, p
         assert clip.dtype == np.float32 and clip.flags.c_contiguous
         np.testing.assert_allclose(clip, expected_clip(frames, start, length, period, mean, std), rtol=1e-6, atol=1e-6)
         assert ef == np.float32([55.5, 30, 62.25, 55.5][index]) and isinstance(ef, np.float32)
-
-
-def test_every_target(good, tools):
-    data = EchoNetDynamic(good, "test", ALL_TARGETS, mean=10.0, std=2.0, length=4)
-    (name, ef, edv, esv, large, small, large_frame, small_frame, large_trace, small_trace, fps, split) = data[0][1]
-    frames = tools.opencv_frames(good / "Videos" / "T.avi")
-    assert (name, ef, edv, esv, fps, split) == ("T.avi", 55.5, 100, 44.5, 50, "TEST")
-    assert (large, small) == (3, 30) and type(large) is int
-    assert np.array_equal(large_frame, expected_clip(frames, 3, 1, 1, 10, 2)[:, 0])
-    assert np.array_equal(small_frame, expected_clip(frames, 30, 1, 1, 10, 2)[:, 0])
-    for trace, half_width in ((large_trace, 8), (small_trace, 4)):
-        mask = np.zeros((24, 32), np.float32)
-        mask[4:17, 15 - half_width : 16 + half_width] = 1
-        assert trace.dtype == np.float32 and np.array_equal(trace, mask)
-
-
-def test_target_forms(good):
-    assert EchoNetDynamic(good, target_type=[])[0][1] == []
-    assert EchoNetDynamic(good, target_type=["EF"])[0][1] == np.float32(55.5)
-    assert EchoNetDynamic(good, target_type=("Filename", "EF"))[1][1] == ("B.avi", 30)
-    doubled = EchoNetDynamic(good, target_type=["Filename", "EF"], target_transform=lambda pair: pair[1] * 2)
-    assert doubled[1][1] == 60
 
 
 def test_attributes_as_echonet_has_them(good):
@@ -113,15 +84,6 @@ def test_padding_cuts_a_window_of_the_original_size(good):
         assert np.array_equal(padded[0][0], border[:, :, down : down + 24, right : right + 32])
         corners.add(choice.corner)
     assert len(corners) > 10
-
-
-@settings(max_examples=40, deadline=None)
-@given(pad=st.integers(1, 9), down=st.integers(0, 17), right=st.integers(0, 17))
-def test_cropping_equals_padding_and_slicing(pad, down, right):
-    down, right = min(down, 2 * pad - 1), min(right, 2 * pad - 1)
-    clip = np.arange(2 * 6 * 5, dtype=np.float32).reshape(2, 6, 5) + 1
-    border = np.pad(clip, ((0, 0), (pad, pad), (pad, pad)))
-    assert np.array_equal(crop_padded(clip, pad, (down, right)), border[:, down : down + 6, right : right + 5])
 
 
 def test_noise_blacks_out_the_share_before_normalisation(good):
@@ -170,57 +132,7 @@ def test_the_global_random_state_is_neither_read_nor_advanced(good):
     assert np.array_equal(data[0][0], first)
 
 
-SETTINGS = {"period": 2, "max_length": 250, "pad": 3, "noise": None}
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 120), st.one_of(st.none(), st.integers(1, 40)), st.integers(1, 5), st.integers(0, 2**31))
-def test_starts_are_where_a_clip_fits(frames, length, period, seed):
-    arguments = {**SETTINGS, "period": period, "length": length}
-    if length is None and frames < period:
-        with pytest.raises(EchoAugmentError, match=f"{frames} frames gives no clip with period {period}"):
-            choose(np.random.default_rng(seed), frames, clips=1, **arguments)
-        return
-    choice = choose(np.random.default_rng(seed), frames, clips=5, **arguments)
-    places = max(frames, choice.length * period) - (choice.length - 1) * period
-    assert all(0 <= start < places for start in choice.starts) and len(choice.starts) == 5
-    assert all(0 <= value < 6 for value in choice.corner)
-    everything = choose(np.random.default_rng(seed), frames, clips="all", **arguments)
-    assert everything.starts == tuple(range(places))
-
-
-def test_every_start_and_corner_is_drawn():
-    starts, corners = set(), set()
-    for seed in range(400):
-        choice = choose(np.random.default_rng(seed), 40, length=16, clips=1, **SETTINGS)
-        starts |= set(choice.starts)
-        corners |= set(choice.corner)
-    assert starts == set(range(10)) and corners == set(range(6))
-    assert clip_length(1000, None, 2, 250) == 250
-
-
 # ------------------------------------------------------------------------------------- what real copies show
-def test_untraced_videos_are_left_out_as_in_echonet_and_kept_on_demand(maker, tools):
-    root = maker(
-        [tools.row("A"), tools.row("B")],
-        ["A", "B"],
-        tracings=tools.tracing_lines("A.avi", 5, 3) * 1 + tools.tracing_lines("A.avi", 9, 5),
-    )
-    data = EchoNetDynamic(root)
-    assert data.fnames == ["A.avi"] and data.skipped == [("B", "fewer than two traced frames")]
-    assert EchoNetDynamic(root, require_tracings=False).fnames == ["A.avi", "B.avi"]
-    traced = EchoNetDynamic(root, require_tracings=False, target_type="LargeTrace")
-    assert traced.fnames == ["A.avi"]
-
-
-def test_without_tracings_ef_works_and_traces_do_not(maker):
-    root = maker(videos=list("ABCDVT"))
-    (root / "VolumeTracings.csv").unlink()
-    assert len(EchoNetDynamic(root)) == 4
-    with pytest.raises(EchoAugmentError, match=r"VolumeTracings\.csv: is not there"):
-        EchoNetDynamic(root, target_type="LargeTrace")
-    with pytest.raises(EchoAugmentError, match=r"VolumeTracings\.csv: is not there"):
-        EchoNetDynamic(root, require_tracings=True)
 
 
 def test_a_pediatric_copy(maker):
@@ -257,107 +169,7 @@ def test_external_videos_have_no_labels(good, tmp_path):
         EchoNetDynamic(split="external_test", external_test_location=tmp_path / "no")
 
 
-def test_clinical_videos_lie_in_their_own_folder(maker, tools):
-    root = maker([tools.row("A", "CLINICAL_TEST")], ["A"])
-    (root / "ProcessedStrainStudyA4c").mkdir()
-    shutil.copy(root / "Videos" / "A.avi", root / "ProcessedStrainStudyA4c" / "A.avi")
-    clip, target = EchoNetDynamic(root, "clinical_test", length=4)[0]
-    assert clip.shape == (3, 4, 24, 32) and target == 0
-
-
 # --------------------------------------------------------------------------------------------------- bad input
-BAD_ROWS = {
-    "NaN EF": (lambda row: row("B", ef="nan"), r"line 3: EF of B must be in \[0, 100\] percent, got nan"),
-    "EF of 120": (lambda row: row("B", ef=120), r"EF of B must be in \[0, 100\] percent, got 120"),
-    "missing video": (lambda row: row("gone"), r"gone\.avi is not there"),
-    "leaving the folder": (lambda row: row("../../B"), r"FileName '\.\./\.\./B' leaves the dataset's folder"),
-    "absolute": (lambda row: row("/etc/passwd"), r"FileName '/etc/passwd' leaves the dataset's folder"),
-    "no split": (lambda row: row("B", ""), "Split is ''"),
-    "twice": (lambda row: row("A", ef=12), "A appears twice with different values"),
-    "short row": (lambda row: "B,50", "line 3 has 2 fields, the header 9"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_ROWS)
-def test_a_bad_row_is_an_error_or_a_recorded_skip(maker, tools, case):
-    bad, message = BAD_ROWS[case]
-    root = maker([tools.row("A"), bad(tools.row), tools.row("C")], "ABC")
-    with pytest.raises(EchoAugmentError, match=message) as caught:
-        EchoNetDynamic(root)
-    assert caught.value.remedy and "FileList.csv" in str(caught.value)
-    data = EchoNetDynamic(root, on_error="skip")
-    assert "C.avi" in data.fnames and "B.avi" not in data.fnames and len(data.skipped) == 1
-    assert len(data) == len(data.outcome) == len(data.fnames) and data[len(data) - 1][0].shape[0] == 3
-
-
-def test_the_error_counts_the_other_problems(maker, tools):
-    root = maker([tools.row("A", ef="nan"), tools.row("B", ef=-5), tools.row("gone")], "AB")
-    with pytest.raises(EchoAugmentError, match=r"EF of A .*\(and 2 more: 1 x EF, 1 x missing\)"):
-        EchoNetDynamic(root)
-
-
-def test_only_what_is_asked_for_can_be_wrong(maker, tools):
-    root = maker([tools.row("A", ef="nan"), tools.row("V", "VAL"), tools.row("T", "TEST", esv="x")], "AVT")
-    assert len(EchoNetDynamic(root, "val")) == 1
-    assert EchoNetDynamic(root, "train", "Filename")[0][1] == "A.avi"
-    assert len(EchoNetDynamic(root, "test")) == 1
-    with pytest.raises(EchoAugmentError, match="ESV of T"):
-        EchoNetDynamic(root, "test", "ESV")
-
-
-def broken_videos(root):
-    whole = (root / "Videos" / "A.avi").read_bytes()
-    (root / "Videos" / "B.avi").write_bytes(whole[: len(whole) // 2])
-    (root / "Videos" / "C.avi").write_bytes(b"")
-    (root / "Videos" / "D.avi").write_bytes(b"no video" * 1000)
-
-
-def test_broken_videos_raise_when_read_or_are_skipped(maker):
-    root = maker(videos=list("ABCDVT"))
-    broken_videos(root)
-    data = EchoNetDynamic(root)
-    for index, message in ((1, "B.avi: is truncated"), (2, "C.avi: is empty"), (3, "D.avi: cannot be read as a video")):
-        with pytest.raises(EchoAugmentError, match=message):
-            data[index]
-    data = EchoNetDynamic(root, on_error="skip")
-    assert data.fnames == ["A.avi"] and [name for name, _ in data.skipped] == ["B", "C", "D"]
-
-
-def test_a_tracing_beyond_the_video_is_named(maker, tools):
-    lines = tools.tracing_lines("A.avi", 50, 3) + tools.tracing_lines("A.avi", 60, 5)
-    root = maker([tools.row("A", n="")], ["A"], tracings=lines)
-    assert EchoNetDynamic(root)[0][1] == 55.5
-    with pytest.raises(EchoAugmentError, match=r"A\.avi: is traced in frame 60, it has 40 frames"):
-        EchoNetDynamic(root, target_type="LargeFrame")[0]
-
-
-def test_a_bad_tracing_line_matters_only_for_traces(maker, tools):
-    lines = tools.tracing_lines("A", 5, 3) + tools.tracing_lines("A", 9, 5) + ["A,1,2,3,four,9"]
-    root = maker(
-        [tools.row("A"), tools.row("B")],
-        "AB",
-        tracings=lines + tools.tracing_lines("B", 1, 2) + tools.tracing_lines("B", 2, 3),
-    )
-    assert len(EchoNetDynamic(root)) == 2
-    with pytest.raises(EchoAugmentError, match="line 18 has no numbers"):
-        EchoNetDynamic(root, target_type="LargeTrace")
-    assert EchoNetDynamic(root, target_type="LargeTrace", on_error="skip").fnames == ["B.avi"]
-
-
-@pytest.mark.parametrize("split", ["fold:1", "clinical_test", "nonsense", 3])
-def test_an_empty_split(good, split):
-    with pytest.raises(
-        EchoAugmentError, match=r"no usable video in split .*there are: TEST \(1\), TRAIN \(4\), VAL \(1\)"
-    ):
-        EchoNetDynamic(good, split)
-
-
-def test_nothing_left_names_the_reasons(maker):
-    root = maker(videos=list("ABCDVT"))
-    for path in (root / "Videos").iterdir():
-        path.write_bytes(b"")
-    with pytest.raises(EchoAugmentError, match=r"no usable video in split 'VAL' \(V: .*V\.avi: is empty"):
-        EchoNetDynamic(root, "val", on_error="skip")
 
 
 @pytest.mark.parametrize(

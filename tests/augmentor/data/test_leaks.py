@@ -2,39 +2,10 @@
 
 import shutil
 
-import av
 import pytest
 
-from echo_augment.augmentor.data import content_hash, find_leaks, read_table, read_video, refuse_leaks, write_video
+from echo_augment.augmentor.data import find_leaks, read_table, read_video, refuse_leaks, write_video
 from echo_augment.cache.errors import EchoAugmentError
-
-
-def remux(source, target):
-    """The same coded pictures in another container, so that no header byte is the same."""
-    with av.open(str(source)) as old, av.open(str(target), "w") as new:
-        stream = new.add_stream_from_template(old.streams.video[0])
-        for packet in old.demux(old.streams.video[0]):
-            if packet.dts is not None:
-                packet.stream = stream
-                new.mux(packet)
-    return target
-
-
-def test_the_hash_sees_the_pictures_only(good, tmp_path):
-    original = good / "Videos" / "T.avi"
-    renamed = shutil.copy(original, tmp_path / "other.avi")
-    assert content_hash(renamed) == content_hash(original)
-    assert content_hash(remux(original, tmp_path / "other.mkv")) == content_hash(original)
-    assert content_hash(good / "Videos" / "V.avi") != content_hash(original)
-
-
-def test_one_changed_frame_or_a_shorter_copy_has_another_hash(good, tmp_path):
-    frames = read_video(good / "Videos" / "T.avi")[0].copy()
-    write_video(tmp_path / "a.avi", frames, 50)
-    write_video(tmp_path / "b.avi", frames[:-1], 50)
-    frames[20] = 255 - frames[20]
-    write_video(tmp_path / "c.avi", frames, 50)
-    assert len({content_hash(tmp_path / f"{name}.avi") for name in "abc"}) == 3
 
 
 def test_clean_splits_have_no_leaks(good):
@@ -58,10 +29,10 @@ def test_folds_in_use_may_differ_from_the_default(maker, tools):
     assert [leak.reason for leak in find_leaks(table.rows, held_out, held_out_splits=())] == ["name"]
 
 
-@pytest.mark.parametrize("copy", [shutil.copy, remux])
-def test_a_copy_under_another_name_is_refused(maker, tools, copy):
-    name = "copy.avi" if copy is shutil.copy else "copy.mkv"
+@pytest.mark.parametrize("name", ["copy.avi", "copy.mkv"])
+def test_a_copy_under_another_name_is_refused(maker, tools, name):
     root = maker([tools.row("A"), tools.row("B"), tools.row("T", "TEST")], ["A", "B", "T"])
+    copy = shutil.copy if name.endswith(".avi") else tools.remux
     copy(root / "Videos" / "T.avi", root / "Videos" / name)
     with (root / "FileList.csv").open("a") as file:
         file.write(tools.row(name) + "\n")
