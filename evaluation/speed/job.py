@@ -52,9 +52,9 @@ def run(cfg: DictConfig) -> None:
         "targets": {verdict: sum(row.verdict == verdict for row in rows) for verdict in (PASS, SHORT)},
         "seeds": [settings.seed],
     }
-    path = write_report(out, "speed", cfg, figures)
+    write_report(out, "speed", cfg, figures)
     rough = " (quick: too few repetitions to quote)" if settings.quick else ""
-    print(f"\n{summary(rows)}{rough}; see {path} and {out / 'speed.md'}")
+    print(f"\n{summary(rows)}{rough}; see {out / 'report.json'} and {out / 'speed.md'}")
 
 
 def measure(name: str, settings: SpeedSettings, material: Material, device: torch.device) -> Table:
