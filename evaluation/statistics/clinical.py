@@ -1,24 +1,23 @@
 """What a clinician asks of EF predictions: who is told apart, is the scale right, where are the errors.
 
-AUROC and calibration are figures of ranks and fits. Their intervals come from the influence of each heart (DeLong,
+AUROC and calibration are figures of ranks and fits. Their intervals come from the influence of each video (DeLong,
 DeLong and Clarke-Pearson, Biometrics 1988, is the special case of one seed), with the same two-way error over seeds and
-hearts as all others; see `echo_augment.evaluation.statistics.intervals`.
+videos as all others; see `echo_augment.evaluation.statistics.intervals`.
 """
-
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from .intervals import Estimate, estimate_arm
+from .comparison import Precision, measure_arm
 from .metrics import METRICS, Array, Metric
+from .results import Calibration, RangeFigures
 
 CUTS = (50, 40)  # EF in percent below which function is reduced: mildly, and clearly
 RANGES = ((0.0, 40.0, "below 40"), (40.0, 50.0, "40 to 50"), (50.0, 60.0, "50 to 60"), (60.0, 101.0, "60 and above"))
 
 
 def auroc(cut: float) -> Metric:
-    """How well the predictions tell hearts with an EF below ``cut`` percent from the others: 0.5 chance, 1 perfect."""
+    """Return the metric of how well predictions tell an EF below ``cut`` percent from others: 0.5 chance, 1 perfect."""
 
     def per_seed(residuals: Array, true: Array) -> Array:
         low = true[0] < cut
@@ -38,19 +37,19 @@ def auroc(cut: float) -> Metric:
     def undefined(true: Array) -> str:
         below = int((true < cut).sum())
         few = min(below, len(true) - below)
-        return f"{below} of {len(true)} TEST hearts have an EF below {cut:g}" if few < 2 else ""
+        return f"{below} of {len(true)} TEST videos have an EF below {cut:g}" if few < 2 else ""
 
     return Metric(f"auroc_{cut:g}", per_seed, influence, smaller_is_better=False, bootstrap=False, undefined=undefined)
 
 
 def wrong_side(cut: float) -> Metric:
-    """The share of hearts that are put on the wrong side of ``cut`` percent."""
+    """Return the metric of the share of videos that are put on the wrong side of ``cut`` percent."""
 
     def influence(residuals: Array, true: Array) -> Array:
-        return ((residuals + true < cut) != (true < cut)).astype(np.float64)
+        return np.asarray((residuals + true < cut) != (true < cut), np.float64)
 
     def per_seed(residuals: Array, true: Array) -> Array:
-        return influence(residuals, true).mean(-1)
+        return np.asarray(influence(residuals, true).mean(-1))
 
     return Metric(f"wrong_side_{cut:g}", per_seed, influence, additive=True)
 
@@ -60,7 +59,7 @@ def _flat(true: Array) -> str:
 
 
 def _fit(residuals: Array, true: Array) -> tuple[Array, Array, Array, Array]:
-    """Least squares of the true on the predicted values: slope, centred predictions, residuals, mean prediction."""
+    """Return least squares of the true on the predicted values: slope, lever of each prediction, residuals, mean."""
     predicted = residuals + true
     mean = predicted.mean(1, keepdims=True)
     centred = predicted - mean
@@ -76,7 +75,7 @@ def _slope_influence(residuals: Array, true: Array) -> Array:
 
 def _intercept_influence(residuals: Array, true: Array) -> Array:
     slope, lever, rest, mean = _fit(residuals, true)
-    return true.mean() - slope * mean + rest - mean * lever * rest
+    return np.asarray(true.mean() - slope * mean + rest - mean * lever * rest)
 
 
 CALIBRATION = {
@@ -99,40 +98,29 @@ BIAS = Metric("bias", lambda residuals, _: residuals.mean(-1), lambda residuals,
 CLINICAL = {metric.name: metric for cut in CUTS for metric in (auroc(cut), wrong_side(cut))}
 
 
-def figure(metric: Metric, found: Estimate, true: Array, predicted: Array) -> dict[str, Any]:
-    """A figure of one arm as ``report.json`` has it: mean over seeds, interval, single seeds."""
-    seeds = [] if metric.undefined(true) else metric.per_seed(predicted - true, true[None]).tolist()
-    figures: dict[str, Any] = {"mean": found.value, "ci": found.ci, "per_seed": seeds}
-    return figures | ({"reason": found.reason} if found.reason else {})
-
-
-def calibrate(true: Array, predicted: Array, **settings: Any) -> dict[str, Any]:
-    """Slope and intercept of ``true = intercept + slope * predicted``, and the bias ``predicted - true``.
+def calibrate(true: Array, predicted: Array, precision: Precision) -> Calibration:
+    """Return slope and intercept of ``true = intercept + slope * predicted``, and the bias ``predicted - true``.
 
     A perfect scale has slope 1 and intercept 0; a slope above 1 says that predictions are drawn to the mean.
 
     Args:
         true: ``(H,)`` EF in percent.
         predicted: ``(S, H)``.
-        **settings: ``level`` and ``resamples`` of `estimate_arm`.
+        precision: of the intervals.
     """
-    metrics = {**CALIBRATION, "bias": BIAS}
-    return {
-        name: figure(metric, estimate_arm(metric, true, predicted, **settings), true, predicted)
-        for name, metric in metrics.items()
-    }
+    slope, intercept = (measure_arm(CALIBRATION[name], true, predicted, precision) for name in ("slope", "intercept"))
+    return Calibration(slope=slope, intercept=intercept, bias=measure_arm(BIAS, true, predicted, precision))
 
 
-def by_range(true: Array, predicted: Array, **settings: Any) -> list[dict[str, Any]]:
-    """MAE and bias within ranges of the true EF; arguments as in `calibrate`. Ranges without a heart are left out."""
+def by_range(true: Array, predicted: Array, precision: Precision) -> tuple[RangeFigures, ...]:
+    """Return MAE and bias within `RANGES` of the true EF; arguments as in `calibrate`. Empty ranges are left out."""
     rows = []
     for low, high, name in RANGES:
         inside = (true >= low) & (true < high)
         if not inside.any():
             continue
-        part: dict[str, Any] = {"range": name, "low": low, "high": high, "hearts": int(inside.sum())}
-        for metric in (METRICS["mae"], BIAS):
-            found = estimate_arm(metric, true[inside], predicted[:, inside], **settings)
-            part[metric.name] = figure(metric, found, true[inside], predicted[:, inside])
-        rows.append(part)
-    return rows
+        mae, bias = (
+            measure_arm(metric, true[inside], predicted[:, inside], precision) for metric in (METRICS["mae"], BIAS)
+        )
+        rows.append(RangeFigures(range=name, low=low, high=high, videos=int(inside.sum()), mae=mae, bias=bias))
+    return tuple(rows)

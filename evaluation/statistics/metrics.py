@@ -1,4 +1,4 @@
-"""Error figures of a regression, per training seed, and what each test heart adds to them."""
+"""Error figures of a regression, per training seed, and what each TEST video adds to them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ def _defined(_: Array) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure computed from residuals and true values.
+    """A figure that is computed from residuals and true values.
 
     Attributes:
         name: key in the report.
         per_seed: ``(..., S, H)`` residuals and ``(..., 1, H)`` true values to ``(..., S)``.
-        influence: ``(S, H)`` residuals and ``(1, H)`` true values to ``(S, H)`` numbers whose mean over hearts is
-            ``per_seed``: the share of each heart, exact for means, to first order for the others.
-        smaller_is_better: True for errors.
-        additive: ``per_seed`` is exactly the mean of ``influence`` over any hearts, as for the MAE.
+        influence: ``(S, H)`` residuals and ``(1, H)`` true values to ``(S, H)`` numbers whose mean over videos is
+            ``per_seed``: the share of each video, exact for means, to first order for the others.
+        smaller_is_better: True for errors, False for scores.
+        additive: ``per_seed`` is exactly the mean of ``influence`` over any videos, as for the MAE.
         bootstrap: False for figures of ranks or fits, whose interval is taken from ``influence`` alone.
-        undefined: why there is no such figure for these true values ``(H,)``; empty where there is one.
+        undefined: says why the figure is undefined for true values ``(H,)``; empty if it is not.
     """
 
     name: str
@@ -37,25 +37,25 @@ class Metric:
     undefined: Callable[[Array], str] = _defined
 
     def value(self, residuals: Array, true: Array) -> Array:
-        """The mean over seeds of the per-seed figure: ``(..., S, H)`` and ``(..., 1, H)`` to ``(...)``."""
-        return self.per_seed(residuals, true).mean(-1)
+        """Return the mean over seeds of the per-seed figure: ``(..., S, H)`` and ``(..., 1, H)`` to ``(...)``."""
+        return np.asarray(self.per_seed(residuals, true).mean(-1))
 
 
 def _mae(residuals: Array, _: Array) -> Array:
-    return np.abs(residuals).mean(-1)
+    return np.asarray(np.abs(residuals).mean(-1))
 
 
 def _mae_influence(residuals: Array, _: Array) -> Array:
-    return np.abs(residuals)
+    return np.asarray(np.abs(residuals))
 
 
 def _rmse(residuals: Array, _: Array) -> Array:
-    return np.sqrt(np.square(residuals).mean(-1))
+    return np.asarray(np.sqrt(np.square(residuals).mean(-1)))
 
 
 def _rmse_influence(residuals: Array, true: Array) -> Array:
     rmse = _rmse(residuals, true)[:, None]
-    return (np.square(residuals) / np.where(rmse == 0, 1, rmse) + rmse) / 2
+    return np.asarray((np.square(residuals) / np.where(rmse == 0, 1, rmse) + rmse) / 2)
 
 
 def _r2(residuals: Array, true: Array) -> Array:
@@ -67,7 +67,7 @@ def _r2_influence(residuals: Array, true: Array) -> Array:
     square = np.square(residuals)
     error, spread = square.mean(-1, keepdims=True), true.var()
     deviation = np.square(true - true.mean()) - spread
-    return 1 - square / spread + error / spread**2 * deviation
+    return np.asarray(1 - square / spread + error / spread**2 * deviation)
 
 
 METRICS = {

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.statistics.intervals import MIN_HEARTS, crossed_error, estimate_arm, estimate_difference
+from echo_augment.evaluation.statistics.intervals import MIN_VIDEOS, crossed_error, estimate_arm, estimate_difference
 from echo_augment.evaluation.statistics.metrics import METRICS
 
 MAE = METRICS["mae"]
@@ -174,7 +174,7 @@ def test_too_few_hearts_give_the_value_and_the_reason():
     assert found.p is None
     assert "1 test heart;" in found.reason
     assert estimate_arm(METRICS["r2"], true, np.array([[50.0]])).ci is None
-    assert str(MIN_HEARTS) in found.reason
+    assert str(MIN_VIDEOS) in found.reason
 
 
 def test_equal_arms_differ_by_exactly_nothing():
@@ -199,7 +199,7 @@ def test_the_same_seed_gives_the_same_interval():
 
 def test_bad_shapes_and_levels_are_refused():
     true = np.zeros(10)
-    with pytest.raises(EchoAugmentError, match="10 hearts"):
+    with pytest.raises(EchoAugmentError, match="10 videos"):
         estimate_arm(MAE, true, np.zeros((2, 9)))
     with pytest.raises(EchoAugmentError, match="equal seeds"):
         estimate_difference(MAE, true, np.zeros((2, 10)), np.zeros((3, 10)))
