@@ -1,79 +1,66 @@
-"""``report.html`` and ``report.md``: for a reader who wants the answer first."""
+"""``report.html`` and ``report.md`` of an EF benchmark: for a reader who wants the answer first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 
-from ..statistics.ef_summary import Results, first_labels, tabulate
-from ..statistics.metrics import Array
+from ..statistics.comparison import Table as Predictions
+from ..statistics.results import Calibration, LevelFigures
+from .benchmark_report import BenchmarkReport
 from .frames import beating, comparison, contact_sheet
 from .pages import Picture, Section, Words, write_pages
-from .plots import plot_arms, plot_bland_altman, plot_labels, plot_scatter
-from .tables import arm_table, clinical_table, command, contrast_table, fraction_table, range_table, run_table
-from .verdict import decide, fraction_words, plain_words
+from .sections import agreement, arms_sections, closing, opening
+from .tables import MISSING, Table, interval, missing_notes, number, percent, seeds, with_interval
+from .verdict import EF_ERROR, fraction_words, plain_words
 
-CAVEATS = {
-    "phantom": "Phantom data, not EchoNet-Dynamic: procedural hearts whose EF is known exactly. What helps here need "
-    "not help on patients.",
-    "few": "A check that the chain runs on these clips, not a measurement: {train} TRAIN and {test} TEST hearts are "
-    "too few. The bundled generator was trained on phantoms: the quality of its clips of real hearts is not "
-    "claimed.",
-    "real": "The bundled generator was trained on phantoms; unless another one was trained on this data set's TRAIN "
-    "split, the quality of its clips of real hearts is not claimed.",
-}
-FEW_HEARTS = 30
+FRAMES_CAPTION = (
+    "Each row: ED and ES of the motion donor, which gives the label; ED of the appearance donor, which gives the "
+    "appearance; ED and ES of the synthetic clip."
+)
+EXACT_CAPTION = " Last: the exact counterfactual, drawn from the parameters of both phantoms with its own speckle."
+BEATING_CAPTION = "The same in motion, each at its own moment of the beat."
+SHEET_CAPTION = "First two real TRAIN videos, then synthetic clips. Also in contact_sheet.png."
 
 
-def write_html(
-    out: Path,
-    report: Mapping[str, Any],
-    root: Path,
-    caches: Mapping[str, Mapping[str, str]],
-    results: Results,
+def write_ef_report(
+    out: Path, report: BenchmarkReport, predictions: Predictions, root: Path, clips: Path | None
 ) -> Path:
-    """Write ``report.html``, ``report.md`` with ``figures/``, and ``contact_sheet.png`` where there are clips.
+    """Write ``report.html``, ``report.md`` with ``figures/``, and ``contact_sheet.png`` if there are clips.
 
     Args:
         out: folder of the report.
-        report: what ``report.json`` holds.
-        root: of the data set.
-        caches: folders of clips by seed and kind.
-        results: of the trainings.
+        report: what was found.
+        predictions: of the TEST videos at the first number of labels.
+        root: folder of the data set.
+        clips: a cache of synthetic clips; None without one.
 
     Returns:
         Path of the page.
     """
-    _, true, predicted = tabulate(first_labels(results, report))
-    arms = Picture("arms", plot_arms(report["arms"]), ARMS_CAPTION)
-    sections = [heading(report), Section("Every arm", [arms, arm_table(report)])]
-    sections.append(Section("The differences", [contrast_table(report)]))
-    if report.get("fractions"):
-        labels = Picture("labels", plot_labels(report["fractions"]), LABELS_CAPTION)
-        sections.append(Section("Error against labels", [labels, fraction_table(report)]))
-    sections += agreement(true, predicted)
+    sections = [
+        heading(report),
+        *arms_sections(report, arm_table(report, report.level), EF_ERROR, "Error against labels"),
+    ]
+    sections += agreement(predictions)
     sections.append(Section("Reduced EF, and the scale", [clinical_table(report), range_table(report)]))
-    folder = next((kinds["synthetic"] for kinds in caches.values() if "synthetic" in kinds), None)
-    if folder is not None:
-        sections.append(clip_section(out, root, Path(folder)))
+    if clips is not None:
+        sections.append(clip_section(out, root, clips))
     return write_pages(out, [*sections, *closing(report)])[0]
 
 
-def agreement(true: Array, predicted: Mapping[str, Array], what: str = "EF") -> list[Section]:
-    """Predicted against true EF, and Bland and Altman's plot, for ``(hearts,)`` and, by arm, ``(seeds, hearts)``."""
-    scatter = Picture("scatter", plot_scatter(true, predicted), SCATTER_CAPTION)
-    differences = Picture("bland_altman", plot_bland_altman(true, predicted), AGREEMENT_CAPTION)
-    return [
-        Section(f"Predicted against true {what}", [scatter]),
-        Section("Agreement (Bland-Altman)", [differences]),
-    ]
+def heading(report: BenchmarkReport) -> Section:
+    """Return title, verdict and what the data are."""
+    parts = [Words(words)] if (words := plain_words(report)) else []
+    if lines := fraction_words(report):
+        parts.append(Words("\n".join(lines), "list"))
+    return opening(report, "EF regression", EF_ERROR, parts)
 
 
 def clip_section(out: Path, root: Path, folder: Path) -> Section:
-    """What the synthetic clips of a cache look like, still and beating."""
+    """Return what the synthetic clips of a cache look like, still and beating."""
     table, store = read_table(root), ClipStore(folder)
     oracle = OracleGenerator.of(root) if (root / "phantoms.json").exists() else None
     exact = EXACT_CAPTION if oracle is not None else ""
@@ -83,58 +70,50 @@ def clip_section(out: Path, root: Path, folder: Path) -> Section:
     return Section("What the clips look like", [still, moving, Picture("clips", sheet, SHEET_CAPTION, wide=True)])
 
 
-ARMS_CAPTION = (
-    "Diamond: mean over seeds; bar: its interval over hearts and seeds; dots: single seeds. The difference of two arms "
-    "is known better than each arm alone, because both are tested on the same hearts: see the next table."
-)
-LABELS_CAPTION = "Mean over seeds with intervals; points are moved apart sideways so that they can be told apart."
-SCATTER_CAPTION = "One point for each TEST heart, the mean over seeds."
-AGREEMENT_CAPTION = (
-    "One point for each TEST heart, the mean over seeds. Line: bias; dashed: limits of agreement, bias ± 1.96 standard "
-    "deviations, also in the title."
-)
-FRAMES_CAPTION = (
-    "Each row: ED and ES of the motion donor, which gives the label; ED of the appearance donor, which gives the "
-    "looks; ED and ES of the synthetic clip."
-)
-EXACT_CAPTION = " Last: the exact counterfactual, drawn from the parameters of both phantoms with its own speckle."
-BEATING_CAPTION = "The same in motion, each at its own moment of the beat."
-SHEET_CAPTION = "First two real TRAIN clips, then synthetic ones. Also in contact_sheet.png."
+def arm_table(found: LevelFigures, level: float) -> Table:
+    """Return MAE, RMSE and R2 of every arm."""
+    rows = [
+        [
+            name,
+            number(arm["mae"].mean),
+            interval(arm["mae"].ci),
+            seeds(arm["mae"]),
+            number(arm["rmse"].mean),
+            number(arm["r2"].mean),
+        ]
+        for name, arm in found.arms.items()
+    ]
+    notes = missing_notes(found, ["mae"], "No interval")
+    return Table(["arm", "MAE", percent(level), "single seeds", "RMSE", "R²"], rows, notes)
 
 
-def heading(report: Mapping[str, Any]) -> Section:
-    """Title, verdict and what the data are."""
-    contrast = report["contrasts"].get("synthetic-real")
-    parts = [Words(words)] if (words := plain_words(report)) else []
-    if lines := fraction_words(report):
-        parts.append(Words("\n".join(lines), "list"))
-    return opening(report, "EF regression", decide(contrast["mae"], report["level"]) if contrast else "unknown", parts)
+def clinical_table(found: LevelFigures) -> Table:
+    """Return who is told apart, and whether the scale is right."""
+    rows = [
+        [name, *(with_interval(arm[f"auroc_{cut}"]) for cut in (50, 40)), *_scale(arm.calibration)]
+        for name, arm in found.arms.items()
+    ]
+    notes = [
+        "AUROC: how well patients with reduced EF are told from the others, 0.5 is chance. Calibration: true EF = "
+        "intercept + slope x predicted; 1 and 0 are perfect, a slope above 1 says that predictions are drawn to the "
+        "mean. Bias: predicted less true EF."
+    ]
+    notes += missing_notes(found, ["auroc_50", "auroc_40"], "A figure or interval is missing where it is undefined")
+    return Table(["arm", "AUROC, EF < 50", "AUROC, EF < 40", "slope", "intercept", "bias"], rows, notes)
 
 
-def opening(report: Mapping[str, Any], task: str, answer: str, more: Sequence[Words] = ()) -> Section:
-    """The first section of a report: how large it was, the verdict, and what the data are.
-
-    Args:
-        report: what ``report.json`` holds.
-        task: in words.
-        answer: as `decide` has it.
-        more: what stands between verdict and caveat.
-    """
-    hearts = report["hearts"]
-    kind = "phantom" if report["data"] == "phantom" else "few" if hearts["test"] < FEW_HEARTS else "real"
-    sub = (
-        f"{task} with {report['labelled_hearts']} labelled hearts of {hearts['train']}, {len(report['seeds'])} seeds, "
-        f"{hearts['test']} TEST {'heart' if hearts['test'] == 1 else 'hearts'}"
-    )
-    parts = [Words(sub, "sub"), Words(report["verdict"], f"verdict {answer.replace(' ', '-')}"), *more]
-    return Section("Does the augmentation help?", [*parts, Words(CAVEATS[kind].format(**hearts), "caveat")])
+def _scale(found: Calibration | None) -> Sequence[str]:
+    if found is None:
+        return [MISSING] * 3
+    return [with_interval(found.slope), with_interval(found.intercept), with_interval(found.bias, "+.2f")]
 
 
-def closing(report: Mapping[str, Any]) -> list[Section]:
-    """The last sections of a report: what was run, how to run it again, and notes where there are any."""
-    again = [Words("Run it again:"), Words(command(report), "code")]
-    sections = [Section("What was run", [run_table(report), *again])]
-    if report["notes"] or report["skipped"]:
-        lines = [*report["notes"], *(f"{name}: left out, {reason}" for name, reason in report["skipped"])]
-        sections.append(Section("Notes", [Words("\n".join(lines), "list")]))
-    return sections
+def range_table(found: LevelFigures) -> Table:
+    """Return MAE of every arm by range of the true EF."""
+    ranges = {part.range: part.videos for arm in found.arms.values() for part in arm.by_range}
+    rows = []
+    for name, arm in found.arms.items():
+        there = {part.range: with_interval(part.mae) for part in arm.by_range}
+        rows.append([name, *(there.get(part, MISSING) for part in ranges)])
+    header = [f"EF {part} ({videos} {'video' if videos == 1 else 'videos'})" for part, videos in ranges.items()]
+    return Table(["MAE of arm", *header], rows)

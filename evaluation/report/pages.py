@@ -1,16 +1,14 @@
 """A report's sections as one HTML page that stands alone, and as Markdown with its pictures beside it."""
 
 import base64
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.system.files import atomic_path, write_json
+from echo_augment.cache.system.files import atomic_path
+from echo_augment.training_recipes.common.text import markdown_table
 
 from .tables import Table
 
@@ -65,31 +63,8 @@ def write_pages(out: Path, sections: Sequence[Section]) -> tuple[Path, Path]:
     return page, text
 
 
-def write_document(docs: Path, name: str, sections: Sequence[Section], data: Mapping[str, Any]) -> Path:
-    """Write ``<name>.md`` without pictures and the figures beside it as ``<name>.json``; return the former's path."""
-    docs.mkdir(parents=True, exist_ok=True)
-    write_json(docs / f"{name}.json", data)
-    page = docs / f"{name}.md"
-    with atomic_path(page) as temporary:
-        temporary.write_text(markdown(sections), encoding="utf-8")
-    return page
-
-
-def document_command(module: str, write: Callable[[Path, Path], Path], arguments: Sequence[str]) -> int:
-    """What ``python -m echo_augment.evaluation.<module> FOLDER DOCS`` does; returns the exit code."""
-    if len(arguments) != 2:
-        print(f"usage: python -m echo_augment.evaluation.{module} FOLDER DOCS", file=sys.stderr)
-        return 2
-    try:
-        print(f"see {write(Path(arguments[0]), Path(arguments[1]))} and the JSON beside it")
-    except EchoAugmentError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 def html(sections: Sequence[Section]) -> str:
-    """The whole page, style and pictures inside."""
+    """Return the whole page, style and pictures inside."""
     style = files("echo_augment.evaluation.report").joinpath("report.css").read_text(encoding="utf-8")
     body = []
     for number, section in enumerate(sections):
@@ -135,12 +110,12 @@ def _html_table(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    """A cell of a table; a long one may break its line."""
+    """Return a cell of a table; a long one may break its line."""
     return f"<td{' class=words' if len(text) > LONG else ''}>{escape(text)}</td>"
 
 
 def markdown(sections: Sequence[Section]) -> str:
-    """The report as GitHub's Markdown, for a paper's appendix."""
+    """Return the report as GitHub's Markdown, for a paper's appendix."""
     lines: list[str] = []
     for number, section in enumerate(sections):
         lines += [f"{'##' if number else '#'} {section.title}", ""]
@@ -158,6 +133,5 @@ def _markdown_part(part: Table | Picture | Words) -> list[str]:
         if part.kind == "list":
             return [f"- {line}" for line in part.text.splitlines()]
         return [f"**{part.text}**" if part.kind.startswith("verdict") else part.text]
-    rows = [part.header, ["---"] * len(part.header), *part.rows]
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return [*lines, *(line for note in part.notes for line in ("", note))]
+    notes = [line for note in part.notes for line in ("", note)]
+    return [markdown_table(part.header, part.rows), *notes]

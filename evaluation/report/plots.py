@@ -2,13 +2,15 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..statistics.metrics import Array
+from ..statistics.comparison import Table
+from ..statistics.results import ArmFigures, LevelFigures
+from .benchmark_report import SweepRow
+from .verdict import EF_ERROR, Judged
 
 COLOURS = {"real": "#555f6b", "classical": "#b8860b", "synthetic": "#0b6fa4", "oracle": "#2e8b57", "full": "#7a4fa3"}
 COLOURS |= {"pseudo_label": "#c2587a", "mean_teacher": "#8c6bb1", "synthetic+pseudo_label": "#12395b"}
@@ -18,67 +20,62 @@ SPARE = ("#a33b3b", "#3b6ea3", "#8a6d3b", "#4f7a3b")
 
 
 def colour(arm: str, arms: Sequence[str]) -> str:
-    """The colour of an arm, the same in every plot."""
+    """Return the colour of an arm, the same in every plot."""
     return COLOURS.get(arm, SPARE[list(arms).index(arm) % len(SPARE)])
 
 
-EF_AXIS = "EF error on TEST (MAE), EF points; left is better"
-
-
-def plot_arms(arms: Mapping[str, Any], *, metric: str = "mae", axis: str = EF_AXIS, form: str = ".2f") -> bytes:
-    """A figure of every arm with its interval, and a point for each seed.
+def plot_arms(arms: Mapping[str, ArmFigures], judged: Judged = EF_ERROR) -> bytes:
+    """Draw a figure of every arm with its interval, and a point for each seed.
 
     Args:
-        arms: of a report.
-        metric: name of the figure.
-        axis: what the axis says.
-        form: of the numbers.
+        arms: figures by arm.
+        judged: which figure.
     """
     names = list(arms)
     figure = Figure(figsize=(WIDTH, 0.9 + 0.62 * len(names)), layout="constrained")
     axes = figure.add_subplot()
     for row, name in enumerate(names):
-        mae, tint = arms[name][metric], colour(name, names)
-        if mae["ci"] is not None:
-            axes.plot(mae["ci"], [row, row], color=tint, linewidth=3, solid_capstyle="round", alpha=0.55)
-        axes.plot(mae["per_seed"], [row - 0.22] * len(mae["per_seed"]), "o", color=tint, markersize=4, alpha=0.7)
-        axes.plot(mae["mean"], row, "D", color=tint, markersize=8)
-        axes.annotate(format(mae["mean"], form), (mae["mean"], row), (0, -15), textcoords="offset points", ha="center")
+        found, tint = arms[name][judged.metric], colour(name, names)
+        if found.ci is not None:
+            axes.plot(found.ci, [row, row], color=tint, linewidth=3, solid_capstyle="round", alpha=0.55)
+        axes.plot(found.per_seed, [row - 0.22] * len(found.per_seed), "o", color=tint, markersize=4, alpha=0.7)
+        axes.plot(found.mean, row, "D", color=tint, markersize=8)
+        words = format(found.mean, judged.form)
+        axes.annotate(words, (found.mean, row), (0, -15), textcoords="offset points", ha="center")
     axes.set_yticks(range(len(names)), [name.replace("+", "+\n") for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel(axis)
+    axes.set_xlabel(judged.axis)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right", "left"]].set_visible(False)
     return _png(figure)
 
 
-def plot_labels(
-    levels: Sequence[Mapping[str, Any]], *, metric: str = "mae", axis: str = "EF error (MAE), percent points"
-) -> bytes:
-    """A figure against the number of labelled hearts, a line with intervals for each arm; see `plot_arms`."""
+def plot_labels(levels: Sequence[LevelFigures], judged: Judged = EF_ERROR) -> bytes:
+    """Draw a figure against the number of labelled videos, a line with intervals for each arm."""
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    names = list(levels[0]["arms"])
-    counts = [level["labelled_hearts"] for level in levels]
+    names = list(levels[0].arms)
+    counts = [level.labelled for level in levels]
     for number, name in enumerate(names):
-        found = [level["arms"][name][metric] for level in levels]
+        found = [level.arms[name][judged.metric] for level in levels]
         places = np.array(counts) * 1.03 ** (number - len(names) / 2)
-        axes.plot(places, [mae["mean"] for mae in found], "o-", color=colour(name, names), label=name)
-        for place, mae in zip(places, found, strict=True):
-            if mae["ci"] is not None:
-                axes.plot([place, place], mae["ci"], color=colour(name, names), alpha=0.5)
+        axes.plot(places, [one.mean for one in found], "o-", color=colour(name, names), label=name)
+        for place, one in zip(places, found, strict=True):
+            if one.ci is not None:
+                axes.plot([place, place], one.ci, color=colour(name, names), alpha=0.5)
     axes.set_xscale("log")
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
-    axes.set_xlabel("labelled hearts")
-    axes.set_ylabel(axis)
+    axes.set_xlabel("labelled videos")
+    axes.set_ylabel(judged.labels_axis)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return _png(figure)
 
 
-def plot_scatter(true: Array, predicted: Mapping[str, Array]) -> bytes:
-    """Predicted against true EF: a panel for each arm, the mean over seeds of every TEST heart."""
+def plot_scatter(table: Table) -> bytes:
+    """Draw predicted against true EF: a panel for each arm, the mean over seeds of every TEST video."""
+    true, predicted = table.true, table.predicted
     names = list(predicted)
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
@@ -96,11 +93,12 @@ def plot_scatter(true: Array, predicted: Mapping[str, Array]) -> bytes:
     return _png(figure)
 
 
-def plot_bland_altman(true: Array, predicted: Mapping[str, Array]) -> bytes:
-    """Predicted less true EF against their mean: a panel for each arm, with the bias and the limits of agreement.
+def plot_bland_altman(table: Table) -> bytes:
+    """Draw predicted less true EF against their mean: a panel for each arm, with bias and limits of agreement.
 
     Bland and Altman, Lancet 1986: 95 % of the differences lie between the dashed lines, if they are normal.
     """
+    true, predicted = table.true, table.predicted
     names = list(predicted)
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
@@ -122,25 +120,25 @@ def plot_bland_altman(true: Array, predicted: Mapping[str, Array]) -> bytes:
     return _png(figure)
 
 
-def plot_dose(doses: Sequence[tuple[str, Mapping[str, Any]]], arms: Sequence[str], title: str) -> bytes:
-    """Difference of MAE to ``real``, with its interval, for each value of a setting: a line for each arm.
+def plot_sweep(rows: Sequence[SweepRow], arms: Sequence[str], title: str) -> bytes:
+    """Draw the difference of MAE to ``real``, with its interval, for each value of a setting: a line for each arm.
 
     Args:
-        doses: the value in words, and for each arm the difference as ``report.json`` has it.
-        arms: to draw.
-        title: the setting.
+        rows: one for each value.
+        arms: to draw; every row compares them with ``real``.
+        title: name of the setting.
     """
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.add_subplot()
     for number, name in enumerate(arms):
-        places = np.arange(len(doses)) + 0.08 * (number - (len(arms) - 1) / 2)
-        found = [dose[name] for _, dose in doses]
-        axes.plot(places, [cell["diff"] for cell in found], "o-", color=colour(name, arms), label=name)
+        places = np.arange(len(rows)) + 0.08 * (number - (len(arms) - 1) / 2)
+        found = [row.contrasts[f"{name}-real"] for row in rows]
+        axes.plot(places, [cell.diff for cell in found], "o-", color=colour(name, arms), label=name)
         for place, cell in zip(places, found, strict=True):
-            if cell["ci"] is not None:
-                axes.plot([place, place], cell["ci"], color=colour(name, arms), alpha=0.5)
+            if cell.ci is not None:
+                axes.plot([place, place], cell.ci, color=colour(name, arms), alpha=0.5)
     axes.axhline(0, color="#999999", linewidth=1)
-    axes.set_xticks(range(len(doses)), [words for words, _ in doses])
+    axes.set_xticks(range(len(rows)), [row.value for row in rows])
     axes.set_xlabel(title)
     axes.set_ylabel("MAE less that of real; below 0 is better")
     axes.grid(alpha=0.3)

@@ -1,14 +1,14 @@
 """The report's tables: what is in them; how they look is `echo_augment.evaluation.report.pages`'s."""
 
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from .verdict import answer_words
+from ..statistics.results import ArmEstimate, LevelFigures
+from .benchmark_report import BenchmarkReport
+from .verdict import EF_ERROR, Judged
 
 MISSING = "–"
-OWN = "trained first, on the TRAIN split"
 PUBLISHED = (
     "Published rows are the papers' own figures on EchoNet-Dynamic's TEST split, with other labelled subsets and "
     "training lengths, and are not part of any test."
@@ -26,82 +26,63 @@ class Table:
 
 
 def number(value: float | None, form: str = ".2f") -> str:
-    """A figure, or a dash where there is none."""
-    return MISSING if value is None else format(value, form)
+    """Return a figure as text, or a dash if it is undefined."""
+    return MISSING if value is None or math.isnan(value) else format(value, form)
 
 
 def interval(ends: Sequence[float] | None, form: str = ".2f") -> str:
-    """An interval, or a dash."""
+    """Return an interval as text, or a dash."""
     return MISSING if ends is None else f"{ends[0]:{form}} to {ends[1]:{form}}"
 
 
-def _with_interval(cell: Mapping[str, Any] | None, form: str = ".2f") -> str:
-    """A figure, its interval behind it."""
-    if cell is None or cell["mean"] is None:
-        return MISSING
-    ends = "" if cell["ci"] is None else f" ({interval(cell['ci'], form)})"
-    return number(cell["mean"], form) + ends
+def with_interval(found: ArmEstimate, form: str = ".2f") -> str:
+    """Return a figure as text, its interval behind it."""
+    text = number(found.mean, form)
+    return text if found.ci is None or text == MISSING else f"{text} ({interval(found.ci, form)})"
 
 
-def arm_table(report: Mapping[str, Any]) -> Table:
-    """MAE, RMSE and R2 of every arm."""
-    rows = [
-        [
-            name,
-            number(arm["mae"]["mean"]),
-            interval(arm["mae"]["ci"]),
-            ", ".join(number(value) for value in arm["mae"]["per_seed"]),
-            number(arm["rmse"]["mean"]),
-            number(arm["r2"]["mean"]),
-        ]
-        for name, arm in report["arms"].items()
-    ]
-    percent = f"{100 * report['level']:.0f} % interval"
-    reasons = {arm["mae"]["reason"] for arm in report["arms"].values() if "reason" in arm["mae"]}
-    notes = [f"No interval: {reason}." for reason in sorted(reasons)]
-    return Table(["arm", "MAE", percent, "single seeds", "RMSE", "R²"], rows, notes)
+def seeds(found: ArmEstimate, form: str = ".2f") -> str:
+    """Return the figures of the single seeds as text."""
+    return ", ".join(number(value, form) for value in found.per_seed)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How a table tells differences of a figure.
+def p_words(p: float | None) -> str:
+    """Return a p-value as text."""
+    return "< 0.001" if p is not None and p < 0.001 else number(p, ".3f")
 
-    Attributes:
-        metric: the figure's name in the report.
-        title: of the column with the arms.
-        unit: of the column with the difference.
-        form: of the numbers, without a sign.
-        good: which sign is good.
-        answer: the answer from a contrast and a level.
+
+def percent(level: float) -> str:
+    """Return the title of a column of intervals."""
+    return f"{100 * level:.0f} % interval"
+
+
+def contrast_table(found: LevelFigures, level: float, judged: Judged = EF_ERROR, *, several: bool = False) -> Table:
+    """Return the differences of a figure between arms, paired by video and seed.
+
+    Args:
+        found: figures at one number of labels.
+        level: coverage of the intervals.
+        judged: the figure.
+        several: whether there are other numbers of labels, over which p was corrected.
     """
-
-    metric: str
-    title: str
-    unit: str
-    form: str
-    good: str
-    answer: Callable[[Mapping[str, Any], float], str]
-
-
-EF_ERROR = Difference(
-    "mae", "difference of MAE", "EF points", ".2f", "Negative: the first arm's error is smaller.", answer_words
-)
-
-
-def contrast_table(report: Mapping[str, Any], told: Difference = EF_ERROR) -> Table:
-    """Differences of a figure between arms, paired by heart and seed."""
-    rows = []
-    several, signed = len(report.get("fractions") or []) > 1, "+" + told.form
-    for name, contrast in report["contrasts"].items():
-        cell = contrast[told.metric]
-        first, second = name.split("-", 1)
-        row = [f"{first} against {second}", number(cell["diff"], signed), interval(cell["ci"], signed)]
-        row += [p_words(cell["p"]), *([p_words(cell.get("p_holm"))] if several else [])]
-        rows.append([*row, number(cell["detectable"], told.form), told.answer(cell, report["level"])])
-    percent = f"{100 * report['level']:.0f} % interval"
-    header = [told.title, told.unit, percent, "p", *(["p (Holm)"] if several else []), "detectable", "answer"]
+    rows, signed = [], "+" + judged.form
+    for pair, cells in found.contrasts.items():
+        cell = cells[judged.metric]
+        first, second = pair.split("-", 1)
+        row = [f"{first} against {second}", number(cell.diff, signed), interval(cell.ci, signed)]
+        row += [p_words(cell.p), *([p_words(cell.p_holm)] if several else [])]
+        rows.append([*row, number(cell.detectable, judged.form), judged.answer(cell, level)])
+    header = [
+        judged.title,
+        judged.unit,
+        percent(level),
+        "p",
+        *(["p (Holm)"] if several else []),
+        "detectable",
+        "answer",
+    ]
     notes = [
-        f"{told.good} Intervals: BCa bootstrap over hearts, paired by heart and seed, "
+        f"{judged.good} Intervals: BCa bootstrap over videos, paired by video and seed, "
         "widened for few seeds. Detectable: the true difference that this design would find with 80 % power."
     ]
     if several:
@@ -109,116 +90,23 @@ def contrast_table(report: Mapping[str, Any], told: Difference = EF_ERROR) -> Ta
     return Table(header, rows, notes)
 
 
-def p_words(p: float | None) -> str:
-    """A p-value for a table."""
-    return "< 0.001" if p is not None and p < 0.001 else number(p, ".3f")
-
-
-def clinical_table(report: Mapping[str, Any]) -> Table:
-    """Who is told apart, and whether the scale is right."""
+def fraction_table(report: BenchmarkReport, judged: Judged = EF_ERROR) -> Table:
+    """Return a figure of every arm for every number of labels, beside published rows if there are any."""
+    levels = report.levels
     rows = [
-        [
-            name,
-            *(_with_interval(arm[f"auroc_{cut}"]) for cut in (50, 40)),
-            *(_with_interval(arm["calibration"][part]) for part in ("slope", "intercept")),
-            _with_interval(arm["calibration"]["bias"], "+.2f"),
-        ]
-        for name, arm in report["arms"].items()
+        [name, *(with_interval(level.arms[name][judged.metric], judged.form) for level in levels)]
+        for name in levels[0].arms
     ]
-    reasons = {
-        arm[key]["reason"]
-        for arm in report["arms"].values()
-        for key in ("auroc_50", "auroc_40")
-        if "reason" in arm[key]
-    }
-    notes = [
-        "AUROC: how well hearts with reduced EF are told from the others, 0.5 is chance. Calibration: true EF = "
-        "intercept + slope x predicted; 1 and 0 are perfect, a slope above 1 says that predictions are drawn to the "
-        "mean. Bias: predicted less true EF."
-    ]
-    notes += [f"A figure or interval is missing where it cannot be had: {reason}." for reason in sorted(reasons)]
-    return Table(["arm", "AUROC, EF < 50", "AUROC, EF < 40", "slope", "intercept", "bias"], rows, notes)
-
-
-def range_table(report: Mapping[str, Any]) -> Table:
-    """MAE of every arm by range of the true EF."""
-    ranges = {row["range"]: row["hearts"] for arm in report["arms"].values() for row in arm["by_range"]}
-    rows = []
-    for name, arm in report["arms"].items():
-        found = {row["range"]: row for row in arm["by_range"]}
-        rows.append([name, *(_with_interval(found[part]["mae"]) if part in found else MISSING for part in ranges)])
-    header = [f"EF {part} ({hearts} {'heart' if hearts == 1 else 'hearts'})" for part, hearts in ranges.items()]
-    return Table(["MAE of arm", *header], rows)
-
-
-def fraction_table(report: Mapping[str, Any]) -> Table:
-    """MAE of every arm for every number of labels."""
-    levels = report["fractions"]
-    arms = list(levels[0]["arms"])
-    rows = [[name, *(_with_interval(level["arms"][name]["mae"]) for level in levels)] for name in arms]
-    asked = [str(labels) for labels in report["config"]["labels"][: len(levels)]]
-    rows += [
-        [f"published: {row['name']}", *(number(row["mae"].get(labels)) for labels in asked)]
-        for row in report.get("published", [])
-    ]
-    header = [f"{level['labelled_hearts']} ({100 * level['label_fraction']:.3g} %)" for level in levels]
-    notes = [PUBLISHED] if report.get("published") else []
-    if notes and report["data"] != "echonet":
+    asked = [str(labels) for labels in report.config["labels"][: len(levels)]]
+    rows += [[f"published: {row.name}", *(number(row.mae.get(labels)) for labels in asked)] for row in report.published]
+    header = [f"{level.labelled} ({100 * level.label_fraction:.3g} %)" for level in levels]
+    notes = [PUBLISHED] if report.published else []
+    if notes and report.data != "echonet":
         notes.append("These are not the published table's data: the rows stand side by side to show the form only.")
-    return Table(["MAE of arm, labelled hearts:", *header], rows, notes)
+    return Table([f"{judged.row}, labelled videos:", *header], rows, notes)
 
 
-def run_table(report: Mapping[str, Any]) -> Table:
-    """What the figures were made from."""
-    config, hearts, levels = report["config"], report["hearts"], report.get("fractions") or [report]
-    labelled = [f"{one['labelled_hearts']} ({100 * one['label_fraction']:.1f} % of TRAIN)" for one in levels]
-    selected = f"{hearts['validation']} VAL to select by"
-    if len(levels) > 1:
-        selected += f" with {report['labelled_hearts']} labels"
-    rows = [
-        ["data", f"{report['data']}, {config['data']['root']}"],
-        ["hearts", f"{hearts['train']} TRAIN, {selected}, {hearts['test']} TEST"],
-        ["labelled", f"{', '.join(labelled)}, drawn by seed"],
-        ["seeds", ", ".join(map(str, report["seeds"]))],
-        ["model", config["model"]["name"]],
-        [
-            "training",
-            f"{report['steps']} steps of {report['batch_size']} clips in every arm, selected on VAL, TEST once",
-        ],
-        ["clips", ", ".join(_clips_words(item, len(levels) > 1) for item in report["clips"])],
-        ["generator", f"{config['generator']['weights'] or OWN}, fingerprint {report['fingerprint'] or MISSING}"],
-        ["time", _time_words(report)],
-        ["versions", ", ".join(f"{name} {value}" for name, value in report["versions"].items())],
-    ]
-    return Table(["what", "value"], rows, run=True)
-
-
-def _clips_words(fill: Mapping[str, Any], several: bool) -> str:
-    """What a cache holds, and for which number of labels where there are several."""
-    labels = f"labels {fill['labels']}, " if several else ""
-    return f"{fill['sealed']} {fill['kind']} ({labels}seed {fill['seed']})"
-
-
-def _time_words(report: Mapping[str, Any]) -> str:
-    """How long it took, and on what, where the report knows."""
-    if "trainings" not in report:
-        return MISSING
-    done, found = report["trainings"], report["machine"]
-    return (
-        f"{done['count']} trainings of {done['seconds'] / 60:.0f} minutes in all, some of them side by side; this run, "
-        f"which does not repeat what earlier ones had finished, {report['minutes']:.0f} minutes; "
-        f"{found['device']}, {found['cores']} cores, {found['system']}"
-    )
-
-
-def command(report: Mapping[str, Any]) -> str:
-    """The command that makes this report again: the one that was typed where that is known."""
-    config = report["config"]
-    if report.get("overrides"):
-        words = ["echo-augment", report["job"], *report["overrides"]]
-    else:
-        words = ["echo-augment", report["job"], f"data={report['data']}", f"data.root={config['data']['root']}"]
-        words += [f"labels=[{','.join(map(str, config['labels']))}]", f"seeds=[{','.join(map(str, config['seeds']))}]"]
-        words += [f"arm=[{','.join(config['arm'])}]", f"model={config['model']['name']}", f"clips={config['clips']}"]
-        words += [f"seed={config['seed']}", f"out={config['out']}"]
-    return shlex.join(words)
+def missing_notes(found: LevelFigures, metrics: Sequence[str], words: str) -> list[str]:
+    """Return why some arms have no interval of some metrics, each reason once after ``words``."""
+    reasons = {arm[metric].reason for arm in found.arms.values() for metric in metrics} - {""}
+    return [f"{words}: {reason}." for reason in sorted(reasons)]

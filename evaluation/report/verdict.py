@@ -1,95 +1,96 @@
 """The answer in a sentence: it helped, it harmed, or no difference could be shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from ..statistics.results import Contrast, LevelFigures
+from .benchmark_report import BenchmarkReport
 
 NAMES = {"synthetic": "Synthetic augmentation", "classical": "Classical augmentation", "oracle": "The oracle"}
 
 
-def decide(contrast: Mapping[str, Any], level: float = 0.95) -> str:
-    """``helped``, ``harmed``, ``no difference`` or ``unknown`` from the difference of an error (arm minus real).
+def decide(contrast: Contrast, level: float = 0.95, *, smaller_is_better: bool = True) -> str:
+    """Return ``helped``, ``harmed``, ``no difference`` or ``unknown``, from a difference (arm minus real).
 
     Where the contrast is one of several tests of one question, its p-value after Holm's correction has to be below
     ``1 - level``, too.
+
+    >>> decide(Contrast(diff=-1.9, ci=(-2.7, -1.1), p=0.001, detectable=1.2))
+    'helped'
+    >>> decide(Contrast(diff=-1.9, ci=(-2.7, -1.1), p=0.04, detectable=1.2, p_holm=0.08, tests=2))
+    'no difference'
     """
-    if contrast["ci"] is None:
+    if contrast.ci is None:
         return "unknown"
-    low, high = contrast["ci"]
-    if low <= 0 <= high or (contrast.get("p_holm") or 0.0) >= 1 - level + 1e-12:
+    low, high = contrast.ci
+    if low <= 0 <= high or (contrast.p_holm or 0.0) >= 1 - level + 1e-12:
         return "no difference"
-    return "helped" if high < 0 else "harmed"
+    return "helped" if (high < 0) == smaller_is_better else "harmed"
 
 
-def answer_words(contrast: Mapping[str, Any], level: float = 0.95) -> str:
-    """The answer as a table has it: with every "no difference shown", the difference that would have been found."""
-    answer = decide(contrast, level)
-    if answer == "no difference":
-        found = contrast.get("detectable")
-        return "no difference shown" + (f"; {found:.1f} would have been found" if found else "")
-    return {"helped": "smaller error", "harmed": "larger error", "unknown": "cannot be said"}[answer]
+Tell = Callable[[str, str, Contrast, int, float, str], str]
+"""The sentence from the arm's name, the answer, the contrast, the interval's percent, the mean of ``real``, and both
+means in words."""
 
 
-def plain_words(report: Mapping[str, Any], arm: str = "synthetic") -> str:
-    """What the figures mean for patients, without statistics; empty where the arms are not there."""
-    if not {arm, "real"} <= set(report["arms"]):
-        return ""
-    before, after = (report["arms"][name] for name in ("real", arm))
-    count = report["labelled_hearts"]
-    text = (
-        f"With {count} labelled {'heart' if count == 1 else 'hearts'}, an automatic EF reading is off by "
-        f"{before['mae']['mean']:.1f} EF points on average when trained on these alone, and by "
-        f"{after['mae']['mean']:.1f} when trained with {NAMES.get(arm, f'the arm {arm}').lower()}"
-    )
-    wrong = [side.get("wrong_side_50", {}).get("mean") for side in (before, after)]
-    if None in wrong:
-        return text + "."
-    return (
-        text + f"; of 100 hearts, {100 * wrong[0]:.0f} and {100 * wrong[1]:.0f} are put on the wrong side of EF 50 %."
-    )
-
-
-def fraction_words(report: Mapping[str, Any], arm: str = "synthetic") -> list[str]:
-    """The answer for every number of labels, where there are several."""
-    lines = []
-    for level in report.get("fractions") or []:
-        contrast = level["contrasts"].get(f"{arm}-real")
-        if contrast is None:
-            continue
-        mae = contrast["mae"]
-        ends = "" if mae["ci"] is None else f" ({mae['ci'][0]:+.2f} to {mae['ci'][1]:+.2f})"
-        words = answer_words(mae, report.get("level", 0.95))
-        lines.append(f"{level['labelled_hearts']} labelled hearts: {mae['diff']:+.2f} EF points{ends}: {words}")
-    return lines
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure that a verdict is about.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A figure that a verdict, a table and a plot are about, and how they tell it.
 
     Attributes:
         metric: its name in the report.
-        means: the sentence part on both arms, with ``{before}`` and ``{after}``.
-        detectable: how a detectable difference is told, with ``{size}``.
-        decide: the answer from a contrast and a level.
-        tell: the sentence from the arm's name, the answer, the contrast, the percent of the interval, the mean of
-            `real` and the means in words.
+        smaller_is_better: whether it is an error.
+        form: format of its numbers, without a sign.
+        title: what the column of the arms' differences says.
+        unit: what the column of the difference says.
+        good: which sign is good.
+        smaller: what a shown difference below 0 is called.
+        larger: what one above 0 is called.
+        rough: format of a detectable difference in words.
+        means: what the sentence says of both arms, with ``{before}`` and ``{after}``.
+        tell: makes the sentence.
+        axis: what the axis of the arms' plot says.
+        labels_axis: what that of the plot against labels says.
+        row: what the table against labels calls its rows.
     """
 
     metric: str
+    smaller_is_better: bool
+    form: str
+    title: str
+    unit: str
+    good: str
+    smaller: str
+    larger: str
+    rough: str
     means: str
-    detectable: str
-    decide: Callable[[Mapping[str, Any], float], str]
-    tell: Callable[[str, str, Mapping[str, Any], int, float, str], str]
+    tell: Tell
+    axis: str
+    labels_axis: str
+    row: str
+
+    def decide(self, contrast: Contrast, level: float) -> str:
+        """Return the answer, see `decide`."""
+        return decide(contrast, level, smaller_is_better=self.smaller_is_better)
+
+    def answer(self, contrast: Contrast, level: float) -> str:
+        """Return the answer for a table; "no difference" with the difference that would have been found."""
+        found = self.decide(contrast, level)
+        if found == "unknown":
+            return "cannot be said"
+        if found == "no difference":
+            size = contrast.detectable
+            return "no difference shown" + (f"; {size:{self.rough}} would have been found" if size else "")
+        return self.smaller if (found == "helped") == self.smaller_is_better else self.larger
 
 
-def _tell_error(name: str, answer: str, mae: Mapping[str, Any], percent: int, before: float, means: str) -> str:
-    low, high = mae["ci"]
+def _tell_error(name: str, answer: str, mae: Contrast, percent: int, before: float, means: str) -> str:
+    low, high = mae.ci or (mae.diff, mae.diff)
     if answer == "no difference":
-        text = f"{name} made no difference that could be shown: it changed the error by {mae['diff']:+.2f} EF points"
+        text = f"{name} made no difference that could be shown: it changed the error by {mae.diff:+.2f} EF points"
         return text + f" ({percent} % interval {low:+.2f} to {high:+.2f}; {means})."
     verb, size, ends = (
-        ("lowered", -mae["diff"], (-high, -low)) if answer == "helped" else ("raised", mae["diff"], (low, high))
+        ("lowered", -mae.diff, (-high, -low)) if answer == "helped" else ("raised", mae.diff, (low, high))
     )
     share = 100 * size / before if before else 0.0
     return (
@@ -98,47 +99,130 @@ def _tell_error(name: str, answer: str, mae: Mapping[str, Any], percent: int, be
     )
 
 
-EF_ERROR = Figure(
-    "mae",
-    "mean absolute EF error {before:.2f} points without, {after:.2f} with",
-    "{size:.1f} points",
-    decide,
-    _tell_error,
+def _tell_dice(name: str, answer: str, dice: Contrast, percent: int, _: float, means: str) -> str:
+    low, high = dice.ci or (dice.diff, dice.diff)
+    words = f"{dice.diff:+.3f} ({percent} % interval {low:+.3f} to {high:+.3f}; {means})."
+    if answer == "no difference":
+        return f"{name} made no difference to the masks that could be shown: Dice {words}"
+    return f"{name} {answer}: Dice {words}"
+
+
+EF_ERROR = Judged(
+    metric="mae",
+    smaller_is_better=True,
+    form=".2f",
+    title="difference of MAE",
+    unit="EF points",
+    good="Negative: the first arm's error is smaller.",
+    smaller="smaller error",
+    larger="larger error",
+    rough=".1f",
+    means="mean absolute EF error {before:.2f} points without, {after:.2f} with",
+    tell=_tell_error,
+    axis="EF error on TEST (MAE), EF points; left is better",
+    labels_axis="EF error (MAE), EF points",
+    row="MAE of arm",
 )
+DICE = Judged(
+    metric="dice",
+    smaller_is_better=False,
+    form=".3f",
+    title="difference of",
+    unit="Dice",
+    good="Positive: the first arm's masks are better.",
+    smaller="lower Dice",
+    larger="higher Dice",
+    rough=".3f",
+    means="mean Dice {before:.3f} without, {after:.3f} with",
+    tell=_tell_dice,
+    axis="Dice on TEST; right is better",
+    labels_axis="Dice on TEST",
+    row="Dice of arm",
+)
+JUDGED = {"ef": EF_ERROR, "segmentation": DICE}
 
 
-def verdict(report: Mapping[str, Any], arm: str = "synthetic", figure: Figure = EF_ERROR) -> str:
-    """What a report's figures say about ``arm`` against ``real``, in plain words.
+def verdict(found: LevelFigures, level: float = 0.95, *, arm: str = "synthetic", judged: Judged = EF_ERROR) -> str:
+    """Return what the figures say about ``arm`` against ``real``, in plain words.
 
     Args:
-        report: with ``arms`` and ``contrasts`` as in ``report.json``.
+        found: figures at one number of labels.
+        level: coverage of the intervals.
         arm: the arm in question.
-        figure: what it is judged by.
+        judged: the figure that it is judged by.
+
+    >>> from echo_augment.evaluation.statistics.results import ArmEstimate, ArmFigures
+    >>> arms = {
+    ...     name: ArmFigures(figures={"mae": ArmEstimate(mean=mean, ci=None, per_seed=(mean,))})
+    ...     for name, mean in (("real", 9.36), ("synthetic", 6.42))
+    ... }
+    >>> mae = Contrast(diff=-2.94, ci=(-3.83, -2.01), p=0.0002, detectable=1.28)
+    >>> figures = {"labelled": 16, "label_fraction": 0.03, "recovered_gain": None, "gains": {}}
+    >>> verdict(LevelFigures(arms=arms, contrasts={"synthetic-real": {"mae": mae}}, **figures))[:82]
+    'Synthetic augmentation helped: it lowered the error by 2.94 EF points, 31 % (95 % '
     """
-    contrast = report["contrasts"].get(f"{arm}-real")
+    contrast = found.contrast(f"{arm}-real", judged.metric)
     if contrast is None:
         return f"There is no comparison of {arm} with real: one of these arms was not trained."
-    level, cell = float(report.get("level", 0.95)), contrast[figure.metric]
-    before, after = (report["arms"][name][figure.metric]["mean"] for name in ("real", arm))
-    name, means = NAMES.get(arm, f"The arm {arm}"), figure.means.format(before=before, after=after)
-    answer = figure.decide(cell, level)
+    before, after = (found.arms[name][judged.metric].mean for name in ("real", arm))
+    name, means = NAMES.get(arm, f"The arm {arm}"), judged.means.format(before=before, after=after)
+    answer = judged.decide(contrast, level)
     if answer == "unknown":
-        return f"Whether {name[0].lower() + name[1:]} helped cannot be said: {cell['reason']} ({means})."
-    text = figure.tell(name, answer, cell, round(100 * level), before, means)
-    if answer == "no difference" and cell.get("detectable"):
-        size = figure.detectable.format(size=cell["detectable"])
+        return f"Whether {name[0].lower() + name[1:]} helped cannot be said: {contrast.reason} ({means})."
+    text = judged.tell(name, answer, contrast, round(100 * level), before, means)
+    if answer == "no difference" and contrast.detectable:
+        unit = " points" if judged.unit == "EF points" else ""
+        size = f"{contrast.detectable:{judged.rough}}{unit}"
         text += f" A true difference of {size} would have been found with 80 % power."
     return text
 
 
-def gain_sentence(report: Mapping[str, Any]) -> str:
-    """How much of the oracle's gain the generator brought; empty where that cannot be said."""
-    gain = report.get("recovered_gain")
-    if gain is None:
+def gain_sentence(found: LevelFigures, level: float = 0.95) -> str:
+    """Return how much of the oracle's gain the generator brought; empty where that cannot be said."""
+    if found.recovered_gain is None:
         return ""
-    text = f"It brought {100 * gain:.0f} % of what exact counterfactuals (the oracle) bring on the same data"
-    found = (report.get("gains") or {}).get("real") or {}
-    if found.get("ci"):
-        low, high = (100 * end for end in found["ci"])
-        return f"{text} ({100 * report.get('level', 0.95):.0f} % interval {low:.0f} to {high:.0f} %)."
-    return f"{text}; there is no interval: {found['reason']}." if found.get("reason") else f"{text}."
+    share = f"{100 * found.recovered_gain:.0f} %"
+    text = f"It brought {share} of what exact counterfactuals (the oracle) bring on the same data"
+    gain = found.gains.get("real")
+    if gain is not None and gain.ci is not None:
+        low, high = (100 * end for end in gain.ci)
+        return f"{text} ({100 * level:.0f} % interval {low:.0f} to {high:.0f} %)."
+    return f"{text}; there is no interval: {gain.reason}." if gain is not None and gain.reason else f"{text}."
+
+
+def whole_verdict(found: LevelFigures, level: float, judged: Judged) -> str:
+    """Return whether ``synthetic`` helped, and how much of the oracle's gain it brought."""
+    return " ".join(filter(None, [verdict(found, level, judged=judged), gain_sentence(found, level)]))
+
+
+def plain_words(found: LevelFigures, arm: str = "synthetic") -> str:
+    """Return what the EF figures mean for patients, without statistics; empty without these arms."""
+    if not {arm, "real"} <= set(found.arms):
+        return ""
+    before, after = (found.arms[name] for name in ("real", arm))
+    noun = "video" if found.labelled == 1 else "videos"
+    text = (
+        f"With {found.labelled} labelled {noun}, an automatic EF reading is off "
+        f"by {before['mae'].mean:.1f} EF points on average when trained on these alone, and by "
+        f"{after['mae'].mean:.1f} when trained with {NAMES.get(arm, f'the arm {arm}').lower()}"
+    )
+    wrong = [side.figures["wrong_side_50"].mean for side in (before, after) if "wrong_side_50" in side.figures]
+    if len(wrong) < 2:
+        return text + "."
+    return (
+        text + f"; of 100 patients, {100 * wrong[0]:.0f} and {100 * wrong[1]:.0f} are put on the wrong side of EF 50 %."
+    )
+
+
+def fraction_words(report: BenchmarkReport, arm: str = "synthetic", judged: Judged = EF_ERROR) -> Sequence[str]:
+    """Return the answer for every number of labels, if there are several."""
+    lines = []
+    for level in report.fractions:
+        cell = level.contrast(f"{arm}-real", judged.metric)
+        if cell is None:
+            continue
+        form = "+" + judged.form
+        ends = "" if cell.ci is None else f" ({cell.ci[0]:{form}} to {cell.ci[1]:{form}})"
+        words = judged.answer(cell, report.level)
+        lines.append(f"{level.labelled} labelled videos: {cell.diff:{form}} {judged.unit}{ends}: {words}")
+    return lines

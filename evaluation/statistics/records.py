@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType, UnionType
 from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
@@ -16,6 +16,7 @@ class Record:
     A field without a default is always written; one with a default is left out while it has that value. A number that
     is undefined is NaN here and null there.
 
+    >>> from dataclasses import field
     >>> @dataclass(frozen=True, slots=True, kw_only=True)
     ... class Share(Record):
     ...     value: float

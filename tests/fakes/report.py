@@ -1,33 +1,42 @@
 """Reports of benchmarks that nobody trained."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
+from echo_augment.evaluation.report.benchmark_report import BenchmarkReport, Machine, Sizes, Trainings
+from echo_augment.evaluation.statistics.comparison import Precision, Table, correct
 from echo_augment.evaluation.statistics.ef_summary import summarise
-from echo_augment.evaluation.statistics.intervals import correct
-from echo_augment.evaluation.statistics.segmentation_summary import summarise_hearts
+from echo_augment.evaluation.statistics.results import LevelFigures
+from echo_augment.evaluation.statistics.segmentation_summary import summarise as summarise_masks
 
 ARMS = {"real": 0.0, "classical": -0.5, "pseudo_label": -0.8, "synthetic": -1.5, "synthetic+pseudo_label": -1.8}
 
 
-def simulated(labelled: int, gain: float, arms: dict = ARMS, train: int = 200) -> tuple:
-    """True EF, predictions and figures of arms whose errors differ from 8 EF points by ``gain`` times ``arms``."""
+def predicted(labelled: int, gain: float, arms: Mapping[str, float] = ARMS) -> Table:
+    """Predictions of arms whose errors differ from 8 EF points by ``gain`` times ``arms``."""
     rng = np.random.default_rng(labelled)
     true = rng.normal(55, 12, 80)
     size = 8 + rng.normal(0, 2, 80)
     sign = rng.choice([-1, 1], 80)
     found = {arm: true + sign * (size + gain * shift) + rng.normal(0, 2, (3, 80)) for arm, shift in arms.items()}
-    figures = {"labelled_hearts": labelled, "label_fraction": labelled / train}
-    return true, found, {**figures, **summarise(true, found, resamples=299)}
+    return Table([f"v{k}" for k in range(80)], true, found)
 
 
-def hearts(shift: float, seeds: int = 3, count: int = 40) -> dict[int, dict[str, dict]]:
-    """Dice of hearts that differ, around 0.85 + ``shift``."""
+def level(labelled: int, gain: float, arms: Mapping[str, float] = ARMS, train: int = 200) -> LevelFigures:
+    """Figures of `predicted` at one number of labels."""
+    table = predicted(labelled, gain, arms)
+    return summarise(table, labelled=labelled, fraction=labelled / train, precision=Precision(resamples=299))
+
+
+def measured(shift: float, seeds: int = 3, count: int = 40) -> dict[int, dict[str, dict]]:
+    """Dice of videos that differ, around 0.85 + ``shift``."""
     base = np.random.default_rng(0).normal(0.85, 0.05, count)
     runs = {}
     for seed in range(seeds):
         dice = base + shift + np.random.default_rng([1, seed]).normal(0, 0.01, count)
         runs[seed] = {
-            f"h{k}": {
+            f"v{k}": {
                 **{"dice": d, "dice_ed": d, "dice_es": d, "hd95": 4.0, "hd95_ed": 4.0, "hd95_es": 4.0},
                 **{"pixels": [90, 200, 45, 100], "ef": 50.0, "ef_masks": 50 + 100 * shift if k else None},
             }
@@ -36,22 +45,50 @@ def hearts(shift: float, seeds: int = 3, count: int = 40) -> dict[int, dict[str,
     return runs
 
 
-def whole(levels: list[dict], *, task: str = "ef", train: int = 200) -> dict:
+def masks_level(arms: Mapping[str, float], resamples: int = 199) -> LevelFigures:
+    """Figures of segmentation arms whose Dice differ from 0.85 by ``arms``."""
+    runs = {arm: measured(shift) for arm, shift in arms.items()}
+    return summarise_masks(runs, labelled=16, fraction=0.03, precision=Precision(resamples=resamples))
+
+
+def whole(levels: Sequence[LevelFigures], *, task: str = "ef", train: int = 200, verdict: str = "") -> BenchmarkReport:
     """A report of some numbers of labels."""
-    correct(levels)
+    levels = correct(levels)
+    first = levels[0]
     config = {"data": {"root": "/data/phantoms of ours"}, "model": {"name": "tiny"}}
-    config |= {"labels": [level["labelled_hearts"] for level in levels], "generator": {"weights": "bundled"}}
-    config |= {"seeds": [0, 1, 2], "arm": dict.fromkeys(levels[0]["arms"]), "clips": 100, "seed": 0, "out": "runs/x"}
-    figures = {**levels[0], "level": 0.95, "task": task, "data": "phantom", "seeds": [0, 1, 2], "config": config}
-    figures |= {"hearts": {"train": train, "validation": 16, "test": 80}, "steps": 400, "batch_size": 16, "clips": []}
-    figures |= {"fingerprint": "abc", "versions": {"python": "3.12"}, "job": "benchmark", "notes": [], "skipped": []}
-    figures |= {"trainings": {"count": 60, "seconds": 3600.0}, "minutes": 90.0}
-    figures |= {"machine": {"device": "cpu", "cores": 2, "system": "Linux x86_64"}}
-    return {**figures, "fractions": levels} if len(levels) > 1 else figures
+    config |= {"labels": [level.labelled for level in levels], "generator": {"weights": "bundled"}}
+    config |= {"seeds": [0, 1, 2], "arm": dict.fromkeys(first.arms), "clips": 100, "seed": 0, "out": "runs/x"}
+    return BenchmarkReport(
+        job="benchmark",
+        task=task,
+        data="phantom",
+        seeds=(0, 1, 2),
+        label_fraction=first.label_fraction,
+        labelled=first.labelled,
+        arms=first.arms,
+        contrasts=first.contrasts,
+        recovered_gain=first.recovered_gain,
+        gains=first.gains,
+        level=0.95,
+        videos=Sizes(train=train, validation=16, test=80),
+        steps=400,
+        batch_size=16,
+        fingerprint="abc",
+        clips=(),
+        skipped=(),
+        notes=(),
+        verdict=verdict,
+        versions={"python": "3.12"},
+        config=config,
+        overrides=(),
+        trainings=Trainings(count=60, seconds=3600.0),
+        machine=Machine(device="cpu", cores=2, system="Linux x86_64"),
+        minutes=90.0,
+        fractions=tuple(levels) if len(levels) > 1 else (),
+    )
 
 
-def masks_report(shift: float, oracle: float = 0.04) -> dict:
+def masks_report(shift: float, oracle: float = 0.04) -> BenchmarkReport:
     """A report of a segmentation whose arms differ by these."""
-    arms = {"real": hearts(0), "classical": hearts(0.001), "synthetic": hearts(shift), "oracle": hearts(oracle)}
-    figures = {"labelled_hearts": 16, "label_fraction": 0.03, **summarise_hearts(arms, level=0.95, resamples=199)}
-    return whole([figures], task="segmentation", train=570)
+    arms = {"real": 0.0, "classical": 0.001, "synthetic": shift, "oracle": oracle}
+    return whole([masks_level(arms)], task="segmentation", train=570)

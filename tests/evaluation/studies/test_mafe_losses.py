@@ -5,7 +5,7 @@ import json
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.studies import mafe_losses as losses_page
+from echo_augment.evaluation.studies import mafe_losses
 
 
 def put(folder, name, losses, psnr, r2, *, pairs=100):
@@ -34,10 +34,10 @@ def runs(tmp_path):
 
 
 def test_every_row_stands_in_the_table_in_the_order_of_the_losses(runs):
-    assert losses_page.main([str(runs), str(runs / "docs")]) == 0
+    assert mafe_losses.main([str(runs), str(runs / "docs")]) == 0
     text = (runs / "docs" / "mafe-losses.md").read_text()
     assert "best first: interp 24.6 dB, both 23.3 dB. EF carried, best first: both R2 0.61, interp R2 0.42." in text
-    assert "(MAFE 700 steps, transport 900, 855 hearts)" in text
+    assert "(MAFE 700 steps, transport 900, 855 phantoms)" in text
     first = text.index("| interp | 619 | 24.6 | 0.80 | 0.42 | 5.0 | 0.80 / 0.10 | 20.0 | 0.70 |")
     assert first < text.index("| both | 619 | 23.3 |") < text.index("| mean of both frames | – | 20.0 | 0.60 |")
     assert list(json.loads((runs / "docs" / "mafe-losses.json").read_text())) == ["interp", "both"]
@@ -46,14 +46,14 @@ def test_every_row_stands_in_the_table_in_the_order_of_the_losses(runs):
 def test_rows_measured_on_other_pairs_are_refused(runs):
     put(runs, "2", "flow", 23.0, 0.5, pairs=50)
     with pytest.raises(EchoAugmentError, match="measured differently"):
-        losses_page.write(runs, runs / "docs")
+        mafe_losses.write(runs, runs / "docs")
 
 
 def test_two_of_a_kind_or_one_alone_are_refused(runs, tmp_path):
     put(runs, "2", "both", 23.0, 0.5)
     with pytest.raises(EchoAugmentError, match="two runs have losses=both"):
-        losses_page.write(runs, runs / "docs")
+        mafe_losses.write(runs, runs / "docs")
     put(tmp_path / "alone", "0", "both", 23.0, 0.5)
     put(tmp_path / "alone", "1", None, 23.0, 0.5)
-    with pytest.raises(EchoAugmentError, match="reports of 1 runs"):
-        losses_page.write(tmp_path / "alone", tmp_path / "docs")
+    with pytest.raises(EchoAugmentError, match="reports of 1 generators"):
+        mafe_losses.write(tmp_path / "alone", tmp_path / "docs")

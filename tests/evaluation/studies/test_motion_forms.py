@@ -5,7 +5,7 @@ import json
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.studies import motion_forms as forms_page
+from echo_augment.evaluation.studies import motion_forms
 
 
 def reports(curve, seconds, *, pairs=200):
@@ -35,7 +35,7 @@ def runs(tmp_path):
 
 
 def test_the_best_steps_of_every_form_and_its_cost_stand_in_the_table(runs, capsys):
-    assert forms_page.main([str(runs), str(runs / "docs")]) == 0
+    assert motion_forms.main([str(runs), str(runs / "docs")]) == 0
     text = (runs / "docs" / "motion-forms.md").read_text()
     assert "best first: transport R2 0.88, vector R2 0.11. Training cost about equal." in text
     assert (
@@ -43,34 +43,34 @@ def test_the_best_steps_of_every_form_and_its_cost_stand_in_the_table(runs, caps
     )
     assert "| vector | 2200 | denoiser 1100 | 4 | 0.11 |" in text and "| vector | 1 | -0.50 |" in text
     assert set(json.loads((runs / "docs" / "motion-forms.json").read_text())) == {"transport", "vector"}
-    assert "855 hearts. `vector` and `mafe` alone read MAFE, which had 700 steps" in text
+    assert "855 phantoms. `vector` and `mafe` alone read MAFE, which had 700 steps" in text
     assert "motion-forms.md" in capsys.readouterr().out
 
 
 def test_unequal_costs_are_called_so(runs):
     put(runs, "mafe", reports([(1, 0.3)], {"denoiser": 3000}))
-    forms_page.write(runs, runs / "docs")
+    motion_forms.write(runs, runs / "docs")
     assert "Training cost unequal (2200 to 3000 s)" in (runs / "docs" / "motion-forms.md").read_text()
 
 
 def test_forms_measured_on_other_pairs_are_refused(runs):
     put(runs, "flow", reports([(1, 0.3)], {"denoiser": 2200}, pairs=100))
     with pytest.raises(EchoAugmentError, match="measured differently"):
-        forms_page.write(runs, runs / "docs")
+        motion_forms.write(runs, runs / "docs")
     assert not (runs / "docs").exists()
 
 
 def test_a_form_alone_or_without_a_curve_is_refused(tmp_path, capsys):
     put(tmp_path, "flow", reports([], {"denoiser": 2200}))
-    assert forms_page.main([str(tmp_path), str(tmp_path / "docs")]) == 1
-    assert "has reports of 1 forms of motion" in capsys.readouterr().err
+    assert motion_forms.main([str(tmp_path), str(tmp_path / "docs")]) == 1
+    assert "reports of 1 generators" in capsys.readouterr().err
     put(tmp_path, "mafe", reports([(1, 0.3)], {"denoiser": 2200}))
     with pytest.raises(EchoAugmentError, match=r"the form flow was measured at one number of steps.*curve="):
-        forms_page.write(tmp_path, tmp_path / "docs")
-    assert forms_page.main([]) == 2
+        motion_forms.write(tmp_path, tmp_path / "docs")
+    assert motion_forms.main([]) == 2
 
 
 def test_a_report_of_other_stages_alone_is_refused(runs):
     put(runs, "flow", reports([(1, 0.3)], {"latents": 60}))
     with pytest.raises(EchoAugmentError, match=r"flow/report.json tells of no training"):
-        forms_page.write(runs, runs / "docs")
+        motion_forms.write(runs, runs / "docs")

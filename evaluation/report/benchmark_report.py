@@ -1,0 +1,186 @@
+"""What ``report.json`` of a benchmark, and of a sweep of benchmarks, holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..statistics.records import Record
+from ..statistics.results import ArmEstimate, Contrast, LevelFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes(Record):
+    """Videos: usable ones in TRAIN, those in VAL that weights are selected by, and those in TEST."""
+
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped(Record):
+    """A video that could not be a donor, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheFigures(Record):
+    """A cache that the benchmark filled.
+
+    Attributes:
+        kind: ``synthetic`` or ``oracle``.
+        labels: as configured.
+        seed: of the labelled subset.
+        skipped: videos that could not be donors.
+        folder: of the cache.
+        wanted: clips in the plan.
+        sealed: clips in the cache.
+        made: clips of this run.
+        rejected: clips that the gates refused, by kind of reason.
+        seconds: that the fill took in this run.
+        size: of the cache in bytes.
+        fingerprint: of the generator.
+        complete: whether every wanted clip is there.
+    """
+
+    kind: str
+    labels: int | float | str
+    seed: int
+    skipped: tuple[Skipped, ...]
+    folder: str
+    wanted: int
+    sealed: int
+    made: int
+    rejected: Mapping[str, int]
+    seconds: float
+    size: int
+    fingerprint: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainings(Record):
+    """How many trainings there are, and their time in all, with those of earlier runs."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine(Record):
+    """What a benchmark ran on: device, CPU cores that it may use, and kind of system."""
+
+    device: str
+    cores: int
+    system: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published(Record):
+    """A row from a paper that stands beside ours: MAE in EF points by labels as configured."""
+
+    name: str
+    mae: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkReport(LevelFigures):
+    """What ``report.json`` holds; the figures at its top are those of the first number of labels.
+
+    Attributes:
+        job: ``benchmark`` or ``demo``.
+        task: ``ef`` or ``segmentation``.
+        data: ``phantom`` or ``echonet``.
+        seeds: of the labelled subsets and trainings.
+        level: coverage of the intervals.
+        videos: in TRAIN, VAL and TEST.
+        steps: optimiser steps of every training.
+        batch_size: clips in a batch.
+        fingerprint: of the generator of the synthetic clips; empty without one.
+        clips: the caches that were filled.
+        skipped: videos that were left out, each with its reason.
+        notes: what a reader should know besides.
+        verdict: whether ``synthetic`` helped, in plain words.
+        versions: of Python and the packages, by name.
+        config: the job's settings as composed and resolved.
+        overrides: what was typed after the job's name; empty if it was called from Python.
+        trainings: how many and how long; None in reports of early versions.
+        machine: that it ran on; likewise.
+        minutes: that this run took; likewise.
+        fractions: figures at every number of labels, if there are several.
+        published: rows from papers.
+    """
+
+    job: str
+    task: str
+    data: str
+    seeds: tuple[int, ...]
+    level: float
+    videos: Sizes = field(metadata={"key": "hearts"})
+    steps: int
+    batch_size: int
+    fingerprint: str
+    clips: tuple[CacheFigures, ...]
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    verdict: str
+    versions: Mapping[str, str]
+    config: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    trainings: Trainings | None = None
+    machine: Machine | None = None
+    minutes: float | None = None
+    fractions: tuple[LevelFigures, ...] = ()
+    published: tuple[Published, ...] = ()
+
+    @property
+    def levels(self) -> Sequence[LevelFigures]:
+        """The figures at every number of labels."""
+        return self.fractions or [self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRow(Record):
+    """What a benchmark found with one value of the setting that a sweep changes.
+
+    Attributes:
+        value: of the setting, in words.
+        label_fraction: share of TRAIN that is labelled.
+        labelled: TRAIN videos that are labelled.
+        arms: mean absolute error by arm.
+        contrasts: difference of the mean absolute error by pair (``first-second``).
+        recovered_gain: as in `LevelFigures`.
+        fingerprint: of the generator.
+    """
+
+    value: str
+    label_fraction: float
+    labelled: int = field(metadata={"key": "labelled_hearts"})
+    arms: Mapping[str, ArmEstimate]
+    contrasts: Mapping[str, Contrast]
+    recovered_gain: float | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport(Record):
+    """What ``report.json`` of a sweep holds; attributes as in `BenchmarkReport`, and
+
+    Attributes:
+        key: of the setting that the sweep changes.
+        rows: one for each value.
+    """
+
+    task: str
+    data: str
+    seeds: tuple[int, ...]
+    level: float
+    videos: Sizes = field(metadata={"key": "hearts"})
+    steps: int
+    batch_size: int
+    key: str = field(metadata={"key": "ablation"})
+    rows: tuple[SweepRow, ...] = field(metadata={"key": "doses"})
+    notes: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
