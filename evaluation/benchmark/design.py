@@ -3,37 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
-from echo_augment.training_recipes.common.settings import object_from
+from echo_augment.training_recipes.common.settings import Value
 from echo_augment.training_recipes.training.run import TrainingRun
-from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
-Settings = Mapping[str, Any]
+from .settings import DesignSettings
+
 Subset = tuple[int, int]  # place in the list of label counts, seed
+Arms = Mapping[str, Mapping[str, Value]]
+Run = TypeVar("Run", bound=TrainingRun)
 
 
-def check_settings(settings: Settings, tasks: Sequence[str]) -> None:
-    """Refuse settings that no benchmark can have.
-
-    Raises:
-        EchoAugmentError: naming the setting and its value.
-    """
-    if settings["task"] not in tasks:
-        raise EchoAugmentError(f"task must be one of {', '.join(tasks)}, got {settings['task']!r}")
-    for name in ("labels", "seeds"):
-        values = settings[name]
-        if not isinstance(values, list) or not values or len(set(map(str, values))) != len(values):
-            raise EchoAugmentError(
-                f"{name} must be a list of different values, got {values!r}", f"For instance {name}=[1]"
-            )
-
-
-def choose_arms(arms: Settings, root: Path) -> tuple[list[str], dict[str, Any]]:
-    """The arms that can be trained on this data, and what to say about the others.
+def choose_arms(arms: Arms, root: Path) -> tuple[list[str], Arms]:
+    """Return what to say about arms that cannot be trained on this data, and the others.
 
     Raises:
         EchoAugmentError: an arm's name has a ``-``, which joins two names in ``contrasts``.
@@ -48,10 +34,11 @@ def choose_arms(arms: Settings, root: Path) -> tuple[list[str], dict[str, Any]]:
     return notes, kept
 
 
-def choose_looks(
+def choose_appearance_donors(
     names: Sequence[str], subsets: Mapping[Subset, Sequence[str]], unlabelled: int | None
 ) -> dict[Subset, list[str] | None]:
-    """The hearts that may give looks: the labelled ones and the first ``unlabelled`` others; None for all."""
+    """Return the videos that may give appearance: the labelled ones and the first ``unlabelled`` others; None for
+    all."""
     if unlabelled is None:
         return dict.fromkeys(subsets)
     return {
@@ -65,92 +52,105 @@ class Design:
     """What a benchmark trains.
 
     Attributes:
-        settings: the whole configuration, resolved.
-        root: the data set's folder.
-        hearts: names of the TRAIN hearts that the task can use.
-        arms: configuration by name.
+        settings: of the job.
+        root: folder of the data set.
+        videos: names of the TRAIN videos that the task can use.
+        arms: settings by name.
         notes: what to say about arms that were left out.
-        subsets: names of the labelled hearts for each number of labels and seed.
-        looks: names of the hearts that may give looks; None for all.
+        subsets: names of the labelled videos for each number of labels and seed.
+        appearance_donors: names of the videos that may give appearance; None for all.
         share: rank of this process and how many there are: each does the seeds of its turn, whole.
     """
 
-    settings: Settings
+    settings: DesignSettings
     root: Path
-    hearts: Sequence[str]
-    arms: Settings
+    videos: Sequence[str]
+    arms: Arms
     notes: list[str]
     subsets: Mapping[Subset, list[str]]
-    looks: Mapping[Subset, list[str] | None]
+    appearance_donors: Mapping[Subset, list[str] | None]
     share: tuple[int, int] = (0, 1)
 
     @classmethod
-    def of(cls, settings: Settings, root: Path, hearts: Sequence[str], share: tuple[int, int] = (0, 1)) -> "Design":
-        """The design that a configuration asks for.
+    def of(
+        cls, settings: DesignSettings, root: Path, videos: Sequence[str], share: tuple[int, int] = (0, 1)
+    ) -> "Design":
+        """Return the design that settings ask for.
 
         Raises:
-            EchoAugmentError: more labels than hearts.
+            EchoAugmentError: more labels than videos.
         """
-        notes, arms = choose_arms(settings["arm"], root)
+        notes, arms = choose_arms(settings.arm, root)
         subsets = {
-            (place, seed): choose_labelled(hearts, count_labels(labels, len(hearts)), seed)
-            for place, labels in enumerate(settings["labels"])
-            for seed in settings["seeds"]
+            (place, seed): choose_labelled(videos, count_labels(labels, len(videos)), seed)
+            for place, labels in enumerate(settings.labels)
+            for seed in settings.seeds
         }
-        looks = choose_looks(hearts, subsets, settings["unlabelled"])
-        shared: dict[str, Any] = {"settings": settings, "root": root, "hearts": hearts}
-        return cls(**shared, arms=arms, notes=notes, subsets=subsets, looks=looks, share=share)
+        return cls(
+            settings=settings,
+            root=root,
+            videos=videos,
+            arms=arms,
+            notes=notes,
+            subsets=subsets,
+            appearance_donors=choose_appearance_donors(videos, subsets, settings.unlabelled),
+            share=share,
+        )
 
     @property
     def out(self) -> Path:
         """Folder of the benchmark."""
-        return Path(self.settings["out"])
+        return Path(self.settings.out)
 
     @property
-    def donors(self) -> list[str]:
-        """Names of all hearts that are labelled in any training: the only ones that give motion."""
+    def motion_donors(self) -> list[str]:
+        """Names of all videos that are labelled in any training: the only ones that give motion."""
         return sorted({name for labelled in self.subsets.values() for name in labelled})
 
     def kinds(self) -> list[str]:
-        """The kinds of clips that arms need and that no ready cache gives."""
-        return sorted({kind for spec in self.arms.values() if (kind := clips_of(spec))} - set(self.settings["caches"]))
+        """Return the kinds of clips that arms need and that no ready cache gives."""
+        return sorted({kind for spec in self.arms.values() if (kind := clips_of(spec))} - set(self.settings.caches))
 
     def at(self, place: int) -> list[Subset]:
-        """This process's subsets of one number of labels: one for each seed, in turn."""
+        """Return this process's subsets of one number of labels: one for each seed, in turn."""
         rank, world = self.share
         return [subset for subset in self.subsets if subset[0] == place][rank::world]
 
+    def labels_word(self, place: int) -> str:
+        """Return a number of labels as it stands in names of folders."""
+        return str(self.settings.labels[place]).replace("/", "_")
+
     def folder(self, subset: Subset, arm: str) -> Path:
-        """Where a training is kept."""
-        labels = str(self.settings["labels"][subset[0]]).replace("/", "_")
-        return self.out / "runs" / f"labels-{labels}" / f"{arm}-seed{subset[1]}"
+        """Return where a training is kept."""
+        return self.out / "runs" / f"labels-{self.labels_word(subset[0])}" / f"{arm}-seed{subset[1]}"
 
     def training(
-        self, kind: type[TrainingRun], subset: Subset, arm: str, spec: Settings, caches: Mapping[str, str]
-    ) -> tuple[Path, TrainingRun]:
-        """The folder of a training, and everything that decides it.
+        self, kind: type[Run], subset: Subset, arm: str, spec: Mapping[str, Value], caches: Mapping[str, str]
+    ) -> tuple[Path, Run]:
+        """Return the folder of a training, and everything that decides it.
 
         Raises:
             EchoAugmentError: the arm learns from another one that is not trained here.
         """
-        names = ("val_at_least", "device", "unlabelled")
-        shared = {name: self.settings[name] for name in names}
+        settings = self.settings
         run = kind(
             root=str(self.root),
             arm=arm,
             spec=spec,
-            labels=self.settings["labels"][subset[0]],
+            labels=settings.labels[subset[0]],
             seed=subset[1],
+            model=settings.model,
+            trainer=settings.trainer,
+            val_at_least=settings.val_at_least,
             caches=caches,
+            device=settings.device,
+            unlabelled=settings.unlabelled,
             teachers=self._teachers(subset, spec),
-            model=object_from(self.settings["model"], ModelSettings),
-            trainer=object_from(self.settings["trainer"], TrainerSettings),
-            **shared,
         )
         return self.folder(subset, arm), run
 
-    def _teachers(self, subset: Subset, spec: Settings) -> dict[str, str]:
-        """The training, of the same labels and seed, that an arm learns from, by the name of its arm."""
+    def _teachers(self, subset: Subset, spec: Mapping[str, Value]) -> dict[str, str]:
+        """Return the training, of the same labels and seed, that an arm learns from, by the name of its arm."""
         name = teacher_of(spec)
         if name is None:
             return {}

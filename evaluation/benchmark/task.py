@@ -2,54 +2,90 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from echo_augment.cache.gates import Gate
-from echo_augment.training_recipes.filling.fill import Generator
+from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
-from ..statistics.ef_summary import Results
+from ..report.benchmark_report import BenchmarkReport
+from ..report.verdict import Judged
+from ..statistics.comparison import Precision
+from ..statistics.results import LevelFigures
 from .design import Design, Subset
+
+Prediction = TypeVar("Prediction")
+Results = Mapping[Path, TrainingResult[Any]]
+"""The results of trainings, by folder."""
 
 
 class Task(Protocol):
     """A task of a benchmark.
 
     Attributes:
-        run: the class of its trainings.
-        prefix: of its caches' names.
+        run: class of its trainings.
+        prefix: of the names of its caches.
+        judged: the figure that its arms are compared by.
     """
 
     run: type[TrainingRun]
     prefix: str
+    judged: Judged
 
-    def hearts(self, root: Path) -> list[str]:
-        """Names of the TRAIN hearts that can be used."""
+    def videos(self, root: Path) -> list[str]:
+        """Return the names of the TRAIN videos that can be used."""
+        ...
 
     def check(self, design: Design) -> None:
-        """Raises EchoAugmentError for settings that are not for this task."""
+        """Raise EchoAugmentError for settings that are not for this task."""
+        ...
 
     def needs_teachers(self, design: Design) -> bool:
-        """Whether clips cannot be made or chosen before the arm ``real`` is trained."""
+        """Return whether clips cannot be made or chosen before the arm ``real`` is trained."""
+        ...
 
-    def oracle(self, root: Path) -> Generator:
-        """Makes exact counterfactuals."""
+    def oracle(self, root: Path) -> DonorGenerator:
+        """Return what renders exact counterfactuals."""
+        ...
 
-    def dress(self, bare: Generator, design: Design, subset: Subset, teacher: Path | None) -> Generator:
-        """The generator with what else its clips need."""
+    def dress(self, bare: DonorGenerator, design: Design, subset: Subset, teacher: Path | None) -> DonorGenerator:
+        """Return the generator with what else its clips need."""
+        ...
 
     def gates(
-        self, bare: Generator, design: Design, subset: Subset, teacher: Path | None, folder: Path
+        self, bare: DonorGenerator, design: Design, subset: Subset, teacher: Path | None, folder: Path
     ) -> Sequence[Gate]:
-        """Which clips are kept; ``teacher`` is None where clips are exact, ``folder`` that of the cache."""
+        """Return which clips are kept in the cache ``folder``; ``teacher`` is None if clips are exact."""
+        ...
 
-    def summarise(self, results: Sequence[TrainingResult[Any]], **settings: Any) -> dict[str, Any]:
-        """Arms, contrasts and recovered gain of one number of labels."""
-
-    def verdict(self, report: Mapping[str, Any]) -> str:
-        """The answer in plain words."""
+    def summarise(self, results: Results, precision: Precision) -> LevelFigures:
+        """Return arms, contrasts and recovered gain of the trainings of one number of labels."""
+        ...
 
     def write(
-        self, design: Design, report: Mapping[str, Any], caches: Mapping[Subset, Mapping[str, str]], results: Results
+        self, design: Design, report: BenchmarkReport, caches: Mapping[Subset, Mapping[str, str]], results: Results
     ) -> None:
         """Write the pages of the report."""
+        ...
+
+
+def by_arm(results: Sequence[TrainingResult[Prediction]]) -> dict[str, dict[int, dict[str, Prediction]]]:
+    """Return the predictions of some trainings by arm and seed."""
+    found: dict[str, dict[int, dict[str, Prediction]]] = {}
+    for result in results:
+        found.setdefault(result.arm, {})[result.seed] = result.predictions
+    return found
+
+
+def labelled_share(results: Results) -> tuple[int, float]:
+    """Return how many videos are labelled in trainings of one number of labels, and what share of TRAIN that is.
+
+    ``full`` knows more; the smallest number counts.
+    """
+    some = min(results.values(), key=lambda result: result.labelled_hearts)
+    return some.labelled_hearts, some.labelled_hearts / some.train_hearts
+
+
+def first_level(results: Results, report: BenchmarkReport) -> list[TrainingResult[Any]]:
+    """Return the trainings with as many labels as the arms at the top of a report, and those of ``full``."""
+    return [one for one in results.values() if one.arm == "full" or one.labelled_hearts == report.labelled]

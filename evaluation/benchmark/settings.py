@@ -1,0 +1,165 @@
+"""Settings of the jobs ``benchmark`` and ``demo``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_share, check_whole
+from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.dataset import DataSettings
+from echo_augment.training_recipes.common.ranks import AUTO
+from echo_augment.training_recipes.common.settings import JobSettings, group
+from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
+
+TASKS = ("ef", "segmentation")
+
+
+@dataclass(kw_only=True)
+class GeneratorSettings:
+    """The generator of the synthetic clips.
+
+    Attributes:
+        weights: ``bundled``, a folder that ``train-generator`` wrote, or None to train one first.
+        train: with ``weights=None``, what else to tell ``train-generator``.
+        steps: of the sampler; None for the generator's own number.
+        batch: clips generated at a time.
+    """
+
+    weights: str | None = "bundled"
+    train: list[str] = field(default_factory=list)
+    steps: int | None = None
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            check_whole("generator.steps", self.steps)
+        check_whole("generator.batch", self.batch, 1)
+
+
+@dataclass(kw_only=True)
+class SweepSettings:
+    """One benchmark for each value of a setting.
+
+    Attributes:
+        key: path of the setting, for instance ``arm.synthetic.p``.
+        values: two or more different ones.
+    """
+
+    key: str | None = None
+    values: list[Any] | None = None
+
+
+@dataclass(kw_only=True)
+class PublishedSettings:
+    """A row from a paper beside ours: its name, and MAE in EF points by labels as configured."""
+
+    name: str
+    mae: dict[str, float]
+
+
+@dataclass(kw_only=True)
+class DesignSettings(JobSettings):
+    """What ``demo`` is told; ``benchmark`` has more.
+
+    Attributes:
+        data: the data set.
+        model: the network that is trained.
+        trainer: the recipe of its training.
+        arm: settings of every arm, by name.
+        task: ``ef`` or ``segmentation``.
+        labels: labelled TRAIN videos, one benchmark each: numbers, shares (0.125 or ``1/8``) or ``all``.
+        seeds: each draws its own labelled videos and its own training.
+        val_at_least: VAL videos that weights are selected by, at least.
+        unlabelled: TRAIN videos without labels that arms may look at; None for all.
+        clips: synthetic clips for each seed and number of labels.
+        generator: what makes them.
+        label_gate: quantile in (0, 1] of the errors on VAL of the net of the arm ``real``, within which that net has to
+            read a clip's EF; None for no such gate.
+        masks_at_least: confidence of a synthetic clip's masks, in [0, 1]; for ``task=segmentation``.
+        caches: folder of ready clips by kind, instead of filling.
+        level: coverage of the intervals, in (0, 1).
+        resamples: of the bootstrap.
+        workers: trainings side by side; ``auto`` for one a CPU core, or one on a GPU.
+        published: rows from papers.
+    """
+
+    data: DataSettings = group(DataSettings)
+    model: ModelSettings = group(ModelSettings)
+    trainer: TrainerSettings = group(TrainerSettings)
+    arm: dict[str, Any] = field(default_factory=dict)
+    task: str = "ef"
+    labels: list[int | float | str] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    val_at_least: int = 16
+    unlabelled: int | None = None
+    clips: int = 100
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    label_gate: int | float | None = None
+    masks_at_least: int | float | None = None
+    caches: dict[str, str] = field(default_factory=dict)
+    level: float = 0.95
+    resamples: int = 4999
+    workers: int | str = AUTO
+    published: list[PublishedSettings] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("task", self.task, TASKS)
+        check_different("labels", self.labels)
+        check_different("seeds", self.seeds)
+        for seed in self.seeds:
+            check_seed(seed, "seeds")
+        check_whole("val_at_least", self.val_at_least, 1)
+        check_whole("clips", self.clips, 1)
+        check_whole("resamples", self.resamples, 1)
+        if self.unlabelled is not None:
+            check_whole("unlabelled", self.unlabelled)
+        if not 0 < self.level < 1:
+            raise EchoAugmentError(f"level must be in (0, 1), got {self.level!r}")
+        if self.workers != AUTO and (not isinstance(self.workers, int) or self.workers < 1):
+            raise EchoAugmentError(f"workers must be auto or a number of at least 1, got {self.workers!r}")
+        if self.masks_at_least is not None:
+            check_share("masks_at_least", self.masks_at_least)
+        self._check_label_gate()
+
+    def _check_label_gate(self) -> None:
+        if self.label_gate is None:
+            return
+        check_number("label_gate", self.label_gate, 0, 1, above_low=True)
+        if "synthetic" in self.caches:
+            raise EchoAugmentError(
+                f"label_gate={self.label_gate} would judge no clip: caches.synthetic is filled already",
+                "Leave one of the two out; fill-cache has gates of its own",
+            )
+
+
+@dataclass(kw_only=True)
+class BenchmarkSettings(DesignSettings):
+    """What ``benchmark`` is told.
+
+    Attributes:
+        rank: which of ``world`` processes this is that share the seeds; ``auto`` as the cluster says.
+        world: how many processes there are; ``auto`` likewise.
+        sweep: one benchmark for each value of a setting; None for one benchmark.
+    """
+
+    rank: int | str = AUTO
+    world: int | str = AUTO
+    sweep: SweepSettings | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sweep is not None and self.rank != AUTO:
+            raise EchoAugmentError(f"a sweep is one process's work, got rank={self.rank}", "Leave rank= out")
+        if self.sweep is not None and self.task != "ef":
+            raise EchoAugmentError(f"a sweep needs task=ef, got task={self.task}", "Run one benchmark for each value")
+
+
+def check_different(name: str, values: Sequence[object]) -> None:
+    """Raise if ``values`` is empty or holds a value twice.
+
+    Raises:
+        EchoAugmentError: with the setting's name and value.
+    """
+    if not values or len(set(map(str, values))) != len(values):
+        raise EchoAugmentError(f"{name} must be a list of different values, got {values!r}", f"For instance {name}=[1]")
