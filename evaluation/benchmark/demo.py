@@ -5,25 +5,31 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from echo_augment.training_recipes.common.settings import register, settings_from
+
 from .job import Load, run_benchmark
+from .settings import DesignSettings
 
 
 def run(cfg: DictConfig, load: Load | None = None) -> None:
-    """Data, generator, caches, trainings, statistics, report; the last lines say whether augmentation helped.
+    """Make data, caches, trainings, statistics and report; the last lines say whether augmentation helped.
 
     Args:
         cfg: composed from ``conf/demo.yaml``.
         load: makes the generator; by default the bundled weights' loader.
     """
-    started = time.monotonic()
-    out = Path(cfg.out)
-    print(f"echo-augment demo on {cfg.data.name} data; everything goes to {out}, and a rerun goes on where it stopped")
-    report = run_benchmark(cfg, "demo", load)
+    settings = settings_from(cfg, DesignSettings)
+    started, out = time.monotonic(), Path(settings.out)
+    print(f"echo-augment demo on {settings.data.name} data; everything goes to {out}, and a rerun goes on from there")
+    report = run_benchmark(settings, "demo", load)
     minutes = (time.monotonic() - started) / 60
-    print(f"\n{report['verdict']}")
-    if report["data"] == "phantom":
+    print(f"\n{report.verdict}")
+    if report.data == "phantom":
         print("These are phantom hearts, not EchoNet-Dynamic.")
     else:
         print("The bundled generator was trained on phantoms: this shows that the chain runs, not what it can do.")
     sheet = f", {out / 'contact_sheet.png'}" if (out / "contact_sheet.png").exists() else ""
     print(f"{minutes:.1f} min; see {out / 'report.html'}{sheet}")
+
+
+register("demo", DesignSettings)

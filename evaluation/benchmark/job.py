@@ -1,9 +1,9 @@
 """The job ``benchmark``: arms x label fractions x seeds, statistics and report."""
 
-import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,54 +12,56 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.common.dataset import DataSettings, dataset_root
-from echo_augment.training_recipes.common.ranks import AUTO, find_ranks
-from echo_augment.training_recipes.common.reporting import machine, write_report
-from echo_augment.training_recipes.common.settings import object_from, settings_from
-from echo_augment.training_recipes.training.run import TrainingResult
+from echo_augment.training_recipes.common.dataset import dataset_root
+from echo_augment.training_recipes.common.ranks import find_ranks
+from echo_augment.training_recipes.common.reporting import machine, plain, versions, write_report
+from echo_augment.training_recipes.common.settings import register, settings_from
+from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
-from ..statistics.ef_summary import Results
-from ..statistics.intervals import correct
+from ..report.benchmark_report import BenchmarkReport, CacheFigures, Machine, Published, Sizes, SweepReport, Trainings
+from ..report.sections import spelled, typed
+from ..report.verdict import whole_verdict
+from ..statistics.comparison import Precision, correct
+from ..statistics.results import LevelFigures
 from .caches import Caches, Load
-from .design import Design, Settings, Subset, check_settings
-from .ef_task import EfTask
+from .design import Design, Subset
+from .ef_task import EFTask
 from .own_generator import own_generator
 from .segmentation_task import SegmentationTask
-from .sweep import ablation_figures, cache_digest, doses, write_ablation
-from .task import Task
+from .settings import BenchmarkSettings, DesignSettings, SweepSettings
+from .sweep import FOLDER, cache_digest, sweep_report, values_of, write_sweep_pages
+from .task import Results, Task
 from .trainings import count_workers, run_all
 
-TASKS: Mapping[str, type[Task]] = {"ef": EfTask, "segmentation": SegmentationTask}
+TASKS: Mapping[str, type[Task]] = {"ef": EFTask, "segmentation": SegmentationTask}
 REAL = {"_target_": "echo_augment.training_recipes.arms.real"}
 
 
 def run(cfg: DictConfig) -> None:
     """Train every arm with every number of labels and seed, compare, and write the report: JSON, HTML and Markdown."""
-    if cfg.ablation is not None:
-        if cfg.rank != AUTO:
-            raise EchoAugmentError(f"an ablation is one process's work, got rank={cfg.rank}", "Leave rank= out")
-        if cfg.task != "ef":
-            raise EchoAugmentError(
-                f"an ablation needs task=ef, got task={cfg.task}", "Run one benchmark for each value"
-            )
-        run_ablation(cfg)
+    settings = settings_from(cfg, BenchmarkSettings)
+    out = Path(settings.out)
+    if settings.sweep is not None:
+        run_sweep(settings, settings.sweep)
+        print(f"see {out / 'report.html'} and report.json beside it; every value's own report is in {out / FOLDER}")
         return
-    ranks = find_ranks(os.environ, cfg.rank, cfg.world)
+    ranks = find_ranks(os.environ, settings.rank, settings.world)
     if ranks.world > 1:
-        run_share(cfg, (ranks.rank, ranks.world))
+        run_share(settings, (ranks.rank, ranks.world))
         return
-    report = run_benchmark(cfg, "benchmark")
-    print(report["verdict"])
-    print(f"see {Path(cfg.out) / 'report.html'} and report.json beside it")
+    report = run_benchmark(settings, "benchmark")
+    print(report.verdict)
+    print(f"see {out / 'report.html'} and report.json beside it")
 
 
-def run_ablation(cfg: DictConfig, load: Load | None = None) -> dict[str, Any]:
-    """One benchmark for each value of a setting, and what they found side by side.
+def run_sweep(settings: BenchmarkSettings, sweep: SweepSettings, load: Load | None = None) -> SweepReport:
+    """Run one benchmark for each value of a setting, and hold what they found side by side.
 
-    Trainings and caches that a value does not change are done once. A killed ablation goes on where it stopped.
+    Trainings and caches that a value does not change are done once. A killed sweep goes on where it stopped.
 
     Args:
-        cfg: with ``ablation.key`` and ``ablation.values``.
+        settings: of the job.
+        sweep: the setting and its values.
         load: as for `run_benchmark`.
 
     Returns:
@@ -68,47 +70,53 @@ def run_ablation(cfg: DictConfig, load: Load | None = None) -> dict[str, Any]:
     Raises:
         EchoAugmentError: bad settings, or as `run_benchmark`.
     """
-    out, key = Path(cfg.out), str(cfg.ablation.key)
-    root = str(dataset_root(settings_from(cfg.data, DataSettings)))
-    chosen = doses(cfg, root)
-    untrained = [dose for dose in chosen.values() if dose.generator.weights is None]
-    if untrained:  # one generator for all doses
-        weights = str(own_generator(OmegaConf.to_container(cfg, resolve=True), Path(root), out))  # type: ignore[arg-type]
-        for dose in untrained:
-            dose.generator.weights = weights
-    reports: dict[str, dict[str, Any]] = {}
-    for name, dose in chosen.items():
-        print(f"{key} = {name}")
-        others = [out / "doses" / before for before in reports]
-        dose.out = str(out / "doses" / name)
-        store = out / "caches" / cache_digest(OmegaConf.to_container(dose, resolve=True))  # type: ignore[arg-type]
-        reports[name] = run_benchmark(dose, "benchmark", load, cache_root=store, others=others)
-    path = write_report(out, "benchmark", cfg, ablation_figures(key, reports))
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    write_ablation(out, report, typed_overrides())
-    print(f"see {out / 'report.html'} and report.json beside it; every value's own report is in {out / 'doses'}")
+    out, root = Path(settings.out), dataset_root(settings.data)
+    chosen = values_of(settings, sweep, root)
+    if any(one.generator.weights is None for one in chosen.values()):  # one generator for all values
+        weights = str(own_generator(settings, root, out))
+        chosen = {name: with_weights(one, weights) for name, one in chosen.items()}
+    reports: dict[str, BenchmarkReport] = {}
+    for name, one in chosen.items():
+        print(f"{sweep.key} = {name}")
+        others = [out / FOLDER / before for before in reports]
+        store = out / "caches" / cache_digest(one)
+        own = replace(one, out=str(out / FOLDER / name))
+        reports[name] = run_benchmark(own, "benchmark", load, cache_root=store, others=others)
+    report = sweep_report(str(sweep.key), reports)
+    config = OmegaConf.structured(settings)
+    write_report(out, "benchmark", config, report.to_json())
+    overrides = typed_overrides()
+    again = typed("benchmark", overrides) if overrides else spelled("benchmark", report.data, config)
+    write_sweep_pages(out, report, again)
     return report
 
 
+def with_weights(settings: BenchmarkSettings, weights: str) -> BenchmarkSettings:
+    """Return the settings with these weights, if they name none."""
+    if settings.generator.weights is not None:
+        return settings
+    return replace(settings, generator=replace(settings.generator, weights=weights))
+
+
 def run_benchmark(
-    cfg: DictConfig,
+    settings: DesignSettings,
     job: str,
     load: Load | None = None,
     *,
     cache_root: Path | None = None,
     others: Sequence[Path] = (),
-) -> dict[str, Any]:
-    """The benchmark without its last words.
+) -> BenchmarkReport:
+    """Run a benchmark without its last words.
 
     One number of labels is finished, up to its report, before the next begins, so that what a killed benchmark leaves
     is of use.
 
     Args:
-        cfg: composed from ``conf/benchmark.yaml`` or ``conf/demo.yaml``.
+        settings: of the job.
         job: its name in the report.
         load: makes the generator; by default `echo_augment.augmentor.mcdm.clip_generator.load_generator`.
         cache_root: folder of the caches; by default ``caches`` in ``out``.
-        others: folders of other benchmarks, whose trainings are copied where they are the very same.
+        others: folders of other benchmarks, whose trainings are copied if they are the very same.
 
     Returns:
         What ``report.json`` holds.
@@ -117,35 +125,30 @@ def run_benchmark(
         EchoAugmentError: bad settings or data, a leak, or ``out`` holds another benchmark's trainings.
     """
     started = time.monotonic()
-    task, design = _open(cfg, (0, 1))
-    settings = design.settings
+    task, design = open_design(settings, (0, 1))
     stock = Caches(design, task, cache_root or design.out / "caches", load)
+    precision = Precision(level=settings.level, resamples=settings.resamples)
     caches: dict[Subset, dict[str, str]] = {}
     results: dict[Path, TrainingResult[Any]] = {}
-    levels: list[dict[str, Any]] = []
-    report: dict[str, Any] = {}
-    for place in range(len(settings["labels"])):
-        filled, own = _run_level(task, design, stock, place, others)
+    levels: list[LevelFigures] = []
+    for place in range(len(settings.labels)):
+        filled, own = run_level(task, design, stock, place, others)
         caches |= filled
         results |= own
-        measured = {name: settings[name] for name in ("level", "resamples")}
-        levels.append({**_about(own), **task.summarise(list(own.values()), **measured)})
-        correct(levels)
-        figures = _figures(design, task, levels, results, stock)
-        figures["minutes"] = (time.monotonic() - started) / 60
-        path = write_report(design.out, job, cfg, figures)
-        report = json.loads(path.read_text(encoding="utf-8"))
+        levels = correct([*levels, task.summarise(own, precision)])
+        report = benchmark_report(job, design, task, levels, results, stock, (time.monotonic() - started) / 60)
+        write_report(design.out, job, OmegaConf.structured(settings), report.to_json())
         task.write(design, report, caches, results)
     return report
 
 
-def run_share(cfg: DictConfig, share: tuple[int, int], load: Load | None = None) -> int:
-    """One process's share of a benchmark: fills and trainings of its seeds, no report.
+def run_share(settings: DesignSettings, share: tuple[int, int], load: Load | None = None) -> int:
+    """Do one process's share of a benchmark: fills and trainings of its seeds, no report.
 
     The same benchmark alone then finds them done and writes the report.
 
     Args:
-        cfg: composed from ``conf/benchmark.yaml``.
+        settings: of the job.
         share: rank of this process and how many there are.
         load: as for `run_benchmark`.
 
@@ -155,14 +158,14 @@ def run_share(cfg: DictConfig, share: tuple[int, int], load: Load | None = None)
     Raises:
         EchoAugmentError: as `run_benchmark`; or the generator is not trained yet, which is one process's work.
     """
-    task, design = _open(cfg, share)
-    if design.settings["generator"]["weights"] is None and "synthetic" in design.kinds():
+    task, design = open_design(settings, share)
+    if settings.generator.weights is None and "synthetic" in design.kinds():
         raise EchoAugmentError(
             "generator.weights=null: the generator cannot be trained by several processes that share a benchmark",
             "Train it first (echo-augment train-generator) and give generator.weights=FOLDER/generator",
         )
     stock = Caches(design, task, design.out / "caches", load)
-    done = sum(len(_run_level(task, design, stock, place, ())[1]) for place in range(len(design.settings["labels"])))
+    done = sum(len(run_level(task, design, stock, place, ())[1]) for place in range(len(settings.labels)))
     rank, world = share
     print(
         f"rank {rank} of {world}: its {done} trainings are done; when all ranks are, the same command without rank and "
@@ -171,27 +174,25 @@ def run_share(cfg: DictConfig, share: tuple[int, int], load: Load | None = None)
     return done
 
 
-def _open(cfg: DictConfig, share: tuple[int, int]) -> tuple[Task, Design]:
-    """The task and the design of a benchmark, checked; phantoms are written where there are none."""
-    settings: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    check_settings(settings, list(TASKS))
-    task = TASKS[settings["task"]]()
-    root = dataset_root(object_from(settings["data"], DataSettings))
+def open_design(settings: DesignSettings, share: tuple[int, int]) -> tuple[Task, Design]:
+    """Return the task and the design of a benchmark, checked; phantoms are written first if they are missing."""
+    task = TASKS[settings.task]()
+    root = dataset_root(settings.data)
     table = read_table(root)
     refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
-    design = Design.of(settings, root, task.hearts(root), share)
+    design = Design.of(settings, root, task.videos(root), share)
     task.check(design)
     return task, design
 
 
-def _run_level(
+def run_level(
     task: Task, design: Design, stock: Caches, place: int, others: Sequence[Path]
 ) -> tuple[dict[Subset, dict[str, str]], dict[Path, TrainingResult[Any]]]:
-    """Fill the caches and do the trainings of one number of labels."""
+    """Fill the caches and do the trainings of one number of labels; return folders of clips, and results."""
     settings, subsets = design.settings, design.at(place)
-    workers = count_workers(settings["workers"], len(subsets) * len(design.arms), settings["trainer"]["threads"])
+    workers = count_workers(settings.workers, len(subsets) * len(design.arms), settings.trainer.threads)
 
-    def train(runs: Mapping[Path, Any]) -> dict[Path, TrainingResult[Any]]:
+    def train(runs: Mapping[Path, TrainingRun]) -> dict[Path, TrainingResult[Any]]:
         elsewhere = {path: [other / path.relative_to(design.out) for other in others] for path in runs}
         return run_all(runs, workers=workers, elsewhere=elsewhere)
 
@@ -212,53 +213,63 @@ def _run_level(
     )
 
 
-def _about(results: Results) -> dict[str, Any]:
-    """How many hearts are labelled."""
-    some = min(results.values(), key=lambda result: result.labelled_hearts)
-    count = some.labelled_hearts
-    return {"label_fraction": count / some.train_hearts, "labelled_hearts": count}
-
-
-def _figures(
-    design: Design, task: Task, levels: Sequence[Mapping[str, Any]], results: Results, stock: Caches
-) -> dict[str, Any]:
-    """What the report says of the numbers of labels that are done."""
-    settings, some = design.settings, next(iter(results.values()))
+def benchmark_report(
+    job: str,
+    design: Design,
+    task: Task,
+    levels: Sequence[LevelFigures],
+    results: Results,
+    stock: Caches,
+    minutes: float,
+) -> BenchmarkReport:
+    """Return the report on the numbers of labels that are done."""
+    settings, some, first = design.settings, next(iter(results.values())), levels[0]
     notes = [*design.notes, *sorted({note for result in results.values() for note in result.notes})]
-    if missing := settings["labels"][len(levels) :]:
+    if missing := settings.labels[len(levels) :]:
         notes.append(f"Not finished: labels={missing} are still to come; the same command goes on.")
-    counts = {"validation": some.validation_hearts, "test": len(some.predictions)}
-    figures: dict[str, Any] = {
-        "task": settings["task"],
-        "data": settings["data"]["name"],
-        "seeds": settings["seeds"],
-        **levels[0],
-        "level": settings["level"],
-        "hearts": {"train": len(design.hearts), **counts},
-        "steps": some.steps,
-        "batch_size": some.batch_size,
-        "fingerprint": stock.fingerprint,
-        "clips": stock.fills,
-        "skipped": skipped_videos(results.values(), stock.fills),
-        "notes": notes,
-        "overrides": typed_overrides(),
-        "trainings": {"count": len(results), "seconds": sum(result.seconds for result in results.values())},
-        "machine": machine(settings["device"]),
-    }
-    if len(levels) > 1:
-        figures["fractions"] = list(levels)
-    if settings.get("published"):
-        figures["published"] = settings["published"]
-    return {**figures, "verdict": task.verdict(figures)}
+    return BenchmarkReport(
+        job=job,
+        task=settings.task,
+        data=settings.data.name,
+        seeds=tuple(settings.seeds),
+        label_fraction=first.label_fraction,
+        labelled=first.labelled,
+        arms=first.arms,
+        contrasts=first.contrasts,
+        recovered_gain=first.recovered_gain,
+        gains=first.gains,
+        level=settings.level,
+        videos=Sizes(train=len(design.videos), validation=some.validation_hearts, test=len(some.predictions)),
+        steps=some.steps,
+        batch_size=some.batch_size,
+        fingerprint=stock.fingerprint,
+        clips=tuple(stock.fills),
+        skipped=tuple(skipped_videos(results.values(), stock.fills)),
+        notes=tuple(notes),
+        verdict=whole_verdict(first, settings.level, task.judged),
+        versions=versions(),
+        config=plain(OmegaConf.to_container(OmegaConf.structured(settings))),
+        overrides=tuple(typed_overrides()),
+        trainings=Trainings(count=len(results), seconds=sum(result.seconds for result in results.values())),
+        machine=Machine.from_json(machine(settings.device)),
+        minutes=minutes,
+        fractions=tuple(levels) if len(levels) > 1 else (),
+        published=tuple(Published(name=row.name, mae=row.mae) for row in settings.published),
+    )
 
 
 def typed_overrides() -> list[str]:
-    """What was typed after the job's name; empty where the job was called from Python."""
+    """Return what was typed after the job's name; empty if the job was called from Python."""
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
-def skipped_videos(results: Iterable[TrainingResult[Any]], fills: Iterable[Settings]) -> list[tuple[str, str]]:
-    """Videos that a reader left out, and those that the generator could not use as donors, each with its reason."""
+def skipped_videos(
+    results: Iterable[TrainingResult[Any]], fills: Iterable[CacheFigures]
+) -> list[tuple[str, str]]:
+    """Return videos that a reader left out, and those that cannot be donors, each with its reason."""
     found = {(str(name), str(reason)) for result in results for name, reason in result.skipped}
-    found |= {(str(item["name"]), str(item["reason"])) for one in fills for item in one["skipped"]}
+    found |= {(item.name, item.reason) for one in fills for item in one.skipped}
     return sorted(found)
+
+
+register("benchmark", BenchmarkSettings)

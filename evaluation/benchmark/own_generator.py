@@ -1,10 +1,8 @@
-"""A generator of a data set's own, trained by a benchmark that is given none."""
+"""The generator that a benchmark trains on its data set if it is given none."""
 
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
@@ -16,31 +14,33 @@ from echo_augment.training_recipes.common.settings import settings_from
 from echo_augment.training_recipes.generator.settings import GeneratorSettings
 from echo_augment.training_recipes.jobs import train_generator
 
+from .settings import DesignSettings
+
 FOLDER = "generator"
 
 
-def configure(settings: Mapping[str, Any], root: Path, out: Path) -> DictConfig:
-    """The configuration of ``train-generator`` on the TRAIN split of a data set.
+def configure(settings: DesignSettings, root: Path, out: Path) -> DictConfig:
+    """Return the configuration of ``train-generator`` on the TRAIN split of a data set.
 
     Args:
         settings: of the benchmark: ``seed``, ``device`` and ``generator.train``, what else one would type.
-        root: the data set's folder.
+        root: folder of the data set.
         out: of the training.
     """
     outer = GlobalHydra.instance().hydra  # that of the job which is running; there can be one only at a time
     GlobalHydra.instance().clear()
     try:
         with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-            cfg = compose("train-generator", ["data=echonet", *settings["generator"].get("train", [])])
+            cfg = compose("train-generator", ["data=echonet", *settings.generator.train])
     finally:
         GlobalHydra.instance().hydra = outer
     with open_dict(cfg):
         cfg.out, cfg.data.root = str(out), str(root)
-        cfg.seed, cfg.device = settings["seed"], settings["device"]
+        cfg.seed, cfg.device = settings.seed, settings.device
     return cfg
 
 
-def own_generator(settings: Mapping[str, Any], root: Path, out: Path) -> Path:
+def own_generator(settings: DesignSettings, root: Path, out: Path) -> Path:
     """Train a generator in ``<out>/generator`` or go on with it; stages that are done are skipped.
 
     In a process of its own: accelerate's state is one for a process, and the GPU's memory is free again afterwards.

@@ -4,123 +4,152 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.reporting import plain
+from echo_augment.training_recipes.common.settings import object_from
 
+from ..report.benchmark_report import BenchmarkReport, SweepReport, SweepRow
 from ..report.pages import Picture, Section, Words, write_pages
-from ..report.plots import plot_dose
-from ..report.tables import MISSING, Table, command, interval, number, p_words
-from ..report.verdict import answer_words
+from ..report.plots import plot_sweep
+from ..report.tables import MISSING, Table, interval, number, p_words, percent
+from ..report.verdict import EF_ERROR
+from .settings import BenchmarkSettings, SweepSettings
 
-CACHE = ("data", "seed", "clips", "generator", "unlabelled", "label_gate")  # settings that decide what is in a cache
-GATED = ("model", "trainer", "val_at_least")  # and, through the net that gates it, these
+FOLDER = "doses"  # of the values' own benchmarks: its first name, under which finished trainings are found again
+PLOT_CAPTION = (
+    "Difference of the mean absolute EF error to the arm `real`, paired by video and seed, with its interval."
+)
+NOTE = "No correction for the number of values: a sweep shows where to look, the benchmark is the test."
 
 
-def doses(cfg: DictConfig, root: str) -> dict[str, DictConfig]:
-    """The configuration of every value of an ablation, by the name of its folder.
+def values_of(settings: BenchmarkSettings, sweep: SweepSettings, root: Path) -> dict[str, BenchmarkSettings]:
+    """Return the settings of the benchmark of every value of a sweep, by the name of its folder.
 
     Args:
-        cfg: with ``ablation.key``, a setting such as ``arm.synthetic.p``, and ``ablation.values``, a list of values.
-        root: the data set's folder, the same for all.
+        settings: of the job.
+        sweep: the setting, such as ``arm.synthetic.p``, and its values.
+        root: folder of the data set, the same for all.
 
     Raises:
-        EchoAugmentError: no key or fewer than two different values.
+        EchoAugmentError: no key, or fewer than two different values.
     """
-    key, values = cfg.ablation.get("key"), list(cfg.ablation.get("values") or [])
+    key, values = sweep.key, list(sweep.values or [])
     names = [re.sub(r"[^A-Za-z0-9.+-]+", "_", "null" if value is None else str(value)) for value in values]
     if not key or len(set(names)) < 2 or len(set(names)) != len(names):
         raise EchoAugmentError(
-            f"an ablation needs a key and at least two different values, got key={key!r} values={values!r}",
-            "For instance ablation={key:arm.synthetic.p,values:[0.25,0.5,0.75]}",
+            f"a sweep needs a key and at least two different values, got key={key!r} values={values!r}",
+            "For instance sweep={key:arm.synthetic.p,values:[0.25,0.5,0.75]}",
         )
-    found = {}
-    for name, value in zip(names, values, strict=True):
-        dose = cfg.copy()
-        dose.ablation = None
-        dose.data.root = root
-        try:
-            OmegaConf.update(dose, str(key), value, force_add=str(key).startswith("arm."))
-        except (KeyError, AttributeError) as error:
-            raise EchoAugmentError(f"ablation.key={key} is no setting of the benchmark ({error})") from error
-        found[name] = dose
-    return found
+    one = replace(settings, sweep=None, data=replace(settings.data, root=str(root)))
+    return {name: with_value(one, key, value) for name, value in zip(names, values, strict=True)}
 
 
-def cache_digest(settings: Mapping[str, Any]) -> str:
-    """A name for the caches of a benchmark: equal where the settings that decide their clips are equal."""
-    names = CACHE if settings.get("label_gate") is None else CACHE + GATED
-    text = json.dumps(plain({name: settings.get(name) for name in names}), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def with_value(settings: BenchmarkSettings, key: str, value: object) -> BenchmarkSettings:
+    """Return the settings with another value at ``key``; only an arm may get a key that it does not have yet.
+
+    Raises:
+        EchoAugmentError: there is no such setting, or it cannot have this value.
+    """
+    changed = OmegaConf.create(asdict(settings))
+    OmegaConf.set_struct(changed, True)
+    try:
+        OmegaConf.update(changed, key, value, force_add=key.startswith("arm."))
+    except (KeyError, AttributeError) as error:
+        raise EchoAugmentError(f"sweep.key={key} is no setting of the benchmark ({error})") from error
+    return object_from(OmegaConf.to_container(changed), BenchmarkSettings)
 
 
-def ablation_figures(key: str, reports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What ``report.json`` of an ablation holds: for each value the arms' MAE and their difference to ``real``.
+def cache_digest(settings: BenchmarkSettings) -> str:
+    """Return a name for the caches of a benchmark: equal where the settings that decide their clips are equal."""
+    data = {name: value for name, value in asdict(settings.data).items() if value is not None}
+    decides = {
+        "data": data,
+        "seed": settings.seed,
+        "clips": settings.clips,
+        "generator": asdict(settings.generator),
+        "unlabelled": settings.unlabelled,
+        "label_gate": settings.label_gate,
+    }
+    if settings.label_gate is not None:  # and, through the net that gates them, these
+        model, trainer = asdict(settings.model), settings.trainer.to_json()
+        decides |= {"model": model, "trainer": trainer, "val_at_least": settings.val_at_least}
+    return hashlib.sha256(json.dumps(plain(decides), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def sweep_report(key: str, reports: Mapping[str, BenchmarkReport]) -> SweepReport:
+    """Return what a sweep found: for each value the arms' MAE and their differences.
 
     Args:
         key: the setting.
         reports: of the benchmarks, by value.
     """
     first = next(iter(reports.values()))
-    rows = [
-        {
-            "value": value,
-            "label_fraction": report["label_fraction"],
-            "labelled_hearts": report["labelled_hearts"],
-            "arms": {name: arm["mae"] for name, arm in report["arms"].items()},
-            "contrasts": {name: contrast["mae"] for name, contrast in report["contrasts"].items()},
-            "recovered_gain": report["recovered_gain"],
-            "fingerprint": report["fingerprint"],
-        }
+    rows = tuple(
+        SweepRow(
+            value=value,
+            label_fraction=report.label_fraction,
+            labelled=report.labelled,
+            arms={name: arm["mae"] for name, arm in report.arms.items()},
+            contrasts={pair: cells["mae"] for pair, cells in report.contrasts.items()},
+            recovered_gain=report.recovered_gain,
+            fingerprint=report.fingerprint,
+        )
         for value, report in reports.items()
-    ]
-    same = {name: first[name] for name in ("task", "data", "seeds", "level", "hearts", "steps", "batch_size")}
-    notes = sorted({note for report in reports.values() for note in report["notes"]})
-    skipped = sorted({tuple(item) for report in reports.values() for item in report["skipped"]})
-    return {**same, "ablation": key, "doses": rows, "notes": notes, "skipped": skipped}
-
-
-def write_ablation(out: Path, report: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Write ``report.html`` and ``report.md`` of an ablation: the dose-response plot and its table."""
-    arms = [name for name in report["doses"][0]["arms"] if name != "real"]
-    level = report["level"]
-    rows = []
-    for dose in report["doses"]:
-        for name in arms:
-            cell = dose["contrasts"].get(f"{name}-real")
-            row = [str(dose["value"]), name, number(dose["arms"][name]["mean"])]
-            if cell is None:
-                rows.append([*row, *[MISSING] * 5])
-                continue
-            row += [number(cell["diff"], "+.2f"), interval(cell["ci"], "+.2f"), p_words(cell["p"])]
-            rows.append([*row, number(cell["detectable"]), answer_words(cell, level)])
-    key = report["ablation"]
-    header = [key, "arm", "MAE", "less real's", f"{100 * level:.0f} % interval", "p", "detectable", "answer"]
-    first = report["doses"][0]
-    sub = (
-        f"{key}; {first['labelled_hearts']} labelled hearts, {len(report['seeds'])} seeds, {report['hearts']['test']} "
     )
-    sub += f"TEST hearts, {report['data']} data. Every value's own report is in doses/."
-    parts: list[Any] = [Words(sub, "sub")]
-    drawn = [name for name in arms if all(f"{name}-real" in dose["contrasts"] for dose in report["doses"])]
+    return SweepReport(
+        task=first.task,
+        data=first.data,
+        seeds=first.seeds,
+        level=first.level,
+        videos=first.videos,
+        steps=first.steps,
+        batch_size=first.batch_size,
+        key=key,
+        rows=rows,
+        notes=tuple(sorted({note for report in reports.values() for note in report.notes})),
+        skipped=tuple(sorted({item for report in reports.values() for item in report.skipped})),
+    )
+
+
+def write_sweep_pages(out: Path, report: SweepReport, again: str) -> None:
+    """Write ``report.html`` and ``report.md`` of a sweep: the dose-response plot and its table.
+
+    Args:
+        out: folder of the report.
+        report: what was found.
+        again: the command that makes it again.
+    """
+    first = report.rows[0]
+    arms = [name for name in first.arms if name != "real"]
+    sub = (
+        f"{report.key}; {first.labelled} labelled videos, {len(report.seeds)} seeds, {report.videos.test} TEST videos, "
+        f"{report.data} data. Every value's own report is in {FOLDER}/."
+    )
+    parts: list[Words | Picture | Table] = [Words(sub, "sub")]
+    drawn = [name for name in arms if all(f"{name}-real" in row.contrasts for row in report.rows)]
     if drawn:
-        lines = [
-            (str(dose["value"]), {name: dose["contrasts"][f"{name}-real"] for name in drawn})
-            for dose in report["doses"]
-        ]
-        parts.append(Picture("dose", plot_dose(lines, drawn, key), DOSE_CAPTION))
+        parts.append(Picture("sweep", plot_sweep(report.rows, drawn, report.key), PLOT_CAPTION))
+    rows = [cells for row in report.rows for cells in _cells(row, arms, report.level)]
+    header = [report.key, "arm", "MAE", "less real's", percent(report.level), "p", "detectable", "answer"]
     parts.append(Table(header, rows, [NOTE]))
-    again = {"config": report["config"], "job": "benchmark", "data": report["data"], "overrides": list(overrides)}
-    sections = [Section("How much of it is good?", parts)]
-    sections.append(Section("Run it again", [Words(command(again), "code")]))
+    sections = [Section("How much of it is good?", parts), Section("Run it again", [Words(again, "code")])]
     write_pages(out, sections)
 
 
-DOSE_CAPTION = (
-    "Difference of the mean absolute EF error to the arm `real`, paired by heart and seed, with its interval."
-)
-NOTE = "No correction for the number of values: an ablation shows where to look, the benchmark is the test."
+def _cells(row: SweepRow, arms: Sequence[str], level: float) -> list[list[str]]:
+    found = []
+    for name in arms:
+        cell = row.contrasts.get(f"{name}-real")
+        line = [row.value, name, number(row.arms[name].mean)]
+        if cell is None:
+            found.append([*line, *[MISSING] * 5])
+            continue
+        line += [number(cell.diff, "+.2f"), interval(cell.ci, "+.2f"), p_words(cell.p)]
+        found.append([*line, number(cell.detectable), EF_ERROR.answer(cell, level)])
+    return found
+
