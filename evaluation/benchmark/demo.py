@@ -7,7 +7,8 @@ from omegaconf import DictConfig
 
 from echo_augment.training_recipes.common.settings import register, settings_from
 
-from .job import Load, run_benchmark
+from .caches import Load
+from .job import run_benchmark
 from .settings import DesignSettings
 
 

@@ -84,9 +84,7 @@ class EFTask:
         write_ef_report(design.out, report, tabulate(by_arm(first_level(results, report))), design.root, clips)
 
 
-def label_gate(
-    bare: Any, design: Design, subset: Subset, teacher: Path, folder: Path, quantile: float
-) -> LabelGate:
+def label_gate(bare: Any, design: Design, subset: Subset, teacher: Path, folder: Path, quantile: float) -> LabelGate:
     """Return the gate that holds clips against the EF that a net reads from them.
 
     The teacher knows the run's labelled videos only, and its tolerance is set on the VAL videos that the run selects

@@ -263,9 +263,7 @@ def typed_overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
-def skipped_videos(
-    results: Iterable[TrainingResult[Any]], fills: Iterable[CacheFigures]
-) -> list[tuple[str, str]]:
+def skipped_videos(results: Iterable[TrainingResult[Any]], fills: Iterable[CacheFigures]) -> list[tuple[str, str]]:
     """Return videos that a reader left out, and those that cannot be donors, each with its reason."""
     found = {(str(name), str(reason)) for result in results for name, reason in result.skipped}
     found |= {(item.name, item.reason) for one in fills for item in one.skipped}

@@ -49,7 +49,9 @@ class SegmentationTask:
         if design.settings.label_gate is not None:
             raise EchoAugmentError("label_gate is for task=ef: it reads the EF of clips", "Use masks_at_least=")
         if design.settings.masks_at_least is None:
-            raise EchoAugmentError("masks_at_least is null", "Give the confidence of a clip's masks: masks_at_least=0.5")
+            raise EchoAugmentError(
+                "masks_at_least is null", "Give the confidence of a clip's masks: masks_at_least=0.5"
+            )
         for name, spec in design.arms.items():
             if spec.get("teacher") is not None or spec.get("_target_") in EF_ARMS:
                 raise EchoAugmentError(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from echo_augment.augmentor.devices import AUTO
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
-from echo_augment.training_recipes.common.ranks import AUTO
 from echo_augment.training_recipes.common.settings import JobSettings, group
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 
@@ -83,9 +83,9 @@ class DesignSettings(JobSettings):
         published: rows from papers.
     """
 
-    data: DataSettings = group(DataSettings)
-    model: ModelSettings = group(ModelSettings)
-    trainer: TrainerSettings = group(TrainerSettings)
+    data: DataSettings = field(default_factory=group(DataSettings))
+    model: ModelSettings = field(default_factory=group(ModelSettings))
+    trainer: TrainerSettings = field(default_factory=group(TrainerSettings))
     arm: dict[str, Any] = field(default_factory=dict)
     task: str = "ef"
     labels: list[int | float | str] = field(default_factory=list)

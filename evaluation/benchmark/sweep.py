@@ -152,4 +152,3 @@ def _cells(row: SweepRow, arms: Sequence[str], level: float) -> list[list[str]]:
         line += [number(cell.diff, "+.2f"), interval(cell.ci, "+.2f"), p_words(cell.p)]
         found.append([*line, number(cell.detectable), EF_ERROR.answer(cell, level)])
     return found
-

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
-from echo_augment.cache.system.processes import end_with_parent
+from echo_augment.cache.system.processes import end_with_parent, usable_cores
 from echo_augment.training_recipes.arms.specification import teacher_of
 from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.training import train_ef
@@ -27,19 +26,18 @@ POLL = 1.0  # seconds between looks at the trainings' logs
 
 
 def count_workers(asked: int | str, runs: int, threads: int | None) -> int:
-    """How many trainings run side by side.
+    """Return how many trainings run side by side.
 
     Args:
-        asked: a number, or ``auto``: one for each core where a training uses one thread; one on a GPU.
-        runs: to do.
+        asked: a number, or ``auto``: one for each core if a training uses one thread; one on a GPU.
+        runs: how many there are to do.
         threads: CPU threads of a training; None for all.
 
     Raises:
         EchoAugmentError: ``asked`` is none of these.
     """
     if asked == "auto":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        count = 1 if torch.cuda.is_available() or threads is None else cores // threads
+        count = 1 if torch.cuda.is_available() or threads is None else usable_cores() // threads
         return max(1, min(count, runs))
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
         raise EchoAugmentError(f"workers must be auto or a number of at least 1, got {asked!r}")
@@ -56,7 +54,7 @@ def train(run: TrainingRun, out: Path, *, progress: bool = True) -> TrainingResu
 
 
 def waves(runs: Mapping[Path, TrainingRun]) -> list[dict[Path, TrainingRun]]:
-    """The runs in groups: those of a group learn from none that is not in an earlier one.
+    """Return the runs in groups: those of a group learn only from runs of earlier ones.
 
     Args:
         runs: by folder.
@@ -102,7 +100,7 @@ def run_all(
 
 
 def borrow(run: TrainingRun, out: Path, elsewhere: Sequence[Path]) -> None:
-    """Copy a finished training from one of some folders where it is the very same; ``result.json`` comes last."""
+    """Copy a finished training from another folder if it is the very same; ``result.json`` comes last."""
     if (out / RESULT).exists() or not any((other / RESULT).exists() for other in elsewhere):
         return
     key = run.key()
@@ -159,12 +157,12 @@ def _follow(jobs: Mapping[Future[TrainingResult[Any]], Path], steps: Mapping[Pat
 
 
 def _steps(run: TrainingRun) -> int:
-    """Steps of a training where its recipe says so; 0 where they depend on the data."""
+    """Return the steps of a training if its recipe says so; 0 if they depend on the data."""
     return run.trainer.steps or 0
 
 
 def steps_done(out: Path) -> int:
-    """Steps that a training has logged so far."""
+    """Return how many steps a training has logged so far."""
     path = out / "fit.csv"
     if not path.exists():
         return 0

@@ -1,20 +1,20 @@
 """From the measured TEST videos of all segmentation trainings to the figures of the report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from echo_augment.training_recipes.segmentation.measures import pooled_dice
+from echo_augment.training_recipes.segmentation.measures import MaskFigures, pooled_dice
 
 from .comparison import Precision, Predictions, Table, contrast_arms, measure_arm, pairs_of, tabulate
 from .gain import gains, recovered_gain
 from .metrics import METRICS, Array, Metric
 from .results import ArmFigures, LevelFigures, Pooled
 
-Measured = Mapping[str, Any]
-Runs = Mapping[int, Mapping[str, Measured]]
+Score = Literal["dice", "dice_ed", "dice_es", "hd95", "hd95_mm"]
+Runs = Mapping[int, Mapping[str, MaskFigures]]
 """What was measured, by seed and TEST video."""
 
 PAIRS = (  # besides every arm against `real`
@@ -37,8 +37,10 @@ def score(name: str, *, smaller_is_better: bool) -> Metric:
     return Metric(name, _mean, _predicted, smaller_is_better=smaller_is_better, additive=True)
 
 
-SCORES = {name: score(name, smaller_is_better=False) for name in ("dice", "dice_ed", "dice_es")}
-SCORES |= {name: score(name, smaller_is_better=True) for name in ("hd95", "hd95_mm")}
+DICE: tuple[Score, ...] = ("dice", "dice_ed", "dice_es")
+DISTANCES: tuple[Score, ...] = ("hd95", "hd95_mm")
+SCORES = {name: score(name, smaller_is_better=False) for name in DICE}
+SCORES |= {name: score(name, smaller_is_better=True) for name in DISTANCES}
 EF_MAE = Metric("ef_mae", METRICS["mae"].per_seed, METRICS["mae"].influence, additive=True)
 
 
@@ -104,39 +106,47 @@ def _columns(measured: Mapping[str, Runs]) -> list[Column]:
 
 def ef_from_masks(measured: Mapping[str, Runs]) -> Table | None:
     """Return true EF and that of the masks, of the videos where every training has both; None if no video has."""
-    known = _with_ef(measured)
+    pairs = {
+        arm: {
+            seed: {name: pair for name, video in run.items() if (pair := _ef_pair(video))} for seed, run in runs.items()
+        }
+        for arm, runs in measured.items()
+    }
+    known = set.intersection(*(set(run) for runs in pairs.values() for run in runs.values()))
     if not known:
         return None
-    kept = {
-        arm: {seed: {name: run[name] for name in known} for seed, run in runs.items()} for arm, runs in measured.items()
-    }
-    return tabulate(_map(kept, lambda video: (video["ef"], video["ef_masks"])))
+    return tabulate(
+        {
+            arm: {seed: {name: run[name] for name in run if name in known} for seed, run in runs.items()}
+            for arm, runs in pairs.items()
+        }
+    )
 
 
-def _reader(name: str, ideal: float) -> Callable[[Measured], tuple[float, float]]:
+def _ef_pair(video: MaskFigures) -> tuple[float, float] | None:
+    true, drawn = video["ef"], video["ef_masks"]
+    return None if true is None or drawn is None else (true, drawn)
+
+
+def _reader(name: Score, ideal: float) -> Callable[[MaskFigures], tuple[float, float]]:
     return lambda video: (ideal, video[name])
 
 
-def _map(measured: Mapping[str, Runs], pair: Callable[[Measured], tuple[float, float]]) -> Predictions:
+def _map(measured: Mapping[str, Runs], pair: Callable[[MaskFigures], tuple[float, float]]) -> Predictions:
     return {
         arm: {seed: {name: pair(video) for name, video in run.items()} for seed, run in runs.items()}
         for arm, runs in measured.items()
     }
 
 
-def _with_ef(measured: Mapping[str, Runs]) -> list[str]:
-    """Return the videos whose EF is known and could be read from the masks of every training."""
-    runs = [run for by_seed in measured.values() for run in by_seed.values()]
-    return [
-        name
-        for name in runs[0]
-        if all(run[name]["ef"] is not None and run[name]["ef_masks"] is not None for run in runs)
-    ]
-
-
 def _pooled(runs: Runs) -> dict[str, Pooled]:
     found = [pooled_dice(runs[seed].values()) for seed in sorted(runs)]
     return {
-        name: Pooled(mean=float(np.mean([one[name] for one in found])), per_seed=tuple(one[name] for one in found))
-        for name in found[0]
+        "dice": _pooled_seeds([one["dice"] for one in found]),
+        "dice_ed": _pooled_seeds([one["dice_ed"] for one in found]),
+        "dice_es": _pooled_seeds([one["dice_es"] for one in found]),
     }
+
+
+def _pooled_seeds(values: Sequence[float]) -> Pooled:
+    return Pooled(mean=float(np.mean(values)), per_seed=tuple(values))

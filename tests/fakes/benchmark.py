@@ -5,6 +5,9 @@ from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import read_table, read_video
 from echo_augment.cache import EchoClip, Provenance
+from echo_augment.evaluation.benchmark import demo, job  # register their settings
+from echo_augment.evaluation.benchmark.settings import BenchmarkSettings
+from echo_augment.training_recipes.common.settings import settings_from
 
 SMALL = ["trainer.steps=4", "trainer.validate_every=2", "trainer.length=8", "trainer.batch_size=4", "device=cpu"]
 SMALL += ["trainer.test_clips=1", "trainer.stats_clips=2", "model.settings.widths=[2,2]", "clips=4", "workers=1"]
@@ -36,6 +39,13 @@ def load(weights, root, *, motion_donors, **_):
     return StandIn(root, motion_donors)
 
 
-def configure(job: str, *overrides: str) -> DictConfig:
+def composed(name: str, *overrides: str) -> DictConfig:
+    """What Hydra makes of a small benchmark or demo."""
+    assert job and demo
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        return compose(job, [*SMALL, *overrides])
+        return compose(name, [*SMALL, *overrides])
+
+
+def configure(*overrides: str) -> BenchmarkSettings:
+    """The settings of a small benchmark."""
+    return settings_from(composed("benchmark", *overrides), BenchmarkSettings)

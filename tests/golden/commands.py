@@ -70,6 +70,10 @@ LAID_OUT = (SET, CACHE, REAL, "segmentation", "benchmark", "generator", "fidelit
 
 ARMS = ("real", "classical", "pseudo_label", "mean_teacher", "synthetic", "synthetic+classical",
         "synthetic+pseudo_label", "oracle", "full")  # fmt: skip
+RENAMED_EXPERIMENTS = {f"dose_{name}": f"sweep_{name}" for name in
+                       ("clips", "fresh", "gate", "label", "p", "steps", "unlabelled")}  # fmt: skip
+"""Files of conf/experiment by the name under which their configuration is frozen."""
+
 EXPERIMENTS = ("dose_clips", "dose_fresh", "dose_gate", "dose_label", "dose_p", "dose_steps", "dose_unlabelled",
                "echonet_label_scarce", "echonet_label_scarce_dry", "evidence", "evidence_harm",
                "evidence_segmentation")  # fmt: skip
@@ -81,7 +85,9 @@ OUT = "runs/golden"
 def config_commands() -> dict[str, list[str]]:
     """Arguments of every configuration that is frozen, by a name for its file."""
     found = {job: [job] for job in JOBS}
-    found |= {f"benchmark.{name}": ["benchmark", f"experiment={name}"] for name in EXPERIMENTS}
+    found |= {
+        f"benchmark.{name}": ["benchmark", f"experiment={RENAMED_EXPERIMENTS.get(name, name)}"] for name in EXPERIMENTS
+    }
     found |= {f"train-generator.{name}": ["train-generator", f"preset={name}"] for name in ("tiny", "base", "paper")}
     for job in ("train-ef", "train-segmentation"):
         found |= {f"{job}.{name}": [job, f"arm={name}"] for name in ARMS}

@@ -7,13 +7,16 @@ import frozen
 import pytest
 import yaml
 
-DECLARED_SINCE: dict[str, object] = {"cache:data.name": "echonet"}
+DECLARED_SINCE: dict[str, object] = {"cache:data.name": "echonet", "demo:generator.train": []}
 """Settings that came after the goldens: path, for every job or as ``job:path``, and default. Null needs no entry."""
 
 RENAMED_SINCE = {
     "echo_augment.training_recipes.ef_learners.MeanTeacher": "echo_augment.training_recipes.ef.learners.MeanTeacher",
 }
 """Values that have another name now; the keys of trainings are the same under both."""
+
+RENAMED_KEYS = {"ablation": "sweep"}
+"""Settings that have another name now, by their path; those below it keep theirs."""
 
 GONE = object()
 
@@ -27,6 +30,14 @@ def load(folder: Path, name: str) -> dict:
     return yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
+def renamed(path: str) -> str:
+    """The path of a setting today."""
+    for old, new in RENAMED_KEYS.items():
+        if path == old or path.startswith(f"{old}."):
+            return new + path[len(old) :]
+    return path
+
+
 def at(settings: object, path: str) -> object:
     """The value at a path of `commands.leaves`; GONE where there is none. Names of arms have no dots."""
     for name in path.split("."):
@@ -38,7 +49,7 @@ def at(settings: object, path: str) -> object:
 
 def config_differences(job: str, golden: dict, found: dict) -> list[str]:
     """What of ``golden`` is gone or another value, and what is new without being null or declared, a line each."""
-    lines, expected = [], dict(commands.leaves(golden))
+    lines, expected = [], {renamed(path): value for path, value in commands.leaves(golden)}
     for path, value in expected.items():
         now = at(found, path)
         if value == {} and isinstance(now, dict):  # what it has now is new
@@ -79,6 +90,18 @@ def test_declared_settings_are_allowed_others_are_not(monkeypatch):
     monkeypatch.setitem(DECLARED_SINCE, "job:new", 2)
     assert not config_differences("job", golden, {**golden, "new": 2})
     assert config_differences("other", golden, {**golden, "new": 2})
+
+
+def test_a_setting_with_another_name_keeps_its_value():
+    golden = {"ablation": {"key": "a.p", "values": [1]}}
+    assert not config_differences("job", golden, {"sweep": {"key": "a.p", "values": [1]}})
+    assert config_differences("job", golden, {"sweep": {"key": "a.q", "values": [1]}}) == [
+        "sweep.key: 'a.p' was, 'a.q' is"
+    ]
+    assert config_differences("job", golden, {}) == [
+        "sweep.key: 'a.p' was, nothing is",
+        "sweep.values: [1] was, nothing is",
+    ]
 
 
 def test_keys_of_trainings_are_as_before(composed, tmp_path):

@@ -1,21 +1,31 @@
-"""The generator that a benchmark trains where it is given none: how its training is configured."""
+"""The generator that a benchmark trains if it is given none: how its training is configured, and that it is used."""
+
+from dataclasses import replace
 
 import pytest
+from fakes.benchmark import configure as settings_of
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 
+from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.benchmark import own_generator
+from echo_augment.evaluation.benchmark import caches, own_generator
+from echo_augment.evaluation.benchmark.caches import load_weights
 from echo_augment.evaluation.benchmark.own_generator import configure
+from echo_augment.evaluation.benchmark.settings import BenchmarkSettings
 
-SETTINGS = {"seed": 3, "device": "cpu", "generator": {"train": ["preset=base", "+checkpointing=true"]}}
+
+def untrained(*train: str) -> BenchmarkSettings:
+    settings = settings_of("out=y", "seed=3")
+    return replace(settings, generator=replace(settings.generator, weights=None, train=list(train)))
 
 
 def test_it_is_configured_inside_a_running_job_which_keeps_its_hydra(tmp_path):
     """As ``echo-augment benchmark`` calls it: Hydra has one global instance, and the job's is there already."""
+    settings = untrained("preset=base", "+checkpointing=true")
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         job = GlobalHydra.instance().hydra
-        cfg = configure(SETTINGS, tmp_path / "data", tmp_path / "out")
+        cfg = configure(settings, tmp_path / "data", tmp_path / "out")
         assert GlobalHydra.instance().hydra is job
         assert compose("benchmark", ["out=y"]).out == "y"
     assert (cfg.preset.name, cfg.checkpointing, cfg.seed, cfg.device) == ("base", True, 3, "cpu")
@@ -23,7 +33,7 @@ def test_it_is_configured_inside_a_running_job_which_keeps_its_hydra(tmp_path):
 
 
 def test_and_outside_of_one(tmp_path):
-    assert configure(SETTINGS, tmp_path, tmp_path).preset.name == "base"
+    assert configure(untrained("preset=base"), tmp_path, tmp_path).preset.name == "base"
     assert not GlobalHydra.instance().is_initialized()
 
 
@@ -47,13 +57,36 @@ class Pool:
         assert len(self.jobs) == 1
 
 
-def test_a_student_is_the_generator_where_one_is_distilled_and_a_part_is_refused(tmp_path, monkeypatch):
+def test_a_student_is_the_generator_if_one_is_distilled_and_a_part_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(own_generator, "ProcessPoolExecutor", Pool)
 
     def made_by(*train):
-        return own_generator.own_generator(SETTINGS | {"generator": {"train": list(train)}}, tmp_path, tmp_path)
+        return own_generator.own_generator(untrained(*train), tmp_path, tmp_path)
 
     assert made_by("preset=base") == tmp_path / "generator" / "generator"
     assert made_by("preset=tiny", "+distil=bundled") == tmp_path / "generator" / "generator-student"
     with pytest.raises(EchoAugmentError, match="only=mafe makes no generator"):
         made_by("preset=tiny", "+only=mafe")
+
+
+def test_the_published_protocol_trains_a_generator_on_its_data_set(tmp_path, monkeypatch):
+    settings = settings_of("experiment=echonet_label_scarce", "model=tiny", f"out={tmp_path}", "data.root=x")
+    asked = []
+    made = tmp_path / "generator" / "generator"
+    monkeypatch.setattr(caches, "own_generator", lambda *given: asked.append(given) or made)
+    load_weights(settings, tmp_path / "x", [], lambda weights, *_, **__: asked.append(weights))
+    assert asked == [(settings, tmp_path / "x", tmp_path), str(made)]
+    job = configure(settings, tmp_path / "x", tmp_path / "generator")
+    assert (job.preset.name, job.data.root, job.out) == ("base", str(tmp_path / "x"), str(tmp_path / "generator"))
+    assert (job.seed, job.device) == (settings.seed, settings.device)
+
+
+@pytest.mark.slow
+def test_a_benchmark_s_own_generator_is_trained_and_found_done(tmp_path, capfd):
+    root = write_phantoms(tmp_path / "phantoms", 14, frames=36, workers=1, splits=(0.5, 0.1, 0.4))
+    short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "transport", "denoiser")]
+    short += ["preset.codec.hearts=4", "preset.reid.hearts=4", "preset.mafe.batch=4", "preset.denoiser.batch=2"]
+    settings = untrained("preset=tiny", "precision=no", *short)
+    assert (own_generator.own_generator(settings, root, tmp_path) / "training_hearts.json").is_file()
+    own_generator.own_generator(settings, root, tmp_path)
+    assert capfd.readouterr().out.count("done before") == 8

@@ -1,0 +1,97 @@
+"""Settings of ``benchmark`` and ``demo``: ranges, and what the experiments compose to."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes.benchmark import configure
+from hydra import compose, initialize_config_module
+
+from echo_augment.cache import EchoAugmentError
+from echo_augment.evaluation.benchmark import demo, job
+from echo_augment.evaluation.benchmark.settings import BenchmarkSettings, DesignSettings, SweepSettings
+from echo_augment.evaluation.benchmark.sweep import cache_digest, values_of
+from echo_augment.training_recipes.common.settings import settings_from
+
+EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[3] / "training_recipes/conf/experiment").glob("*"))
+SWEEPS = [name for name in EXPERIMENTS if name.startswith("sweep_")]
+
+
+def composed(name: str, kind: type, *overrides: str):
+    assert job and demo, "which register their settings"
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        return settings_from(compose(name, ["out=y", *overrides]), kind)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seeds=[1,1]", r"seeds must be a list of different values, got \[1, 1\]"),
+        ("labels=[]", "labels must be"),
+        ("seeds=[-1]", "seeds must be a whole number >= 0, got -1"),
+        ("workers=0", "workers must be auto or a number of at least 1, got 0"),
+        ("workers=many", "workers must be .* got 'many'"),
+        ("level=1.0", r"level must be in \(0, 1\), got 1.0"),
+        ("label_gate=0", r"label_gate must be in \(0, 1\], got 0"),
+        ("label_gate=1.5", r"label_gate must be in \(0, 1\], got 1.5"),
+        ("masks_at_least=2", r"masks_at_least must be in \[0, 1\], got 2"),
+        ("clips=0", "clips must be a whole number of at least 1, got 0"),
+        ("unlabelled=-1", "unlabelled must be .* got -1"),
+        ("generator.steps=-1", "generator.steps must be .* got -1"),
+    ],
+)
+def test_a_value_out_of_its_range_is_named(override, message):
+    with pytest.raises(EchoAugmentError, match=message):
+        configure("out=y", override)
+
+
+def test_an_unknown_task_is_named():
+    with pytest.raises(EchoAugmentError, match="task must be one of ef, segmentation, got 'strain'"):
+        replace(configure("out=y"), task="strain")
+
+
+def test_a_label_gate_that_would_judge_no_clip_is_refused():
+    with pytest.raises(EchoAugmentError, match="filled already"):
+        configure("out=y", "label_gate=0.9", "+caches.synthetic=folder")
+
+
+def test_a_sweep_of_masks_or_of_one_process_among_several_is_refused():
+    sweep = SweepSettings(key="clips", values=[2, 4])
+    with pytest.raises(EchoAugmentError, match="one process's work, got rank=0"):
+        replace(configure("out=y", "rank=0", "world=2"), sweep=sweep)
+    with pytest.raises(EchoAugmentError, match="a sweep needs task=ef"):
+        replace(configure("out=y"), sweep=sweep, task="segmentation")
+
+
+def test_the_demo_composes_for_phantoms_and_for_real_patients():
+    phantom, real = (composed("demo", DesignSettings, *more) for more in ([], ["data=echonet", "data.root=x"]))
+    assert list(phantom.arm) == ["real", "synthetic", "oracle"]
+    assert (phantom.labels, phantom.seeds) == ([16], [0, 1, 2])
+    assert real.labels == ["all"]
+    assert real.trainer.steps < phantom.trainer.steps
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_has_settings_for_each_of_its_values(name):
+    settings = configure(f"experiment={name}", "out=y")
+    found = values_of(settings, settings.sweep, Path("x"))
+    assert len(found) >= 2
+    keys = {cache_digest(one) for one in found.values()}
+    assert len(keys) == (1 if settings.sweep.key.startswith("arm.") else len(found))
+
+
+@pytest.mark.parametrize("name", ["echonet_label_scarce", "echonet_label_scarce_dry"])
+def test_the_published_protocol_has_its_label_fractions_arms_and_rows(name):
+    more = ["data.root=x", "model=tiny"] if name == "echonet_label_scarce" else []
+    settings = configure(f"experiment={name}", "out=y", *more)
+    assert settings.labels == ["1/16", "1/8", "1/4"]
+    assert [row.mae["1/16"] for row in settings.published] == [6.04, 5.77]
+    assert {"real", "pseudo_label", "mean_teacher", "synthetic"} <= set(settings.arm)
+
+
+@pytest.mark.parametrize("name", ["evidence", "evidence_segmentation"])
+def test_the_evidence_is_as_large_as_it_was_asked_to_be(name):
+    settings = composed("benchmark", BenchmarkSettings, f"experiment={name}")
+    assert settings.task == ("segmentation" if "segmentation" in name else "ef")
+    assert {"real", "classical", "synthetic", "oracle"} <= set(settings.arm) and len(settings.seeds) >= 5
+    assert round(settings.data.n * settings.data.splits[0]) - settings.labels[0] >= 500
