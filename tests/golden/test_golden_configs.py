@@ -98,7 +98,7 @@ def test_a_setting_with_another_name_keeps_its_value():
     assert config_differences("job", golden, {"sweep": {"key": "a.q", "values": [1]}}) == [
         "sweep.key: 'a.p' was, 'a.q' is"
     ]
-    assert config_differences("job", golden, {}) == [
+    assert config_differences("job", golden, {"ablation": None}) == [
         "sweep.key: 'a.p' was, nothing is",
         "sweep.values: [1] was, nothing is",
     ]

@@ -83,7 +83,7 @@ def test_the_published_protocol_trains_a_generator_on_its_data_set(tmp_path, mon
 
 @pytest.mark.slow
 def test_a_benchmark_s_own_generator_is_trained_and_found_done(tmp_path, capfd):
-    root = write_phantoms(tmp_path / "phantoms", 14, frames=36, workers=1, splits=(0.5, 0.1, 0.4))
+    root = write_phantoms(tmp_path / "phantoms", 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4))
     short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "transport", "denoiser")]
     short += ["preset.codec.hearts=4", "preset.reid.hearts=4", "preset.mafe.batch=4", "preset.denoiser.batch=2"]
     settings = untrained("preset=tiny", "precision=no", *short)
