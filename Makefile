@@ -11,9 +11,9 @@ LOSSES ?= runs/losses
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
-	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence-phantom.md (EVIDENCE=$(EVIDENCE))"
-	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/motion-forms.md (FORMS=$(FORMS))"
-	@echo "make mafe-losses  generators by MAFE's losses, then docs/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
+	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence/phantom.md (EVIDENCE=$(EVIDENCE))"
+	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
+	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
 	@echo "make test    install, then the test suite and the examples of the docstrings"
 	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"
 	@echo "make lint    ruff, format and rules"
@@ -47,7 +47,7 @@ evidence-harm: $(VENV)/.installed
 	$(BIN)/echo-augment benchmark experiment=evidence_harm data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/harm
 
 evidence-page: $(VENV)/.installed
-	$(BIN)/python -m echo_augment.evaluation.studies.evidence_page $(EVIDENCE) docs
+	$(BIN)/python -m echo_augment.evaluation.studies.evidence_page $(EVIDENCE) docs/evidence
 
 # Trainings of the generator that share hearts, re-ID and the bundled codec. One thread each: after `make transport-form` the
 # trainings of the two recipes below it can be started by hand, two at a time.
@@ -72,7 +72,7 @@ motion-forms: transport-form
 	$(call fidelity,$(FORMS)/vector,$(FROM_1))
 	$(call fidelity,$(FORMS)/mafe,$(FEW))
 	$(call fidelity,$(FORMS)/flow,$(FROM_1))
-	$(BIN)/python -m echo_augment.evaluation.studies.motion_forms $(FORMS) docs
+	$(BIN)/python -m echo_augment.evaluation.studies.motion_forms $(FORMS) docs/evidence
 
 # Shares hearts, latents and re-ID with the forms. A transport alone makes clips, so the denoiser has one step.
 mafe-losses: transport-form
@@ -82,7 +82,7 @@ mafe-losses: transport-form
 	$(call fidelity,$(LOSSES)/1,pairs=60)
 	$(call fidelity,$(LOSSES)/2,pairs=60)
 	$(call fidelity,$(LOSSES)/3,pairs=60)
-	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs
+	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs/evidence
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m "not slow" --durations=10
