@@ -30,7 +30,7 @@ def choose_arms(arms: Arms, root: Path) -> tuple[list[str], Arms]:
     phantoms = (root / "phantoms.json").exists()
     kept = {name: spec for name, spec in arms.items() if phantoms or clips_of(spec) != "oracle"}
     dropped = [name for name in arms if name not in kept]
-    notes = [f"The arm {name} was left out: real hearts have no exact counterfactual to render." for name in dropped]
+    notes = [f"The arm {name} was left out: real videos have no exact counterfactual to render." for name in dropped]
     return notes, kept
 
 
@@ -99,12 +99,12 @@ class Design:
 
     @property
     def out(self) -> Path:
-        """Folder of the benchmark."""
+        """The folder of the benchmark."""
         return Path(self.settings.out)
 
     @property
     def motion_donors(self) -> list[str]:
-        """Names of all videos that are labelled in any training: the only ones that give motion."""
+        """The names of all videos that are labelled in any training: the only ones that give motion."""
         return sorted({name for labelled in self.subsets.values() for name in labelled})
 
     def kinds(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Sweeps over one setting of a benchmark: what is done for each value, and the dose-response report."""
+"""Sweeps over one setting of a benchmark: what is done for each value, and the report over its values."""
 
 import hashlib
 import json
@@ -117,7 +117,7 @@ def sweep_report(key: str, reports: Mapping[str, BenchmarkReport]) -> SweepRepor
 
 
 def write_sweep_pages(out: Path, report: SweepReport, again: str) -> None:
-    """Write ``report.html`` and ``report.md`` of a sweep: the dose-response plot and its table.
+    """Write ``report.html`` and ``report.md`` of a sweep: a plot over its values, and a table.
 
     Args:
         out: folder of the report.

@@ -22,7 +22,7 @@ from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.training import train_segmentation
 from echo_augment.training_recipes.training.run import RESULT, TrainingResult, TrainingRun, finished
 
-POLL = 1.0  # seconds between looks at the trainings' logs
+POLL = 1.0  # seconds after which the trainings' logs are read again
 
 
 def count_workers(asked: int | str, runs: int, threads: int | None) -> int:

@@ -29,7 +29,7 @@ class Estimate:
     Attributes:
         value: the figure, or the difference of the figure between two arms.
         ci: interval at the asked level, or None where ``reason`` says why there is none.
-        p: two-sided p-value of "the difference is zero"; None for a single arm or where there is no interval.
+        p: two-sided p-value of "the difference is zero"; None for a single arm or without an interval.
         detectable: the smallest true difference that this design finds with 80 % power; None like ``p``.
         reason: why there is no interval; empty if there is one.
     """

@@ -15,10 +15,10 @@ class ArmEstimate(Record):
     """One figure of one arm.
 
     Attributes:
-        mean: over seeds; NaN where the figure is undefined.
-        ci: its interval; None where ``reason`` says why there is none.
+        mean: over seeds; NaN if the figure is undefined.
+        ci: its interval; None if ``reason`` says why it is missing.
         per_seed: the figure of each training, seeds in ascending order.
-        reason: why there is no interval; empty where there is one.
+        reason: why there is no interval; empty if there is one.
     """
 
     mean: float
@@ -32,11 +32,11 @@ class Contrast(Record):
     """The difference of a figure between two arms, first minus second, paired by video and seed.
 
     Attributes:
-        diff: the difference; NaN where the figure is undefined.
-        ci: its interval; None where ``reason`` says why there is none.
+        diff: the difference; NaN if the figure is undefined.
+        ci: its interval; None if ``reason`` says why it is missing.
         p: two-sided p-value of "the difference is zero"; None without an interval.
         detectable: true difference that this design finds with 80 % power; None without an interval.
-        reason: why there is no interval; empty where there is one.
+        reason: why there is no interval; empty if there is one.
         p_holm: ``p`` corrected over the numbers of labels, see `echo_augment.evaluation.statistics.comparison.correct`.
         tests: over how many it was corrected.
     """
@@ -60,9 +60,9 @@ class Gain(Record):
     """The share of the oracle's gain that an arm brings.
 
     Attributes:
-        gain: the share, 1 where the arm is as good as the oracle.
-        ci: its interval; None where ``reason`` says why there is none.
-        reason: why there is no interval; empty where there is one.
+        gain: the share, 1 if the arm is as good as the oracle.
+        ci: its interval; None if ``reason`` says why it is missing.
+        reason: why there is no interval; empty if there is one.
     """
 
     gain: float

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -47,7 +47,7 @@ class TrainingConfig(Record):
 class GeneratorReport(Record):
     """``report.json`` of ``train-generator``, as far as a study reads it: TRAIN videos, stages by name, settings."""
 
-    hearts: int
+    videos: int = field(metadata={"key": "hearts"})
     stages: Mapping[str, StageFigures]
     config: TrainingConfig = TrainingConfig()
 

@@ -49,7 +49,7 @@ def document(found: Mapping[str, StudiedGenerator]) -> list[Section]:
         Section("What do MAFE's losses bring? Phantoms", [Words(verdict(found), "verdict"), Words(asked)]),
         Section("Interpolation, then the swap test", [Table(HEADER, table), Words(what, "list")]),
         Section("Run it again", [Words("make mafe-losses", "code")]),
-        Section("Limits", [Words(LIMITS.format(**steps, videos=one.train.hearts), "list")]),
+        Section("Limits", [Words(LIMITS.format(**steps, videos=one.train.videos), "list")]),
     ]
 
 

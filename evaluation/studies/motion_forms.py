@@ -48,7 +48,7 @@ def document(found: Mapping[str, StudiedGenerator]) -> list[Section]:
     rows = [_form_row(form, found[form].train, seconds[form], best[form]) for form in found]
     rows += [[name, *[MISSING] * 3, *one.fidelity.rows[row].cells(), MISSING] for row, name in CEILINGS.items()]
     limits = (
-        f"{LIMITS}\n{one.train.hearts} phantoms. `vector` and `mafe` alone read MAFE, which had "
+        f"{LIMITS}\n{one.train.videos} phantoms. `vector` and `mafe` alone read MAFE, which had "
         f"{one.train.stages['mafe'].steps} steps: a better MAFE may do more for them."
     )
     what = "\n".join(f"`{form}`: {FORMS[form]}" for form in found)
