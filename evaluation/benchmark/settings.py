@@ -15,7 +15,7 @@ TASKS = ("ef", "segmentation")
 
 
 @dataclass(kw_only=True)
-class GeneratorSettings:
+class ClipGeneratorSettings:
     """The generator of the synthetic clips.
 
     Attributes:
@@ -93,7 +93,7 @@ class DesignSettings(JobSettings):
     val_at_least: int = 16
     unlabelled: int | None = None
     clips: int = 100
-    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    generator: ClipGeneratorSettings = field(default_factory=ClipGeneratorSettings)
     label_gate: int | float | None = None
     masks_at_least: int | float | None = None
     caches: dict[str, str] = field(default_factory=dict)
