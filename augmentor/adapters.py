@@ -79,7 +79,7 @@ def column(dataset: Any, name: str) -> list[Any]:
 
 
 def number(value: Any) -> float:
-    """Return a field of the table as a number; NaN if it is none."""
+    """Return a field of the table as a number; NaN if it is no number."""
     try:
         return float(value)
     except (TypeError, ValueError):

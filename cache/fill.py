@@ -14,7 +14,7 @@ from .generator import Generator
 from .manifest import list_shards, open_manifest
 from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
-from .results import FillSummary
+from .results import FillSummary, duration
 from .system.locks import hold
 from .system.signals import SafeStop
 from .writer import StoreWriter, clear_leavings
@@ -226,7 +226,7 @@ class _Fill:
         untried = sum(line.clip_id not in done for line in self.plan.lines + self.plan.reserve)
         say(
             f"{self.before + self.made} of {len(self.plan.lines)} clips are there; the other {left} take about "
-            f"{_minutes(left / passing * seconds)} and at most {size / 1e6:,.1f} MB ({free / 1e6:,.0f} MB are free)"
+            f"{duration(left / passing * seconds)} and at most {size / 1e6:,.1f} MB ({free / 1e6:,.0f} MB are free)"
             + ("; the disk may be too small" if size > free else "")
             + (
                 f"; {refused} of the first {self.made + refused} were refused: the reserve may run out, then this "
@@ -279,9 +279,3 @@ def _check_folder(plan: Plan, folder: Path) -> None:
             )
     else:
         plan.save(path)
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

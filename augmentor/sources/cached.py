@@ -1,4 +1,4 @@
-"""Clips of a cache on disk, all of them or all but some."""
+"""A source of the clips of a cache on disk, all or all but some."""
 
 import json
 import warnings

@@ -1,4 +1,4 @@
-"""Clips that are already in memory."""
+"""A source of clips that are in memory."""
 
 from collections.abc import Iterable
 

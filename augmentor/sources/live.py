@@ -1,4 +1,4 @@
-"""Clips fresh from the generator."""
+"""A source of clips fresh from the generator, which runs in a process of its own."""
 
 import multiprocessing.connection
 import os
@@ -197,7 +197,7 @@ class LiveClips:
         return len(self._ring)
 
     def __getitem__(self, index: int) -> EchoClip:
-        """Return the next clip, whatever the index; waits for it.
+        """Wait for the next clip and return it; the index does not matter.
 
         Raises:
             RuntimeError: the generator has ended and the ring is empty.

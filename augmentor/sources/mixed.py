@@ -1,4 +1,4 @@
-"""Fresh clips among cached ones."""
+"""A source of cached clips with a share of fresh ones."""
 
 from typing import Literal
 

@@ -34,7 +34,7 @@ class GeneratorRecipe:
         pipeline: folder, Hub id, ``"bundled"``, or an ``MCDMPipeline`` on the CPU.
         rows: TRAIN videos by name.
         root: dataset folder whose TRAIN videos ``rows`` are, or None.
-        tables: dataset folders whose VAL and TEST videos must not be among ``rows``, under whatever name.
+        tables: dataset folders whose VAL and TEST videos must not be among ``rows``, under any name.
         device: device of the generator; ``"auto"`` takes the fastest.
         steps: number of sampler steps; None takes the generator's own number.
         sampler: ``"ddim"`` or ``"dpm"``.

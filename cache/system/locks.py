@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,15 @@ except ImportError:  # Windows: only the content of the file counts
 HEARTBEAT_SECONDS = 20.0
 STALE_SECONDS = 180.0
 _open_files: set[BinaryIO] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock, as far as its file tells."""
+
+    host: str = "?"
+    pid: int | str = "?"
+    since: str = "?"
 
 
 def _close_in_child() -> None:
@@ -70,9 +80,8 @@ class FolderLock:
             holder = _holder(file, exclusive=True)
             if holder is None:
                 file.truncate(0)
-                since = time.strftime("%Y-%m-%d %H:%M:%S")
-                content = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
-                file.write(json.dumps(content).encode())
+                own = Holder(socket.gethostname(), os.getpid(), time.strftime("%Y-%m-%d %H:%M:%S"))
+                file.write(json.dumps(asdict(own)).encode())
                 file.flush()
                 return file
             if last:
@@ -131,32 +140,35 @@ def _refuse_held(path: Path) -> None:
         raise _refusal(path, holder)
 
 
-def _holder(file: BinaryIO, exclusive: bool) -> dict[str, object] | None:
-    """Return what a lock file says about its holder; None if nobody else holds it: the kernel's lock is then taken."""
+def _holder(file: BinaryIO, exclusive: bool) -> Holder | None:
+    """Return who holds a lock file; None if it is free, and then the kernel's lock is taken."""
     if fcntl is not None:
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _content(file)
+            return _content(file) or Holder()
     holder = _content(file)
     # The kernel let us in, so no living process of this host holds it; another host's may.
-    elsewhere = bool(holder) and (fcntl is None or holder.get("host") != socket.gethostname())
+    elsewhere = holder is not None and (fcntl is None or holder.host != socket.gethostname())
     fresh = time.time() - os.fstat(file.fileno()).st_mtime < STALE_SECONDS
     return holder if elsewhere and fresh else None
 
 
-def _refusal(path: Path, holder: dict[str, object]) -> EchoAugmentError:
-    who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')} since {holder.get('since', '?')}"
+def _refusal(path: Path, holder: Holder) -> EchoAugmentError:
+    who = f"process {holder.pid} on {holder.host} since {holder.since}"
     return EchoAugmentError(
         f"another process writes to {path.parent}: {who}",
         f"Wait for it or stop it; if it is dead, this clears by itself within {STALE_SECONDS:.0f} seconds",
     )
 
 
-def _content(file: BinaryIO) -> dict[str, object]:
+def _content(file: BinaryIO) -> Holder | None:
+    """Return the holder that a lock file names; None if it is empty, as after a release, or damaged."""
     file.seek(0)
     try:
         content = json.loads(file.read(4096) or b"{}")
     except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
+    if not content or not isinstance(content, dict):
+        return None
+    return Holder(**{name: content[name] for name in Holder.__slots__ if name in content})
