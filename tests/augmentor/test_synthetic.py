@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, Subset, default_collate
 
-from echo_augment.augmentor import EchoAdapter, InMemoryClips, SyntheticAugment, VideoFormat
+from echo_augment.augmentor import CachedClips, EchoAdapter, InMemoryClips, SyntheticAugment, VideoFormat
 from echo_augment.augmentor.wrapping import difference
-from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache import EchoAugmentError, StoreWriter
 
 SOURCE = InMemoryClips(make_clip(seed) for seed in range(10))
 
@@ -304,3 +304,30 @@ def test_a_bad_epoch_is_named_and_changes_nothing(epoch):
     with pytest.raises(EchoAugmentError, match="epoch must be a whole number"):
         train.set_epoch(epoch)
     assert train.epoch == 0
+
+
+def modules_run_by(action):
+    """Names of our modules whose code ``action`` executes."""
+    seen = set()
+
+    def notice(frame, event, _):
+        if event == "call":
+            seen.add(frame.f_globals.get("__name__", ""))
+
+    before = sys.getprofile()
+    sys.setprofile(notice)
+    try:
+        action()
+    finally:
+        sys.setprofile(before)
+    return sorted(name for name in seen if name.startswith("echo_augment."))
+
+
+def test_a_reader_follows_an_item_through_few_files(tmp_path):
+    with StoreWriter(tmp_path) as writer:
+        for seed in range(4):
+            writer.add(make_clip(seed))
+    train = SyntheticAugment(FakeEcho(), CachedClips(tmp_path), p=1.0)
+    walked = modules_run_by(lambda: train[3])
+    assert "echo_augment.cache.system.files" in walked, "down to the bytes"
+    assert len(walked) <= 14, walked

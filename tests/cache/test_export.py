@@ -30,18 +30,22 @@ def store(tmp_path):
     return ClipStore(tmp_path / "cache")
 
 
-def test_a_plain_tar_reader_reads_it_back(store, tmp_path):
-    names = export_webdataset(store, tmp_path / "out", shard_clips=3)
-    assert names == [f"clips-{k:06d}.tar" for k in range(3)]
+def members_of(folder, names):
+    """Every clip's members by kind, as a plain tar reader finds them."""
     seen = {}
     for name in names:
-        with tarfile.open(tmp_path / "out" / name) as tar:
+        with tarfile.open(folder / name) as tar:
             for member in tar:
                 key, _, kind = member.name.partition(".")
                 assert "/" not in member.name and member.isfile()
                 file = io.BytesIO(tar.extractfile(member).read())
                 value = json.load(file) if kind == "json" else np.lib.format.read_array(file, allow_pickle=False)
                 seen.setdefault(key, {})[kind] = value
+    return seen
+
+
+def test_a_plain_tar_reader_reads_it_back(store, tmp_path):
+    seen = members_of(tmp_path / "out", export_webdataset(store, tmp_path / "out", shard_clips=3))
     assert len(seen) == len(store) == 8
     for clip in store:
         found = seen[key_of(clip.clip_id)]
@@ -49,12 +53,21 @@ def test_a_plain_tar_reader_reads_it_back(store, tmp_path):
         assert found["json"]["ef"] == (None if np.isnan(clip.ef) else clip.ef) and found["json"]["fps"] == clip.fps
         assert np.array_equal(found["frames.npy"], clip.frames) and found["frames.npy"].dtype == np.uint8
         assert ("masks.npy" in found) == (clip.masks is not None)
-        if clip.masks is not None:
-            assert np.array_equal(found["masks.npy"], clip.masks)
+        assert clip.masks is None or np.array_equal(found["masks.npy"], clip.masks)
+
+
+def test_an_index_lists_the_tar_files(store, tmp_path):
+    names = export_webdataset(store, tmp_path / "out", shard_clips=3)
+    assert names == [f"clips-{k:06d}.tar" for k in range(3)]
     index = json.loads((tmp_path / "out" / "index.json").read_text())
     assert index == {"shards": names, "clips": 8, "fingerprint": FINGERPRINT}
-    export_webdataset(store, tmp_path / "again", shard_clips=3)
-    assert all((tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in names)
+
+
+def test_the_same_cache_gives_the_same_bytes(store, tmp_path):
+    names = export_webdataset(store, tmp_path / "out")
+    export_webdataset(store, tmp_path / "again")
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
 def test_the_webdataset_package_reads_it(store, tmp_path):
@@ -114,13 +127,17 @@ def test_a_mask_too_small_to_trace():
         trace_mask(np.eye(4, dtype=bool))
 
 
-def test_export_in_echonet_layout(tmp_path):
-    mask = np.stack([ellipse(axes=(17, 9)), ellipse(axes=(16, 8)), ellipse(axes=(14, 6))])
-    frames = (mask * 90).astype(np.uint8)
+MASK = np.stack([ellipse(axes=(17, 9)), ellipse(axes=(16, 8)), ellipse(axes=(14, 6))])
+FRAMES = (MASK * 90).astype(np.uint8)
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """The folder of an export, the frames and rates it wrote, and how many clips have tracings."""
     clips = [
-        EchoClip("traced", frames, 12.5, ef=61.5, ed_frame=0, es_frame=2, masks=mask),
-        EchoClip("unlabelled", frames, 12.5),
-        EchoClip("unmarked", frames, 25.0, ef=20.0, masks=mask),
+        EchoClip("traced", FRAMES, 12.5, ef=61.5, ed_frame=0, es_frame=2, masks=MASK),
+        EchoClip("unlabelled", FRAMES, 12.5),
+        EchoClip("unmarked", FRAMES, 25.0, ef=20.0, masks=MASK),
     ]
     store, written = ClipStore(write(tmp_path / "cache", clips, fingerprint="")), {}
 
@@ -128,18 +145,27 @@ def test_export_in_echonet_layout(tmp_path):
         written[path.name] = (frames.copy(), fps)
         path.write_bytes(b"video")
 
-    assert export_echonet(store, tmp_path / "out", write_video) == 2
-    assert sorted(path.name for path in (tmp_path / "out" / "Videos").iterdir()) == [
-        "traced.avi",
-        "unlabelled.avi",
-        "unmarked.avi",
-    ]
-    assert np.array_equal(written["traced.avi"][0], frames) and written["unmarked.avi"][1] == 25.0
-    rows = list(csv.DictReader((tmp_path / "out" / "FileList.csv").open()))
+    traced = export_echonet(store, tmp_path / "out", write_video)
+    return tmp_path / "out", written, traced
+
+
+def test_every_clip_is_a_video(exported):
+    folder, written, _ = exported
+    names = ["traced.avi", "unlabelled.avi", "unmarked.avi"]
+    assert sorted(path.name for path in (folder / "Videos").iterdir()) == names
+    assert np.array_equal(written["traced.avi"][0], FRAMES) and written["unmarked.avi"][1] == 25.0
+
+
+def test_the_list_has_ef_and_split_of_every_clip(exported):
+    rows = list(csv.DictReader((exported[0] / "FileList.csv").open()))
     assert list(rows[0]) == list(LIST)
     assert [row["EF"] for row in rows] == ["61.5", "", "20.0"] and {row["Split"] for row in rows} == {"TRAIN"}
-    lines = list(csv.DictReader((tmp_path / "out" / "VolumeTracings.csv").open()))
-    assert list(lines[0]) == ["FileName", "X1", "Y1", "X2", "Y2", "Frame"]
+
+
+def test_clips_with_masks_are_traced_at_es_and_ed(exported):
+    folder, _, traced = exported
+    lines = list(csv.DictReader((folder / "VolumeTracings.csv").open()))
+    assert list(lines[0]) == ["FileName", "X1", "Y1", "X2", "Y2", "Frame"] and traced == 2
     for name in ("traced.avi", "unmarked.avi"):
         assert [int(line["Frame"]) for line in lines if line["FileName"] == name] == [2] * 21 + [0] * 21
     assert {line["FileName"] for line in lines} == {"traced.avi", "unmarked.avi"}

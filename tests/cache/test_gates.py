@@ -1,9 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 from fakes.cache import fake_plan, generate
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, fill
-from echo_augment.cache.gates import PerClip, as_gates, image_gate, judge
+from echo_augment.cache.gates import GATES, IMAGE_ONLY, PerClip, as_gates, image_gate, judge, read_gates
 
 LINE = PlanLine("x", "a", "b", 0)
 SPECKLE = np.random.default_rng(0).integers(0, 120, (4, 32, 32), dtype=np.uint8)
@@ -36,27 +38,58 @@ class Together:
         return [f"odd: {line.seed}" if line.seed % 2 else None for line in lines]
 
 
-def test_gates_are_asked_in_order_and_only_about_what_passed():
-    lines = [PlanLine(f"c{k}", "a", "b", k) for k in range(5)]
-    pairs = [(line, EchoClip(line.clip_id, SPECKLE, 12.5)) for line in lines]
+PAIRS = [(PlanLine(f"c{k}", "a", "b", k), EchoClip(f"c{k}", SPECKLE, 12.5)) for k in range(5)]
+
+
+def four(line, clip):
+    return "four: it is" if line.seed == 4 else None
+
+
+def test_a_clip_has_the_reason_of_the_gate_that_rejects_it():
+    assert judge(as_gates([Together(), four]), PAIRS) == [None, "odd: 1", None, "odd: 3", "four: it is"]
+    assert judge([], PAIRS) == [None] * 5
+
+
+def test_a_gate_is_asked_only_about_what_those_before_it_let_through():
     together, seen = Together(), []
 
     def single(line, clip):
         seen.append(line.clip_id)
-        return "four: it is" if line.seed == 4 else None
 
-    assert judge([together, PerClip(single)], pairs) == [None, "odd: 1", None, "odd: 3", "four: it is"]
+    judge(as_gates([together, single]), PAIRS)
     assert together.asked == [["c0", "c1", "c2", "c3", "c4"]] and seen == ["c0", "c2", "c4"]
-    assert judge([PerClip(single), together], pairs)[4] == "four: it is" and together.asked[-1] == [
-        "c0",
-        "c1",
-        "c2",
-        "c3",
-    ]
-    assert (
-        judge(as_gates([lambda line, clip: "no: no", together]), pairs) == ["no: no"] * 5 and len(together.asked) == 2
-    )
-    assert judge([], pairs) == [None] * 5
+    judge(as_gates([four, together]), PAIRS)
+    assert together.asked[-1] == ["c0", "c1", "c2", "c3"]
+
+
+def test_a_gate_is_not_asked_when_nothing_is_left():
+    together = Together()
+    assert judge(as_gates([lambda line, clip: "no: no", together]), PAIRS) == ["no: no"] * 5 and together.asked == []
+
+
+def test_functions_become_gates_and_gates_stay():
+    together = Together()
+    assert as_gates([together, four]) == [together, PerClip(four)]
+
+
+@pytest.mark.parametrize(
+    ("gates", "chosen"),
+    [
+        (IMAGE_ONLY, False),
+        ({**IMAGE_ONLY, "label": {"by": "masks", "teacher": None}}, False),
+        ({**IMAGE_ONLY, "label": {"by": "teacher", "teacher": "abc"}}, True),
+        ({**IMAGE_ONLY, "masks": 0.5}, True),
+    ],
+)
+def test_a_cache_tells_whether_its_clips_were_chosen_by_labels(tmp_path, gates, chosen):
+    (tmp_path / GATES).write_text(json.dumps({"gates": {**gates, "knows": ["A"]}, "limits": {}}))
+    found = read_gates(tmp_path)
+    assert found.chosen_by_labels is chosen and found.known_videos == {"A"} and found.limits == {}
+
+
+def test_a_cache_without_the_file_has_the_image_gate_alone(tmp_path):
+    found = read_gates(tmp_path)
+    assert found.gates == IMAGE_ONLY and found.limits is None and found.known_videos is None
 
 
 def test_a_gate_that_answers_for_too_few_clips_is_an_error():
