@@ -7,7 +7,8 @@ from typing import Any
 from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugment
 from echo_augment.cache.errors import EchoAugmentError
 
-from .specification import TrainingSet
+from ..common.settings import Value
+from .specification import TrainingSet, clips_of
 
 PEER = "peer"  # kind of clips, preset and label policy of their provenance, and how their fingerprint begins
 IMPORT = 'Make one: echo-augment cache action=import data.root=FOLDER provenance="NAME" cache=OUT'
@@ -20,7 +21,7 @@ def peer(
 
     Unlike those of the arm `synthetic`, the labels are not tied to the labelled hearts of the run: whose labels the
     set's makers knew is not known here. At fewer labels than all the arm shows what the ready-made set brings, not what
-    its method makes of the same labels; `peer_note` says so in the report.
+    its method makes of the same labels; `peer_notes` says so in the report.
 
     Args:
         given: the labelled clips and the caches.
@@ -54,18 +55,26 @@ def open_peers(caches: Mapping[str, str | Path], clips: str = PEER, exclude: str
     return source
 
 
-def peer_note(caches: Mapping[str, str | Path], clips: str = PEER) -> str:
-    """Return what the report must say beside the arm's figures.
+def peer_notes(arms: Mapping[str, Mapping[str, Value]], caches: Mapping[str, str | Path]) -> list[str]:
+    """Return what the report must say beside the figures of arms with peers' clips; nothing if there are none.
+
+    Args:
+        arms: settings by name.
+        caches: folder of the clips of a kind.
 
     Raises:
         EchoAugmentError: there is no cache of peers' clips.
     """
-    source = open_peers(caches, clips)
+    names = [name for name, spec in arms.items() if clips_of(spec) == PEER]
+    if not names:
+        return []
+    source = open_peers(caches)
     provenance = source[0].provenance
     origin = "unknown makers" if provenance is None else str(provenance.extra.get("origin", "unknown makers"))
-    return (
-        f"The arm {PEER} trains with {len(source)} clips of {origin} ({source.fingerprint}). Which videos and labels "
-        "their makers learned from is not known here and not tied to the labelled hearts of a run: with fewer labels "
-        "than all, the arm shows what this ready-made set brings, not what its method makes of the same labels. If its "
-        "makers learned from VAL or TEST videos, its errors are too small."
+    note = (
+        f"The arm {', '.join(names)} trains with {len(source)} clips of {origin} ({source.fingerprint}). Which videos "
+        "and labels their makers learned from is not known here and not tied to the labelled videos of a run: with "
+        "fewer labels than all, the arm shows what this ready-made set brings, not what its method makes of the same "
+        "labels. If its makers learned from VAL or TEST videos, its errors are too small."
     )
+    return [note]

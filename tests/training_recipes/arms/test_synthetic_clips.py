@@ -74,7 +74,7 @@ def test_an_arm_without_a_stock_has_no_fresh_clips(monkeypatch):
     from echo_augment.training_recipes.arms import synthetic_clips as arms
 
     monkeypatch.setattr(arms, "ClipsOfMotionDonors", lambda *_, **__: Numbers(range(8)))
-    monkeypatch.setattr(arms, "CachedClips", lambda folder: folder)
+    monkeypatch.setattr(arms, "CachedClips", lambda folder, exclude=None: folder)
     given = SimpleNamespace(caches={"synthetic": "x"}, labelled=(), seed=0, real=[0], all_known=False)
     with pytest.raises(EchoAugmentError, match="needs a stock"):
         arms.synthetic(given, fresh=0.5)
