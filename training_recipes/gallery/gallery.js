@@ -115,7 +115,7 @@
     tile.why.textContent = clip[REASON] ? `not stored: ${clip[REASON]}` : "";
     tile.tick.style.display = clip[REASON] ? "none" : "";
     tile.open.setAttribute("aria-label", `Clip ${clip[ID]}, ${percent(clip[EF])}`);
-    tile.lines[0].textContent = percent(clip[EF]) + (clip[REASON] ? "" : `, confidence ${clip[CONFIDENCE].toFixed(2)}`);
+    tile.lines[0].textContent = percent(clip[EF]) + (clip[REASON] ? "" : `, conf. ${clip[CONFIDENCE].toFixed(2)}`);
     tile.lines[1].textContent = clip[MOTION] ? `motion ${clip[MOTION]}` : clip[ID];
     tile.lines[2].textContent = clip[APPEARANCE] ? `appearance ${clip[APPEARANCE]}` : "";
     mark(tile);
