@@ -46,7 +46,7 @@ def without_dots(mask: Mask, least: int) -> Mask:
     """``mask`` without groups of fewer than ``least`` pixels: speckle that happens to stand still is smaller."""
     _, labels = cv2.connectedComponents(grown(mask).astype(np.uint8), connectivity=8)
     sizes = np.bincount(labels[mask], minlength=int(labels.max()) + 1)
-    return mask & (sizes[labels] >= least)
+    return np.asarray(mask & (sizes[labels] >= least), np.bool_)
 
 
 def running_trace(frames: Frames, low: Frames, high: Frames) -> Mask:
@@ -86,13 +86,14 @@ def running_trace(frames: Frames, low: Frames, high: Frames) -> Mask:
 
 def stroke_reach(picture: Frames) -> int:
     """Half the width in pixels of the thickest stroke of a letter, for pictures of this size."""
-    return max(2, min(picture.shape) // 40)
+    return max(2, int(min(picture.shape)) // 40)
 
 
 def stands_out(picture: Frames, reach: int) -> npt.NDArray[np.int16]:
     """Grey levels by which a pixel is brighter than everything around it that is wider than a stroke (top hat)."""
     side = 2 * reach + 1
-    return picture.astype(np.int16) - cv2.morphologyEx(picture, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    opened = cv2.morphologyEx(picture, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    return np.asarray(picture.astype(np.int16) - opened, np.int16)
 
 
 def grown(mask: Mask) -> Mask:
