@@ -58,6 +58,8 @@ class VideoFile:
         if not container.streams.video:
             raise EchoAugmentError(f"{path}: holds no video stream", COPY_AGAIN)
         self._stream = container.streams.video[0]
+        if self._stream.codec_context is None:
+            raise EchoAugmentError(f"{path}: is coded in a way that FFmpeg does not know", COPY_AGAIN)
         # Data loaders bring one process a core: threads inside each would only fight. A frame takes 0.1 ms anyway.
         self._stream.codec_context.thread_count = 1
         # One converter for all frames: to_ndarray(format=...) makes a new one each time, at more than decoding's cost.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig
 from tqdm import tqdm
 
 from echo_augment.augmentor.data.importers import Imported, ImportPlan, ImportReport, import_clips, report_of
@@ -145,7 +145,9 @@ def run(cfg: DictConfig) -> None:
     )
     sheets = write_sheets(out, done.rows)
     report = report_of(done)
-    shown = OmegaConf.create({**cfg, **dict.fromkeys(PRIVATE, "(not kept)")})
+    shown = cfg.copy()
+    for name in PRIVATE:
+        shown[name] = "(not kept)"
     path = write_report(out, "import", shown, {**asdict(report), "seeds": [settings.seed], "sheets": sheets})
     print(told(done, report))
     print(f"{WORD} {out / sheets[0] if sheets else ''}".rstrip())

@@ -35,7 +35,7 @@ def drawn_over(low: Frames, high: Frames) -> Mask:
     # Beside moving tissue a codec makes letters flicker, but their darkest moment still stands out sharply.
     sharp, calm = stands_out(low, 1 + reach // 2), change <= CODED_STILL * high
     letters = without_dots((sharp >= CODED_SHARP[0]) & calm, 2 * reach)
-    still = exact | letters | ((sharp >= CODED_SHARP[1]) & calm)
+    still: Mask = exact | letters | ((sharp >= CODED_SHARP[1]) & calm)
     if not still.any():
         return still
     # The rim of a letter is half tissue and moves; what touches a still core belongs to it.

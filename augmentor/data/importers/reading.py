@@ -57,7 +57,7 @@ class Worker:
                 raise
             reason = error.strerror or "it cannot be read"
             return Outcome(source=mark, name=name, status="out", kind="unreadable", reason=reason)
-        except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever a library raises on damaged bytes: the import goes on, the report tells
             reason = f"it cannot be read ({type(error).__name__})"
             return Outcome(source=mark, name=name, status="out", kind="damaged", reason=reason)
         return self.outcome(mark, name, source, clip)
