@@ -92,7 +92,7 @@ def draw_splits(
         EchoAugmentError: shares that do not sum to 1.
 
     >>> sorted(draw_splits({"a": "", "b": "", "c": "VAL", "d": ""}, {}, (0.5, 0.25, 0.25), 0).items())
-    [('a', 'TEST'), ('b', 'TRAIN'), ('c', 'VAL'), ('d', 'TRAIN')]
+    [('a', 'TRAIN'), ('b', 'TEST'), ('c', 'VAL'), ('d', 'TRAIN')]
     """
     if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise EchoAugmentError(f"splits must be three shares (train, val, test) that sum to 1, got {list(shares)}")
