@@ -8,7 +8,7 @@ from echo_augment.augmentor.devices import AUTO
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
-from echo_augment.training_recipes.common.settings import JobSettings, group
+from echo_augment.training_recipes.common.settings import JobSettings, group, object_from
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 
 TASKS = ("ef", "segmentation")
@@ -140,15 +140,17 @@ class BenchmarkSettings(DesignSettings):
     Attributes:
         rank: which of ``world`` processes this is that share the seeds; ``auto`` as the cluster says.
         world: how many processes there are; ``auto`` likewise.
-        sweep: one benchmark for each value of a setting; None for one benchmark.
+        sweep: a `SweepSettings`, one benchmark for each value of a setting; None for one benchmark.
     """
 
     rank: int | str = AUTO
     world: int | str = AUTO
-    sweep: SweepSettings | None = None
+    sweep: Any = None  # typed below: Hydra cannot override a group of settings that is null (OmegaConf 2.3)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.sweep is not None and not isinstance(self.sweep, SweepSettings):
+            self.sweep = object_from(self.sweep, SweepSettings)
         if self.sweep is not None and self.rank != AUTO:
             raise EchoAugmentError(f"a sweep is one process's work, got rank={self.rank}", "Leave rank= out")
         if self.sweep is not None and self.task != "ef":

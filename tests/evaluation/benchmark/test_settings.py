@@ -71,6 +71,12 @@ def test_the_demo_composes_for_phantoms_and_for_real_patients():
     assert real.trainer.steps < phantom.trainer.steps
 
 
+def test_a_sweep_can_be_typed_and_a_mistyped_one_is_named():
+    assert configure("out=y", "sweep={key:clips,values:[2,4]}").sweep == SweepSettings(key="clips", values=[2, 4])
+    with pytest.raises(EchoAugmentError, match=r"no setting keys. Did you mean key"):
+        configure("out=y", "sweep={keys:clips,values:[2,4]}")
+
+
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_has_settings_for_each_of_its_values(name):
     settings = configure(f"experiment={name}", "out=y")
