@@ -27,7 +27,7 @@ TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
 
 @dataclass(frozen=True, slots=True)
 class MotionDonor:
-    """What is kept of a motion donor: codes ``(G, D)``, its volume curve ``(G,)``, and its EF in percent."""
+    """A motion donor, read: codes ``(G, D)``, volume curve ``(G,)`` and EF in percent."""
 
     codes: Tensor
     volume: npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ class ClipGenerator:
         pipeline: on its device already.
         donors: TRAIN videos by name; those with an EF can give motion.
         motion_donors: names that may give motion and label; by default all with an EF and a long enough video.
-        steps: of the sampler; None: the pipeline's own number.
+        steps: sampler steps; None for the pipeline's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
         batch: clips denoised together; fewer are filled up, so that rounding does not depend on it.
         weights: hash of the pipeline's weights.
@@ -85,7 +85,7 @@ class ClipGenerator:
         self._reference: dict[str, npt.NDArray[np.uint8]] = {}
 
     def _choose_motion(self, wanted: Sequence[str] | None) -> dict[str, float]:
-        """EF of the motion donors; a video must hold a whole clip at the fastest tempo."""
+        """Return the EF of the motion donors; a video must hold a whole clip."""
         names = self._rows if wanted is None else wanted
         unknown = [name for name in names if name not in self._rows]
         if unknown:
@@ -110,7 +110,7 @@ class ClipGenerator:
         return chosen
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
-        """The clips of ``lines``, in their order."""
+        """Return the clips of ``lines``, in their order."""
         clips: list[EchoClip] = []
         for start in range(0, len(lines), self._batch):
             clips += self._generate(lines[start : start + self._batch])
@@ -120,7 +120,7 @@ class ClipGenerator:
         drawn = [self._draw(line) for line in lines]
         filled = [*range(len(lines)), *[0] * (self._batch - len(lines))]
         motions = torch.stack([drawn[i][0] for i in filled])
-        references = torch.from_numpy(np.stack([self._look(lines[i].appearance_donor) for i in filled]))
+        references = torch.from_numpy(np.stack([self._appearance(lines[i].appearance_donor) for i in filled]))
         noise = [torch.Generator().manual_seed(lines[i].seed) for i in filled]
         device = self.pipeline.device
         dtype = fast_dtype(device)
@@ -132,7 +132,7 @@ class ClipGenerator:
         return [self._clip(line, frames[i], drawn[i][1], drawn[i][2]) for i, line in enumerate(lines)]
 
     def _draw(self, line: PlanLine) -> tuple[Tensor, float, float]:
-        """Codes of the line's window, its start on the donor's grid and its tempo: both leave the EF alone."""
+        """Return the codes of a line's window, its start on the donor's grid and its tempo: both leave the EF alone."""
         codes = self._donor(line.motion_donor).codes
         if self.pipeline.config["code"] == "vector":
             return codes, 0.0, 1.0
@@ -184,7 +184,7 @@ class ClipGenerator:
             self._read(name)
         return self._motion[name]
 
-    def _look(self, name: str) -> npt.NDArray[np.uint8]:
+    def _appearance(self, name: str) -> npt.NDArray[np.uint8]:
         if name not in self._rows:
             raise EchoAugmentError(f"{name!r} is not an appearance donor of this generator", "Make the plan anew")
         if name not in self._reference:
@@ -204,15 +204,15 @@ def load_generator(
     on_error: str = "skip",
     batch: int = 8,
 ) -> ClipGenerator:
-    """A :class:`ClipGenerator` of a trained generator and the TRAIN videos of a dataset folder.
+    """Return a `ClipGenerator` of a trained generator and the TRAIN videos of a dataset folder.
 
     Args:
         generator: folder of a trained pipeline, Hub id, or ``"bundled"``.
         root: dataset folder in EchoNet-Dynamic's layout.
-        device: for the pipeline.
-        steps: of the sampler; None: the pipeline's own number.
+        device: the pipeline's.
+        steps: sampler steps; None for the pipeline's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
-        seed: unused by the generator itself; a plan line carries its own.
+        seed: not used: a plan line carries its own.
         motion_donors: names that may give motion and label; by default every labelled TRAIN video.
         on_error: ``"skip"`` leaves a TRAIN video that cannot be read out and counts it; ``"raise"`` stops.
         batch: clips denoised together.
@@ -243,7 +243,7 @@ def load_generator(
 
 
 def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], list[SkippedDonor]]:
-    """Rows whose video opens, with what the file itself says of its length; the others with their reasons."""
+    """Return the rows whose video opens, and the others with their reasons."""
     good, bad = [], []
     for row in rows:
         try:

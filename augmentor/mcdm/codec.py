@@ -1,5 +1,6 @@
 """The codec: frames to latents and back, by a diffusers autoencoder of our own or one trained elsewhere."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from echo_augment.cache import EchoAugmentError
 
 
 def build_codec(channels: tuple[int, ...] = (16, 32, 64, 64), layers: int = 1, groups: int = 8) -> AutoencoderKL:
-    """An ``AutoencoderKL`` for grayscale frames: 8x smaller, 4 latent channels, no attention."""
+    """Return an untrained ``AutoencoderKL`` for grayscale frames: 8x smaller, 4 latent channels, no attention."""
     return AutoencoderKL(
         in_channels=1,
         out_channels=1,
@@ -26,12 +27,12 @@ def build_codec(channels: tuple[int, ...] = (16, 32, 64, 64), layers: int = 1, g
 
 
 def to_unit(frames: Tensor) -> Tensor:
-    """uint8 gray levels ``(..., H, W)`` to [-1, 1] with a channel, ``(..., 1, H, W)``."""
+    """Map uint8 gray levels ``(..., H, W)`` to [-1, 1] with a channel, ``(..., 1, H, W)``."""
     return (frames.float() / 127.5 - 1).unsqueeze(-3)
 
 
 def to_gray(images: Tensor) -> Tensor:
-    """[-1, 1] images ``(..., C, H, W)`` to uint8 gray levels ``(..., H, W)``; three channels are averaged."""
+    """Map images ``(..., C, H, W)`` in [-1, 1] to uint8 gray levels ``(..., H, W)``; three channels are averaged."""
     return ((images.float().mean(-3) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -40,7 +41,7 @@ def _channels(codec: AutoencoderKL) -> int:
 
 
 def encode(codec: AutoencoderKL, frames: Tensor, *, batch: int = 64) -> Tensor:
-    """Latents ``(N, C, h, w)`` of uint8 frames ``(N, H, W)``: the means of the posterior, scaled."""
+    """Return the latents ``(N, C, h, w)`` of uint8 frames ``(N, H, W)``: the means of the posterior, scaled."""
     device, dtype = codec.device, codec.dtype
     parts = []
     with torch.no_grad():
@@ -51,7 +52,7 @@ def encode(codec: AutoencoderKL, frames: Tensor, *, batch: int = 64) -> Tensor:
 
 
 def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int = 64) -> Tensor:
-    """uint8 frames ``(N, H, W)`` of scaled latents ``(N, C, h, w)``."""
+    """Return the uint8 frames ``(N, H, W)`` of scaled latents ``(N, C, h, w)``."""
     scale = codec.config["scaling_factor"]
     with torch.no_grad():
         parts = [to_gray(codec.decode(chunk.to(codec.dtype) / scale).sample) for chunk in latents.split(batch)]
@@ -67,11 +68,11 @@ def load_codec(source: str) -> AutoencoderKL:
     """Load a diffusers ``AutoencoderKL`` that shrinks frames by 8 to 4 latent channels.
 
     Args:
-        source: a folder with ``config.json``, or ``hub:<owner>/<name>`` and, where it is not at the top,
+        source: a folder with ``config.json``, or ``hub:<owner>/<name>`` and, unless it is at the top,
             ``/<subfolder>``: for instance ``hub:HReynaud/EchoNet-Synthetic/vae/dynamic``. Only safetensors are loaded.
 
     Raises:
-        EchoAugmentError: nothing there that can be loaded, or an autoencoder of another form.
+        EchoAugmentError: the autoencoder cannot be loaded, or has another form.
     """
     where, subfolder = _split(source)
     try:
@@ -89,7 +90,7 @@ def load_codec(source: str) -> AutoencoderKL:
 
 
 def _split(source: str) -> tuple[str, str]:
-    """Where diffusers looks: a folder or Hub id, and the subfolder in it."""
+    """Return a folder or Hub id, and the subfolder in it."""
     if not source.startswith(HUB):
         folder = Path(source)
         if not (folder / "config.json").is_file():
@@ -102,8 +103,8 @@ def _split(source: str) -> tuple[str, str]:
     return "/".join(parts[:2]), "/".join(parts[2:])
 
 
-def _check(source: str, config: dict[str, object]) -> None:
-    """Refuse what is not an ``AutoencoderKL`` of 8x, 4 latent channels, and 1 or 3 image channels in and out."""
+def _check(source: str, config: Mapping[str, str | int | Sequence[int]]) -> None:
+    """Raise unless it is an ``AutoencoderKL`` of 8x, 4 latent channels, and 1 or 3 image channels in and out."""
     kind = config.get("_class_name")
     if kind != "AutoencoderKL":
         raise EchoAugmentError(f"codec {source}: is a {kind}, not an AutoencoderKL", REMEDY)

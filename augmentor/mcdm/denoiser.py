@@ -1,7 +1,6 @@
 """The denoiser: diffusers' spatio-temporal UNet, told the reference frame and the motion; longer clips by windows."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +18,7 @@ MOTIONS = ("frame", "vector")
 
 
 def noise_level(timestep: Tensor) -> Tensor:
-    """Sigma, the noise's share at each timestep ``(B,)`` of the diffusion: ``(B,)`` in [0, 1]."""
+    """Return sigma, the noise's share at each timestep ``(B,)`` of the diffusion: ``(B,)`` in [0, 1]."""
     betas = torch.linspace(*BETAS, TIMESTEPS, device=timestep.device)
     return (1 - (1 - betas).cumprod(0)).sqrt()[timestep.long()]
 
@@ -27,22 +26,22 @@ def noise_level(timestep: Tensor) -> Tensor:
 class MotionDenoiser(ModelMixin, ConfigMixin):
     """Predicts v for the latents of a clip, given the reference frame's latent and motion codes.
 
-    The latents come in relative to the reference frame's, so that a still heart is all zeros and the network spends
-    itself
-    on what moves. Conditioning follows MCDM (arXiv 2512.09418): the reference latent is concatenated to every frame's.
+    The latents come in relative to the reference frame's, so that a clip without motion is all zeros and the
+    network spends itself on what moves. Conditioning follows MCDM (arXiv 2512.09418): the reference latent is
+    concatenated to every frame's.
 
     Args:
-        channels: of the UNet's levels, multiples of 32.
+        channels: channels of the UNet's levels, multiples of 32.
         attention: which levels have spatial and temporal attention.
-        heads: of the attention at each level.
+        heads: attention heads at each level.
         layers: residual blocks per level.
-        latent_channels: of the codec.
+        latent_channels: the codec's.
         motion: ``"frame"``: one code per frame, added to that frame's timestep embedding; ``"vector"``: one code per
             clip, the only cross-attention token (the paper's form).
         code_size: length of a motion code.
-        cross_attention_dim: length of the token; a linear map makes it where it differs from ``code_size``.
+        cross_attention_dim: length of the token; a linear map makes it if it differs from ``code_size``.
         motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).
-        hint: whether the denoiser is told where :class:`~echo_augment.augmentor.mcdm.transport.MotionTransport`
+        hint: whether the denoiser is told where `echo_augment.augmentor.mcdm.transport.MotionTransport`
             expects the latents; it then refines that.
 
     Raises:
@@ -97,9 +96,10 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
                     block.register_forward_pre_hook(self._add_frame_embedding, with_kwargs=True)
 
     def _add_frame_embedding(
-        self, _block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The UNet gives all frames of a clip one timestep embedding; add each frame's own code to it."""
+        self, _block: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]
+    ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """Add each frame's own code to the timestep embedding, which the UNet shares among all frames of a clip."""
+        assert self._per_frame is not None, "forward sets it before the UNet runs"
         hidden, embedding, *rest = args
         return (hidden, embedding + self._per_frame, *rest), kwargs
 
@@ -145,7 +145,7 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
             self._per_frame = self.frame_embedding(motion).flatten(0, 1)
         token = self.token(motion.mean(1, keepdim=True))
         dummy = torch.zeros(batch, 1, dtype=x.dtype, device=x.device)
-        v = self.unet(x, timestep, token, dummy, return_dict=False)[0]
+        v: Tensor = self.unet(x, timestep, token, dummy, return_dict=False)[0]
         v = v[..., above : above + height, left : left + width]
         if hint is None:
             return v
@@ -157,7 +157,7 @@ Predict = Callable[[Tensor, slice], Tensor]
 
 
 def window_starts(length: int, frames: int) -> list[int]:
-    """First frames of the windows of ``frames`` that cover ``length``, each sharing at least half with the next.
+    """Return the first frames of the windows of ``frames`` that cover ``length``; neighbours share at least half.
 
     MCDM (arXiv 2512.09418) has windows of 64 frames share 32. The last one ends with the clip.
     """
@@ -166,7 +166,7 @@ def window_starts(length: int, frames: int) -> list[int]:
 
 
 def tent(frames: int) -> Tensor:
-    """Weights ``(frames,)`` of a window's frames: most in the middle, least at the ends, never zero.
+    """Return weights ``(frames,)`` of a window's frames: most in the middle, least at the ends, never zero.
 
     So a frame passes from one window to the next little by little, and a joint does not show.
     """
@@ -175,15 +175,15 @@ def tent(frames: int) -> Tensor:
 
 
 def predict_windows(predict: Predict, latents: Tensor, frames: int) -> Tensor:
-    """One denoising step's prediction for a clip of any length.
+    """Predict one denoising step for a clip of any length.
 
-    Every window is predicted by itself, and where windows overlap the weighted mean of their predictions counts; so
+    Every window is predicted by itself, and the weighted mean counts where windows overlap; so
     all windows work on one common clip at every step (Bar-Tal et al., "MultiDiffusion", arXiv 2302.08113, over time).
 
     Args:
         predict: ``predict(part, where)`` for the latents of one window ``(B, frames, C, h, w)`` and its frames.
-        latents: of the whole clip, ``(B, L, C, h, w)``, L at least ``frames``.
-        frames: of a window.
+        latents: the whole clip's, ``(B, L, C, h, w)``, L at least ``frames``.
+        frames: frames of a window.
 
     Returns:
         ``(B, L, C, h, w)``; for L = ``frames`` exactly what ``predict`` gives.

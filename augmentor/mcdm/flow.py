@@ -19,19 +19,19 @@ class FlowEstimator:
         self._dis.setFinestScale(0)
 
     def __call__(self, first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Array:
-        """Flow from ``first`` to ``second``, both ``(H, W)`` uint8: ``(2, H, W)`` float32 in pixels, x then y."""
+        """Return the flow between frames ``(H, W)`` uint8: ``(2, H, W)`` float32 in pixels, x then y."""
         flow = self._dis.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
         return np.ascontiguousarray(flow.transpose(2, 0, 1))
 
 
 def shrink_flow(flow: Array) -> Array:
-    """Flow ``(..., 2, H, W)`` averaged over 4 x 4 squares: ``(..., 2, H / 4, W / 4)``, in pixels of the full frame."""
+    """Average flow ``(..., 2, H, W)`` over 4 x 4 squares: ``(..., 2, H / 4, W / 4)``, in pixels of the full frame."""
     *rest, height, width = flow.shape
-    return flow.reshape(*rest, height // SHRINK, SHRINK, width // SHRINK, SHRINK).mean((-3, -1))
+    return np.asarray(flow.reshape(*rest, height // SHRINK, SHRINK, width // SHRINK, SHRINK).mean((-3, -1)))
 
 
 def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5) -> Array:
-    """Pooling weights ``(cells * cells, H * W)`` of a frame ``(H, W)``: soft grid cells times brightness.
+    """Return pooling weights ``(cells * cells, H * W)`` for a frame ``(H, W)``: soft grid cells times brightness.
 
     Bright tissue moves visibly and dark blood does not, hence the brightness. The cells overlap (Gaussian windows),
     so the pooled motion does not jump where an edge crosses a cell's border. Rows sum to 1.
@@ -44,11 +44,11 @@ def grid_weights(frame: npt.NDArray[np.uint8], cells: int = 5) -> Array:
     windows = np.einsum("ih,jw->ijhw", ys, xs).reshape(cells * cells, -1)
     bright = cv2.GaussianBlur(frame.astype(np.float32), (0, 0), 1.5).reshape(-1) + 2.0
     weights = windows * bright
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
 
 
 def pool_flow(flow: Array, weights: Array) -> Array:
-    """Weighted means of flows ``(..., 2, H, W)`` on the grid: ``(..., 2 * cells * cells)`` in pixels."""
+    """Return the weighted means of flows ``(..., 2, H, W)`` on the grid: ``(..., 2 * cells * cells)`` in pixels."""
     flat = flow.reshape(*flow.shape[:-2], -1)
     return np.ascontiguousarray((flat @ weights.T).reshape(*flow.shape[:-3], -1))
 
@@ -91,7 +91,7 @@ def carry_detail(decoded: Frames, reference: Frames, blurred: Frames) -> Frames:
 
 
 def visible_motion(flows: Array) -> Array:
-    """Flows ``(T, 2, H, W)`` in pixels, smoothed, and zero where nothing moved visibly."""
+    """Smooth flows ``(T, 2, H, W)`` in pixels, and set them to zero where nothing moved visibly."""
     smooth = np.stack([[cv2.GaussianBlur(part, (0, 0), SMOOTH) for part in flow] for flow in flows])
     length = np.hypot(smooth[:, 0], smooth[:, 1])
     share = np.clip((length - STILL) / (MOVING - STILL), 0, 1)
@@ -99,7 +99,7 @@ def visible_motion(flows: Array) -> Array:
 
 
 def carry_details(decoded: Frames, references: Frames, blurred: Frames) -> Frames:
-    """`carry_detail` for a batch ``(B, T, H, W)`` with references ``(B, H, W)``, on as many threads as OpenCV uses."""
+    """Apply `carry_detail` to clips ``(B, T, H, W)`` with references ``(B, H, W)``, on as many threads as OpenCV."""
     threads = max(1, min(len(decoded), cv2.getNumThreads()))
     with ThreadPoolExecutor(threads) as pool:
         return np.stack(list(pool.map(carry_detail, decoded, references, blurred)))

@@ -34,7 +34,7 @@ class Heart:
 
     @property
     def grid(self) -> npt.NDArray[np.intp]:
-        """Indices into ``frames`` at the generator's own rate, passing through the ED frame."""
+        """Indices into ``frames`` at the generator's own frame rate, the ED frame among them."""
         return np.arange(self.ed % 2, len(self.frames), 2)
 
     @property
@@ -44,17 +44,30 @@ class Heart:
 
 
 def resample_indices(count: int, fps: float, rate: float) -> npt.NDArray[np.intp]:
-    """Indices of the frames nearest to the instants ``0, 1/rate, 2/rate, ...`` of a video of ``count`` frames."""
+    """Return which of a video's ``count`` frames are nearest to the instants ``0, 1/rate, 2/rate, ...``."""
     wanted = int(np.floor((count - 1) / fps * rate + 1e-6)) + 1
     return np.minimum(np.round(np.arange(wanted) / rate * fps).astype(np.intp), count - 1)
 
 
 def make_heart(name: str, frames: Frames, fps: float, *, rate: float, size: int) -> Heart:
-    """Resample a decoded video ``(T, H, W)`` uint8 to ``2 * rate`` frames a second and ``size`` pixels, and find ED
-    and ES.
+    """Resample a decoded video to twice the generator's frame rate and its size, and find the ED and ES frames.
+
+    Args:
+        name: name of the video.
+        frames: ``(T, H, W)`` uint8.
+        fps: frames per second of the video.
+        rate: frames per second of the generator; twice as many are kept.
+        size: side of a frame in pixels.
 
     Raises:
-        EchoAugmentError: fewer than two frames at that rate, or a frame rate that is not positive.
+        EchoAugmentError: fewer than four frames are left, or the frame rate is not positive.
+
+    >>> from echo_augment.augmentor.data.phantom import render, sample_phantom
+    >>> phantom = sample_phantom(3)
+    >>> clip = render(phantom.motion, phantom.appearance, seed=3)
+    >>> heart = make_heart(phantom.name, clip.frames, clip.fps, rate=12.5, size=112)
+    >>> heart.reference.shape, heart.ed != heart.es
+    ((112, 112), True)
     """
     if not (np.isfinite(fps) and fps > 0):
         raise EchoAugmentError(
@@ -101,7 +114,7 @@ class Phase:
 
 
 def volume_curve(frames: Frames, fps: float) -> Curve:
-    """A curve that follows the LV's size, from ``(T, H, W)`` uint8 frames.
+    """Return a curve ``(T,)`` that follows the LV's size, from ``(T, H, W)`` uint8 frames.
 
     The first principal component over time of the blurred frames, without what drifts more slowly than any heart
     beats, is the beat; its sign is chosen so that the curve is high where the middle of the image is dark, because
@@ -116,7 +129,7 @@ def volume_curve(frames: Frames, fps: float) -> Curve:
 
 
 def wall_curve(frames: Frames, fps: float, volume: Curve) -> Curve:
-    """A curve ``(T,)`` of how far the walls are from their place at the largest ``volume``, highest there.
+    """Return a curve ``(T,)`` of how far the walls are from their place at the largest ``volume``, highest there.
 
     The first principal component of the optical flow from that frame, pooled on a grid over the ventricles. Unlike
     the image itself it does not see leaflets that open and speckle that changes; it is the more exact the smaller the
@@ -133,7 +146,7 @@ def wall_curve(frames: Frames, fps: float, volume: Curve) -> Curve:
 
 
 def without_drift(signals: Curve, fps: float) -> Curve:
-    """``signals (T, N)`` without their mean and the cosine waves over the clip that are slower than `DRIFT`.
+    """Return ``signals (T, N)`` without their mean and the cosine waves over the clip that are slower than `DRIFT`.
 
     A clip shorter than that cannot tell drift from its only beat: then the mean alone is taken away.
     """
@@ -144,13 +157,13 @@ def without_drift(signals: Curve, fps: float) -> Curve:
 
 
 def first_component(signals: Curve) -> Curve:
-    """The first principal component over time of ``(T, N)`` signals without mean; its sign is arbitrary."""
+    """Return the first principal component over time of ``(T, N)`` signals without mean; its sign is arbitrary."""
     left, values, _ = np.linalg.svd(signals, full_matrices=False)
     return np.asarray(left[:, 0] * values[0])
 
 
 def beat_period(curve: Curve, fps: float) -> float:
-    """Seconds a beat: the lag of the curve's largest autocorrelation within `PERIODS`."""
+    """Return the seconds of a beat: the lag of the curve's largest autocorrelation within `PERIODS`."""
     flat = curve - np.polyval(np.polyfit(np.arange(len(curve)), curve, 1), np.arange(len(curve)))
     lags = np.arange(round(PERIODS[0] * fps), min(round(PERIODS[1] * fps), len(flat) // 2) + 1)
     if not len(lags):
@@ -160,14 +173,14 @@ def beat_period(curve: Curve, fps: float) -> float:
 
 
 def contractions(curve: Curve, fps: float, period: float) -> list[int]:
-    """Frames at which a curve falls fastest, one a beat: at least 0.4 times as fast as in the median beat."""
+    """Return the frames where a curve falls fastest, one a beat: at least 0.4 times as fast as in the median beat."""
     fall = -gaussian_filter1d(curve, 0.05 * fps, order=1, mode="nearest")
     peaks = find_peaks(np.concatenate([[0.0], fall, [0.0]]), distance=max(1.0, 0.55 * period * fps))[0] - 1
     return [int(peak) for peak in peaks if fall[peak] > 0.4 * np.median(fall[peaks])]
 
 
 def find_phase(frames: Frames, fps: float) -> Phase:
-    """ED and ES frames of a clip ``(T, H, W)`` uint8 at ``fps`` frames per second.
+    """Find the ED and ES frames of a clip ``(T, H, W)`` uint8 at ``fps`` frames per second.
 
     Each beat has one fastest contraction. ED is where the walls stand farthest out shortly before it, so the end of
     diastasis or of the atrial kick and not any frame of a plateau; ES where the volume is least shortly after it.
@@ -190,7 +203,7 @@ def find_phase(frames: Frames, fps: float) -> Phase:
 
 
 def correlation(one: Curve, two: Curve) -> float:
-    """Pearson's correlation of two curves ``(T,)``; 0 where one of them is flat."""
+    """Return Pearson's correlation of two curves ``(T,)``; 0 where one of them is flat."""
     one, two = one - one.mean(), two - two.mean()
     scale = np.sqrt((one @ one) * (two @ two))
     return float(one @ two / scale) if scale > 1e-12 else 0.0

@@ -3,7 +3,7 @@
 Policies:
 
 - ``donor``: the motion donor's EF. Needs nothing, and is right as far as the generator follows the motion.
-- ``teacher``: the EF that a teacher, a regressor or a segmenter trained on the labelled hearts, reads from the clip. It
+- ``teacher``: the EF that a teacher, a regressor or a segmenter trained on the labelled videos, reads from the clip. It
   sees what the generator really painted, with the teacher's own error and its pull to the mean.
 - ``consensus``: the mean of both where they agree within a tolerance. Where they do not the donor's EF stays, with no
   confidence, so that a loss weighted by it skips the clip and a gate can reject it.
@@ -12,18 +12,17 @@ Policies:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
-from echo_augment.cache.generator import WrappedGenerator
+from echo_augment.cache.arguments import check_choice, check_number
+from echo_augment.cache.generator import DonorGenerator, WrappedGenerator
 
 from ..predictors import EFPredictor
 
 POLICIES = ("donor", "teacher", "consensus")
-"""EF in percent of some clips, ``(len(clips),)``; NaN where nothing can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +43,15 @@ class TransportedLabel:
 
 
 def donor_label(ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArray[np.float64]) -> TransportedLabel:
-    """Policy ``donor``: the donor's own EF; ED and ES where its volume curve says so.
+    """Label a clip by the policy ``donor``: the donor's own EF; ED and ES where its volume curve says so.
 
     EF is relative and the codes are relative to the donor's ED frame, so neither a phase shift nor another tempo
     changes it.
 
     Args:
-        ef: of the motion donor, in percent.
-        volume: the donor's volume curve on its grid, ``(G,)``, without unit (:func:`~.phase.volume_curve`).
+        ef: the motion donor's, in percent.
+        volume: the donor's volume curve on its grid, ``(G,)``, without unit
+            (`echo_augment.augmentor.mcdm.hearts.volume_curve`).
         positions: the grid positions the window reads, ``(F,)``.
     """
     seen = np.interp(positions, np.arange(len(volume)), volume)
@@ -59,17 +59,17 @@ def donor_label(ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArr
 
 
 def decide(policy: str, donor: float, teacher: float, tolerance: float) -> tuple[float, float]:
-    """EF in percent and its confidence, 0 to 1, of a generated clip.
+    """Return the EF in percent of a generated clip, and its confidence, 0 to 1.
 
     Args:
         policy: one of `POLICIES`.
         donor: the motion donor's EF, in percent.
-        teacher: the EF read from the clip, in percent; NaN where nothing could be read (not used by ``donor``).
+        teacher: the EF read from the clip, in percent; NaN if nothing could be read (not used by ``donor``).
         tolerance: difference in EF points beyond which ``consensus`` finds none; for both policies with a teacher the
             confidence is ``exp(-(difference / tolerance)**2 / 2)``: 1 where both agree, 0.61 at the tolerance.
 
     Returns:
-        The EF, and the confidence: 1 for ``donor``; 0 where the teacher read nothing, which leaves the donor's EF.
+        The EF, and the confidence: 1 for ``donor``; 0 if the teacher read nothing, which leaves the donor's EF.
     """
     if policy == "donor":
         return donor, 1.0
@@ -88,8 +88,8 @@ class LabelPolicy:
     Args:
         policy: ``donor``, ``teacher`` or ``consensus``.
         teacher: reads EF from clips; the other two policies need one.
-        tolerance: in EF points, positive; about the teacher's own error on hearts that it never saw.
-        fingerprint: of the teacher, for the clips' provenance.
+        tolerance: in EF points, positive; about the teacher's own error on videos that it never saw.
+        fingerprint: the teacher's, for the clips' provenance.
 
     Raises:
         EchoAugmentError: an unknown policy, one without its teacher, or a tolerance that is not positive.
@@ -103,12 +103,10 @@ class LabelPolicy:
         tolerance: float = 10.0,
         fingerprint: str = "",
     ) -> None:
-        if policy not in POLICIES:
-            raise EchoAugmentError(f"there is no label policy {policy!r}; there are: {', '.join(POLICIES)}")
+        check_choice("the label policy", policy, POLICIES)
         if policy != "donor" and teacher is None:
             raise EchoAugmentError(f"label policy {policy!r} needs a teacher", "Name one, or take the policy donor")
-        if not (math.isfinite(tolerance) and tolerance > 0):
-            raise EchoAugmentError(f"the tolerance of labels must be positive, got {tolerance}")
+        check_number("the tolerance of labels", tolerance, 0, above_low=True, unit="EF points")
         self.policy, self.teacher, self.tolerance, self.teacher_fingerprint = policy, teacher, tolerance, fingerprint
 
     @property
@@ -122,7 +120,7 @@ class LabelPolicy:
         return "" if self.policy == "donor" else f"{self.name}-{self.teacher_fingerprint}"
 
     def __call__(self, clips: Sequence[EchoClip]) -> list[EchoClip]:
-        """The clips, which come with the motion donor's EF, with EF and confidence by this policy.
+        """Return the clips, which come with the motion donor's EF, with EF and confidence by this policy.
 
         A confidence that a clip has already is multiplied; ``donor_ef`` and ``teacher_ef`` stand in its provenance.
         The teacher reads one clip at a time, so that a clip's label does not depend on its neighbours in a batch.
@@ -135,7 +133,7 @@ class LabelPolicy:
         ef, confidence = decide(self.policy, clip.ef, read, self.tolerance)
         source = clip.provenance
         if source is not None:
-            notes: dict[str, Any] = {"donor_ef": clip.ef, "teacher_ef": None if math.isnan(read) else round(read, 4)}
+            notes = {"donor_ef": clip.ef, "teacher_ef": None if math.isnan(read) else round(read, 4)}
             source = replace(source, label_policy=self.name, extra={**source.extra, **notes})
         return replace(clip, ef=ef, confidence=clip.confidence * confidence, provenance=source)
 
@@ -148,10 +146,10 @@ class WithLabels(WrappedGenerator):
         policy: labels them.
     """
 
-    def __init__(self, generator: Any, policy: LabelPolicy) -> None:
+    def __init__(self, generator: DonorGenerator, policy: LabelPolicy) -> None:
         super().__init__(generator, f"+labels-{policy.fingerprint}" if policy.fingerprint else "")
         self.policy = policy
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
-        """The clips of some plan lines, in their order."""
+        """Return the clips of some plan lines, in their order."""
         return [self.dress(clip) for clip in self.policy(self.generator(lines))]

@@ -1,4 +1,4 @@
-"""MAFE, the Motion and Appearance Feature Extractor: one attention map yields a heart's look and its motion."""
+"""MAFE, the Motion and Appearance Feature Extractor: one attention map yields both."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @dataclass
 class MAFEOutput:
-    """What MAFE says of a pair of frames, each ``(B, 1, H, W)``.
+    """What MAFE finds in a pair of frames, each ``(B, 1, H, W)``.
 
     Attributes:
         frame: the interpolated middle frame ``(B, 1, H, W)``, in [0, 1].
@@ -43,10 +43,18 @@ class MAFE(ModelMixin, ConfigMixin):
     Args:
         width: F; channels are ``F * (1, 2, 4, 8, 16)`` at strides 1, 2, 4, 8, 16.
         depths: layers of the three convolution and the two transformer stages.
-        heads: of the two transformer stages.
+        heads: attention heads of the two transformer stages.
         window: side of the attention window; the feature maps at strides 8 and 16 must be multiples of it.
         size: side of the square frames.
         embedding: length of the re-ID model's embedding that appearance is trained against.
+
+    >>> mafe = MAFE(width=8, depths=(1, 1, 1, 1, 1), heads=(2, 4)).eval()
+    >>> first, second = torch.rand(2, 3, 1, 112, 112)
+    >>> output = mafe(first, second)
+    >>> output.frame.shape, output.flow.shape
+    (torch.Size([3, 1, 112, 112]), torch.Size([3, 2, 112, 112]))
+    >>> mafe.motion_vector(first, second).shape == (3, mafe.vector_size)
+    True
     """
 
     config_name = "config.json"
@@ -95,10 +103,10 @@ class MAFE(ModelMixin, ConfigMixin):
     def vector_size(self) -> int:
         """Length of the motion vector: 1536 at width 32 and depths (.., 4, 4)."""
         width, depths = self.config["width"], self.config["depths"]
-        return 2 * (depths[3] * 2 * width + depths[4] * 4 * width)
+        return int(2 * (depths[3] * 2 * width + depths[4] * 4 * width))
 
     def features(self, first: Tensor, second: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Pyramid, attended values and motion features; both frames stacked along the batch, first frames first."""
+        """Return pyramid, attended values and motion features; both frames lie along the batch, first frames first."""
         x = torch.cat([first, second])
         pyramid = []
         for stage in self.pyramid:
@@ -116,7 +124,7 @@ class MAFE(ModelMixin, ConfigMixin):
         return pyramid, values, motions
 
     def states(self, first: Tensor, second: Tensor, values: list[Tensor], motions: list[Tensor]) -> list[Tensor]:
-        """Flows from the middle frame to both ends and the merging logit, ``(B, 5, H, W)`` each, coarse to fine."""
+        """Return flows from the middle frame to both ends and the merging logit, ``(B, 5, H, W)``, coarse to fine."""
         states: list[Tensor] = []
         for head, value, motion in zip(self.flow_heads, values[::-1], motions[::-1], strict=True):
             both = torch.cat([*value.chunk(2), *motion.chunk(2)], dim=1)
@@ -124,7 +132,7 @@ class MAFE(ModelMixin, ConfigMixin):
         return states
 
     def flow(self, first: Tensor, second: Tensor) -> Tensor:
-        """Flow from ``first`` to ``second`` in pixels, ``(B, 2, H, W)``, without drawing the middle frame."""
+        """Return the flow from ``first`` to ``second`` in pixels, ``(B, 2, H, W)``; no middle frame is drawn."""
         _, values, motions = self.features(first, second)
         state = self.states(first, second, values, motions)[-1]
         return state[:, 2:4] - state[:, 0:2]
@@ -148,7 +156,7 @@ class MAFE(ModelMixin, ConfigMixin):
         )
 
     def motion_vector(self, first: Tensor, second: Tensor, *, flip: bool = False) -> Tensor:
-        """The pair's motion vector ``(B, D)``; with ``flip`` that of the mirrored pair is appended, ``(B, 2 D)``."""
+        """Return the pair's motion vector ``(B, D)``; ``flip`` appends that of the mirrored pair, ``(B, 2 D)``."""
         pairs = [(first, second)] + ([(first.flip(-1), second.flip(-1))] if flip else [])
         vectors = []
         for a, b in pairs:
@@ -172,11 +180,11 @@ class InterFrameLayer(nn.Module):
     """Attention from each frame to the other in (shifted) windows, then a feed-forward layer.
 
     Args:
-        channels: of the features.
-        heads: of the attention.
+        channels: channels of the features.
+        heads: attention heads.
         window: side of a window.
-        side: of the feature map, a multiple of ``window``.
-        shift: shift the windows by half, where there is more than one.
+        side: side of the feature map, a multiple of ``window``.
+        shift: shift the windows by half, if there is more than one.
     """
 
     grid: Tensor
@@ -199,7 +207,7 @@ class InterFrameLayer(nn.Module):
         self.register_buffer("grid", grid, persistent=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(2 B, C, h, w)`` to features of the same shape and motion ``(2 B, C/4, h, w)``."""
+        """Map ``(2 B, C, h, w)`` to features of the same shape and motion ``(2 B, C/4, h, w)``."""
         windows = self._split(x)
         normed = self.norm(windows)
         half = len(normed) // 2
@@ -207,7 +215,7 @@ class InterFrameLayer(nn.Module):
         query, (key, value) = self.query(normed), self.key_value(other).chunk(2, dim=-1)
         query, key, value = (self._heads(item) for item in (query, key, value))
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5 + self.bias
-        # Windows wrap around at the border when shifted; far coordinates are harmless there, hearts lie in the middle.
+        # Shifted windows wrap around at the border; far coordinates are harmless there: the heart is in the middle.
         attention = scores.softmax(-1)
         windows = windows + self.out((attention @ value).transpose(1, 2).flatten(2))
         windows = windows + self.mlp(self.norm_mlp(windows))
@@ -217,7 +225,8 @@ class InterFrameLayer(nn.Module):
         return self._join(windows), self._join(motion)
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.heads, -1))
+        return heads.transpose(1, 2)
 
     def _split(self, x: Tensor) -> Tensor:
         x = x.roll((-self.shift, -self.shift), (2, 3)) if self.shift else x
@@ -245,7 +254,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def merge(first: Tensor, second: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The middle frame merged from both warped ones, and these ``(B, 2, H, W)``; ``state`` is two flows and a logit."""
+    """Merge both warped frames to the middle one; also return these ``(B, 2, H, W)``. ``state``: two flows, a logit."""
     warped = torch.cat([warp(first, state[:, 0:2]), warp(second, state[:, 2:4])], dim=1)
     share = state[:, 4:5].sigmoid()
     return warped[:, :1] * share + warped[:, 1:] * (1 - share), warped
@@ -268,7 +277,7 @@ class FlowHead(nn.Module):
         )
 
     def forward(self, features: Tensor, first: Tensor, second: Tensor, state: Tensor | None) -> Tensor:
-        """The next state ``(B, 5, H, W)`` from ``features`` at this stride, both images and the state so far."""
+        """Return the next state ``(B, 5, H, W)`` from ``features`` at this stride, both images and the state so far."""
         parts = [first, second]
         if state is not None:
             parts += [merge(first, second, state)[1], state]
@@ -292,9 +301,10 @@ class Refine(nn.Module):
         )
 
     def forward(self, pyramid: list[Tensor], first: Tensor, second: Tensor, warped: Tensor, state: Tensor) -> Tensor:
-        """The correction ``(B, 1, H, W)``, within -0.5 and 0.5."""
+        """Return the correction ``(B, 1, H, W)``, within -0.5 and 0.5."""
         _, half, quarter = (torch.cat(level.chunk(2), dim=1) for level in pyramid)
         x = F.interpolate(self.bottom(quarter), scale_factor=2)
         x = F.interpolate(self.middle(torch.cat([x, half], dim=1)), scale_factor=2)
         x = self.top(torch.cat([x, first, second, warped, state], dim=1))
-        return x.tanh() / 2
+        correction: Tensor = x.tanh() / 2
+        return correction

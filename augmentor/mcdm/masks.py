@@ -1,16 +1,16 @@
-"""LV masks: what they measure, and how those of a generated clip are drawn, trusted and gated."""
+"""LV masks: volumes and EF from them, and how those of a generated clip are drawn, judged and gated."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine
-from echo_augment.cache.generator import WrappedGenerator
+from echo_augment.cache import EchoClip, PlanLine
+from echo_augment.cache.arguments import check_share
+from echo_augment.cache.generator import DonorGenerator, WrappedGenerator
 
 from ..predictors import Segmenter
 
@@ -19,13 +19,13 @@ Array = npt.NDArray[np.float64]
 
 
 def dice(first: Masks, second: Masks) -> float:
-    """Dice coefficient ``2 |A and B| / (|A| + |B|)`` of two masks of one shape, in [0, 1]; 1 where both are empty."""
+    """Return the Dice coefficient ``2 |A and B| / (|A| + |B|)`` of two masks, in [0, 1]; 1 if both are empty."""
     size = int(first.sum()) + int(second.sum())
     return 2 * int((first & second).sum()) / size if size else 1.0
 
 
 def long_axis(mask: Masks) -> tuple[float, float]:
-    """Direction ``(x, y)``, of length 1, along which a mask ``(H, W)`` is longest: its first principal axis.
+    """Return the direction ``(x, y)``, of length 1, along which a mask ``(H, W)`` is longest: its first principal axis.
 
     An empty mask gives ``(0, 1)``.
     """
@@ -38,7 +38,7 @@ def long_axis(mask: Masks) -> tuple[float, float]:
 
 
 def disc_volume(mask: Masks, axis: tuple[float, float]) -> float:
-    """Volume in cubic pixels by the single-plane method of discs: discs one pixel high, stacked along ``axis``.
+    """Return the volume in cubic pixels by the single-plane method of discs, one pixel high and stacked on ``axis``.
 
     Each disc's diameter is the mask's width across the axis there (the area of the slice over its height), as in
     Folland et al., "Assessment of left ventricular ejection fraction and volumes by real-time, two-dimensional
@@ -61,19 +61,19 @@ def disc_volume(mask: Masks, axis: tuple[float, float]) -> float:
 
 
 def volumes(masks: Masks) -> Array:
-    """Volume of every frame ``(T,)`` in cubic pixels, all along the long axis of the largest mask of ``(T, H, W)``."""
+    """Return the volumes ``(T,)`` of masks ``(T, H, W)`` in cubic pixels, all along the largest one's long axis."""
     largest = int(masks.reshape(len(masks), -1).sum(1).argmax())
     axis = long_axis(masks[largest])
     return np.array([disc_volume(mask, axis) for mask in masks])
 
 
 def mask_ef(masks: Masks, ed_frame: int, es_frame: int) -> float:
-    """EF in percent from LV masks ``(T, H, W)`` by the method of discs; NaN where the ED mask is empty.
+    """Return the EF in percent from LV masks ``(T, H, W)`` by the method of discs; NaN if the ED mask is empty.
 
     Args:
-        masks: of a clip; the discs are stacked along the long axis of its largest mask.
-        ed_frame: of the end-diastolic mask; with ``es_frame`` below 0 the largest and smallest volume are taken.
-        es_frame: of the end-systolic mask.
+        masks: a clip's; the discs are stacked along the long axis of its largest mask.
+        ed_frame: index of the end-diastolic mask; with ``es_frame`` below 0 the largest and smallest volume are taken.
+        es_frame: index of the end-systolic mask.
 
     Returns:
         ``100 (EDV - ESV) / EDV``, at most 100; negative where the ES mask is larger.
@@ -84,7 +84,7 @@ def mask_ef(masks: Masks, ed_frame: int, es_frame: int) -> float:
 
 
 def largest_piece(masks: Masks) -> Masks:
-    """Masks ``(T, H, W)`` with all but the largest connected piece of each frame removed: there is one ventricle."""
+    """Keep the largest connected piece of each of the masks ``(T, H, W)``: there is one ventricle."""
     kept = np.zeros_like(masks)
     for place, mask in enumerate(masks):
         count, labels, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
@@ -93,7 +93,7 @@ def largest_piece(masks: Masks) -> Masks:
     return kept
 
 
-EF_TOLERANCE = 15.0  # EF points: an EF from masks that is so far from the donor's halves the trust (0.61)
+EF_TOLERANCE = 15.0  # EF points: an EF from masks that is so far from the donor's leaves a confidence of 0.61
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,9 @@ class MaskTrust:
 
     Attributes:
         tracing_dice: Dice of the ED mask with the appearance donor's tracing at ED, where the reference frame was
-            taken; NaN where there is no tracing.
+            taken; NaN without a tracing.
         ef: by the method of discs from the masks at the clip's ED and ES frames, in percent; NaN without ED mask.
-        ef_error: ``ef``, less the segmenter's bias, minus the motion donor's EF; NaN where either is unknown.
+        ef_error: ``ef``, less the segmenter's bias, minus the motion donor's EF; NaN if either is unknown.
     """
 
     tracing_dice: float
@@ -113,9 +113,9 @@ class MaskTrust:
 
     @property
     def confidence(self) -> float:
-        """In [0, 1]: the Dice (1 where there is no tracing) times ``exp(-ef_error**2 / (2 * EF_TOLERANCE**2))``.
+        """In [0, 1]: the Dice (1 without a tracing) times ``exp(-ef_error**2 / (2 * EF_TOLERANCE**2))``.
 
-        Where the clip has no EF to compare with only the Dice counts; an empty ED mask is not trusted at all.
+        If the clip has no EF to compare with, only the Dice counts; with an empty ED mask it is 0.
         """
         if math.isnan(self.ef):
             return 0.0
@@ -125,13 +125,13 @@ class MaskTrust:
 
 
 def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None, *, ef_bias: float = 0.0) -> MaskTrust:
-    """Hold the masks ``(T, H, W)`` of a clip against the donors.
+    """Compare the masks ``(T, H, W)`` of a clip with what its donors say.
 
     Args:
         clip: with the motion donor's EF and ED and ES frames.
         masks: drawn on its frames.
         tracing: LV mask ``(h, w)`` that a person traced in the appearance donor's ED frame, at any size; or None.
-        ef_bias: EF points by which EF from such masks is off everywhere: no reproach to this clip.
+        ef_bias: EF points by which EF from such masks is off everywhere; subtracted.
     """
     overlap = math.nan
     ed = clip.ed_frame if clip.ed_frame >= 0 else int(masks.sum((1, 2)).argmax())
@@ -144,12 +144,12 @@ def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None, *, ef_bias
 
 
 def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = None) -> EchoClip:
-    """A generated clip with an LV mask for every frame; see `MaskTrust` for what becomes of its confidence.
+    """Return a generated clip with an LV mask for every frame; see `MaskTrust` for what becomes of its confidence.
 
     Args:
         clip: generated; its confidence is multiplied by that of the masks.
         segmenter: draws the masks.
-        tracing: of the appearance donor at ED, ``(h, w)``, or None.
+        tracing: the appearance donor's at ED, ``(h, w)``, or None.
 
     Returns:
         The clip with ``masks``; ``mask_ef``, ``mask_dice`` (None without tracing), ``mask_confidence`` and
@@ -160,7 +160,7 @@ def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = Non
     confidence = min(1.0, max(0.0, found.confidence))
     source = clip.provenance
     if source is not None:
-        notes: dict[str, Any] = {
+        notes: dict[str, str | float | None] = {
             "mask_ef": _number(found.ef),
             "mask_dice": _number(found.tracing_dice),
             "mask_confidence": confidence,
@@ -177,7 +177,7 @@ def _number(value: float) -> float | None:
 class MaskGate:
     """A gate of `echo_augment.cache.fill` that rejects clips whose masks their donors contradict.
 
-    What a label policy thinks of the clip's EF is not its business (`with_masks` keeps ``mask_confidence`` apart).
+    A label policy's confidence does not matter here: `with_masks` keeps ``mask_confidence`` apart.
 
     Args:
         at_least: lowest confidence of a clip's masks, in [0, 1].
@@ -187,9 +187,7 @@ class MaskGate:
     """
 
     def __init__(self, at_least: float = 0.5) -> None:
-        if not 0 <= at_least <= 1:
-            raise EchoAugmentError(f"the lowest confidence of masks must be in [0, 1], got {at_least}")
-        self.at_least = at_least
+        self.at_least = check_share("the lowest confidence of masks", at_least)
 
     def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> list[str | None]:
         """Return for each clip None, or why it is rejected."""
@@ -212,15 +210,17 @@ class WithMasks(WrappedGenerator):
     Args:
         generator: makes the clips, for instance a `ClipGenerator`.
         segmenter: draws the masks.
-        tracings: LV mask at ED ``(h, w)`` by name, of the appearance donors whose tracing may be known.
+        tracings: LV mask at ED ``(h, w)`` by name, of the appearance donors whose tracing may be used.
     """
 
-    def __init__(self, generator: Any, segmenter: Segmenter, tracings: Mapping[str, Masks] | None = None) -> None:
+    def __init__(
+        self, generator: DonorGenerator, segmenter: Segmenter, tracings: Mapping[str, Masks] | None = None
+    ) -> None:
         super().__init__(generator, f"+masks-{segmenter.fingerprint}")
         self.segmenter, self.tracings = segmenter, tracings or {}
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
-        """The clips of some plan lines, in their order."""
+        """Return the clips of some plan lines, in their order."""
         pairs = zip(lines, self.generator(lines), strict=True)
         return [
             self.dress(with_masks(clip, self.segmenter, self.tracings.get(one.appearance_donor))) for one, clip in pairs

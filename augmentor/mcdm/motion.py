@@ -17,12 +17,12 @@ Codes = npt.NDArray[np.float32]
 
 
 def pooled(flow: Codes, reference: npt.NDArray[np.uint8]) -> Codes:
-    """Flow fields ``(N, 2, H, W)`` from ``reference (H, W)``, pooled on its bright tissue: ``(N, 50)`` pixels."""
+    """Pool flow fields ``(N, 2, H, W)`` from ``reference (H, W)`` on its bright tissue: ``(N, 50)`` pixels."""
     return pool_flow(flow, grid_weights(reference, CELLS))
 
 
 def mafe_flows(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
-    """MAFE's flow from the ED frame to every frame on the heart's grid: ``(G, 2, H, W)``, in pixels."""
+    """Return MAFE's flow from the ED frame to every frame on the grid: ``(G, 2, H, W)``, in pixels."""
     reference = torch.from_numpy(np.array(heart.reference))[None, None].to(mafe.device).float() / 255
     frames = torch.from_numpy(heart.frames[heart.grid])[:, None]
     flows = []
@@ -34,7 +34,7 @@ def mafe_flows(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
 
 
 def mafe_codes(mafe: MAFE, heart: Heart) -> Codes:
-    """MAFE's code of every frame on the heart's grid, ``(G, 50)``: its flow from the ED frame, pooled.
+    """Return MAFE's code of every frame on the grid, ``(G, 50)``: its flow from the ED frame, pooled.
 
     The flow is read from the same features as the paper's motion vector; pooled on a 5 x 5 grid it says how much each
     region moved and little of what the region looks like.
@@ -43,28 +43,29 @@ def mafe_codes(mafe: MAFE, heart: Heart) -> Codes:
 
 
 def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart) -> Codes:
-    """The code of every frame on the heart's grid, ``(G, D)``: frame and flow through the transport's bottleneck."""
+    """Return the code of every frame on the grid, ``(G, D)``: frame and flow through the transport's bottleneck."""
     full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else estimated_flows(heart)
     flows = torch.from_numpy(shrink_flow(full)).to(transport.device, transport.dtype)
-    look = small(torch.from_numpy(np.array(heart.reference))[None]).expand(len(flows), -1, -1, -1)
-    frames = torch.cat([look, small(torch.from_numpy(heart.frames[heart.grid]))], dim=1).to(flows)
+    reference = small(torch.from_numpy(np.array(heart.reference))[None]).expand(len(flows), -1, -1, -1)
+    frames = torch.cat([reference, small(torch.from_numpy(heart.frames[heart.grid]))], dim=1).to(flows)
     with torch.no_grad():
-        return transport.encode(flows, frames).float().cpu().numpy()
+        codes: Codes = transport.encode(flows, frames).float().cpu().numpy()
+    return codes
 
 
 def estimated_flows(heart: Heart) -> Codes:
-    """Return the estimated flow from the ED frame to every frame on the heart's grid: ``(G, 2, H, W)`` in pixels."""
+    """Return the estimated flow from the ED frame to every frame on the grid: ``(G, 2, H, W)`` in pixels."""
     estimate, reference = FlowEstimator(), heart.reference
     return np.stack([estimate(reference, heart.frames[i]) for i in heart.grid])
 
 
 def flow_codes(heart: Heart) -> Codes:
-    """Return the flow estimator's code of every frame on the heart's grid, ``(G, 50)``; nothing learned."""
+    """Return the flow estimator's code of every frame on the grid, ``(G, 50)``; nothing learned."""
     return pooled(estimated_flows(heart), heart.reference)
 
 
 def vector_code(mafe: MAFE, heart: Heart) -> Codes:
-    """The paper's one motion vector of the (ES, ED) pair with flip averaging, ``(1, D)``."""
+    """Return the paper's one motion vector, of the pair (ES, ED) and its mirror image, ``(1, D)``."""
     pair = torch.from_numpy(heart.frames[[heart.es, heart.ed]])[:, None].to(mafe.device).float() / 255
     with torch.no_grad():
         return mafe.motion_vector(pair[:1], pair[1:], flip=True).float().cpu().numpy()
@@ -84,16 +85,16 @@ def stretch(codes: Tensor, frames: int, *, start: float = 0.0, tempo: float = 1.
 
 
 def amplify(codes: Tensor, rest: Tensor, factor: float) -> Tensor:
-    """Codes ``(G, D)`` whose distance from the ED frame's, ``rest (D,)``, is scaled: another EF, another label."""
+    """Scale the distance of codes ``(G, D)`` from the ED frame's, ``rest (D,)``: another EF, another label."""
     return rest + factor * (codes - rest)
 
 
 def room(grid: int, frames: int, tempo: float = 1.0) -> float:
-    """Largest ``start`` for which :func:`stretch` stays inside ``grid`` positions; negative where there is none."""
+    """Return the largest ``start`` for which `stretch` stays inside ``grid`` positions; negative if there is none."""
     return grid - 1 - tempo * (frames - 1)
 
 
 def pad_to(codes: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """Repeat the last code up to ``frames``; the second result, ``(frames,)`` bool, is where there was one."""
+    """Repeat the last code up to ``frames``; the second result, ``(frames,)`` bool, says which frames had a code."""
     there = torch.arange(frames) < len(codes)
     return F.pad(codes.T[None], (0, max(0, frames - len(codes))), mode="replicate")[0].T[:frames], there

@@ -11,6 +11,7 @@ from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.arguments import check_choice
 
 from ..devices import refuse_device_in_worker
 from .codec import decode, encode
@@ -39,7 +40,7 @@ class MCDMOutput(BaseOutput):
 
 
 class MCDMPipeline(DiffusionPipeline):
-    """Generates clips of *this* heart's look beating with *that* heart's motion.
+    """Generates clips of one patient's heart, the appearance donor's, that beats as another one's, the motion donor's.
 
     A latent video diffusion model conditioned on motion features and a reference frame (MCDM, arXiv 2512.09418),
     saved and loaded like any diffusers pipeline: ``save_pretrained``, ``from_pretrained`` of a folder or Hub id,
@@ -49,24 +50,34 @@ class MCDMPipeline(DiffusionPipeline):
         vae: the codec; any diffusers ``AutoencoderKL`` that shrinks by 8.
         denoiser: predicts v.
         mafe: gives the motion codes, or the flow that the transport reads them from.
-        reid: recognises hearts; for the swap test and the privacy check.
-        scheduler: of the diffusion; the sampler is chosen per call.
-        frames: of a clip.
+        reid: recognises a heart; for the swap test and the privacy check.
+        scheduler: the diffusion's; the sampler is chosen per call.
+        frames: frames of a clip.
         rate: frames per second of a clip.
         size: side of a frame in pixels.
-        transport: reads motion codes that travel, and moves a look by them; for ``code="transport"``.
+        transport: reads motion codes, and moves the reference by them; for ``code="transport"``.
         code: where the motion codes come from: ``"transport"``, ``"mafe"``, ``"flow"`` or ``"vector"``.
         code_mean: subtracted from every code; one number per dimension.
         code_std: divides every code.
         preset: name of the configuration it was trained by.
         detail: whether clips get the reference frame's fine detail
-            (:func:`~echo_augment.augmentor.mcdm.flow.carry_detail`), which a small codec cannot hold.
-        steps: of the sampler where a call names none: as few as carry the motion donor's EF as well as the best number
+            (`echo_augment.augmentor.mcdm.flow.carry_detail`), which a small codec cannot hold.
+        steps: sampler steps if a call names none: as few as carry the motion donor's EF as well as the best number
             does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights; from 0 with a transport).
-            With 0 a clip is where the transport moves the look, without any diffusion.
+            With 0 the transport alone moves the reference, without any diffusion.
 
     Raises:
         EchoAugmentError: ``code``, ``transport`` and the denoiser's ``hint`` do not belong together.
+
+    >>> from echo_augment.augmentor.data.phantom import render, sample_phantom
+    >>> from echo_augment.augmentor.mcdm import make_heart
+    >>> phantom = sample_phantom(3)
+    >>> clip = render(phantom.motion, phantom.appearance, seed=3)
+    >>> heart = make_heart(phantom.name, clip.frames, clip.fps, rate=12.5, size=112)
+    >>> pipeline = MCDMPipeline.load("bundled")
+    >>> reference, codes = torch.from_numpy(heart.reference.copy()), pipeline.encode_motion(heart)
+    >>> pipeline(reference[None], codes[None, :16], num_inference_steps=0, detail=False).clips.shape
+    torch.Size([1, 16, 112, 112])
     """
 
     model_cpu_offload_seq = "mafe->reid->transport->denoiser->vae"
@@ -114,7 +125,7 @@ class MCDMPipeline(DiffusionPipeline):
 
     @classmethod
     def load(cls, name: str, **kwargs: Any) -> "MCDMPipeline":
-        """``from_pretrained`` of a folder or Hub id, or of the weights in this package for ``"bundled"``.
+        """Load the pipeline of a folder or Hub id, or the one in this package for ``"bundled"``.
 
         Raises:
             EchoAugmentError: nothing there that can be loaded.
@@ -126,7 +137,9 @@ class MCDMPipeline(DiffusionPipeline):
                 "Name the folder that train-generator wrote (its generator/), a Hub id, or 'bundled'",
             )
         try:
-            return cls.from_pretrained(str(folder), **{"torch_dtype": torch.float32, "use_safetensors": True} | kwargs)
+            options = {"torch_dtype": torch.float32, "use_safetensors": True} | kwargs
+            pipeline: MCDMPipeline = cls.from_pretrained(str(folder), **options)
+            return pipeline
         except (OSError, ValueError, KeyError) as error:
             raise EchoAugmentError(
                 f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
@@ -138,7 +151,7 @@ class MCDMPipeline(DiffusionPipeline):
         return 0 if self.transport is not None else 1
 
     def encode_motion(self, heart: Heart) -> Tensor:
-        """Normalised codes of a heart's motion: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
+        """Return a video's normalised motion codes: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
         refuse_device_in_worker(self.device, "MCDMPipeline")
         kind = self.config["code"]
         codes: Codes
@@ -170,9 +183,9 @@ class MCDMPipeline(DiffusionPipeline):
         Args:
             reference_frames: the ED frame of each appearance donor, ``(B, H, W)`` uint8.
             motion: normalised codes of the motion donors, ``(B, L, D)``, or ``(B, 1, D)`` for a vector
-                (:meth:`encode_motion`, then :func:`~echo_augment.augmentor.mcdm.motion.stretch`). L is the trained
+                (`encode_motion`, then `echo_augment.augmentor.mcdm.motion.stretch`). L is the trained
                 number of frames F, or more: then windows of F frames, half of them shared, are denoised together.
-            num_inference_steps: denoising steps, at least :attr:`least_steps`; by default the pipeline's own number.
+            num_inference_steps: denoising steps, at least `least_steps`; by default the pipeline's own number.
                 With 0 no noise is drawn, and the sampler has no say.
             sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
@@ -215,10 +228,10 @@ class MCDMPipeline(DiffusionPipeline):
             def predict(noisy: Tensor, where: slice, timestep: Tensor = timestep) -> Tensor:
                 codes = motion if vector else motion[:, where]
                 there = None if hint is None else hint[:, where]
-                v = self.denoiser(noisy, timestep, reference, codes, hint=there)
+                v: Tensor = self.denoiser(noisy, timestep, reference, codes, hint=there)
                 if guidance_scale == 1:
                     return v
-                free = self.denoiser(noisy, timestep, reference, codes, drop, there)
+                free: Tensor = self.denoiser(noisy, timestep, reference, codes, drop, there)
                 return free + guidance_scale * (v - free)
 
             v = predict_windows(predict, scheduler.scale_model_input(latents, step), window)
@@ -253,12 +266,11 @@ class MCDMPipeline(DiffusionPipeline):
                 f"guidance_scale={guidance} guides denoising, and there is no denoising step",
                 "Take num_inference_steps=1 or more",
             )
-        if sampler not in SAMPLERS:
-            raise EchoAugmentError(f"there is no sampler {sampler!r}; there are: {', '.join(SAMPLERS)}")
+        check_choice("sampler", sampler, tuple(SAMPLERS))
 
 
 def _noise(shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator] | None) -> Tensor:
-    """Gaussian noise drawn on the CPU, so that a seed means the same on every device."""
+    """Draw Gaussian noise on the CPU, so that a seed means the same on every device."""
     if isinstance(generator, list):
         return torch.stack([torch.randn(shape[1:], generator=one) for one in generator])
     return torch.randn(shape, generator=generator)

@@ -1,4 +1,4 @@
-"""The re-ID model: which heart is this? Trained by contrast, the same video being the positive."""
+"""The re-ID model recognises a patient's heart by a frame; trained by contrast, frames of one video being alike."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ReIDEncoder(ModelMixin, ConfigMixin):
-    """A frame to a unit vector; frames of one heart lie close, of two hearts apart.
+    """Maps a frame to a unit vector; vectors of one video's frames lie close, those of two videos apart.
 
     Args:
         width: channels of the first stage; they double at each of the four strided stages.
@@ -33,13 +33,13 @@ class ReIDEncoder(ModelMixin, ConfigMixin):
         self.head = nn.Linear(before, embedding)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """``(B, 1, H, W)`` in [0, 1] to unit vectors ``(B, embedding)``."""
+        """Map frames ``(B, 1, H, W)`` in [0, 1] to unit vectors ``(B, embedding)``."""
         return F.normalize(self.head(self.stages(frames - 0.2).mean((2, 3))), dim=-1)
 
 
 @torch.no_grad()
 def embed_clips(reid: Callable[[Tensor], Tensor], clips: Tensor) -> Tensor:
-    """One unit vector a clip, ``(B, embedding)``: the direction of the mean over its frames' vectors.
+    """Return one unit vector a clip, ``(B, embedding)``: the direction of the mean over its frames' vectors.
 
     Args:
         reid: `ReIDEncoder`, or another net from ``(N, 1, H, W)`` in [0, 1] to vectors.

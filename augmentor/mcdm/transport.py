@@ -1,4 +1,4 @@
-"""Motion transport: a motion code meant for any heart, and what it makes of a given look."""
+"""Motion transport: motion codes that suit any heart, and the motion that they give to an appearance donor."""
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ CENTRE, RADIUS = (0.5, 0.475), 0.38  # of what the encoder sees of a frame, in s
 
 
 class MotionTransport(ModelMixin, ConfigMixin):
-    """Reads motion codes off flow fields, and moves the latent of a look by a code.
+    """Reads motion codes off flow fields, and moves the appearance donor's latent by a code.
 
     EF is relative: a displacement in pixels is another contraction in a larger heart, so codes in pixels do not travel.
     Here the code is learned behind a bottleneck: an encoder sees an *affine copy* of a heart (its flow, ED frame and
@@ -32,14 +32,21 @@ class MotionTransport(ModelMixin, ConfigMixin):
     Args:
         code_size: numbers in a code.
         width: channels of the predictor, a multiple of 8; the encoder has half as many.
-        latent_channels: of the codec.
-        side: of a flow field, a quarter of a frame's.
+        latent_channels: the codec's.
+        side: side of a flow field, a quarter of a frame's.
         scale: standard deviation of the latents relative to the ED frame's.
         flow: whose flow fields it reads: ``"mafe"``, or the ``"teacher"``'s that MAFE learned from
-            (:class:`~echo_augment.augmentor.mcdm.flow.FlowEstimator`); a small MAFE's are the poorer ones.
+            (`echo_augment.augmentor.mcdm.flow.FlowEstimator`); a small MAFE's are the poorer ones.
 
     Raises:
         EchoAugmentError: ``flow`` is neither of the two.
+
+    >>> transport = MotionTransport(code_size=8, width=16).eval()
+    >>> codes = transport.encode(flow=torch.zeros(5, 2, 28, 28), frames=torch.rand(5, 2, 28, 28))
+    >>> codes.shape
+    torch.Size([5, 8])
+    >>> transport.predict(reference=torch.rand(1, 4, 14, 14), codes=codes[None]).shape
+    torch.Size([1, 5, 4, 14, 14])
     """
 
     config_name = "config.json"
@@ -77,7 +84,7 @@ class MotionTransport(ModelMixin, ConfigMixin):
 
     @apply_forward_hook
     def encode(self, flow: Tensor, frames: Tensor, disks: Tensor | None = None) -> Tensor:
-        """Codes ``(B, D)``.
+        """Return the codes ``(B, D)`` of moved frames.
 
         Args:
             flow: from the ED frame, ``(B, 2, s, s)`` in pixels of the full frame; ``s`` is the network's ``side``.
@@ -86,24 +93,25 @@ class MotionTransport(ModelMixin, ConfigMixin):
         """
         if disks is None:
             disks = soft_disk(flow.shape[-1], *CENTRE, RADIUS)[None, None].to(flow)
-        return self.encoder(torch.cat([flow * disks / SHRINK, frames * disks * 2 - 1], dim=1))
+        codes: Tensor = self.encoder(torch.cat([flow * disks / SHRINK, frames * disks * 2 - 1], dim=1))
+        return codes
 
     @apply_forward_hook
     def predict(self, reference: Tensor, codes: Tensor) -> Tensor:
-        """Latents relative to the reference's: ``(B, F, C, h, w)``.
+        """Return latents relative to the reference's: ``(B, F, C, h, w)``.
 
         Args:
             reference: latents of the reference frames, ``(B, C, h, w)``.
             codes: ``(B, F, D)``.
         """
         frames = codes.shape[1]
-        looks = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
-        moved: Tensor = self.predictor(looks, codes.flatten(0, 1))
-        return moved.unflatten(0, (-1, frames)) * self.config["scale"]
+        references = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
+        moved: Tensor = self.predictor(references, codes.flatten(0, 1))
+        clip: Tensor = moved.unflatten(0, (-1, frames))
+        return clip * float(self.config["scale"])
 
     def forward(self, flow: Tensor, frames: Tensor, disks: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes ``(B, D)`` of what :meth:`encode` takes, and what they make of latents ``(B, C, h, w)``:
-        ``(B, C, h, w)``."""
+        """Return the codes ``(B, D)`` of what `encode` takes, and how they move latents ``(B, C, h, w)``."""
         codes = self.encode(flow, frames, disks)
         noisy = codes + NOISE * torch.randn_like(codes) if self.training else codes
         return codes, self.predict(reference, noisy[:, None])[:, 0]
@@ -124,17 +132,18 @@ class Predictor(nn.Module):
         self.last = nn.ModuleList([Block(inner, width, inner), Block(width, width, inner)])
         self.leave = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, latent_channels, 3, padding=1))
 
-    def forward(self, look: Tensor, code: Tensor) -> Tensor:
-        """Latents ``(B, C, h, w)`` and codes ``(B, D)`` to latents ``(B, C, h, w)``."""
+    def forward(self, reference: Tensor, code: Tensor) -> Tensor:
+        """Map latents ``(B, C, h, w)`` and codes ``(B, D)`` to latents ``(B, C, h, w)``."""
         embedded = self.embed(code)
-        skip = self.first(self.enter(torch.cat([look, places(look)], dim=1)), embedded)
+        skip = self.first(self.enter(torch.cat([reference, places(reference)], dim=1)), embedded)
         x = self.down(skip)
         for block in self.middle:
             x = block(x, embedded)
         x = torch.cat([self.up(F.interpolate(x, size=skip.shape[-2:])), skip], dim=1)
         for block in self.last:
             x = block(x, embedded)
-        return self.leave(x)
+        moved: Tensor = self.leave(x)
+        return moved
 
 
 class Block(nn.Module):
@@ -149,14 +158,15 @@ class Block(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        """Features ``(B, C, h, w)`` and embedded codes ``(B, E)`` to ``(B, out, h, w)``."""
+        """Map features ``(B, C, h, w)`` and embedded codes ``(B, E)`` to ``(B, out, h, w)``."""
         scale, shift = self.film(embedded)[:, :, None, None].chunk(2, dim=1)
         hidden = self.norm2(self.conv1(F.silu(self.norm1(x)))) * (1 + scale) + shift
-        return self.skip(x) + self.conv2(F.silu(hidden))
+        added: Tensor = self.skip(x) + self.conv2(F.silu(hidden))
+        return added
 
 
 def places(images: Tensor) -> Tensor:
-    """Coordinates of every pixel of ``images (B, C, h, w)`` in [-1, 1], x then y: ``(B, 2, h, w)``."""
+    """Return the coordinates of every pixel of ``images (B, C, h, w)`` in [-1, 1], x then y: ``(B, 2, h, w)``."""
     height, width = images.shape[-2:]
     ys = torch.linspace(-1, 1, height, device=images.device, dtype=images.dtype)
     xs = torch.linspace(-1, 1, width, device=images.device, dtype=images.dtype)
@@ -164,21 +174,21 @@ def places(images: Tensor) -> Tensor:
 
 
 def small(frames: Tensor) -> Tensor:
-    """Frames ``(B, H, W)`` uint8 at the side of a flow field, ``(B, 1, H / 4, W / 4)`` in [0, 1]."""
+    """Shrink frames ``(B, H, W)`` uint8 to the side of a flow field, ``(B, 1, H / 4, W / 4)`` in [0, 1]."""
     return F.avg_pool2d(frames[:, None].float() / 255, SHRINK)
 
 
 def soft_disk(
     side: int, x: Tensor | float, y: Tensor | float, radius: Tensor | float, longer: Tensor | float = 1.0
 ) -> Tensor:
-    """1 inside a disk, 0 outside, half a pixel soft: ``(side, side)``, or one for each of ``(N, 1, 1)`` numbers.
+    """Return 1 in a disk and 0 outside, half a pixel soft: ``(side, side)``, or one for each of ``(N, 1, 1)`` numbers.
 
     Args:
         side: in pixels; the others are shares of it.
-        x: of the centre.
-        y: of the centre.
-        radius: of the disk.
-        longer: its height is so many times, its width one such part of, the disk's.
+        x: centre of the disk, from the left.
+        y: centre of the disk, from the top.
+        radius: radius of the disk.
+        longer: makes an ellipse of it: so many times as high, and as much narrower.
     """
     places = (torch.arange(side) + 0.5) / side
     dx, dy = (places[None, :] - x) * longer, (places[:, None] - y) / longer

@@ -13,7 +13,7 @@ from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, TrainingVide
 from echo_augment.cache.errors import EchoAugmentError
 
 from .denoiser import noise_scheduler
-from .ledger import Ledger
+from .ledger import Ledger, Setting
 from .preset import PresetSettings
 
 PARTS = {"codec": "vae", "reid": "reid", "mafe": "mafe", "transport": "transport", "denoiser": "denoiser"}
@@ -61,8 +61,8 @@ def load_source(name: str, preset: PresetSettings) -> SourceGenerator:
             otherwise than the preset says.
     """
     pipeline = MCDMPipeline.load(name)
-    asked: dict[str, object] = {"preset": preset.name} | {key: getattr(preset, key) for key in SAME}
-    found: dict[str, object] = {key: pipeline.config[key] for key in asked}
+    asked: dict[str, Setting] = {"preset": preset.name} | {key: getattr(preset, key) for key in SAME}
+    found: dict[str, Setting] = {key: pipeline.config[key] for key in asked}
     if pipeline.transport is not None and preset.code == "transport":
         asked |= {f"transport.{key}": getattr(preset.transport, key) for key in TRANSPORT}
         found |= {f"transport.{key}": pipeline.transport.config[key] for key in TRANSPORT}

@@ -82,9 +82,12 @@ def test_a_wrapped_generator_gives_its_clips_relabelled():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"policy": "vote"}, "no label policy 'vote'; there are: donor, teacher, consensus"),
+        ({"policy": "vote"}, "label policy must be one of donor, teacher, consensus, got 'vote'"),
         ({"policy": "consensus"}, "label policy 'consensus' needs a teacher"),
-        ({"policy": "teacher", "teacher": len, "tolerance": 0.0}, "tolerance of labels must be positive, got 0.0"),
+        (
+            {"policy": "teacher", "teacher": len, "tolerance": 0.0},
+            "of labels must be above 0 EF points, got 0.0",
+        ),
     ],
 )
 def test_wrong_policies_are_named(arguments, message):

@@ -99,7 +99,7 @@ def test_wrong_shapes_are_named(untrained):
         untrained(good[0], good[1][:, :8])
     with pytest.raises(EchoAugmentError, match="num_inference_steps must be at least 1, got 0"):
         untrained(*good, num_inference_steps=0)
-    with pytest.raises(EchoAugmentError, match="no sampler 'euler'"):
+    with pytest.raises(EchoAugmentError, match="sampler must be one of ddim, ddpm, dpm, got 'euler'"):
         untrained(*good, sampler="euler")
 
 
