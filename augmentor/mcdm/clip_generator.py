@@ -220,6 +220,17 @@ def load_generator(
     Raises:
         EchoAugmentError: a VAL or TEST video among the donors, or among those that trained the generator; a folder or
             generator that cannot be read.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from echo_augment.augmentor.data.phantom import write_phantoms
+    >>> from echo_augment.cache import make_plan
+    >>> with TemporaryDirectory() as folder:
+    ...     root = write_phantoms(Path(folder) / "set", 2, num_frames=80, workers=1, splits=(1, 0, 0))
+    ...     generator = load_generator("bundled", root, steps=0, batch=1)
+    ...     donors = generator.motion_donors, generator.appearance_donors
+    ...     clip = generator(make_plan(*donors, 1, seed=0).lines[:1])[0]
+    >>> clip.frames.shape, clip.ef == generator.motion_donors[clip.provenance.motion_donor]
+    ((16, 112, 112), True)
     """
     pipeline = MCDMPipeline.load(generator).to(device)
     pipeline.set_progress_bar_config(disable=True)

@@ -74,7 +74,7 @@ def load_codec(source: str) -> AutoencoderKL:
     Raises:
         EchoAugmentError: the autoencoder cannot be loaded, or has another form.
     """
-    where, subfolder = _split(source)
+    where, subfolder = split_source(source)
     try:
         config = AutoencoderKL.load_config(where, subfolder=subfolder)
         _check(source, config)
@@ -89,7 +89,7 @@ def load_codec(source: str) -> AutoencoderKL:
     return codec.eval()
 
 
-def _split(source: str) -> tuple[str, str]:
+def split_source(source: str) -> tuple[str, str]:
     """Return a folder or Hub id, and the subfolder in it."""
     if not source.startswith(HUB):
         folder = Path(source)

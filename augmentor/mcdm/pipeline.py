@@ -151,7 +151,7 @@ class MCDMPipeline(DiffusionPipeline):
         return 0 if self.transport is not None else 1
 
     def encode_motion(self, heart: Heart) -> Tensor:
-        """Return a video's normalised motion codes: ``(G, D)``, one per frame of its grid, or ``(1, D)`` for a vector."""
+        """Return a video's normalised motion codes: ``(G, D)``, one a frame of its grid, or ``(1, D)`` for a vector."""
         refuse_device_in_worker(self.device, "MCDMPipeline")
         kind = self.config["code"]
         codes: Codes

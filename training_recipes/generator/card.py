@@ -132,7 +132,7 @@ def write_card(
 
     Args:
         folder: the pipeline's.
-        settings: of the job.
+        settings: the job's.
         run: what decided the weights.
         data: the videos that trained it.
         stages: figures by stage.

@@ -27,12 +27,12 @@ Array = npt.NDArray[np.float32]
 
 
 def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
-    """Latents of the frames on the hearts' grids in one array ``(frames, C, h, w)`` float16; other rows stay zero."""
-    side = data.hearts[0].frames.shape[1] // 8
+    """Write the latents of the frames on the videos' grids: ``(frames, C, h, w)`` float16, 0 for other frames."""
+    side = data.videos[0].frames.shape[1] // 8
     shape = (data.total, int(codec.config["latent_channels"]), side, side)
     with atomic_path(path) as temporary:
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        for start, heart in zip(data.starts, tqdm(data.hearts, desc="latents", unit="heart"), strict=True):
+        for start, heart in zip(data.starts, tqdm(data.videos, desc="latents", unit="video"), strict=True):
             target[start + heart.grid] = encode(codec, torch.from_numpy(heart.frames[heart.grid])).cpu().numpy()
         target.flush()
 
@@ -41,12 +41,12 @@ class Latents:
     """Reads :func:`write_latents`'s array whole into memory (about 80 kB a two-second clip of preset ``tiny``).
 
     Args:
-        data: the hearts.
-        path: of the array.
-        scale: of a denoiser that is there already; None: measured here.
+        data: the videos.
+        path: the array's file.
+        scale: that of a denoiser which is trained already; None to measure it.
 
     Attributes:
-        scale: standard deviation of the latents relative to the ED frame's, over up to 200 training hearts, or given.
+        scale: standard deviation of the latents relative to the ED frame's, over up to 200 training videos, or given.
     """
 
     def __init__(self, data: Prepared, path: Path, scale: float | None = None) -> None:
@@ -55,33 +55,33 @@ class Latents:
         if scale is not None:
             self.scale = scale
             return
-        squares = [np.square(self.heart(i)[1]).mean() for i in range(min(200, len(data.training)))]
+        squares = [np.square(self.video(i)[1]).mean() for i in range(min(200, len(data.training)))]
         self.scale = float(np.sqrt(np.mean(squares)))
 
-    def heart(self, index: int) -> tuple[Array, Array]:
-        """ED latent ``(C, h, w)``, and the latents of the heart's grid relative to it, ``(G, C, h, w)``."""
-        heart, start = self.data.hearts[index], self.data.starts[index]
+    def video(self, index: int) -> tuple[Array, Array]:
+        """Return the ED latent ``(C, h, w)``, and the latents of the grid relative to it, ``(G, C, h, w)``."""
+        heart, start = self.data.videos[index], self.data.starts[index]
         reference = self.array[start + heart.ed].astype(np.float32)
         return reference, self.array[start + heart.grid].astype(np.float32) - reference
 
     def frame(self, index: int, at: int) -> tuple[Array, Array]:
-        """ED latent, and the latent at grid position ``at`` relative to it, both ``(C, h, w)``."""
-        heart, start = self.data.hearts[index], self.data.starts[index]
+        """Return the ED latent, and the latent at grid position ``at`` relative to it, both ``(C, h, w)``."""
+        heart, start = self.data.videos[index], self.data.starts[index]
         reference = self.array[start + heart.ed].astype(np.float32)
         return reference, self.array[start + heart.grid[at]].astype(np.float32) - reference
 
 
-def frame_batch(data: Prepared, rng: np.random.Generator, hearts: int, each: int) -> Tensor:
-    """``each`` frames of ``hearts`` different hearts: uint8 ``(hearts, each, H, W)``; no heart twice."""
+def frame_batch(data: Prepared, rng: np.random.Generator, videos: int, each: int) -> Tensor:
+    """Draw ``each`` frames of ``videos`` different videos: uint8 ``(videos, each, H, W)``."""
     pool = data.training
-    chosen = rng.choice(len(pool), min(hearts, len(pool)), replace=False)
+    chosen = rng.choice(len(pool), min(videos, len(pool)), replace=False)
     return torch.from_numpy(
         np.stack([pool[i].frames[np.sort(rng.integers(0, len(pool[i].frames), each))] for i in chosen])
     )
 
 
 def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
-    """L1 and Laplacian-pyramid reconstruction plus a small KL, for a batch of uint8 frames ``(B, H, W)``."""
+    """Return the loss of uint8 frames ``(B, H, W)``: L1 and Laplacian pyramid of the reconstruction, and a small KL."""
 
     def loss(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
         codec = cast(AutoencoderKL, model)
@@ -97,12 +97,12 @@ def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tens
 
 
 def watched_frames(data: Prepared, count: int = 64) -> Tensor:
-    """Frames of the watched hearts, ``(N, H, W)`` uint8: their ED and ES frames."""
+    """Return the ED and ES frames of the watched videos, ``(N, H, W)`` uint8."""
     return torch.from_numpy(np.stack([heart.frames[i] for heart in data.watched for i in (heart.ed, heart.es)][:count]))
 
 
 def fit_scale(codec: AutoencoderKL, data: Prepared) -> dict[str, float]:
-    """Scale the codec so that its latents of the watched hearts have standard deviation 1; its PSNR on them in dB."""
+    """Scale the codec so that its latents of the watched videos have standard deviation 1; return its PSNR in dB."""
     frames = watched_frames(data)
     codec.register_to_config(scaling_factor=1.0)
     codec.register_to_config(scaling_factor=float(1 / encode(codec, frames).std()))

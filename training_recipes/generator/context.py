@@ -37,7 +37,7 @@ class StageContext:
     """What the stages of a run share.
 
     Attributes:
-        settings: of the job.
+        settings: the job's.
         data: the training videos.
         networks: untrained at first; a stage that is loaded puts its own in their place.
         accelerator: devices, precision, trackers.
@@ -66,7 +66,7 @@ class StageContext:
 
     @cached_property
     def latents(self) -> Latents:
-        """The latents of all frames; of a source generator's unit, if there is one."""
+        """The latents of all frames, in the unit of the source generator if there is one."""
         scale = None if self.source is None else float(self.networks.denoiser.config["motion_scale"])
         return Latents(self.data, self.out / "latents.npy", scale)
 
@@ -99,11 +99,11 @@ class StageContext:
         """Train a network in place.
 
         Args:
-            network: of the stage.
+            network: the stage's.
             draw: makes a batch; a pure function of the random generator.
             loss_fn: losses of the network on a batch, as `fit` takes them.
-            settings: of the stage.
-            name: of the stage, for its checkpoint and log.
+            settings: the stage's.
+            name: the stage's, for its checkpoint and log.
             stream: number of the stage's random numbers; no two stages have the same.
         """
         decay = WEIGHT_DECAY if settings.weight_decay is None else settings.weight_decay

@@ -36,15 +36,15 @@ class Couplings:
 
     Args:
         windows: where references and motions come from.
-        path: of the ends, ``(N, F, C, h, w)`` float16, in units of the denoiser.
-        seed: of the run.
+        path: file of the ends, ``(N, F, C, h, w)`` float16, in units of the denoiser.
+        seed: the run's.
     """
 
     def __init__(self, windows: Windows, path: Path, seed: int) -> None:
         self.windows, self.path, self.seed = windows, path, seed
 
     def given(self, number: int) -> dict[str, Tensor]:
-        """The training window of a pair, its noise ``(F, C, h, w)`` beside it."""
+        """Return the training window of a pair, with its noise ``(F, C, h, w)``."""
         window = self.windows.draw(np.random.default_rng([self.seed, STREAM, number]), 1)
         one = {key: value[0] for key, value in window.items()}
         noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(one["latents"].shape, np.float32)
@@ -68,7 +68,7 @@ class Couplings:
             transport: hints at where the latents are; None for a denoiser that takes no hints.
             clips: pairs in all.
             steps: DDIM steps of the teacher's path.
-            batch: pairs of a part.
+            batch: pairs in a part.
             share: this process's number, and how many there are.
             autocast: context of the teacher's precision.
         """
@@ -90,10 +90,10 @@ class Couplings:
         return self.path.with_name(PARTS) / f"{first:08d}.npy"
 
     def join(self, clips: int, batch: int) -> None:
-        """One array of all parts, which are then deleted; ``clips`` and ``batch`` as they were written with.
+        """Join all parts to one array, and delete them; ``clips`` and ``batch`` as they were written with.
 
         Raises:
-            EchoAugmentError: a part is not there, or not whole: every later end would belong to another noise.
+            EchoAugmentError: a part is missing or damaged: every later end would belong to another noise.
         """
         if not self.path.exists():
             shape = (clips, *self._ends(0, clips, batch).shape[1:])
@@ -115,7 +115,7 @@ class Couplings:
         return ends
 
     def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
-        """``count`` random pairs, stacked: windows whose latents are the teacher's, and their noise."""
+        """Draw ``count`` random pairs, stacked: windows whose latents are the teacher's, and their noise."""
         ends = np.load(self.path, mmap_mode="r", allow_pickle=False)
         numbers = [int(number) for number in rng.integers(0, len(ends), count)]
         drawn = [self.given(number) for number in numbers]
@@ -126,7 +126,7 @@ class Couplings:
 def path_end(
     teacher: MotionDenoiser, transport: MotionTransport | None, given: dict[str, Tensor], scale: float, steps: int
 ) -> Tensor:
-    """Where DDIM with that many steps takes the noise of a batch: latents ``(B, F, C, h, w)``."""
+    """Return where DDIM with that many steps takes the noise of a batch: latents ``(B, F, C, h, w)``."""
     scheduler = noise_scheduler()
     scheduler.set_timesteps(steps, device=given["noise"].device)
     motion, hint = condition(transport, given, scale)

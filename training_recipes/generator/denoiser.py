@@ -27,13 +27,14 @@ class Windows:
     """Draws training windows: latents relative to the ED frame's, the ED frame's latent, and the motion.
 
     Args:
-        data: the hearts.
-        latents: of their frames.
-        motion: path of an array of codes, one heart after the other; or, for codes of a transport, what it reads them
+        data: the videos.
+        latents: those of their frames.
+        motion: path of an array of codes, one video after the other; or, for codes of a transport, what it reads them
             from: every window's are those of an affine copy, as in the transport's own training.
-        frames: of a window, at the generator's rate.
-        kind: of the codes, a preset's.
-        norm: mean and standard deviation of the codes, ``(D,)`` each, of a denoiser that is there; None: measured here.
+        frames: frames of a window, at the generator's frame rate.
+        kind: kind of the codes, as a preset's ``code``.
+        norm: mean and standard deviation of the codes, ``(D,)`` each, of a denoiser that is trained; None to measure
+            them.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Windows:
         if isinstance(motion, Motions):
             return  # the transport reads its own codes, as they are
         raw = np.load(motion, allow_pickle=False)
-        counts = [1 if self.vector else len(heart.grid) for heart in data.hearts]
+        counts = [1 if self.vector else len(heart.grid) for heart in data.videos]
         ends = np.cumsum(counts)
         trained = raw[: ends[len(data.training) - 1]]
         self.mean, self.std = norm or (trained.mean(0), trained.std(0) + 1e-6)
@@ -60,8 +61,8 @@ class Windows:
         self.codes = [torch.from_numpy(part) for part in codes_of]
 
     def window(self, index: int, at: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        """The window of heart ``index`` that begins at grid position ``at``; short hearts are padded and masked."""
-        reference, relative = self.latents.heart(index)
+        """Return the window of video ``index`` that begins at grid position ``at``; short videos are padded and masked."""
+        reference, relative = self.latents.video(index)
         part = torch.from_numpy(relative[at : at + self.frames] / self.latents.scale)
         there = torch.arange(self.frames) < len(part)
         last = len(part) - 1
@@ -75,18 +76,18 @@ class Windows:
         return given | {"motion": codes if self.vector else pad_to(codes[at : at + self.frames], self.frames)[0]}
 
     def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
-        """``count`` windows of random hearts at random phases, stacked; of the watched hearts where asked."""
+        """Draw ``count`` windows of random videos at random phases, stacked; ``watched``: of the watched videos."""
         first = len(self.data.training) if watched else 0
-        last = len(self.data.hearts) if watched else len(self.data.training)
+        last = len(self.data.videos) if watched else len(self.data.training)
         windows = []
         for index in rng.integers(first, last, count):
-            room = max(0, len(self.data.hearts[index].grid) - self.frames)
+            room = max(0, len(self.data.videos[index].grid) - self.frames)
             windows.append(self.window(int(index), int(rng.integers(room + 1)), rng))
         return {key: torch.stack([window[key] for window in windows]) for key in windows[0]}
 
 
 def noise_scheduler() -> DDIMScheduler:
-    """MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; samples clipped at 6 standard deviations.
+    """Return MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; clipped at 6 standard deviations.
 
     The reference clips at 4; here the latents are relative to the reference frame's, whose tails are longer.
     """
@@ -105,7 +106,7 @@ def noise_scheduler() -> DDIMScheduler:
 def denoising_loss(
     noise_offset: float, drop: float, transport: MotionTransport | None = None, scale: float = 1.0
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Mean squared error of v over the frames that exist; a batch that brings its ``noise`` gets no other.
+    """Return a loss, the mean squared error of v over the frames that exist; a batch with ``noise`` gets no other.
 
     Args:
         noise_offset: noise shared by all pixels of a frame's channel, as a share of its standard deviation.
@@ -133,7 +134,7 @@ def denoising_loss(
 
 
 def draw_noise(clean: Tensor, offset: float) -> Tensor:
-    """Noise for latents ``(B, F, C, h, w)``; a share ``offset`` more of it is the same for all pixels of a channel."""
+    """Draw noise for latents ``(B, F, C, h, w)``, and add ``offset`` times one number for all pixels of a channel."""
     noise = torch.randn(clean.shape, device=clean.device)
     return noise + offset * torch.randn(*clean.shape[:3], 1, 1, device=clean.device)
 
@@ -141,7 +142,7 @@ def draw_noise(clean: Tensor, offset: float) -> Tensor:
 def condition(
     transport: MotionTransport | None, batch: dict[str, Tensor], scale: float
 ) -> tuple[Tensor, Tensor | None]:
-    """Motion codes of a batch ``(B, F, D)``, and where the transport expects its latents, in units of ``scale``.
+    """Return the motion codes of a batch ``(B, F, D)``, and where the transport expects its latents, in ``scale``s.
 
     Without a transport the codes are the batch's own, and there is no such hint.
     """
@@ -155,7 +156,7 @@ def condition(
 
 
 def frames_mean(values: Tensor, there: Tensor) -> Tensor:
-    """Mean of ``values (B, F)`` over the frames that exist."""
+    """Return the mean of ``values (B, F)`` over the frames that exist."""
     return (values * there).sum() / there.sum()
 
 

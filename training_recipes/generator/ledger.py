@@ -29,7 +29,7 @@ class RunSettings:
 
     Attributes:
         preset: the preset's settings, as `PresetSettings.plain` returns them.
-        seed: of the weights and batches.
+        seed: decides fresh weights and batches.
         videos: hash of the names of the TRAIN videos.
         accumulate: batches a step, if more than one.
         codec: hash of a codec that was trained elsewhere.
@@ -111,7 +111,7 @@ class Ledger:
 
     Args:
         out: folder of the run.
-        settings: of the whole run. Those that decide a stage which was begun may not change, so that no result mixes
+        settings: the whole run's. Those that decide a stage which was begun may not change, so that no result mixes
             two; those of later stages may.
         writes: whether this process writes the file; of several one does.
 

@@ -23,7 +23,7 @@ Frames = npt.NDArray[np.uint8]
 
 
 def laplacian_pyramid(image: Tensor, levels: int = 4) -> list[Tensor]:
-    """Band-pass levels of ``(B, C, H, W)``, fine to coarse, the last one the low-pass rest."""
+    """Return the band-pass levels of ``(B, C, H, W)``, fine to coarse, the last one the low-pass rest."""
     bands = []
     for _ in range(levels - 1):
         low = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
@@ -33,13 +33,13 @@ def laplacian_pyramid(image: Tensor, levels: int = 4) -> list[Tensor]:
 
 
 def laplacian_loss(predicted: Tensor, target: Tensor, levels: int = 4) -> Tensor:
-    """L1 distance of Laplacian pyramids, each level weighted by ``2^level`` (Bojanowski et al., arXiv 1707.05776)."""
+    """Return the L1 distance of Laplacian pyramids, levels weighted by ``2^level`` (Bojanowski et al., arXiv 1707.05776)."""
     pairs = zip(laplacian_pyramid(predicted, levels), laplacian_pyramid(target, levels), strict=True)
     return torch.stack([2**level * F.l1_loss(a, b) for level, (a, b) in enumerate(pairs)]).sum()
 
 
 def reid_loss(appearance: Tensor, pseudo: Tensor) -> Tensor:
-    """Squared distance of the normalised appearance features ``(B, 2, D)`` to the pseudo embeddings ``(B, 2, D)``."""
+    """Return the squared distance of appearance features to pseudo embeddings, both ``(B, 2, D)`` and normalised."""
     return (F.normalize(appearance, dim=-1) - F.normalize(pseudo, dim=-1)).pow(2).sum(-1).mean()
 
 
@@ -52,9 +52,9 @@ def flow_loss(flow: Tensor, pseudo: Tensor) -> Tensor:
 def pair_batch(
     data: Prepared, pseudo: PseudoLabels, rng: np.random.Generator, count: int, reach: int
 ) -> dict[str, Tensor]:
-    """Pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped at random.
+    """Draw pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped at random.
 
-    ``reach`` bounds the distance in steps of the generator's rate, so that "halfway" means one heart-beat's motion.
+    ``reach`` bounds the distance in frames of the generator, so that "halfway" means one heart-beat's motion.
     """
     frames, flows, embeddings = [], [], []
     for index in rng.integers(0, len(data.training), count):
@@ -81,7 +81,7 @@ def pair_batch(
 
 
 def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """MCDM's loss: Laplacian on the middle frame, half of it on each merge, re-ID and flow with their weights."""
+    """Return MCDM's loss: Laplacian of the middle frame and half of each merge, weighted re-ID and flow."""
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         first, second, middle = (batch["frames"].float() / 255).split(1, dim=1)
@@ -103,7 +103,7 @@ def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor
 
 
 def middle_frames(data: Prepared, reach: int, count: int = 64) -> Frames:
-    """Triples ``(N, 3, H, W)`` of watched hearts: the ED frame, the farthest within ``reach`` steps, their middle."""
+    """Return triples ``(N, 3, H, W)`` of watched videos: ED frame, the farthest within ``reach`` steps, the middle."""
     triples = []
     for heart in data.watched[:count]:
         far = (
@@ -116,7 +116,7 @@ def middle_frames(data: Prepared, reach: int, count: int = 64) -> Frames:
 
 
 def interpolation_quality(mafe: MAFE, data: Prepared, reach: int, *, batch: int = 16) -> dict[str, float]:
-    """MAFE's middle frames of watched hearts against the true ones: PSNR in dB and SSIM.
+    """Compare MAFE's middle frames of watched videos with the true ones: PSNR in dB and SSIM.
 
     ``blend`` is the same for the plain mean of both ends, which MAFE has to beat.
     """

@@ -35,15 +35,15 @@ DISK = {"x": (0.4, 0.6), "y": (0.35, 0.6), "radius": (0.3, 0.5), "longer": (0.8,
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How ``N`` copies differ from their hearts.
+    """How ``N`` affine copies differ from their videos.
 
     Attributes:
         linear: maps places relative to the centre of the frame, x before y, ``(N, 2, 2)``.
         shift: added to them, in shares of half a side, ``(N, 2)``.
-        gain: of the brightness, ``(N,)``.
-        gamma: of the brightness, ``(N,)``.
+        gain: gain of the brightness, ``(N,)``.
+        gamma: gamma of the brightness, ``(N,)``.
         disks: what the encoder sees of each: arguments of
-            :func:`~echo_augment.augmentor.mcdm.transport.soft_disk` beside the side, ``(N, 1, 1)`` each.
+            `echo_augment.augmentor.mcdm.transport.soft_disk` beside the side, ``(N, 1, 1)`` each.
     """
 
     linear: Tensor
@@ -54,7 +54,7 @@ class Copies:
 
 
 def draw_copies(rng: np.random.Generator, count: int) -> Copies:
-    """Another size, proportion, tilt, place and light for each of ``count`` hearts."""
+    """Draw another size, proportion, tilt, place and light for each of ``count`` copies."""
     scale = np.exp(rng.uniform(-SCALE, SCALE, count))[:, None, None]
     turn, axis = np.deg2rad(rng.uniform(-TURN, TURN, count)), rng.uniform(-np.pi / 2, np.pi / 2, count)
     stretch = np.exp(rng.uniform(-STRETCH, STRETCH, (count, 2)))[:, :, None] * np.eye(2)
@@ -67,7 +67,7 @@ def draw_copies(rng: np.random.Generator, count: int) -> Copies:
 
 
 def repeated(copies: Copies, count: int) -> Copies:
-    """One copy's changes for ``count`` frames of its heart."""
+    """Repeat one copy's changes for ``count`` frames."""
     return Copies(
         copies.linear.expand(count, 2, 2),
         copies.shift.expand(count, 2),
@@ -78,13 +78,13 @@ def repeated(copies: Copies, count: int) -> Copies:
 
 
 def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
-    """Rotation matrices ``(N, 2, 2)`` of angles in radians."""
+    """Return the rotation matrices ``(N, 2, 2)`` of angles in radians."""
     cos, sin = np.cos(angles), np.sin(angles)
     return np.stack([cos, -sin, sin, cos], axis=-1).reshape(-1, 2, 2)
 
 
 def copied(flow: Tensor, frames: Tensor, copies: Copies) -> tuple[Tensor, Tensor]:
-    """Flows ``(N, 2, s, s)`` and frames ``(N, C, s, s)`` in [0, 1] as they are in the copies, zero outside.
+    """Return flows ``(N, 2, s, s)`` and frames ``(N, C, s, s)`` in [0, 1] as they are in the copies, zero outside.
 
     A displacement goes where its place goes and turns and grows with it: nothing is rendered or estimated anew.
     """
@@ -99,64 +99,61 @@ def copied(flow: Tensor, frames: Tensor, copies: Copies) -> tuple[Tensor, Tensor
 
 
 def write_flows(data: Prepared, source: MAFE | PseudoLabels, path: Path) -> None:
-    """Flows on every heart's grid, one after the other: ``(sum of G, 2, H / 4, W / 4)`` float16.
+    """Write the flows on every video's grid, one after the other: ``(sum of G, 2, H / 4, W / 4)`` float16.
 
-    Of a MAFE; or the flow teacher's, which the pseudo labels hold for the training hearts already.
+    They are a MAFE's, or the flow estimator's, which the pseudo labels hold for the training videos already.
     """
-    side = data.hearts[0].frames.shape[1] // SHRINK
+    side = data.videos[0].frames.shape[1] // SHRINK
     with atomic_path(path) as temporary, ThreadPoolExecutor() as pool:
-        shape = (sum(len(heart.grid) for heart in data.hearts), 2, side, side)
+        shape = (sum(len(heart.grid) for heart in data.videos), 2, side, side)
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         fields: Iterable[npt.NDArray[np.float16] | npt.NDArray[np.float32]]
         if isinstance(source, PseudoLabels):
             fields = chain(source.flows, pool.map(video_flow, data.watched))
         else:
-            fields = (shrink_flow(mafe_flows(source, heart)) for heart in data.hearts)
+            fields = (shrink_flow(mafe_flows(source, heart)) for heart in data.videos)
         start = 0
-        for flows in tqdm(fields, "motion", len(data.hearts), unit="heart"):
+        for flows in tqdm(fields, "motion", len(data.videos), unit="video"):
             target[start : start + len(flows)] = flows
             start += len(flows)
         target.flush()
 
 
 class Motions:
-    """Single frames of hearts: the flow from the ED frame, the ED frame and the frame, their latents.
+    """Single frames of videos: the flow from the ED frame, the ED frame and the frame, their latents.
 
     Args:
-        data: the hearts.
-        latents: of their frames.
-        flows: path of :func:`write_flows`'s array.
+        data: the videos.
+        latents: those of their frames.
+        flows: path of `write_flows`'s array.
     """
 
     def __init__(self, data: Prepared, latents: Latents, flows: Path) -> None:
         self.data, self.latents = data, latents
         self.flows = np.load(flows, mmap_mode="r", allow_pickle=False)
-        counts = [len(heart.grid) for heart in data.hearts]
-        self.heart_of = np.repeat(np.arange(len(counts)), counts)
+        counts = [len(heart.grid) for heart in data.videos]
+        self.video_of = np.repeat(np.arange(len(counts)), counts)
         self.first = np.cumsum([0, *counts[:-1]])
-        self.looks = small(torch.from_numpy(np.stack([heart.reference for heart in data.hearts])))
+        self.references = small(torch.from_numpy(np.stack([heart.reference for heart in data.videos])))
 
     def frames(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """The ED frame and the frame of each row at the side of a flow field, ``(N, 2, s, s)`` in [0, 1]."""
-        hearts = self.heart_of[rows]
-        moved = [
-            self.data.hearts[h].frames[self.data.hearts[h].grid[r - self.first[h]]]
-            for h, r in zip(hearts, rows, strict=True)
-        ]
-        return torch.cat([self.looks[torch.from_numpy(hearts)], small(torch.from_numpy(np.stack(moved)))], dim=1)
+        """Return the ED frame and the frame of each row at the side of a flow field, ``(N, 2, s, s)`` in [0, 1]."""
+        numbers, videos = self.video_of[rows], self.data.videos
+        moved = [videos[v].frames[videos[v].grid[row - self.first[v]]] for v, row in zip(numbers, rows, strict=True)]
+        return torch.cat([self.references[torch.from_numpy(numbers)], small(torch.from_numpy(np.stack(moved)))], dim=1)
 
     def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
-        """``count`` frames, each beside an affine copy's flow and frames; of the watched hearts where asked."""
+        """Draw ``count`` frames, each with an affine copy's flow and frames; ``watched``: of the watched videos."""
         border = self.first[len(self.data.training)]
-        rows = rng.integers(border, len(self.heart_of), count) if watched else rng.integers(0, border, count)
-        hearts = self.heart_of[rows]
-        pairs = [self.latents.frame(int(h), int(row - self.first[h])) for h, row in zip(hearts, rows, strict=True)]
+        rows = rng.integers(border, len(self.video_of), count) if watched else rng.integers(0, border, count)
+        numbers = self.video_of[rows]
+        pairs = [self.latents.frame(int(v), int(row - self.first[v])) for v, row in zip(numbers, rows, strict=True)]
         reference, relative = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
         return self._copies(rows, draw_copies(rng, count)) | {"reference": reference, "relative": relative}
 
-    def window(self, rng: np.random.Generator, heart: int, grid: npt.NDArray[np.int64]) -> dict[str, Tensor]:
-        """Flows, frames and disks of one affine copy of a heart at some grid positions."""
-        return self._copies(self.first[heart] + grid, repeated(draw_copies(rng, 1), len(grid)))
+    def window(self, rng: np.random.Generator, video: int, grid: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+        """Return flows, frames and disks of one affine copy of a video at some grid positions."""
+        return self._copies(self.first[video] + grid, repeated(draw_copies(rng, 1), len(grid)))
 
     def _copies(self, rows: npt.NDArray[np.int64], copies: Copies) -> dict[str, Tensor]:
         flows = torch.from_numpy(self.flows[rows].astype(np.float32))
@@ -165,9 +162,9 @@ class Motions:
 
 
 def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
-    """Codes on every heart's grid, one after the other, ``(sum of G, D)`` float32: ``mafe``, ``flow`` or ``vector``."""
+    """Write the codes on every video's grid, ``(sum of G, D)`` float32, of kind ``mafe``, ``flow`` or ``vector``."""
     parts: list[Codes] = []
-    for heart in tqdm(data.hearts, desc="motion codes", unit="heart"):
+    for heart in tqdm(data.videos, desc="motion codes", unit="video"):
         if kind == "vector":
             parts.append(vector_code(mafe, heart))
         else:
@@ -186,4 +183,4 @@ def make(context: "StageContext") -> dict[str, float]:
         write_flows(context.data, source, out / "flows.npy")
     else:
         write_codes(context.data, mafe, preset.code, out / "codes.npy")
-    return {"hearts": len(context.data.hearts)}
+    return {"hearts": len(context.data.videos)}

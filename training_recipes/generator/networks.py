@@ -33,7 +33,7 @@ class Networks:
 
 
 def build_networks(preset: PresetSettings) -> Networks:
-    """The networks of a preset, with fresh weights from the global random state (seed it around the call)."""
+    """Return the networks of a preset, with fresh weights from the global random state (seed it around the call)."""
     codec = build_codec(tuple(preset.codec.channels), preset.codec.layers)
     reid = ReIDEncoder(preset.reid.width, preset.reid.embedding)
     mafe = MAFE(
@@ -49,7 +49,7 @@ def build_networks(preset: PresetSettings) -> Networks:
 
 
 def build_denoiser(preset: PresetSettings, mafe: MAFE) -> MotionDenoiser:
-    """The denoiser of a preset; its code size follows from where the codes come from."""
+    """Return the denoiser of a preset; its code size follows from where the codes come from."""
     settings = preset.denoiser
     sizes = {"vector": 2 * mafe.vector_size}
     if preset.code == "transport":
@@ -67,7 +67,7 @@ def build_denoiser(preset: PresetSettings, mafe: MAFE) -> MotionDenoiser:
 
 
 def build_transport(preset: PresetSettings) -> MotionTransport | None:
-    """The motion transport of a preset whose codes it makes; None for the others."""
+    """Return the motion transport of a preset; None if its codes come from elsewhere."""
     if preset.code != "transport":
         return None
     settings = preset.transport

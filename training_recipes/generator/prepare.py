@@ -1,4 +1,4 @@
-"""The training hearts in one memory-mapped array, so that a batch of any stage is a few slices."""
+"""The training videos in one memory-mapped array, so that a batch of any stage is a few slices."""
 
 import json
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ FEWEST = 3  # videos
 
 @dataclass(frozen=True)
 class Prepared:
-    """Hearts at twice the generator's rate, in ``frames.npy`` and ``hearts.json`` of ``folder``.
+    """Videos at twice the generator's frame rate, in ``frames.npy`` and ``hearts.json`` of ``folder``.
 
     Attributes:
         folder: where they lie.
-        hearts: their frames are slices of the one memory map.
-        starts: index of each heart's first frame in the whole array.
-        monitored: how many hearts, the last ones, are kept from training to watch it (TRAIN hearts; VAL stays unseen).
-        hashes: of the videos, by which they are told apart from VAL and TEST.
+        videos: their frames are slices of the one memory map.
+        starts: index of each video's first frame in the whole array.
+        monitored: how many, the last ones, do not train but watch the training (TRAIN videos; VAL stays unseen).
+        hashes: the videos', by which they are told apart from VAL and TEST.
         skipped: videos that could not be used: name and reason.
     """
 
     folder: Path
-    hearts: list[Heart]
+    videos: list[Heart]
     starts: list[int]
     monitored: int
     hashes: TrainingVideos
@@ -41,18 +41,18 @@ class Prepared:
 
     @property
     def training(self) -> list[Heart]:
-        """The hearts that train."""
-        return self.hearts[: len(self.hearts) - self.monitored]
+        """The videos that train."""
+        return self.videos[: len(self.videos) - self.monitored]
 
     @property
     def watched(self) -> list[Heart]:
-        """The TRAIN hearts kept aside to watch the training."""
-        return self.hearts[len(self.hearts) - self.monitored :]
+        """The TRAIN videos kept aside to watch the training."""
+        return self.videos[len(self.videos) - self.monitored :]
 
     @property
     def total(self) -> int:
         """Frames in all."""
-        return self.starts[-1] + len(self.hearts[-1].frames)
+        return self.starts[-1] + len(self.videos[-1].frames)
 
 
 def prepare(rows: Sequence[VideoInfo], folder: Path, *, rate: float, size: int, monitor: float = 0.05) -> Prepared:
@@ -63,7 +63,7 @@ def prepare(rows: Sequence[VideoInfo], folder: Path, *, rate: float, size: int, 
         folder: where ``frames.npy`` and ``hearts.json`` go; what is there already is loaded.
         rate: the generator's frames per second; twice as many are kept.
         size: side of a frame in pixels.
-        monitor: share of the hearts kept aside, at least one.
+        monitor: share of the videos kept aside, at least one.
 
     Raises:
         EchoAugmentError: fewer than 3 usable videos.

@@ -88,8 +88,8 @@ class LossWeights:
     """Weights of MAFE's losses beside the interpolation's, at least 0.
 
     Attributes:
-        reid: of the appearance features against the re-ID model's.
-        flow: of the flow against the flow estimator's.
+        reid: weight of the appearance features' distance to the re-ID model's.
+        flow: weight of the flow's distance to the flow estimator's.
     """
 
     reid: float = MISSING
@@ -151,7 +151,7 @@ class DenoiserSettings(FitSettings):
     Attributes:
         channels: of its levels.
         attention: which levels have attention.
-        heads: of the attention at each level.
+        heads: attention heads at each level.
         layers: residual blocks a level.
         motion: ``frame`` (a code a frame) or ``vector`` (one a clip).
         cross_attention_dim: length of the cross-attention token.
@@ -199,7 +199,7 @@ class StudentSettings(FitSettings):
     Attributes:
         kind: ``consistency`` (consistency distillation) or ``reflow`` (trained on the couplings).
         grid: steps of the denoiser's path, for consistency distillation.
-        sampler_steps: of the student's pipeline where a call names none.
+        sampler_steps: the student's if a call names none.
         batch: windows.
     """
 
@@ -220,12 +220,12 @@ class PresetSettings:
     """A generator.
 
     Attributes:
-        name: of the preset, kept with the weights.
-        frames: of a clip.
+        name: the preset's, kept with the weights.
+        frames: frames of a clip.
         rate: frames per second.
         size: side of a frame in pixels.
         code: motion codes: ``transport``, ``mafe`` or ``flow``, one a frame; or ``vector``, one a clip.
-        sampler_steps: where a call names none.
+        sampler_steps: the generator's if a call names none.
         codec: settings of this stage, as the others.
         reid: see `ReidSettings`.
         mafe: see `MafeSettings`.

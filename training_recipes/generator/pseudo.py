@@ -26,7 +26,7 @@ class PseudoLabels:
     """Reads ``pseudo.h5`` whole into memory as half precision (about 80 kB a two-second clip).
 
     Attributes:
-        flows: of each training heart on its grid, ``(G, 2, h, w)`` float16 (:func:`video_flow`).
+        flows: each training video's on its grid, ``(G, 2, h, w)`` float16 (`video_flow`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,27 +35,27 @@ class PseudoLabels:
             self.flows = [file["flow"][str(i)][:] for i in range(count)]
             self._embedding = [file["embedding"][str(i)][:] for i in range(count)]
 
-    def flow(self, heart: int, at: int) -> npt.NDArray[np.float32]:
-        """Flow from the ED frame to grid frame ``at`` in pixels of the full frame, ``(2, h, w)``."""
-        return self.flows[heart][at].astype(np.float32)
+    def flow(self, video: int, at: int) -> npt.NDArray[np.float32]:
+        """Return the flow from the ED frame to grid frame ``at`` in pixels of the full frame, ``(2, h, w)``."""
+        return self.flows[video][at].astype(np.float32)
 
-    def embedding(self, heart: int) -> npt.NDArray[np.float32]:
-        """Re-ID embeddings of all frames of a heart, ``(T, D)``."""
-        return self._embedding[heart].astype(np.float32)
+    def embedding(self, video: int) -> npt.NDArray[np.float32]:
+        """Return the re-ID embeddings of all frames of a video, ``(T, D)``."""
+        return self._embedding[video].astype(np.float32)
 
 
 def video_flow(heart: Heart) -> npt.NDArray[np.float16]:
-    """Flow from the ED frame to every frame on the grid, ``(G, 2, h, w)``, in pixels of the full frame."""
+    """Return the flow from the ED frame to every frame on the grid, ``(G, 2, h, w)``, in pixels of the full frame."""
     return shrink_flow(estimated_flows(heart)).astype(np.float16)
 
 
 def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 256) -> None:
-    """Write the pseudo labels of all training hearts, atomically."""
+    """Write the pseudo labels of all training videos, atomically."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file, ThreadPoolExecutor() as pool:
         file.attrs["teacher"] = "opencv-dis-medium"
         flows = pool.map(video_flow, data.training)
         for index, (heart, flow) in enumerate(
-            zip(data.training, tqdm(flows, total=len(data.training), desc="pseudo labels", unit="heart"), strict=True)
+            zip(data.training, tqdm(flows, total=len(data.training), desc="pseudo labels", unit="video"), strict=True)
         ):
             file.create_dataset(f"flow/{index}", data=flow)
             frames = torch.from_numpy(np.array(heart.frames))[:, None]

@@ -19,7 +19,7 @@ STREAM = 1  # of random numbers
 
 
 def jitter(frames: Tensor) -> Tensor:
-    """Gain, gamma and small shifts for the re-ID model: ``(B, 1, H, W)`` in [0, 1]; a heart is known in any light."""
+    """Change gain, gamma and place of frames ``(B, 1, H, W)`` in [0, 1] at random: a heart is known in any light."""
     batch, device = len(frames), frames.device
     gain = torch.empty(batch, 1, 1, 1, device=device).uniform_(0.8, 1.25)
     gamma = torch.empty(batch, 1, 1, 1, device=device).uniform_(0.8, 1.25)
@@ -31,21 +31,21 @@ def jitter(frames: Tensor) -> Tensor:
 
 
 def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
-    """InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are frames of the same heart."""
+    """Return InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are of one video."""
     scores = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / temperature
     target = torch.arange(len(scores), device=scores.device)
     return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
 
 
 def reid_step(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
-    """Contrast two frames of each heart, uint8 ``(B, 2, H, W)``."""
+    """Contrast two frames of each video, uint8 ``(B, 2, H, W)``."""
     first, second = (jitter(frames[:, k : k + 1].float() / 255) for k in range(2))
     loss = contrastive_loss(model(first).float(), model(second).float())
     return {"loss": loss}
 
 
 def nearest_share(reid: ReIDEncoder, data: Prepared) -> float:
-    """Share of watched hearts whose ES frame lies nearest to their own ED frame among all watched ED frames."""
+    """Return the share of watched videos whose ES frame lies nearest to their own ED frame among all ED frames."""
     with torch.no_grad():
         sides = [
             reid(

@@ -54,7 +54,7 @@ def load_source(name: str, preset: PresetSettings) -> SourceGenerator:
 
     Args:
         name: its folder, a Hub id, or ``bundled``.
-        preset: of the run, which decides the clips that the student learns from.
+        preset: the run's, which decides the clips that the student learns from.
 
     Raises:
         EchoAugmentError: it cannot be loaded, does not say which videos trained it, or makes clips or reads motion

@@ -22,7 +22,7 @@ class Stage:
     """One step of the training.
 
     Attributes:
-        name: of the stage, in settings and reports; a network's checkpoint is ``checkpoints/<name>.ckpt``.
+        name: as in settings and reports; a network's checkpoint is ``checkpoints/<name>.ckpt``.
         needs: stages whose results it reads; what these need in their turn follows.
         outputs: files and folders that it leaves in the run's folder; it is there if one of them is.
         train: does the work and returns its figures, ``steps`` and ``seconds`` among them where it knows them.

@@ -24,7 +24,7 @@ HUBER = 0.03  # of the pseudo-Huber distance, in standard deviations of the late
 def consistency_loss(
     teacher: MotionDenoiser, transport: MotionTransport | None, scale: float, *, grid: int, noise_offset: float
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Distance between what the student makes of a noisy clip and of the same clip one DDIM step of the teacher on.
+    """Return the distance of the student's clips from noise, and from the same one DDIM step of the teacher later.
 
     Consistency distillation (Song et al., arXiv 2303.01469): the student learns to jump from anywhere on the teacher's
     path to the path's end. As in arXiv 2310.14189 the target is the student itself, without gradient, and the distance
@@ -56,7 +56,7 @@ def consistency_loss(
         )  # keeps every parameter in the graph, as DDP wants it
 
         def made(network: nn.Module, noisy: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-            """The clean latents that a network sees in noisy ones, and the noise."""
+            """Return the clean latents that a network sees in noisy ones, and the noise."""
             v = network(noisy, steps, batch["reference"], motion, none, hint).float()
             alpha, sigma = (level[steps][:, None, None, None, None] for level in (alphas, sigmas))
             ends = (alpha * noisy - sigma * v).clamp(-bound, bound)

@@ -19,7 +19,7 @@ CODE_WEIGHT = 1e-3  # of the codes' mean square in the loss: keeps their size ne
 
 
 def transport_loss(scale: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Mean squared error of the predicted latents, as a share of the latents' own mean square."""
+    """Return a loss: the mean squared error of the predicted latents, as a share of the latents' own mean square."""
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         codes, moved = model(batch["flow"], batch["frames"], batch["disks"], batch["reference"])
@@ -30,7 +30,7 @@ def transport_loss(scale: float) -> Callable[[nn.Module, dict[str, Tensor]], dic
 
 
 def explained(transport: MotionTransport, motions: Motions, count: int = 512) -> float:
-    """Share of what moves in frames of the watched hearts that is predicted from their copies' codes."""
+    """Return the share of what moves in frames of the watched videos that is predicted from their copies' codes."""
     batch = motions.draw(np.random.default_rng(0), count, watched=True)
     device = transport.device
     errors = []

@@ -121,7 +121,7 @@ def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
     run(short_job(tmp_path, root, f"preset.code={code}"))
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
     assert pipeline.transport is None and len(pipeline.config["code_mean"]) == 50
-    heart = prepare([], tmp_path / "hearts", rate=12.5, size=112).hearts[0]
+    heart = prepare([], tmp_path / "hearts", rate=12.5, size=112).videos[0]
     reference = torch.from_numpy(heart.reference.copy())[None]
     assert pipeline(reference, pipeline.encode_motion(heart)[None, :16]).clips.shape == (1, 16, 112, 112)
     assert "transport" not in json.loads((tmp_path / "report.json").read_text())["stages"]
@@ -133,7 +133,7 @@ def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
     data = prepare([], tmp_path / "hearts", rate=12.5, size=112)
     motions = Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
-    heart = data.hearts[0]
+    heart = data.videos[0]
     count = len(heart.grid)
     with torch.no_grad():
         flow = torch.from_numpy(motions.flows[:count].astype(np.float32))

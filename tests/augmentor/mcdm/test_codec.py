@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from echo_augment.augmentor.mcdm.codec import _split, decode, encode, load_codec
+from echo_augment.augmentor.mcdm.codec import decode, encode, load_codec, split_source
 from echo_augment.augmentor.mcdm.fingerprint import hash_network
 from echo_augment.cache import EchoAugmentError
 
@@ -47,8 +47,8 @@ def test_the_hash_follows_weights_and_not_the_folder(tmp_path):
 
 
 def test_a_hub_name_has_owner_name_and_perhaps_a_subfolder():
-    assert _split("hub:HReynaud/EchoNet-Synthetic/vae/dynamic") == ("HReynaud/EchoNet-Synthetic", "vae/dynamic")
-    assert _split("hub:a/b") == ("a/b", "")
+    assert split_source("hub:HReynaud/EchoNet-Synthetic/vae/dynamic") == ("HReynaud/EchoNet-Synthetic", "vae/dynamic")
+    assert split_source("hub:a/b") == ("a/b", "")
     with pytest.raises(EchoAugmentError, match="codec hub:alone: a Hub id has an owner and a name"):
         load_codec("hub:alone")
 
