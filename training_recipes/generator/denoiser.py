@@ -61,7 +61,7 @@ class Windows:
         self.codes = [torch.from_numpy(part) for part in codes_of]
 
     def window(self, index: int, at: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Return the window of video ``index`` that begins at grid position ``at``; short videos are padded and masked."""
+        """Return a window of video ``index`` from grid position ``at`` on; short videos are padded and masked."""
         reference, relative = self.latents.video(index)
         part = torch.from_numpy(relative[at : at + self.frames] / self.latents.scale)
         there = torch.arange(self.frames) < len(part)

@@ -33,7 +33,7 @@ def laplacian_pyramid(image: Tensor, levels: int = 4) -> list[Tensor]:
 
 
 def laplacian_loss(predicted: Tensor, target: Tensor, levels: int = 4) -> Tensor:
-    """Return the L1 distance of Laplacian pyramids, levels weighted by ``2^level`` (Bojanowski et al., arXiv 1707.05776)."""
+    """Return the L1 distance of Laplacian pyramids, levels weighted by ``2^level`` (Bojanowski, arXiv 1707.05776)."""
     pairs = zip(laplacian_pyramid(predicted, levels), laplacian_pyramid(target, levels), strict=True)
     return torch.stack([2**level * F.l1_loss(a, b) for level, (a, b) in enumerate(pairs)]).sum()
 
