@@ -60,7 +60,7 @@ def test_vector_form_gives_one_code_a_clip():
             torch.randn(2, 4, 4, 14, 14), torch.tensor([3, 4]), torch.randn(2, 4, 14, 14), torch.randn(2, 1, 12)
         )
     assert v.shape == (2, 4, 4, 14, 14)
-    with pytest.raises(ValueError, match="motion must be 'frame' or 'vector', got 'both'"):
+    with pytest.raises(ValueError, match="motion must be one of frame, vector, got 'both'"):
         MotionDenoiser(motion="both")
 
 

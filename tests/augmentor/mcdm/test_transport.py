@@ -202,5 +202,5 @@ def test_whose_flow_is_read_decides_the_codes(untrained, transport, hearts):
         transport.register_to_config(flow=flow)
         codes[flow] = transport_codes(untrained.mafe, transport, hearts[0])
     assert np.abs(codes["teacher"] - codes["mafe"]).max() > 1e-3
-    with pytest.raises(EchoAugmentError, match=r"transport\.flow must be 'mafe' or 'teacher', got 'both'"):
+    with pytest.raises(EchoAugmentError, match=r"transport\.flow must be one of mafe, teacher, got 'both'"):
         MotionTransport(flow="both")
