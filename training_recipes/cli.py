@@ -5,20 +5,26 @@ import logging
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback as HydraCallback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .common.settings import KINDS, said, settings_from
+
 GROUP = "echo_augment.jobs"
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+FULL_ERROR = "ECHO_AUGMENT_FULL_ERROR"  # what the user has set as HYDRA_FULL_ERROR
 
 USAGE = """echo-augment {version}: data augmentation for echocardiography models, and the proof whether it helps
 
@@ -83,7 +89,7 @@ def in_settings_words(name: str, arguments: Sequence[str]) -> list[str]:
 
 
 def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
-    """Run one composed job; an error a user can mend becomes one line and an exit code.
+    """Run one composed job; an error that a user can mend becomes one line and an exit code.
 
     In a sweep ``out`` is each run's own folder, so that runs never write over each other; but in one over ``rank`` the
     runs fill ``out`` together.
@@ -95,19 +101,47 @@ def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
     multirun = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
     if multirun and not is_share(hydra_config.overrides.task):
         config.out = hydra_config.runtime.output_dir
-    try:
-        missing = sorted(OmegaConf.missing_keys(config))
-        if missing:
-            raise EchoAugmentError(f"no value for {', '.join(missing)}", f"Add {missing[0]}=... to the command")
+    with errors_in_a_line():
+        check_missing(config)
         job(config)
-    except (EchoAugmentError, OmegaConfBaseException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
-    except OSError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+
+
+def check_missing(config: DictConfig) -> None:
+    """Raise if a setting has no value yet.
+
+    Raises:
+        EchoAugmentError: naming it.
+    """
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise EchoAugmentError(f"no value for {', '.join(missing)}", f"Add {missing[0]}=... to the command")
+
+
+@contextmanager
+def errors_in_a_line() -> Iterator[None]:
+    """Print an error that a user can mend as one line and exit; with ``HYDRA_FULL_ERROR=1``, raise it."""
+    try:
+        yield
+    except (EchoAugmentError, OmegaConfBaseException, HydraException, OSError) as error:
+        if os.environ.get(FULL_ERROR) == "1":
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(
+            f"error: {said(error) if isinstance(error, OmegaConfBaseException | HydraException) else error}",
+            file=sys.stderr,
+        )
         sys.exit(EXIT_ERROR)
+
+
+class CheckSettings(HydraCallback):
+    """Checks the settings of a run before Hydra makes a folder for it (``hydra.callbacks`` of ``conf/base.yaml``)."""
+
+    def on_run_start(self, config: DictConfig, **more: Any) -> None:
+        """Exit with one line if a setting has no value or one that cannot be."""
+        own = OmegaConf.masked_copy(config, [str(name) for name in config if name != "hydra"])
+        with errors_in_a_line():
+            check_missing(own)
+            if (kind := KINDS.get(more["config_name"])) is not None:
+                settings_from(own, kind)
 
 
 def run_named(name: str, config: DictConfig) -> None:
@@ -133,7 +167,6 @@ def main() -> None:
     if name not in find_jobs():
         print(f"error: no job {name!r}; there are: {', '.join(find_jobs())}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-    find_jobs()[name].load()  # registers the job's settings, which its YAML file names
     logging.getLogger("hydra").setLevel(logging.WARNING)
     keep_freed_memory()
     sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(in_settings_words(name, arguments[1:]))]
@@ -143,10 +176,28 @@ def main() -> None:
 
     decorate = hydra.main(version_base="1.3", config_path="pkg://echo_augment.training_recipes.conf", config_name=name)
     try:
-        decorate(task)()
+        with hydra_raises(), errors_in_a_line():
+            find_jobs()[name].load()  # registers the job's settings, which its YAML file names
+            decorate(task)()
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
+
+
+@contextmanager
+def hydra_raises() -> Iterator[None]:
+    """Let Hydra raise errors instead of printing them; what the user has set is kept under `FULL_ERROR`."""
+    before = {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", FULL_ERROR)}
+    os.environ.setdefault(FULL_ERROR, before["HYDRA_FULL_ERROR"] or "0")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 TRIM, MMAP = -1, -3  # glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD

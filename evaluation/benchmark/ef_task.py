@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.augmentor.data import EchoNetDynamic
-from echo_augment.cache.gates import KNOWS, Gate, PerClip, image_gate
+from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.teacher import Teacher, known_hearts
 from echo_augment.training_recipes.ef.training import usable_hearts
+from echo_augment.training_recipes.filling.agreement import Limits, agree
+from echo_augment.training_recipes.filling.gates import shape_of
 from echo_augment.training_recipes.filling.label_gate import LabelGate, set_tolerance
 from echo_augment.training_recipes.filling.readings import Readings
-from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_validation
 
@@ -64,7 +65,7 @@ class EFTask:
         """
         folder.mkdir(parents=True, exist_ok=True)
         if design.settings.label_gate is None or teacher is None:
-            agree(folder, IMAGE_ONLY, dict)
+            agree(folder, IMAGE_ONLY)
             return [PerClip(image_gate)]
         quantile = float(design.settings.label_gate)
         return [PerClip(image_gate), label_gate(bare, design, subset, teacher, folder, quantile)]
@@ -103,13 +104,13 @@ def label_gate(bare: Any, design: Design, subset: Subset, teacher: Path, folder:
     """
     reader = Teacher.of_run(teacher, device=best_device(design.settings.device))
 
-    def calibrate() -> dict[str, Any]:
+    def calibrate() -> Limits:
         rows = EchoNetDynamic(design.root, "val", "EF", require_tracings=False, on_error="skip").rows
         videos = {row.name: row for row in rows}
         share = len(design.subsets[subset]) / len(design.videos)
         judges = choose_validation(list(videos), share, design.settings.val_at_least, subset[1])
-        form: dict[str, Any] = {"frames": int(bare.frames), "rate": float(bare.fps), "size": int(bare.height)}
-        return {"label": set_tolerance(reader, [videos[name] for name in judges], **form, quantile=quantile)}
+        chosen = [videos[name] for name in judges]
+        return Limits(label=set_tolerance(reader, chosen, shape_of(bare), quantile=quantile))
 
     label = {"by": "teacher", "teacher": reader.fingerprint, "tolerance": None, "quantile": quantile}
     named = {**IMAGE_ONLY, "label": label, KNOWS: sorted(known_hearts(teacher))}

@@ -251,7 +251,7 @@ def benchmark_report(
         config=plain(OmegaConf.to_container(OmegaConf.structured(settings))),
         overrides=tuple(typed_overrides()),
         trainings=Trainings(count=len(results), seconds=sum(result.seconds for result in results.values())),
-        machine=Machine.from_json(machine(settings.device)),
+        machine=Machine.from_json(machine(settings.device).to_json()),
         minutes=minutes,
         fractions=tuple(levels) if len(levels) > 1 else (),
         published=tuple(Published(name=row.name, mae=row.mae) for row in settings.published),

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import KNOWS, Gate, PerClip, image_gate
+from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_hearts
-from echo_augment.training_recipes.filling.settings import IMAGE_ONLY, agree
+from echo_augment.training_recipes.filling.agreement import agree
 from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 from echo_augment.training_recipes.segmentation.training import traced_hearts, traced_masks
@@ -86,7 +86,7 @@ class SegmentationTask:
         least = float(design.settings.masks_at_least or 0.0)
         folder.mkdir(parents=True, exist_ok=True)
         known = [] if teacher is None else sorted(known_hearts(teacher))  # the oracle's masks are nobody's work
-        agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known}, dict)
+        agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known})
         return [PerClip(image_gate), MaskGate(least)]
 
     def summarise(self, results: Results, precision: Precision) -> LevelFigures:

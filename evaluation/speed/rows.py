@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from echo_augment.training_recipes.common.settings import Value
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.common.text import markdown_table
 
 from .timing import Seconds, Spread
@@ -54,7 +54,7 @@ class Row:
         target = "" if self.target is None else f"{bound} {with_unit(self.target, self.unit)}"
         return self.what, figure, quartiles, target, self.verdict, self.detail
 
-    def to_json(self) -> dict[str, Value]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the row under its published keys."""
         found = self.found
         return {
@@ -85,7 +85,7 @@ class Table:
     how: str
     rows: Sequence[Row]
 
-    def to_json(self) -> dict[str, Value]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the table under its published keys; its name is the key of the whole."""
         return {"title": self.title, "how": self.how, "rows": [row.to_json() for row in self.rows]}
 
@@ -112,7 +112,7 @@ class Machine:
     torch: str
     python: str
 
-    def to_json(self) -> dict[str, Value]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the fields."""
         return asdict(self)
 

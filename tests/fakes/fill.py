@@ -9,10 +9,14 @@ from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import EchoClip, PlanLine, Provenance
+from echo_augment.training_recipes.common.dataset import ClipShape
+from echo_augment.training_recipes.common.settings import settings_from
 from echo_augment.training_recipes.ef.run import ClipForm
+from echo_augment.training_recipes.filling.settings import FillSettings
+from echo_augment.training_recipes.jobs import fill_cache as fill_cache  # registers the settings
 
 READER = ClipForm(length=4, period=2, fps=50.0, mean=[0.0] * 3, std=[1.0] * 3, size=[16, 16])
-FORM = {"frames": 8, "rate": 25.0, "size": 112}
+SHAPE = ClipShape(num_frames=8, fps=25.0, image_size=112)
 
 
 class Brightness(torch.nn.Module):
@@ -26,13 +30,17 @@ def grey(name: str, level: float, frames: int = 8, fps: float = 25.0, ef: float 
     return EchoClip(name, np.full((frames, side, side), level, np.uint8), fps, ef=ef)
 
 
-def line(name: str, motion: str = "A", look: str = "B") -> PlanLine:
-    return PlanLine(name, motion, look, 0)
+def line(name: str, motion: str = "A", appearance: str = "B") -> PlanLine:
+    return PlanLine(name, motion, appearance, 0)
 
 
 def config(*overrides):
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         return compose("fill-cache", ["data=echonet", "data.root=x", "out=y", *overrides])
+
+
+def settings(*overrides) -> FillSettings:
+    return settings_from(config(*overrides), FillSettings)
 
 
 class Painter:

@@ -23,8 +23,7 @@ from echo_augment.augmentor.mcdm.labels import POLICIES
 from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
-
-from ..common.settings import Value
+from echo_augment.cache.system.files import JsonValue
 
 CLIP_KINDS = ("synthetic", "oracle", "peer")
 TEACHER = "real"  # the arm whose net teaches where an arm names none
@@ -86,7 +85,7 @@ def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
     return ClassicalAugment(given.real, p=p, seed=given.seed)
 
 
-def make_arm(spec: Mapping[str, Value]) -> Arm:
+def make_arm(spec: Mapping[str, JsonValue]) -> Arm:
     """The function that an arm's configuration names, with its settings filled in.
 
     Raises:
@@ -99,7 +98,7 @@ def make_arm(spec: Mapping[str, Value]) -> Arm:
     return arm
 
 
-def clips_of(spec: Mapping[str, Value]) -> str | None:
+def clips_of(spec: Mapping[str, JsonValue]) -> str | None:
     """Return the kind of clips that an arm takes from a cache; None if it takes real clips only.
 
     Raises:
@@ -109,13 +108,13 @@ def clips_of(spec: Mapping[str, Value]) -> str | None:
     return None if kind is None else check_choice("clips of an arm", kind, CLIP_KINDS)
 
 
-def excluded_by(spec: Mapping[str, Value]) -> str | None:
+def excluded_by(spec: Mapping[str, JsonValue]) -> str | None:
     """Return the file of clips that an arm leaves out (``exclude``), or None."""
     exclude = spec.get("exclude")
     return None if exclude is None else str(exclude)
 
 
-def labels_of(spec: Mapping[str, Value]) -> int | float | str | None:
+def labels_of(spec: Mapping[str, JsonValue]) -> int | float | str | None:
     """Return the labels that an arm knows whatever its run does (``labels: all``), or None.
 
     Raises:
@@ -127,7 +126,7 @@ def labels_of(spec: Mapping[str, Value]) -> int | float | str | None:
     raise EchoAugmentError(f"an arm's labels must be a number, a share or 'all', got {labels!r}")
 
 
-def teacher_of(spec: Mapping[str, Value]) -> str | None:
+def teacher_of(spec: Mapping[str, JsonValue]) -> str | None:
     """The arm whose trained net an arm learns from; None where it needs none."""
     teacher = spec.get("teacher", TEACHER if spec.get("label") in POLICIES[1:] else None)
     return None if teacher is None else str(teacher)

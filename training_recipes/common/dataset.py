@@ -37,7 +37,7 @@ class DataSettings:
 
     Attributes:
         name: ``phantom``; any other name, for instance ``echonet``, is a folder in EchoNet-Dynamic's layout.
-        root: the folder; phantoms are written there if it holds none yet.
+        root: the folder; phantoms are written there if it holds none yet. None only in jobs that can do without.
         n: phantoms to write.
         seed: seed of the phantoms.
         splits: shares of the phantoms in TRAIN, VAL and TEST; None for `write_phantoms`' own.
@@ -46,7 +46,7 @@ class DataSettings:
     """
 
     name: str = MISSING
-    root: str = MISSING
+    root: str | None = MISSING
     n: int | None = None
     seed: int | None = None
     splits: list[float] | None = None
@@ -63,6 +63,17 @@ class DataSettings:
             check_whole("data.frames", self.frames, 1)
         if self.fps is not None:
             check_number("data.fps", self.fps, 0, above_low=True)
+
+    @property
+    def folder(self) -> Path:
+        """The folder.
+
+        Raises:
+            EchoAugmentError: ``root`` is None.
+        """
+        if self.root is None:
+            raise EchoAugmentError("data.root is null, and this job needs a data set", "Add data.root=FOLDER")
+        return Path(self.root)
 
 
 def check_splits(name: str, splits: Sequence[float]) -> None:
@@ -84,7 +95,7 @@ def dataset_root(data: DataSettings) -> Path:
     Raises:
         EchoAugmentError: the folder holds a part of another set of phantoms, or phantoms of another format.
     """
-    root = Path(data.root)
+    root = data.folder
     if data.name != "phantom":
         return root
     # phantoms.json is written last: if it is there, the set is whole.
@@ -123,30 +134,45 @@ def held_out_videos(table: EchoTable) -> list[VideoInfo]:
     return found
 
 
-def heart_clips(
-    rows: Sequence[VideoInfo], *, frames: int, rate: float, size: int, what: str, short: bool = False
+@dataclass(frozen=True, slots=True)
+class ClipShape:
+    """Shape of a generator's clips.
+
+    Attributes:
+        num_frames: frames of a clip.
+        fps: frames per second.
+        image_size: height and width of a frame in pixels.
+    """
+
+    num_frames: int
+    fps: float
+    image_size: int
+
+
+def middle_clips(
+    rows: Sequence[VideoInfo], shape: ClipShape, *, what: str, short: bool = False
 ) -> Iterator[tuple[VideoInfo, npt.NDArray[np.uint8]]]:
-    """The middle of each video as a clip ``(frames, size, size)``; videos that cannot be read are left out.
+    """Yield the middle of each video as a clip ``(num_frames, image_size, image_size)``.
+
+    Videos that cannot be read are left out, without a word: the caller counts what it got.
 
     Args:
         rows: videos.
-        frames: of a clip.
-        rate: frames per second of a clip.
-        size: of a frame in pixels.
+        shape: shape of the clips.
         what: title of the progress bar.
-        short: give shorter videos as they are, instead of leaving them out.
+        short: yield shorter videos as they are, instead of leaving them out.
     """
-    form = VideoFormat(size=(size, size))
-    for row in tqdm(rows, desc=what, unit="heart", mininterval=1.0):
+    form = VideoFormat(size=(shape.image_size, shape.image_size))
+    for row in tqdm(rows, desc=what, unit="video", mininterval=1.0):
         try:
             with open_video(row.path) as video:
-                taken = resample_indices(len(video), row.fps if row.fps > 0 else video.fps, rate)
-                if len(taken) < frames and not short:
+                taken = resample_indices(len(video), row.fps if row.fps > 0 else video.fps, shape.fps)
+                if len(taken) < shape.num_frames and not short:
                     continue
-                start = max(0, (len(taken) - frames) // 2)
-                clip = video.read(taken[start : start + frames])
+                start = max(0, (len(taken) - shape.num_frames) // 2)
+                clip = video.read(taken[start : start + shape.num_frames])
         except EchoAugmentError:
-            continue  # whoever asks counts what it got
+            continue
         yield row, form.resize(clip)
 
 

@@ -6,21 +6,23 @@ A job's settings are a dataclass, registered as a Hydra structured config next t
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_args
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, ValidationError
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from echo_augment.cache.arguments import check_seed, nearest
 from echo_augment.cache.errors import EchoAugmentError
 
 S = TypeVar("S")
 SCHEMA = "{job}_schema"
-Value = bool | int | float | str | Sequence["Value"] | Mapping[str, "Value"] | None
-"""What a YAML or JSON file can hold."""
+KINDS: dict[str, type["JobSettings"]] = {}
+"""Settings by job, as far as the jobs' modules are loaded."""
 
 
 @dataclass(kw_only=True)
@@ -52,6 +54,7 @@ def group(kind: type[S]) -> Callable[[], S]:
 
 def register(job: str, kind: type[JobSettings]) -> None:
     """Register the settings of a job as Hydra's structured config ``<job>_schema``, first in its defaults list."""
+    KINDS[job] = kind
     ConfigStore.instance().store(name=SCHEMA.format(job=job), node=kind, provider="echo_augment")
 
 
@@ -81,27 +84,68 @@ def object_from(found: Any, kind: type[S]) -> S:
     """
     try:
         return cast(S, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind), OmegaConf.create(found))))
-    except ConfigKeyError as error:
-        raise unknown_key(str(error.full_key or error.key), _fields_of(error.object_type)) from None
-    except ValidationError as error:
-        said = str(error.msg or error).splitlines()[0]
-        raise EchoAugmentError(f"{error.full_key}: {said[0].lower() + said[1:]}") from None
+    except OmegaConfBaseException as error:
+        raise said(error) from None
 
 
-def unknown_key(key: str, known: list[str]) -> EchoAugmentError:
-    """Return the error for a setting that there is none of, with the nearest one that there is.
+def said(error: OmegaConfBaseException | HydraException) -> EchoAugmentError:
+    """Return the error of OmegaConf or Hydra about a setting as one line: what is wrong, and the remedy."""
+    if isinstance(error, MissingConfigException):
+        asked, known = str(error.missing_cfg_file), list(error.options or ())
+        group, _, name = asked.rpartition("/")
+        return EchoAugmentError(f"{group or 'configuration'}: there is no {name}", _remedy(name, known))
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        return _unknown(cause)
+    if isinstance(cause, ValidationError):
+        first = _first_line(cause.msg or cause)
+        return EchoAugmentError(f"{cause.full_key}: {first[:1].lower()}{first[1:]}")
+    if match := re.match(r"Could not override '([^']+)'\. No match in the defaults list", str(error)):
+        return unknown_key(match.group(1), [])
+    if match := re.match(r"Could not append to config\. An item is already at '([^']+)'", str(error)):
+        return EchoAugmentError(
+            f"there is a setting {match.group(1)} already", f"Leave out the plus: {match.group(1)}="
+        )
+    return EchoAugmentError(_first_line(error))
+
+
+def unknown_key(key: str, known: Collection[str]) -> EchoAugmentError:
+    """Return the error for a setting that does not exist, with the nearest one that does.
 
     Args:
         key: as typed, with the groups before it: ``gates.label.quantil``.
         known: names of the settings in that group.
     """
-    group, _, name = key.rpartition(".")
+    group_of, _, name = key.rpartition(".")
+    return EchoAugmentError(f"there is no setting {key}", _remedy(name, known, group_of))
+
+
+def _unknown(error: OmegaConfBaseException) -> EchoAugmentError:
+    key, fields = str(error.full_key or error.key), _fields(error)
+    found = unknown_key(key, fields or _keys(error))
+    if fields or found.remedy.startswith("Did you mean"):
+        return found
+    return EchoAugmentError(found.message, f"To add it to {key.rpartition('.')[0]}: +{key}=...")
+
+
+def _remedy(name: str, known: Collection[str], group_of: str = "") -> str:
     near = nearest(name, known)
-    path = ".".join(filter(None, [group, near]))
-    hint = f"Did you mean {path}?" if near else f"There are: {', '.join(known)}" if known else ""
-    return EchoAugmentError(f"there is no setting {key}", hint)
+    if near:
+        return f"Did you mean {'.'.join(filter(None, [group_of, near]))}?"
+    return f"There are: {', '.join(known)}" if known else ""
 
 
-def _fields_of(kind: Any) -> list[str]:
-    kinds = [one for one in (kind, *get_args(kind)) if dataclasses.is_dataclass(one)]
+def _fields(error: OmegaConfBaseException) -> list[str]:
+    """Return the settings of the group that an error is about; none if it is no dataclass."""
+    kinds = [one for one in (error.object_type, *get_args(error.object_type)) if dataclasses.is_dataclass(one)]
     return [one.name for one in dataclasses.fields(kinds[0])] if kinds else []
+
+
+def _keys(error: OmegaConfBaseException) -> list[str]:
+    """Return the keys beside the one that an error is about."""
+    node = error.parent_node
+    return [str(key) for key in node] if isinstance(node, DictConfig) and node else []
+
+
+def _first_line(text: object) -> str:
+    return str(text).strip().splitlines()[0]

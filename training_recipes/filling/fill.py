@@ -1,54 +1,25 @@
 """Fill a cache from a generator's donors, and report what it did."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from omegaconf import DictConfig
-
-from echo_augment.cache import ClipStore, EchoClip, FillSummary, Plan, PlanLine, fill, make_plan
+from echo_augment.cache import ClipStore, FillSummary, Plan, fill, make_plan
 from echo_augment.cache.fill import PLAN
 from echo_augment.cache.gates import Gate, PerClip, image_gate
-from echo_augment.cache.generator import SkippedDonor
+from echo_augment.cache.generator import DonorGenerator
 from echo_augment.cache.rejections import Rejections, count_reasons
+from echo_augment.cache.system.files import JsonValue
 
 from ..common.ranks import Ranks, meet
-from ..common.reporting import write_report
-from .labels import label_figures, label_words
-
-
-class Generator(Protocol):
-    """What a fill needs of a generator; ``echo_augment.augmentor.mcdm.clip_generator.ClipGenerator`` is one.
-
-    Attributes:
-        motion_donors: EF in percent by name, of the labelled TRAIN clips.
-        appearance_donors: names of all TRAIN clips.
-        fingerprint: hash of weights, preset, donors and code version.
-        sampler: for instance ``"ddim-8"``.
-        skipped: donors that could not be used, with reasons.
-    """
-
-    fingerprint: str
-    sampler: str
-
-    @property
-    def motion_donors(self) -> Mapping[str, float]:
-        """EF by name."""
-
-    @property
-    def appearance_donors(self) -> Sequence[str]:
-        """Names."""
-
-    @property
-    def skipped(self) -> Sequence[SkippedDonor]:
-        """Names and reasons."""
-
-    def __call__(self, lines: Sequence[PlanLine]) -> Sequence[EchoClip]:
-        """The clips of some plan lines, in their order."""
+from ..common.reporting import REPORT, write_report
+from .labels import LabelFigures
+from .settings import FillSettings
 
 
 def fill_from(
-    generator: Generator,
+    generator: DonorGenerator,
     out: str | Path,
     *,
     n: int,
@@ -61,10 +32,10 @@ def fill_from(
     """Plan ``n`` clips from a generator's donors and fill the cache ``out`` with them; resumable.
 
     Args:
-        generator: see `Generator`.
+        generator: makes the clips.
         out: folder of the cache.
         n: clips wanted.
-        seed: of the plan.
+        seed: seed of the plan.
         balance: ``natural`` (as the donors' EF are spread) or ``uniform`` (every stratum of EF equally often).
         reserve: spare plan lines as a share of ``n``.
         gates: see `echo_augment.cache.fill`.
@@ -87,20 +58,80 @@ def fill_from(
     return fill(plan, generator, out, gates=gates, **options)
 
 
-def figures_of(summary: FillSummary, generator: Generator, seed: int) -> dict[str, Any]:
-    """What the report says about a fill."""
-    skipped = [one.to_json() for one in generator.skipped]
-    figures: dict[str, Any] = {"fingerprint": summary.fingerprint, "seeds": [seed], "skipped": skipped}
-    figures |= {"sampler": generator.sampler, "fill": summary.to_json()}
-    figures["donors"] = {"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)}
-    return figures
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillReport:
+    """What ``report.json`` says of a fill, or of one process's share of it.
+
+    Attributes:
+        fingerprint: fingerprint of the generator.
+        seeds: seed of the plan.
+        skipped: videos that cannot be donors, with reasons.
+        sampler: kind and steps.
+        fill: what was made, or of several processes what all have made so far.
+        donors: how many give ``motion`` and ``appearance``.
+        rank: number of this process.
+        world: processes that fill the cache together.
+        ef: mean, spread and range of the EF of the cache's clips in percent; None without clips.
+        label: the labels of the cache's clips; None without clips.
+        gates: what the gates found; None in the report of a share.
+    """
+
+    fingerprint: str
+    seeds: list[int]
+    skipped: list[dict[str, str]]
+    sampler: str
+    fill: dict[str, JsonValue]
+    donors: dict[str, int]
+    rank: int
+    world: int
+    ef: dict[str, float] | None = None
+    label: LabelFigures | None = None
+    gates: dict[str, JsonValue] | None = None
+
+    @classmethod
+    def of(cls, summary: FillSummary, generator: DonorGenerator, seed: int, ranks: Ranks) -> "FillReport":
+        """Return what one process has to report.
+
+        Args:
+            summary: what it did.
+            generator: made the clips.
+            seed: seed of the plan.
+            ranks: which process this is.
+        """
+        return cls(
+            fingerprint=summary.fingerprint,
+            seeds=[seed],
+            skipped=[one.to_json() for one in generator.skipped],
+            sampler=generator.sampler,
+            fill=summary.to_json(),
+            donors={"motion": len(generator.motion_donors), "appearance": len(generator.appearance_donors)},
+            rank=ranks.rank,
+            world=ranks.world,
+        )
+
+    def of_cache(self, folder: Path) -> "FillReport":
+        """Return this report with what is known of all clips of the cache."""
+        store = ClipStore(folder)
+        efs = store.ef
+        if not len(efs):
+            return self
+        spread = {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}
+        return replace(
+            self, ef={name: float(value) for name, value in spread.items()}, label=LabelFigures.of(store.tables())
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fields as plain JSON, without those that are None."""
+        found: dict[str, JsonValue] = asdict(self)
+        found["label"] = None if self.label is None else self.label.to_json()
+        return {name: value for name, value in found.items() if value is not None}
 
 
-def whole_plan(folder: Path, world: int) -> dict[str, Any]:
-    """What all processes together have made of a cache's plan so far.
+def whole_plan(folder: Path, world: int) -> dict[str, JsonValue]:
+    """Return what all processes together have made of a cache's plan so far.
 
     Args:
-        folder: of the cache.
+        folder: folder of the cache.
         world: processes that fill it.
     """
     plan = Plan.load(folder / PLAN)
@@ -111,11 +142,11 @@ def whole_plan(folder: Path, world: int) -> dict[str, Any]:
 
 
 def report_fill(
-    cfg: DictConfig,
+    settings: FillSettings,
     summary: FillSummary,
-    figures: dict[str, Any],
+    report: FillReport,
     ranks: Ranks,
-    shared: Callable[[], dict[str, Any]] = dict,
+    gates: Callable[[], dict[str, JsonValue]],
 ) -> str:
     """Write the reports of a fill and return the job's last line.
 
@@ -125,40 +156,31 @@ def report_fill(
     the line says how far they are.
 
     Args:
-        cfg: the composed configuration of ``fill-cache``.
-        summary: of this process.
-        figures: of this process.
+        settings: of the job.
+        summary: what this process did.
+        report: the same for the report.
         ranks: which process this is.
-        shared: figures of all processes so far; asked for when the others are done.
+        gates: finds what the gates of all processes have found so far; asked when the others are done.
     """
-    folder, job = Path(cfg.out), "fill-cache"
-    skipped = f"; {len(figures['skipped'])} donors skipped" if figures["skipped"] else ""
-    figures = {**figures, "rank": ranks.rank, "world": ranks.world}
+    folder, job = Path(settings.out), "fill-cache"
+    skipped = f"; {len(report.skipped)} donors skipped" if report.skipped else ""
     if ranks.world == 1:
-        whole = figures | stored(folder) | shared()
-        return f"{summary}{skipped}{words(whole)}; report: {write_report(folder, job, cfg, whole)}"
-    line = f"rank {ranks.rank} of {ranks.world}: {summary}{skipped}"
-    path = write_report(folder / f"rank-{ranks.rank}-of-{ranks.world}", job, cfg, figures)
-    if ranks.rank == 0:
-        meet(ranks)
-        whole = whole_plan(folder, ranks.world)
-        figures |= {"fill": whole, **stored(folder), **shared()}
-        path = write_report(folder, job, cfg, figures)
-        line += f"; all ranks so far: {whole['sealed']} of {whole['wanted']}{words(figures)}"
-    return f"{line}; report: {path}"
+        whole = replace(report.of_cache(folder), gates=gates())
+        write_report(folder, job, settings, whole.to_json())
+        return f"{summary}{skipped}{label_words(whole)}; report: {folder / REPORT}"
+    line, out = f"rank {ranks.rank} of {ranks.world}: {summary}{skipped}", folder
+    write_report(share := folder / f"rank-{ranks.rank}-of-{ranks.world}", job, settings, report.to_json())
+    if ranks.rank:
+        return f"{line}; report: {share / REPORT}"
+    meet(ranks)
+    done = whole_plan(folder, ranks.world)
+    whole = replace(report.of_cache(folder), fill=done, gates=gates())
+    write_report(folder, job, settings, whole.to_json())
+    line += f"; all ranks so far: {done['sealed']} of {done['wanted']}{label_words(whole)}"
+    return f"{line}; report: {out / REPORT}"
 
 
-def stored(folder: Path) -> dict[str, Any]:
-    """Figures ``ef``, how the EF of a cache's clips in percent are spread, and ``label``; none of an empty one."""
-    store = ClipStore(folder)
-    efs = store.ef
-    if not len(efs):
-        return {}
-    spread = {"mean": efs.mean(), "sd": efs.std(), "min": efs.min(), "max": efs.max()}
-    return {"ef": spread, "label": label_figures(store.tables())}
-
-
-def words(figures: Mapping[str, Any]) -> str:
-    """What the last line says of the labels; empty with the donors' own."""
-    text = label_words(figures.get("label", {}))
+def label_words(report: FillReport) -> str:
+    """Return what the last line says of the labels; nothing if they are the donors' own."""
+    text = "" if report.label is None else str(report.label)
     return f"; {text}" if text else ""

@@ -1,7 +1,6 @@
 """The label gate: does a clip show the EF that its label says?"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +11,21 @@ from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..common.dataset import heart_clips
+from ..common.dataset import ClipShape, middle_clips
+from .agreement import LabelLimit
 from .readings import Readings
 
-NO_HEARTS = "Give gates.label.tolerance=NUMBER (EF points), or a data set with labelled VAL videos"
+NO_VIDEOS = "Give gates.label.tolerance=NUMBER (EF points), or a data set with labelled VAL videos"
 
 
 class LabelGate:
     """Rejects clips whose label is further than a tolerance from the EF that is read from them.
 
     It can only catch errors larger than the reader's own: the tolerance should not lie below what the reader shows on
-    real hearts that it never saw (:func:`set_tolerance`).
+    real videos that it never saw (`set_tolerance`).
 
     Args:
-        read: EF in percent of some clips; NaN where nothing can be read.
+        read: EF in percent of some clips; NaN if nothing can be read.
         reader: what reads, for the reason: ``teacher`` or ``masks``.
         tolerance: in EF points.
         readings: keeps ``read_ef`` and ``label_ef`` of every clip.
@@ -35,7 +35,7 @@ class LabelGate:
         self.read, self.reader, self.tolerance, self.readings = read, reader, tolerance, readings
 
     def judge(self, lines: Sequence[PlanLine], clips: Sequence[EchoClip]) -> list[str | None]:
-        """``"label: ..."`` for each clip that does not show its label, else None."""
+        """Return ``"label: ..."`` for each clip that does not show its label, else None."""
         reasons: list[str | None] = []
         for clip, ef in zip(clips, self.read(clips), strict=True):
             self.readings.add(clip.clip_id, read_ef=ef, label_ef=clip.ef)
@@ -46,7 +46,7 @@ class LabelGate:
 
 
 def read_masks(clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
-    """EF in percent of clips by the method of discs on their LV masks, ``(len(clips),)``.
+    """Return the EF in percent of clips by the method of discs on their LV masks, ``(len(clips),)``.
 
     Raises:
         EchoAugmentError: a clip without masks.
@@ -62,37 +62,34 @@ def read_masks(clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
     return np.array(found)
 
 
-def set_tolerance(
-    read: EFPredictor, rows: Sequence[VideoInfo], *, frames: int, rate: float, size: int, quantile: float
-) -> dict[str, Any]:
-    """The tolerance that a reader earns on real hearts: a quantile of its absolute errors.
+def set_tolerance(read: EFPredictor, rows: Sequence[VideoInfo], shape: ClipShape, *, quantile: float) -> LabelLimit:
+    """Return the tolerance that a reader earns on real videos: a quantile of its absolute errors.
 
     Args:
-        read: the reader; it must not have been trained on these hearts.
+        read: the reader; it must not have been trained on these videos.
         rows: VAL videos. TEST is never used for this.
-        frames: of a generated clip; the hearts are cut to the same form.
-        rate: of a generated clip, frames per second.
-        size: of a generated clip, pixels.
+        shape: shape of the generated clips, to which the videos are cut.
         quantile: of the absolute errors, in (0, 1].
 
     Returns:
-        ``tolerance``, ``mae`` and ``bias`` (mean of reading minus label) in EF points, and ``val_hearts``.
+        ``tolerance``, ``mae`` and ``bias`` (mean of reading minus label) in EF points, and ``val_hearts``, the number
+        of videos.
 
     Raises:
-        EchoAugmentError: no labelled heart that can be read.
+        EchoAugmentError: no labelled video that can be read.
     """
     labelled = [row for row in rows if not np.isnan(row.ef)]
-    error = np.array(
-        [
-            float(read([EchoClip(row.name, clip, rate)])[0]) - row.ef
-            for row, clip in heart_clips(labelled, frames=frames, rate=rate, size=size, what="VAL for the label gate")
-        ]
-    )
+    videos = middle_clips(labelled, shape, what="VAL for the label gate")
+    error = np.array([float(read([EchoClip(row.name, clip, shape.fps)])[0]) - row.ef for row, clip in videos])
     if not len(error):
         raise EchoAugmentError(
-            f"none of {len(rows)} VAL videos has a label and {frames / rate:.2f} s, to set the label gate's tolerance",
-            NO_HEARTS,
+            f"none of {len(rows)} VAL videos has a label and {shape.num_frames / shape.fps:.2f} s, to set the label "
+            "gate's tolerance",
+            NO_VIDEOS,
         )
-    tolerance = float(np.quantile(np.abs(error), quantile))
-    figures = {"tolerance": tolerance, "mae": float(np.abs(error).mean()), "bias": float(error.mean())}
-    return {**figures, "val_hearts": len(error)}
+    return LabelLimit(
+        tolerance=float(np.quantile(np.abs(error), quantile)),
+        mae=float(np.abs(error).mean()),
+        bias=float(error.mean()),
+        val_hearts=len(error),
+    )

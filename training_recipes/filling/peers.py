@@ -23,7 +23,7 @@ from echo_augment.cache.manifest import list_shards
 from echo_augment.cache.system.files import JsonValue
 
 from ..arms.peer_clips import PEER
-from .settings import agree
+from .agreement import agree
 
 WAY = 1  # in the fingerprint: of reading, resampling and scaling
 ROUND_FRAMES = 64  # lengths of shards: videos as they come have hundreds of lengths
@@ -123,7 +123,7 @@ def import_peer_clips(
     settings += [(name, value) for name, value in (("fps", fps), ("image_size", image_size)) if value is not None]
     plan = Plan(tuple(peers.line(row.name) for row in rows), (), digest, tuple(settings))
     folder.mkdir(parents=True, exist_ok=True)
-    agree(folder, IMAGE_ONLY, dict)
+    agree(folder, IMAGE_ONLY)
     summary = fill(
         plan,
         peers,

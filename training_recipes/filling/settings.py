@@ -1,170 +1,218 @@
-"""What the gates of a fill are told: read from the configuration, checked, and held to on every restart."""
+"""What ``fill-cache`` is told: clips, labels, masks and gates."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from numbers import Real
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from echo_augment.augmentor.mcdm.labels import POLICIES
+from echo_augment.cache.arguments import check_choice, check_number, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.fill import PLAN
-from echo_augment.cache.gates import GATES, KNOWS, read_gates
-from echo_augment.cache.gates import IMAGE_ONLY as IMAGE_ONLY
-from echo_augment.cache.manifest import list_shards
-from echo_augment.cache.system.files import write_json
+from echo_augment.cache.plan import BALANCES
+from echo_augment.cache.shard.writer import COMPRESSIONS
+from echo_augment.cache.system.files import JsonValue
+
+from ..common.dataset import DataSettings
+from ..common.ranks import AUTO
+from ..common.settings import JobSettings, group
 
 READERS, AGAINST = ("teacher", "masks"), ("others", "all")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(kw_only=True)
 class LabelSettings:
-    """The label gate.
+    """The EF that a clip is stored with.
 
     Attributes:
+        policy: ``donor``, ``teacher`` or ``consensus``; see `echo_augment.augmentor.mcdm.labels`.
+        teacher: folder that ``train-ef`` wrote; None with ``donor``.
+        tolerance: in (0, 100] EF points; not used by ``donor``.
+    """
+
+    policy: str = "donor"
+    teacher: str | None = None
+    tolerance: int | float = 10
+
+    def __post_init__(self) -> None:
+        check_choice("label.policy", self.policy, POLICIES)
+        check_number("label.tolerance", self.tolerance, 0, 100, above_low=True, unit="EF points")
+        if self.policy == "donor" and self.teacher is not None:
+            raise EchoAugmentError(
+                f"label.policy=donor uses no teacher, got label.teacher={self.teacher}",
+                "Leave it out, or give label.policy=teacher or consensus",
+            )
+        if self.policy != "donor" and self.teacher is None:
+            raise EchoAugmentError(
+                f"label.policy={self.policy} has no teacher to read EF",
+                "Give label.teacher=FOLDER, as train-ef writes it, or label.policy=donor",
+            )
+
+
+@dataclass(kw_only=True)
+class LabelGateSettings:
+    """The label gate, which is off without a teacher or ``by=masks``.
+
+    Attributes:
+        teacher: folder that ``train-ef`` wrote; None with ``masks``.
         by: ``teacher`` or ``masks``: what reads the EF that a clip shows.
-        teacher: folder that train-ef wrote; None with ``masks``.
-        tolerance: EF points between reading and label that pass; None to set it on VAL.
+        tolerance: EF points between reading and label that pass, in (0, 100]; None to set it on VAL.
         quantile: of the teacher's absolute errors on VAL that becomes the tolerance, in (0, 1].
     """
 
-    by: str
-    teacher: str | None
-    tolerance: float | None
-    quantile: float
+    teacher: str | None = None
+    by: str = "teacher"
+    tolerance: int | float | None = None
+    quantile: int | float = 0.9
 
-
-@dataclass(frozen=True, slots=True)
-class PrivacySettings:
-    """The privacy gate.
-
-    Attributes:
-        against: ``others`` (every TRAIN heart but the clip's appearance donor) or ``all``.
-        threshold: similarity in [-1, 1] over which a clip is rejected; None to set it on VAL.
-        quantile: of the similarities between VAL and TRAIN that becomes the threshold, in (0, 1].
-    """
-
-    against: str
-    threshold: float | None
-    quantile: float
-
-
-@dataclass(frozen=True, slots=True)
-class GateSettings:
-    """The gates of a fill; None where one is off."""
-
-    image: bool
-    label: LabelSettings | None
-    privacy: PrivacySettings | None
-
-
-def read_settings(gates: Mapping[str, Any]) -> GateSettings:
-    """The gates of the configuration group ``gates``.
-
-    Raises:
-        EchoAugmentError: a value out of its range, or one that would do nothing because its gate is off.
-    """
-    return GateSettings(bool(gates["image"]), _label(gates["label"]), _privacy(gates["privacy"]))
-
-
-def _label(label: Mapping[str, Any]) -> LabelSettings | None:
-    by, teacher = label["by"], label["teacher"]
-    if by not in READERS:
-        raise EchoAugmentError(f"gates.label.by must be one of {', '.join(READERS)}, got {by!r}")
-    tolerance = read_number("gates.label.tolerance", label["tolerance"])
-    if tolerance is not None and not 0 < tolerance <= 100:
-        raise EchoAugmentError(f"gates.label.tolerance must be in (0, 100] EF points, got {tolerance:g}")
-    quantile = _quantile("gates.label.quantile", label["quantile"])
-    if by == "masks":
-        if teacher is not None:
+    def __post_init__(self) -> None:
+        check_choice("gates.label.by", self.by, READERS)
+        check_number("gates.label.quantile", self.quantile, 0, 1, above_low=True)
+        if self.tolerance is not None:
+            check_number("gates.label.tolerance", self.tolerance, 0, 100, above_low=True, unit="EF points")
+        if self.by == "masks" and self.teacher is not None:
             raise EchoAugmentError(
-                f"gates.label.by=masks uses no teacher, got gates.label.teacher={teacher}", "Leave one of them out"
+                f"gates.label.by=masks uses no teacher, got gates.label.teacher={self.teacher}", "Leave one of them out"
             )
-        if tolerance is None:
+        if self.by == "masks" and self.tolerance is None:
             raise EchoAugmentError(
                 "gates.label.by=masks has no tolerance: VAL videos have no masks to set it on",
                 "Give gates.label.tolerance=NUMBER, in EF points",
             )
-        return LabelSettings("masks", None, tolerance, quantile)
-    if teacher is None:
-        if tolerance is not None:
+        if self.tolerance is not None and not self.on:
             raise EchoAugmentError(
-                f"gates.label.tolerance is {tolerance:g}, but there is no teacher to read EF",
+                f"gates.label.tolerance is {self.tolerance:g}, but there is no teacher to read EF",
                 "Give gates.label.teacher=FOLDER, as train-ef writes it, or gates.label.by=masks",
             )
-        return None
-    return LabelSettings("teacher", str(teacher), tolerance, quantile)
+
+    @property
+    def on(self) -> bool:
+        """Whether clips are judged by their label."""
+        return self.by == "masks" or self.teacher is not None
+
+    def to_json(self, fingerprint: str | None) -> dict[str, JsonValue]:
+        """Return the gate as ``gates.json`` names it, the teacher by its fingerprint."""
+        tolerance = None if self.tolerance is None else float(self.tolerance)
+        return {"by": self.by, "teacher": fingerprint, "tolerance": tolerance, "quantile": float(self.quantile)}
 
 
-def _privacy(privacy: Mapping[str, Any]) -> PrivacySettings | None:
-    against = privacy["against"]
-    if against is not None and against not in AGAINST:
-        raise EchoAugmentError(f"gates.privacy.against must be one of {', '.join(AGAINST)} or null, got {against!r}")
-    threshold = read_number("gates.privacy.threshold", privacy["threshold"])
-    if threshold is not None and not -1 <= threshold <= 1:
-        raise EchoAugmentError(f"gates.privacy.threshold must be in [-1, 1], got {threshold:g}")
-    quantile = _quantile("gates.privacy.quantile", privacy["quantile"])
-    if against is None:
-        if threshold is not None:
+@dataclass(kw_only=True)
+class PrivacyGateSettings:
+    """The privacy gate, which is off if ``against`` is None.
+
+    Attributes:
+        against: ``others`` (every TRAIN video but the clip's appearance donor) or ``all``.
+        threshold: similarity in [-1, 1] over which a clip is rejected; None to set it on VAL.
+        quantile: of the similarities between VAL and TRAIN that becomes the threshold, in (0, 1].
+    """
+
+    against: str | None = None
+    threshold: int | float | None = None
+    quantile: int | float = 0.99
+
+    def __post_init__(self) -> None:
+        if self.against is not None:
+            check_choice("gates.privacy.against", self.against, AGAINST)
+        check_number("gates.privacy.quantile", self.quantile, 0, 1, above_low=True)
+        if self.threshold is not None:
+            check_number("gates.privacy.threshold", self.threshold, -1, 1)
+            if not self.on:
+                raise EchoAugmentError(
+                    f"gates.privacy.threshold is {self.threshold:g}, but the gate is off",
+                    "Give gates.privacy.against=others",
+                )
+
+    @property
+    def on(self) -> bool:
+        """Whether clips are held against TRAIN."""
+        return self.against is not None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the gate as ``gates.json`` names it."""
+        threshold = None if self.threshold is None else float(self.threshold)
+        return {"against": self.against, "threshold": threshold, "quantile": float(self.quantile)}
+
+
+@dataclass(kw_only=True)
+class GateSettings:
+    """The gates of a fill.
+
+    Attributes:
+        image: reject black, white, flat and still clips.
+        label: see `LabelGateSettings`.
+        privacy: see `PrivacyGateSettings`.
+    """
+
+    image: bool = True
+    label: LabelGateSettings = field(default_factory=LabelGateSettings)
+    privacy: PrivacyGateSettings = field(default_factory=PrivacyGateSettings)
+
+
+@dataclass(kw_only=True)
+class MaskSettings:
+    """LV masks that travel with the clips.
+
+    Attributes:
+        segmenter: folder that ``train-segmentation`` wrote; None for no masks.
+        at_least: least confidence of a clip's masks, in [0, 1].
+    """
+
+    segmenter: str | None = None
+    at_least: int | float = 0.5
+
+    def __post_init__(self) -> None:
+        check_share("masks.at_least", self.at_least)
+
+
+@dataclass(kw_only=True)
+class FillSettings(JobSettings):
+    """What ``fill-cache`` is told.
+
+    Attributes:
+        data: data set of the donors.
+        generator: folder of a trained generator, or ``bundled``.
+        n: clips.
+        steps: of the sampler; None for the generator's own number.
+        batch: clips generated at a time.
+        balance: ``natural`` (as the donors' EF are spread) or ``uniform`` (every stratum of EF equally often).
+        reserve: spare plan lines as a share of ``n``.
+        label: see `LabelSettings`.
+        gates: see `GateSettings`.
+        masks: see `MaskSettings`.
+        compression: ``lz4``, ``zstd``, ``gzip`` or ``none``.
+        shard_clips: clips of a shard, at most.
+        seal_seconds: age at which clips are sealed.
+        rank: this process among ``world``; ``auto`` asks the launcher.
+        world: processes that fill the folder together; ``auto`` asks the launcher.
+    """
+
+    data: DataSettings = field(default_factory=group(DataSettings))
+    generator: str = "bundled"
+    n: int = 1000
+    steps: int | None = None
+    batch: int = 8
+    balance: str = "natural"
+    reserve: int | float = 0.25
+    label: LabelSettings = field(default_factory=LabelSettings)
+    gates: GateSettings = field(default_factory=GateSettings)
+    masks: MaskSettings = field(default_factory=MaskSettings)
+    compression: str = "lz4"
+    shard_clips: int = 512
+    seal_seconds: int | float = 300
+    rank: int | str = AUTO
+    world: int | str = AUTO
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("n", "batch", "shard_clips"):
+            check_whole(name, getattr(self, name), 1)
+        if self.steps is not None:
+            check_whole("steps", self.steps)
+        check_choice("balance", self.balance, BALANCES)
+        check_number("reserve", self.reserve, 0)
+        check_choice("compression", self.compression, list(COMPRESSIONS))
+        check_number("seal_seconds", self.seal_seconds, 0)
+        teacher, judge = self.label.teacher, self.gates.label.teacher
+        same = teacher is not None and judge is not None and Path(teacher).resolve() == Path(judge).resolve()
+        if same and self.label.policy == "teacher":
             raise EchoAugmentError(
-                f"gates.privacy.threshold is {threshold:g}, but the gate is off", "Give gates.privacy.against=others"
+                f"gates.label.teacher={judge} would compare its readings with themselves: they are the labels",
+                "Use another teacher for the gate, or label.policy=consensus",
             )
-        return None
-    return PrivacySettings(against, threshold, quantile)
-
-
-def read_number(name: str, value: Any) -> float | None:
-    """A number of the configuration, or None.
-
-    Raises:
-        EchoAugmentError: it is neither.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise EchoAugmentError(f"{name} must be a number or null, got {value!r}")
-    return float(value)
-
-
-def _quantile(name: str, value: Any) -> float:
-    number = read_number(name, value)
-    if number is None or not 0 < number <= 1:
-        raise EchoAugmentError(f"{name} must be in (0, 1], got {value!r}")
-    return number
-
-
-def agree(folder: Path, wanted: dict[str, Any], calibrate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The limits that all clips of a cache are judged by, found once and kept in its ``gates.json``.
-
-    A cache whose clips passed different gates could not say what it is, so other gates are refused there. The plan, in
-    contrast, does not depend on the gates: the same line makes the same clip, whether it passes or not.
-
-    Args:
-        folder: of the cache.
-        wanted: what the gates are, as plain JSON: settings and fingerprints, not the numbers that follow from them.
-        calibrate: finds these numbers where the cache has none yet.
-
-    Raises:
-        EchoAugmentError: the cache is being filled with other gates, or its ``gates.json`` is damaged.
-    """
-    path, started = folder / GATES, (folder / PLAN).exists() or bool(list_shards(folder))  # merged clips have no plan
-    found = read_gates(folder)
-    theirs, limits = found.gates, found.limits
-    before, now = ({name: value for name, value in gates.items() if name != KNOWS} for gates in (theirs, wanted))
-    if started and before != now:
-        raise EchoAugmentError(
-            f"cache {folder} is being filled with the gates {before}, now they are {now}",
-            "Use the same gates to go on with it, or fill another folder",
-        )
-    if started and theirs.get(KNOWS, wanted.get(KNOWS)) != wanted.get(KNOWS):
-        raise EchoAugmentError(
-            f"cache {folder} is being filled with gates whose teacher knows other hearts", "Fill another folder"
-        )
-    if limits is None or theirs != wanted:
-        limits = calibrate() if limits is None or before != now else limits
-        try:
-            write_json(path, {"gates": wanted, "limits": limits})
-        except OSError as error:
-            raise EchoAugmentError(
-                f"cannot write to the cache {folder}: {error}", "Make room or the folder writable"
-            ) from error
-    return limits

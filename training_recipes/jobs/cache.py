@@ -1,10 +1,11 @@
 """The job ``cache``: info, verify, repair, merge, export, preview, gallery, import and pack."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import MISSING, DictConfig
 from tqdm import tqdm
 
 from echo_augment.augmentor.data.packing import pack
@@ -20,7 +21,9 @@ from echo_augment.cache import (
     repair,
     verify,
 )
+from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.clip import REAL
+from echo_augment.cache.shard.writer import COMPRESSIONS
 
 from ..common.contact_sheet import (
     Tile,
@@ -35,61 +38,107 @@ from ..common.contact_sheet import (
     write_picture,
 )
 from ..common.dataset import DataSettings, dataset_root
-from ..common.reporting import write_report
-from ..common.settings import settings_from
+from ..common.reporting import REPORT, write_report
+from ..common.settings import JobSettings, register, settings_from
 from ..filling.peers import import_peer_clips
 from ..gallery import write_gallery
 
 
+@dataclass(kw_only=True)
+class CacheSettings(JobSettings):
+    """What ``cache`` is told.
+
+    Attributes:
+        data: ``pack`` and ``import``: the videos.
+        action: one of `ACTIONS`.
+        cache: folder of a cache; for ``merge`` a list of them, or their names with commas between.
+        format: ``export``: ``echonet`` or ``webdataset``.
+        split: ``export``: the split of every clip; ``import``: the split to take, or ``all``.
+        shard_clips: ``export format=webdataset``: clips in a tar, at most.
+        compression: ``pack``: ``lz4``, ``zstd``, ``gzip`` or ``none``.
+        clips: ``preview``: how many.
+        thumbnail: ``gallery``: pixels of a thumbnail; None for the largest whose page stays small.
+        provenance: ``import``: who made the clips.
+        fps: ``import``: frames per second to resample to; None for each video's own.
+        image_size: ``import``: height and width in pixels to scale to; None for each video's own.
+        against: ``import``: folder of the real data set; a clip that is one of its videos is refused.
+    """
+
+    data: DataSettings = field(default_factory=lambda: DataSettings(name="echonet", root=None))
+    action: str = "info"
+    cache: Any = MISSING
+    format: str = "echonet"
+    split: str = "TRAIN"
+    shard_clips: int = 256
+    compression: str = "lz4"
+    clips: int = 12
+    thumbnail: int | None = None
+    provenance: str | None = None
+    fps: int | float | None = None
+    image_size: int | None = None
+    against: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("action", self.action, list(ACTIONS))
+        check_choice("format", self.format, ("echonet", "webdataset"))
+        check_choice("compression", self.compression, list(COMPRESSIONS))
+        check_whole("shard_clips", self.shard_clips, 1)
+        check_whole("clips", self.clips, 1)
+        if self.thumbnail is not None:
+            check_whole("thumbnail", self.thumbnail, 1)
+        if self.action != "merge" and len(self.folders) != 1:
+            raise EchoAugmentError(f"action={self.action} takes one cache, got {len(self.folders)}")
+        if self.action == "import" and None in (self.data.root, self.provenance):
+            raise EchoAugmentError(
+                "action=import needs a data set and its makers", 'Add data.root=FOLDER provenance="EchoNet-Synthetic"'
+            )
+        if self.action == "pack" and self.data.root is None:
+            raise EchoAugmentError("action=pack needs a data set", "Add data=echonet data.root=FOLDER")
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that ``cache`` names."""
+        names = self.cache if isinstance(self.cache, list) else str(self.cache).split(",")
+        return [Path(name) for name in names]
+
+    @property
+    def folder(self) -> Path:
+        """The one folder that ``cache`` names."""
+        return self.folders[0]
+
+
 def run(cfg: DictConfig) -> None:
-    """Do ``cfg.action`` with the cache ``cfg.cache``.
+    """Do what ``action`` says with a cache.
 
     Raises:
         EchoAugmentError: an unknown action, no such cache, or, from ``verify``, damage.
     """
-    if cfg.action not in ACTIONS:
-        raise EchoAugmentError(f"action must be one of {', '.join(ACTIONS)}, got {cfg.action!r}")
-    ACTIONS[cfg.action](cfg)
+    settings = settings_from(cfg, CacheSettings)
+    ACTIONS[settings.action](settings)
 
 
-def folders_of(cfg: DictConfig) -> list[Path]:
-    """The cache folders that ``cfg.cache`` names."""
-    names = list(cfg.cache) if isinstance(cfg.cache, ListConfig) else str(cfg.cache).split(",")
-    return [Path(name) for name in names]
+def report(settings: CacheSettings, **figures: Any) -> Path:
+    """Write the report of an action and return its path."""
+    write_report(settings.out, "cache", settings, {"action": settings.action, **figures})
+    return Path(settings.out) / REPORT
 
 
-def one_folder(cfg: DictConfig) -> Path:
-    """The one cache folder.
-
-    Raises:
-        EchoAugmentError: there are several.
-    """
-    folders = folders_of(cfg)
-    if len(folders) != 1:
-        raise EchoAugmentError(f"action={cfg.action} takes one cache, got {len(folders)}")
-    return folders[0]
-
-
-def report(cfg: DictConfig, **figures: Any) -> Path:
-    """Write the report of an action."""
-    return write_report(cfg.out, "cache", cfg, {"action": cfg.action, **figures})
-
-
-def show_info(cfg: DictConfig) -> None:
+def show_info(settings: CacheSettings) -> None:
     """Print the figures of a cache."""
-    figures = info(one_folder(cfg)).to_json()
+    figures = info(settings.folder).to_json()
     for key, value in figures.items():
         print(f"{key}: {value}")
-    print(f"report: {report(cfg, **figures)}")
+    print(f"report: {report(settings, **figures)}")
 
 
-def run_verify(cfg: DictConfig) -> None:
+def run_verify(settings: CacheSettings) -> None:
     """Read every byte; damage is an error."""
-    folder = one_folder(cfg)
+    folder = settings.folder
     damage = verify(folder, progress=True)
     for one in damage:
         print(one.what)
-    path = report(cfg, damage=[one.to_json() for one in damage])
+    path = report(settings, damage=[one.to_json() for one in damage])
     if damage:
         raise EchoAugmentError(
             f"{len(damage)} damaged parts in {folder}, listed in {path}",
@@ -98,11 +147,11 @@ def run_verify(cfg: DictConfig) -> None:
     print(f"every byte of {folder} is as it was written; report: {path}")
 
 
-def run_repair(cfg: DictConfig) -> None:
+def run_repair(settings: CacheSettings) -> None:
     """Keep what is whole."""
-    folder = one_folder(cfg)
+    folder = settings.folder
     result = repair(folder, progress=True)
-    path = report(cfg, **result.to_json())
+    path = report(settings, **result.to_json())
     if not result.shards:
         print(f"nothing to repair in {folder}; report: {path}")
         return
@@ -112,44 +161,38 @@ def run_repair(cfg: DictConfig) -> None:
     )
 
 
-def run_merge(cfg: DictConfig) -> None:
-    """Join caches into ``cfg.out``."""
-    added = merge(folders_of(cfg), cfg.out)
-    store = ClipStore(cfg.out)
-    path = report(cfg, added=added, clips=len(store), fingerprint=store.fingerprint)
-    print(f"{added} clips were added, {len(store)} are now in {cfg.out}; report: {path}")
+def run_merge(settings: CacheSettings) -> None:
+    """Join caches into ``out``."""
+    added = merge(settings.folders, settings.out)
+    store = ClipStore(settings.out)
+    path = report(settings, added=added, clips=len(store), fingerprint=store.fingerprint)
+    print(f"{added} clips were added, {len(store)} are now in {settings.out}; report: {path}")
 
 
-def run_export(cfg: DictConfig) -> None:
-    """Write a cache to ``cfg.out``, in EchoNet-Dynamic's layout or as tar shards."""
-    if cfg.format not in ("echonet", "webdataset"):
-        raise EchoAugmentError(f"format must be echonet or webdataset, got {cfg.format!r}")
-    store = ClipStore(one_folder(cfg))
-    if cfg.format == "webdataset":
-        names = export_webdataset(store, cfg.out, shard_clips=cfg.shard_clips)
-        path = report(cfg, clips=len(store), shards=names, fingerprint=store.fingerprint)
-        print(f"{len(store)} clips are in {len(names)} tar files in {cfg.out}; report: {path}")
+def run_export(settings: CacheSettings) -> None:
+    """Write a cache to ``out``, in EchoNet-Dynamic's layout or as tar shards."""
+    store = ClipStore(settings.folder)
+    if settings.format == "webdataset":
+        names = export_webdataset(store, settings.out, shard_clips=settings.shard_clips)
+        path = report(settings, clips=len(store), shards=names, fingerprint=store.fingerprint)
+        print(f"{len(store)} clips are in {len(names)} tar files in {settings.out}; report: {path}")
         return
-    traced = export_echonet(store, cfg.out, write_video, split=cfg.split)
-    path = report(cfg, clips=len(store), traced=traced, fingerprint=store.fingerprint)
+    traced = export_echonet(store, settings.out, write_video, split=settings.split)
+    path = report(settings, clips=len(store), traced=traced, fingerprint=store.fingerprint)
     left = len(store) - traced
     note = f" ({left} without masks have no tracings; the echonet package leaves those out)" if left else ""
-    print(f"{len(store)} clips are in {cfg.out}{note}; report: {path}")
+    print(f"{len(store)} clips are in {settings.out}{note}; report: {path}")
 
 
-def run_pack(cfg: DictConfig) -> None:
-    """Decode the videos of ``cfg.data`` into the store ``cfg.cache``."""
-    if cfg.data.root is None:
-        raise EchoAugmentError("action=pack needs a data set", "Add data=echonet data.root=FOLDER")
-    folder = one_folder(cfg)
+def run_pack(settings: CacheSettings) -> None:
+    """Decode the videos of ``data`` into the store ``cache``."""
+    folder = settings.folder
 
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
         return tqdm(rows, desc="pack", unit="video")
 
-    result = pack(
-        dataset_root(settings_from(cfg.data, DataSettings)), folder, compression=cfg.compression, progress=progress
-    )
-    path = report(cfg, **result.to_json(), fingerprint=REAL)
+    result = pack(dataset_root(settings.data), folder, compression=settings.compression, progress=progress)
+    path = report(settings, **result.to_json(), fingerprint=REAL)
     left = f" ({len(result.skipped)} could not be packed, listed in the report)" if result.skipped else ""
     print(
         f"{result.packed} of {result.wanted} videos are in {folder}{left}, {result.size / 1e6:.1f} MB; use "
@@ -160,48 +203,44 @@ def run_pack(cfg: DictConfig) -> None:
 TILE_HEIGHT, COLUMNS = 168, 4  # of the preview, in pixels and in clips
 
 
-def run_preview(cfg: DictConfig) -> None:
-    """Write ``preview.png`` and ``preview.gif`` to ``cfg.out``."""
-    store = ClipStore(one_folder(cfg))
-    clips = choose_clips(store, cfg.clips)
-    out = Path(cfg.out)
+def run_preview(settings: CacheSettings) -> None:
+    """Write ``preview.png`` and ``preview.gif`` to ``out``."""
+    store = ClipStore(settings.folder)
+    clips = choose_clips(store, settings.clips)
+    out = Path(settings.out)
     still = [[Tile(", ".join(caption(clip)), strip(clip.frames))] for clip in clips]
     moving = [Tile("\n".join(caption(clip)), clip.frames) for clip in clips]
     write_picture(out / "preview.png", png(draw_sheet(still, height=TILE_HEIGHT)))
     film = draw_film(in_rows(moving, COLUMNS), height=TILE_HEIGHT)
     write_picture(out / "preview.gif", gif(film, clips[0].fps))
-    report(cfg, shown=[clip.clip_id for clip in clips], fingerprint=store.fingerprint)
+    report(settings, shown=[clip.clip_id for clip in clips], fingerprint=store.fingerprint)
     print(f"{len(clips)} clips are shown in {out / 'preview.png'} and {out / 'preview.gif'}")
 
 
-def run_gallery(cfg: DictConfig) -> None:
-    """Write ``gallery.html`` to ``cfg.out``."""
-    folder = one_folder(cfg)
-    page = write_gallery(folder, cfg.out, thumbnail=cfg.thumbnail, progress=True)
-    report(cfg, **page.to_json(), fingerprint=ClipStore(folder).fingerprint)
+def run_gallery(settings: CacheSettings) -> None:
+    """Write ``gallery.html`` to ``out``."""
+    folder = settings.folder
+    page = write_gallery(folder, settings.out, thumbnail=settings.thumbnail, progress=True)
+    report(settings, **page.to_json(), fingerprint=ClipStore(folder).fingerprint)
     print(f"{page.clips} clips are shown in {page.path} ({page.size / 1e6:.1f} MB); open it in a browser")
 
 
-def run_import(cfg: DictConfig) -> None:
-    """Make a ready-made synthetic set in ``cfg.data.root`` the cache ``cfg.cache``."""
-    if cfg.data.root is None or cfg.provenance is None:
-        raise EchoAugmentError(
-            "action=import needs a data set and its makers", 'Add data.root=FOLDER provenance="EchoNet-Synthetic"'
-        )
+def run_import(settings: CacheSettings) -> None:
+    """Make a ready-made synthetic set in ``data.root`` the cache ``cache``."""
     done = import_peer_clips(
-        cfg.data.root,
-        one_folder(cfg),
-        origin=str(cfg.provenance),
-        split=str(cfg.split),
-        fps=cfg.fps,
-        image_size=cfg.image_size,
-        against=cfg.against,
+        settings.data.folder,
+        settings.folder,
+        origin=str(settings.provenance),
+        split=settings.split,
+        fps=settings.fps,
+        image_size=settings.image_size,
+        against=settings.against,
     )
-    path = report(cfg, **done.to_json(), fingerprint=done.summary.fingerprint)
+    path = report(settings, **done.to_json(), fingerprint=done.summary.fingerprint)
     print(f"{done}; report: {path}")
 
 
-ACTIONS: dict[str, Callable[[DictConfig], None]] = {
+ACTIONS: dict[str, Callable[[CacheSettings], None]] = {
     "info": show_info,
     "verify": run_verify,
     "repair": run_repair,
@@ -212,3 +251,4 @@ ACTIONS: dict[str, Callable[[DictConfig], None]] = {
     "import": run_import,
     "pack": run_pack,
 }
+register("cache", CacheSettings)

@@ -2,12 +2,11 @@
 
 import importlib
 import json
-import os
 import platform
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,12 @@ from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset
 from echo_augment.augmentor.data.records import Problem, VideoInfo
 from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.augmentor.data.table import read_table
+from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.processes import usable_cores
 
-from ..common.reporting import plain, versions, write_report
+from ..common.reporting import REPORT, plain, versions, write_report
+from ..common.settings import JobSettings, register, settings_from
 
 ERROR, WARNING = "error", "warning"
 GIGABYTE = 1e9
@@ -49,28 +51,65 @@ class Finding:
     remedy: str
 
 
+@dataclass(kw_only=True)
+class FolderSettings:
+    """A data set to look at.
+
+    Attributes:
+        root: folder in EchoNet-Dynamic's layout; None for none.
+    """
+
+    root: str | None = None
+
+
+@dataclass(kw_only=True)
+class DoctorSettings(JobSettings):
+    """What ``doctor`` is told.
+
+    Attributes:
+        data: data set to check.
+        cache: folder of a cache to check; None for none.
+        generator: folder of a generator to check; None for none.
+        decode: decode every frame of every video instead of the first.
+        show: findings of one kind to print, at least 1.
+    """
+
+    data: FolderSettings = field(default_factory=FolderSettings)
+    cache: str | None = None
+    generator: str | None = None
+    decode: bool = False
+    show: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole("show", self.show, 1)
+
+
 def run(cfg: DictConfig) -> None:
-    """Run the checks that the configuration asks for, print the findings, write report.json.
+    """Run the checks that are asked for, print the findings, write ``report.json``.
 
     Raises:
         EchoAugmentError: there are errors.
     """
-    facts, findings = machine(Path(cfg.out))
+    settings = settings_from(cfg, DoctorSettings)
+    out, root = Path(settings.out), settings.data.root
+    facts, findings = machine(out)
     report: dict[str, Any] = {"machine": facts}
-    if cfg.data.root is not None:
-        facts, found = dataset(cfg.data.root, decode=cfg.decode)
+    if root is not None:
+        facts, found = dataset(root, decode=settings.decode)
         report["data"], findings = facts, findings + found
-    if cfg.cache is not None:
-        facts, found = cache(cfg.cache, cfg.data.root)
+    if settings.cache is not None:
+        facts, found = cache(settings.cache, root)
         report["cache"], findings = facts, findings + found
-    if cfg.generator is not None:
-        facts, found = generator(cfg.generator)
+    if settings.generator is not None:
+        facts, found = generator(settings.generator)
         report["generator"], findings = facts, findings + found
-    print(text(report, findings, cfg.show))
+    print(text(report, findings, settings.show))
     errors = sum(finding.level == ERROR for finding in findings)
     warnings = len(findings) - errors
     figures = {"errors": errors, "warnings": warnings, "findings": [asdict(item) for item in findings], **report}
-    path = write_report(cfg.out, "doctor", cfg, figures)
+    write_report(out, "doctor", settings, figures)
+    path = out / REPORT
     if errors:
         count = f"{errors} error{'s'[: errors != 1]} and {warnings} warning{'s'[: warnings != 1]}"
         raise EchoAugmentError(count, f"All of them, with remedies: {path}")
@@ -128,13 +167,12 @@ def machine(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     free = shutil.disk_usage(folder).free
     if free < LITTLE_DISK:
         add(WARNING, "disk", f"{folder}: {free / GIGABYTE:.1f} GB are free", "A cache takes about 0.4 MB a clip")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts = {
         "system": platform.platform(),
         "versions": versions(),
         "cuda": torch.version.cuda if devices else None,
         "devices": devices,
-        "cores": cores,
+        "cores": usable_cores(),
         "disk_free_gb": free / GIGABYTE,
     }
     shared = Path("/dev/shm")
@@ -226,3 +264,6 @@ def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
     for file in sorted(item for item in path.rglob("*") if item.suffix in PICKLED):
         add(WARNING, "pickle", f"{file}: is a pickle and is never loaded", "Delete it; weights are safetensors")
     return {**facts, "parameters": total}, findings
+
+
+register("doctor", DoctorSettings)

@@ -10,18 +10,19 @@ from tqdm import tqdm
 from echo_augment.augmentor.mcdm.masks import MaskGate
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.gates import Gate
+from echo_augment.cache.generator import DonorGenerator
 
-from ..common.dataset import DataSettings, dataset_root
+from ..common.dataset import dataset_root
 from ..common.ranks import best_device, find_ranks, meet
-from ..common.settings import settings_from
-from ..filling.fill import Generator, figures_of, fill_from, report_fill
+from ..common.settings import register, settings_from
+from ..filling.fill import FillReport, fill_from, report_fill
 from ..filling.gates import make_gates
-from ..filling.labels import labelled, masked, read_label
-from ..filling.settings import read_settings
+from ..filling.labels import labelled, masked
+from ..filling.settings import FillSettings
 
 
-def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
-    """Fill the cache ``cfg.out`` with ``cfg.n`` clips of ``cfg.generator``, made from the TRAIN clips of ``cfg.data``.
+def run(cfg: DictConfig, load: Callable[..., DonorGenerator] | None = None) -> None:
+    """Fill the cache ``out`` with ``n`` clips that a generator makes from the TRAIN videos of ``data``.
 
     Args:
         cfg: the composed configuration of ``fill-cache``.
@@ -32,56 +33,56 @@ def run(cfg: DictConfig, load: Callable[..., Generator] | None = None) -> None:
         EchoAugmentError: no generator, teacher or data there, a leak, another fill's folder or gates, a full disk, or
             no clip made.
     """
+    settings = settings_from(cfg, FillSettings)
     from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
-    ranks = find_ranks(os.environ, cfg.rank, cfg.world)
-    read_settings(cfg.gates)  # mistakes are said before anything is loaded
-    label = read_label(cfg.label, cfg.gates.label)
-    root, device = dataset_root(settings_from(cfg.data, DataSettings)), best_device(cfg.device, ranks.local)
+    out, ranks = Path(settings.out), find_ranks(os.environ, settings.rank, settings.world)
+    root, device = dataset_root(settings.data), best_device(settings.device, ranks.local)
     generator = (load or load_generator)(
-        cfg.generator, root, device=device, steps=cfg.steps, seed=cfg.seed, on_error="skip"
+        settings.generator, root, device=device, steps=settings.steps, seed=settings.seed, on_error="skip"
     )
     mask_gates: list[Gate] = []
-    if cfg.masks.segmenter is not None:
-        mask_gates = [MaskGate(float(cfg.masks.at_least))]
-        generator = masked(generator, cfg.masks.segmenter, root, device=device)
-    generator = labelled(generator, label, root, device=device)  # last: masks are held against the donor's EF
-    judges = make_gates(
-        cfg.gates,
+    if settings.masks.segmenter is not None:
+        mask_gates = [MaskGate(float(settings.masks.at_least))]
+        generator = masked(generator, settings.masks.segmenter, root, device=device)
+    generator = labelled(generator, settings.label, root, device=device)  # last: masks are held against the donor's EF
+    gates = make_gates(
+        settings.gates,
         generator,
         root,
-        Path(cfg.out),
+        out,
         device=device,
-        rank=ranks.rank,
-        world=ranks.world,
-        others={"masks": float(cfg.masks.at_least)} if mask_gates else None,
+        ranks=ranks,
+        others={"masks": float(settings.masks.at_least)} if mask_gates else None,
         say=tqdm.write,
     )
     try:
         summary = fill_from(
             generator,
-            cfg.out,
-            n=cfg.n,
-            seed=cfg.seed,
-            balance=cfg.balance,
-            reserve=cfg.reserve,
-            gates=[*judges.gates, *mask_gates],
-            batch=cfg.batch,
-            shard_clips=cfg.shard_clips,
-            seal_seconds=cfg.seal_seconds,
-            compression=cfg.compression,
+            out,
+            n=settings.n,
+            seed=settings.seed,
+            balance=settings.balance,
+            reserve=settings.reserve,
+            gates=[*gates.gates, *mask_gates],
+            batch=settings.batch,
+            shard_clips=settings.shard_clips,
+            seal_seconds=settings.seal_seconds,
+            compression=settings.compression,
             rank=ranks.rank,
             world=ranks.world,
             patience=ranks.patience,
             say=tqdm.write,
         )
     finally:
-        judges.readings.close()
-    line = report_fill(cfg, summary, figures_of(summary, generator, cfg.seed), ranks, judges.figures)
+        gates.readings.close()
+    report = FillReport.of(summary, generator, settings.seed, ranks)
+    line = report_fill(settings, summary, report, ranks, gates.figures)
     if summary.wanted and not summary.sealed:
-        raise EchoAugmentError(
-            f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {cfg.out}"
-        )
+        raise EchoAugmentError(f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {out}")
     print(line, flush=True)
     if ranks.rank:
         meet(ranks)
+
+
+register("fill-cache", FillSettings)

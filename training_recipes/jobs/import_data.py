@@ -15,7 +15,7 @@ from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
-from ..common.reporting import write_report
+from ..common.reporting import REPORT, write_report
 from ..common.settings import JobSettings, register, settings_from
 
 SHEET_CLIPS, SHEET_FRAMES, SHEET_HEIGHT = 40, 4, 200
@@ -148,10 +148,10 @@ def run(cfg: DictConfig) -> None:
     shown = cfg.copy()
     for name in PRIVATE:
         shown[name] = "(not kept)"
-    path = write_report(out, "import", shown, {**asdict(report), "seeds": [settings.seed], "sheets": sheets})
+    write_report(out, "import", shown, {**asdict(report), "seeds": [settings.seed], "sheets": sheets})
     print(told(done, report))
     print(f"{WORD} {out / sheets[0] if sheets else ''}".rstrip())
-    print(f"{report.clips} clips of {report.patients} patients are in {out}; see {path}")
+    print(f"{report.clips} clips of {report.patients} patients are in {out}; see {out / REPORT}")
 
 
 def told(done: Imported, report: ImportReport) -> str:

@@ -1,8 +1,9 @@
 """The ``phantom`` job: write phantoms as a data set, or compare their look with real clips in figures and by eye."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,65 +12,145 @@ from omegaconf import DictConfig
 from echo_augment.augmentor.data.phantom import load_phantoms, volume_curve, write_phantoms
 from echo_augment.augmentor.data.phantom.realism import clip_figures, compare_figures, format_table
 from echo_augment.augmentor.data.video import read_video
+from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
-from ..common.reporting import write_report
+from ..common.dataset import check_splits
+from ..common.reporting import REPORT, write_report
+from ..common.settings import JobSettings, register, settings_from
 
 Frames = npt.NDArray[np.uint8]
 TILES_OF_SHEET, TILE_HEIGHT = 12, 180
+KINDS = ("real", "phantom")
+
+
+@dataclass(kw_only=True)
+class RealSettings:
+    """Real clips to compare phantoms with.
+
+    Attributes:
+        root: folder in EchoNet-Dynamic's layout; None for none.
+    """
+
+    root: str | None = None
+
+
+@dataclass(kw_only=True)
+class PhantomSettings(JobSettings):
+    """What ``phantom`` is told.
+
+    Attributes:
+        action: ``write`` makes ``out`` a data set of phantoms, ``compare`` reports how real they look.
+        n: ``write``: phantoms.
+        frames: frames of a clip.
+        fps: frames per second.
+        workers: processes; None for one a core.
+        splits: shares of TRAIN, VAL and TEST.
+        compare_clips: ``compare``: phantoms.
+        most_real: ``compare``: real clips, at most.
+        data: ``compare``: the real clips.
+    """
+
+    action: str = "write"
+    n: int = 400
+    frames: int = 100
+    fps: int | float = 50
+    workers: int | None = None
+    splits: list[float] = field(default_factory=lambda: [0.75, 0.125, 0.125])
+    compare_clips: int = 48
+    most_real: int = 200
+    data: RealSettings = field(default_factory=RealSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("action", self.action, list(ACTIONS))
+        for name in ("n", "compare_clips", "most_real"):
+            check_whole(name, getattr(self, name), 1)
+        check_whole("frames", self.frames, 2)
+        check_number("fps", self.fps, 0, above_low=True)
+        if self.workers is not None:
+            check_whole("workers", self.workers, 1)
+        check_splits("splits", self.splits)
+        if self.action == "compare" and self.data.root is None:
+            raise EchoAugmentError(
+                "action=compare needs real clips", "Add data.root=FOLDER, in EchoNet-Dynamic's layout"
+            )
 
 
 def run(cfg: DictConfig) -> None:
-    """Do ``cfg.action``: ``write`` makes ``cfg.out`` a data set of phantoms, ``compare`` reports how real they look.
+    """Write phantoms as a data set, or compare them with real clips.
 
     Raises:
-        EchoAugmentError: an unknown action, a setting out of range, or no real clips to compare with.
+        EchoAugmentError: a setting out of range, or no real clips to compare with.
     """
-    actions = {"write": write, "compare": compare}
-    if cfg.action not in actions:
-        raise EchoAugmentError(f"action must be write or compare, got {cfg.action}")
-    actions[cfg.action](cfg)
+    settings = settings_from(cfg, PhantomSettings)
+    ACTIONS[settings.action](settings)
 
 
-def write_set(cfg: DictConfig, root: Path, n: int) -> dict[str, Any]:
-    """Write ``n`` phantoms to ``root`` and say how fast."""
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast phantoms were written; ``written`` leaves out those that were there already."""
+
+    written: int
+    seconds: float
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the figures as plain JSON."""
+        return {"written": self.written, "seconds": self.seconds, "clips_per_second": self.written / self.seconds}
+
+
+def write_set(settings: PhantomSettings, root: Path, n: int) -> Speed:
+    """Write ``n`` phantoms to ``root`` and print how fast."""
     before = sum(1 for _ in root.glob("Videos/*.avi"))
     began = time.perf_counter()
-    settings: dict[str, Any] = {"num_frames": cfg.frames, "fps": cfg.fps, "workers": cfg.workers}
-    write_phantoms(root, n, seed=cfg.seed, splits=tuple(cfg.splits), **settings)
+    write_phantoms(
+        root,
+        n,
+        seed=settings.seed,
+        num_frames=settings.frames,
+        fps=settings.fps,
+        workers=settings.workers,
+        splits=settings.splits,
+    )
     seconds, made = time.perf_counter() - began, n - before
     if made > 0:
-        print(f"{made} clips of {cfg.frames} frames in {seconds:.1f} s: {made / seconds:.2f} clips a second")
-    return {"written": made, "seconds": seconds, "clips_per_second": made / seconds}
+        print(f"{made} clips of {settings.frames} frames in {seconds:.1f} s: {made / seconds:.2f} clips a second")
+    return Speed(made, seconds)
 
 
-def write(cfg: DictConfig) -> None:
-    """Make ``cfg.out`` a data set of ``cfg.n`` phantoms."""
-    out = Path(cfg.out)
-    speed = write_set(cfg, out, cfg.n)
-    timing = {"num_frames": cfg.frames, "fps": cfg.fps}
-    ef = [volume_curve(p.motion, p.appearance, **timing).ef for p in load_phantoms(out).values()]
-    figures = {"n": cfg.n, "ef": {"mean": np.mean(ef), "sd": np.std(ef), "min": min(ef), "max": max(ef)}, **speed}
-    write_report(out, "phantom", cfg, {"action": "write", "seeds": [cfg.seed], **figures})
-    print(f"{cfg.n} phantoms, EF {np.mean(ef):.1f} +- {np.std(ef):.1f} %, are in {out}")
+def write(settings: PhantomSettings) -> None:
+    """Make ``out`` a data set of ``n`` phantoms."""
+    out = Path(settings.out)
+    speed = write_set(settings, out, settings.n)
+    ef = [
+        volume_curve(one.motion, one.appearance, num_frames=settings.frames, fps=settings.fps).ef
+        for one in load_phantoms(out).values()
+    ]
+    spread = {"mean": np.mean(ef), "sd": np.std(ef), "min": min(ef), "max": max(ef)}
+    figures = {"n": settings.n, "ef": spread, **speed.to_json()}
+    write_report(out, "phantom", settings, {"action": "write", "seeds": [settings.seed], **figures})
+    print(f"{settings.n} phantoms, EF {np.mean(ef):.1f} +- {np.std(ef):.1f} %, are in {out}")
 
 
 def read_clips(root: Path, most: int | None = None) -> dict[str, tuple[Frames, float]]:
-    """The videos of a data set's folder by name, in order, as ``(frames, fps)``; the first ``most`` of them."""
+    """Return the first ``most`` videos of a data set's folder, in order, as ``(frames, fps)`` by name.
+
+    Raises:
+        EchoAugmentError: the folder has none.
+    """
     paths = sorted((root / "Videos").glob("*.avi"))[:most]
     if not paths:
         raise EchoAugmentError(f"{root}: has no Videos/*.avi", "Give data.root=, a folder in EchoNet-Dynamic's layout")
     return {path.stem: read_video(path) for path in paths}
 
 
-def compare(cfg: DictConfig) -> None:
-    """Write ``report.json`` and ``contact_sheet.png`` on how phantoms and the clips of ``cfg.data.root`` look."""
-    out = Path(cfg.out)
-    if cfg.data.root is None:
-        raise EchoAugmentError("action=compare needs real clips", "Add data.root=FOLDER, in EchoNet-Dynamic's layout")
-    real = read_clips(Path(cfg.data.root), cfg.most_real)
-    write_set(cfg, out / "phantoms", cfg.compare_clips)
+def compare(settings: PhantomSettings) -> None:
+    """Write ``report.json`` and ``contact_sheet.png`` on how phantoms and real clips look."""
+    out = Path(settings.out)
+    real = read_clips(Path(str(settings.data.root)), settings.most_real)
+    write_set(settings, out / "phantoms", settings.compare_clips)
     made = read_clips(out / "phantoms")
     looks = {
         kind: {name: clip_figures(frames, fps) for name, (frames, fps) in clips.items()}
@@ -87,15 +168,16 @@ def compare(cfg: DictConfig) -> None:
         "action": "compare",
         "table": {key: row.to_json() for key, row in table.items()},
         "clips": looks,
-        "seeds": [cfg.seed],
+        "seeds": [settings.seed],
     }
-    path = write_report(out, "phantom", cfg, figures)
+    write_report(out, "phantom", settings, figures)
     print(format_table(table))
     outside = [key for key, row in table.items() if not row.within]
     alike = (len(real) - 1) / (len(real) + 1)
     print(f"(of clips of the very same kind, {alike:.0%} would lie between the least and the largest of {len(real)})")
     verdict = f"outside for {', '.join(outside)}" if outside else "inside the real clips' spread for every figure"
-    print(f"the phantoms' median is {verdict}; see {path} and {out / 'contact_sheet.png'}")
+    print(f"the phantoms' median is {verdict}; see {out / REPORT} and {out / 'contact_sheet.png'}")
 
 
-KINDS = ("real", "phantom")
+ACTIONS: dict[str, Callable[[PhantomSettings], None]] = {"write": write, "compare": compare}
+register("phantom", PhantomSettings)

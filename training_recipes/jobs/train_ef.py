@@ -24,7 +24,7 @@ def run(cfg: DictConfig) -> None:
     result = train_ef(training, out)
     if not (out / TRAINED_ON).exists():
         training_videos(training.root).write(out)
-    path = report_run(cfg, settings, training, result)
+    path = report_run(settings, training, result)
     print(
         f"TEST MAE {result.test.mae:.2f} EF points with {result.labelled_hearts} labelled hearts, arm "
         f"{training.arm}; see {path}"

@@ -16,7 +16,7 @@ def run(cfg: DictConfig) -> None:
     settings = settings_from(cfg, TrainingSettings)
     training, out = run_of(SegmentationRun, settings), Path(settings.out)
     result = train_segmentation(training, out)
-    path = report_run(cfg, settings, training, result)
+    path = report_run(settings, training, result)
     pooled = result.test["pooled"]
     print(
         f"TEST Dice {pooled['dice']:.3f} (ED {pooled['dice_ed']:.3f}, ES {pooled['dice_es']:.3f}) with "

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from ..common.dataset import dataset_root
-from ..common.reporting import write_report
+from ..common.reporting import REPORT, write_report
 from .run import Run, TrainingResult, TrainingRun
 from .settings import EFTrainingSettings, TrainingSettings
 
@@ -35,12 +33,11 @@ def run_of(kind: type[Run], settings: TrainingSettings) -> Run:
     )
 
 
-def report_run(cfg: DictConfig, settings: TrainingSettings, run: TrainingRun, result: TrainingResult[Any]) -> Path:
+def report_run(settings: TrainingSettings, run: TrainingRun, result: TrainingResult[Any]) -> Path:
     """Write the job's ``report.json`` and return its path.
 
     Args:
-        cfg: the composed configuration, for the report.
-        settings: the same, typed.
+        settings: of the job.
         run: what was trained.
         result: what it found.
     """
@@ -51,4 +48,5 @@ def report_run(cfg: DictConfig, settings: TrainingSettings, run: TrainingRun, re
         "seeds": [run.seed],
         **{name: value for name, value in result.to_json().items() if name not in ("key", "seed")},
     }
-    return write_report(settings.out, f"train-{run.task}", cfg, figures)
+    write_report(settings.out, f"train-{run.task}", settings, figures)
+    return Path(settings.out) / REPORT

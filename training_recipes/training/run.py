@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..arms.specification import clips_of, excluded_by, teacher_of
 from ..common.reporting import plain
-from ..common.settings import Value, object_from
+from ..common.settings import object_from
 from .selection import SMALLEST
 from .settings import ModelSettings, TrainerSettings, check_unlabelled
 
@@ -52,7 +53,7 @@ class TrainingRun:
 
     root: str
     arm: str
-    spec: Mapping[str, Value]
+    spec: Mapping[str, JsonValue]
     labels: int | float | str
     seed: int
     model: ModelSettings
@@ -66,13 +67,13 @@ class TrainingRun:
     def __post_init__(self) -> None:
         check_unlabelled(self.unlabelled)
 
-    def to_json(self) -> dict[str, Value]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the run as ``settings.json`` holds it, but for the key."""
-        named: dict[str, Value] = {one.name: getattr(self, one.name) for one in fields(self)}
+        named: dict[str, JsonValue] = {one.name: getattr(self, one.name) for one in fields(self)}
         return {**named, "model": asdict(self.model), "trainer": self.trainer.to_json()}
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Value]) -> Self:
+    def from_json(cls, found: Mapping[str, JsonValue]) -> Self:
         """Return the run that a ``settings.json`` holds."""
         known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
         model, trainer = object_from(found["model"], ModelSettings), object_from(found["trainer"], TrainerSettings)
@@ -83,7 +84,7 @@ class TrainingRun:
         kind = clips_of(self.spec)
         root = read_table(self.root).root  # names what is wrong with the folder
         content = hashlib.sha256((root / "FileList.csv").read_bytes()).hexdigest()
-        clips: list[Value] = []
+        clips: list[JsonValue] = []
         if kind is not None and kind in self.caches:
             source = CachedClips(self.caches[kind], exclude=excluded_by(self.spec))
             clips = [source.store.fingerprint, list(source.ids)]
@@ -153,9 +154,9 @@ class TrainingResult(Generic[Prediction]):
     skipped: list[list[str]]
     predictions: dict[str, Prediction]
 
-    def to_json(self) -> dict[str, Value]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the content of ``result.json``."""
-        found: dict[str, Value] = plain(asdict(self))
+        found: dict[str, JsonValue] = plain(asdict(self))
         return found
 
     @classmethod

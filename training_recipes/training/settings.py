@@ -7,9 +7,10 @@ from omegaconf import MISSING
 
 from echo_augment.cache.arguments import check_choice, check_number, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..common.dataset import DataSettings
-from ..common.settings import JobSettings, Value, group
+from ..common.settings import JobSettings, group
 from .selection import SMALLEST, check_rule
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -146,7 +147,7 @@ class TrainerSettings:
         check_rule(self.selection)
         check_choice("trainer.precision", self.precision, PRECISIONS)
 
-    def to_json(self) -> dict[str, Value]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the recipe as ``settings.json`` holds it: without the keys that it has no use for."""
         found = asdict(self)
         for part in ("optimizer", "schedule"):

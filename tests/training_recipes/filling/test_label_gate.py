@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes.fill import FORM, READER, Brightness, grey, line
+from fakes.fill import READER, SHAPE, Brightness, grey, line
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import load_masks
 from echo_augment.cache import EchoAugmentError, EchoClip
 from echo_augment.training_recipes.ef.teacher import Teacher
 from echo_augment.training_recipes.filling.label_gate import LabelGate, read_masks, set_tolerance
-from echo_augment.training_recipes.filling.readings import Readings, label_figures
+from echo_augment.training_recipes.filling.readings import Readings, label_gate_figures
 
 
 def test_the_label_gate_rejects_what_is_further_off_than_the_tolerance(tmp_path):
@@ -24,10 +24,10 @@ def test_the_label_gate_rejects_what_is_further_off_than_the_tolerance(tmp_path)
     columns = gate.readings.columns()
     assert columns["read_ef"] == {"near": 59.0, "far": 61.0, "low": 39.0, "none": 50.0}
     assert "none" not in columns["label_ef"]
-    figures = label_figures(columns, {"far": "label: x", "low": "label: y"})
+    figures = label_gate_figures(columns, {"far": "label: x", "low": "label: y"})
     assert figures["all"] == {"n": 3, "mae": pytest.approx(31 / 3), "bias": pytest.approx(3), "label_ef": 50}
     assert figures["passed"] == {"n": 1, "mae": 9, "bias": 9, "label_ef": 50}
-    assert label_figures({}, {})["passed"] == {"n": 0, "mae": None, "bias": None, "label_ef": None}
+    assert label_gate_figures({}, {})["passed"] == {"n": 0, "mae": None, "bias": None, "label_ef": None}
 
 
 def test_a_teacher_that_reads_nan_passes_nothing(tmp_path):
@@ -55,10 +55,10 @@ def test_the_tolerance_is_the_quantile_of_the_errors_on_val(root):
         seen.extend(clip.frames.shape for clip in clips)
         return np.array([shown[clip.clip_id] for clip in clips])
 
-    found = set_tolerance(read, rows, **FORM, quantile=1.0)
+    found = set_tolerance(read, rows, SHAPE, quantile=1.0)
     assert found["tolerance"] == pytest.approx(9) and found["val_hearts"] == 3 and found["mae"] == pytest.approx(6)
     assert found["bias"] == pytest.approx(6) and set(seen) == {(8, 112, 112)}
-    assert set_tolerance(read, rows, **FORM, quantile=0.5)["tolerance"] == pytest.approx(6)
+    assert set_tolerance(read, rows, SHAPE, quantile=0.5)["tolerance"] == pytest.approx(6)
     for none in ([], [replace(row, ef=float("nan")) for row in rows]):
         with pytest.raises(EchoAugmentError, match=r"gates\.label\.tolerance=NUMBER"):
-            set_tolerance(read, none, **FORM, quantile=0.9)
+            set_tolerance(read, none, SHAPE, quantile=0.9)

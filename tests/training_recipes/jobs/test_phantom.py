@@ -40,7 +40,7 @@ def test_compare_reports_every_figure(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [(["action=paint"], "got paint"), (["action=compare"], "data.root"), (["n=0"], "n must"), (["seed=-1"], "-1")],
+    [(["action=paint"], "got 'paint'"), (["action=compare"], "data.root"), (["n=0"], "n must"), (["seed=-1"], "-1")],
 )
 def test_wrong_settings(tmp_path: Path, settings: list[str], message: str):
     with pytest.raises(EchoAugmentError, match=message):
