@@ -125,10 +125,8 @@ def errors_in_a_line() -> Iterator[None]:
     except (EchoAugmentError, OmegaConfBaseException, HydraException, OSError) as error:
         if os.environ.get(FULL_ERROR) == "1":
             raise
-        print(
-            f"error: {said(error) if isinstance(error, OmegaConfBaseException | HydraException) else error}",
-            file=sys.stderr,
-        )
+        in_words = said(error) if isinstance(error, OmegaConfBaseException | HydraException) else error
+        print(f"error: {in_words}", file=sys.stderr)
         sys.exit(EXIT_ERROR)
 
 

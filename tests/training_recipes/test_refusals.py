@@ -7,7 +7,12 @@ import pytest
 from echo_augment.training_recipes.cli import find_jobs, main
 from echo_augment.training_recipes.common.settings import KINDS
 
-ENOUGH = {"cache": ["cache=c"], "train-ef": ["data.root=r"], "train-segmentation": ["data.root=r"]}
+ENOUGH = {
+    "cache": ["cache=c"],
+    "train-ef": ["data.root=r"],
+    "train-segmentation": ["data.root=r"],
+    "import": ["from=video", "data=f"],
+}
 """What a job needs besides ``out``."""
 OUT_OF_RANGE = {
     "cache": ["clips=0", "clips must be"],

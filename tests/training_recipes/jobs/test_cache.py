@@ -140,7 +140,7 @@ def test_pack(act, tmp_path, capsys):
         ({"action": "export", "format": "tar"}, "got 'tar'"),
         ({"action": "pack"}, "needs a data set"),
         ({"action": "import"}, "needs a data set and its makers"),
-        ({"action": "preview", "clips": 0}, "cannot show 0 of the 7"),
+        ({"action": "preview", "clips": 0}, "clips must be a whole number of at least 1, got 0"),
     ],
 )
 def test_bad_requests(act, cache, tmp_path, values, message):
