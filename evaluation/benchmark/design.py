@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
-from echo_augment.training_recipes.common.settings import Value
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
 from .settings import DesignSettings
 
 Subset = tuple[int, int]  # place in the list of label counts, seed
-Arms = Mapping[str, Mapping[str, Value]]
+Arms = Mapping[str, Mapping[str, JsonValue]]
 Run = TypeVar("Run", bound=TrainingRun)
 
 
@@ -125,7 +125,7 @@ class Design:
         return self.out / "runs" / f"labels-{self.labels_word(subset[0])}" / f"{arm}-seed{subset[1]}"
 
     def training(
-        self, kind: type[Run], subset: Subset, arm: str, spec: Mapping[str, Value], caches: Mapping[str, str]
+        self, kind: type[Run], subset: Subset, arm: str, spec: Mapping[str, JsonValue], caches: Mapping[str, str]
     ) -> tuple[Path, Run]:
         """Return the folder of a training, and everything that decides it.
 
@@ -149,7 +149,7 @@ class Design:
         )
         return self.folder(subset, arm), run
 
-    def _teachers(self, subset: Subset, spec: Mapping[str, Value]) -> dict[str, str]:
+    def _teachers(self, subset: Subset, spec: Mapping[str, JsonValue]) -> dict[str, str]:
         """Return the training, of the same labels and seed, that an arm learns from, by the name of its arm."""
         name = teacher_of(spec)
         if name is None:

@@ -22,7 +22,11 @@ OUT_OF_RANGE = {
     "train-ef": ["trainer.optimizer.lr=0", "trainer.optimizer.lr must be above 0, got 0"],
     "train-segmentation": ["val_at_least=0", "val_at_least must be"],
 }
-JOBS = [job for job, entry in find_jobs().items() if entry.load() and job in KINDS]
+JOBS = list(find_jobs())
+
+
+def test_every_job_has_typed_settings():
+    assert all(entry.load() for entry in find_jobs().values()) and set(KINDS) == set(JOBS)
 
 
 @pytest.fixture
