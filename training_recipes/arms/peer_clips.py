@@ -6,8 +6,8 @@ from typing import Any
 
 from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugment
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
-from ..common.settings import Value
 from .specification import TrainingSet, clips_of
 
 PEER = "peer"  # kind of clips, preset and label policy of their provenance, and how their fingerprint begins
@@ -55,7 +55,7 @@ def open_peers(caches: Mapping[str, str | Path], clips: str = PEER, exclude: str
     return source
 
 
-def peer_notes(arms: Mapping[str, Mapping[str, Value]], caches: Mapping[str, str | Path]) -> list[str]:
+def peer_notes(arms: Mapping[str, Mapping[str, JsonValue]], caches: Mapping[str, str | Path]) -> list[str]:
     """Return what the report must say beside the figures of arms with peers' clips; nothing if there are none.
 
     Args:
