@@ -23,7 +23,6 @@ ROOMS = {
         ("data",),
         ("data.phantom",),
         ("data.importers",),
-        ("data.importers",),
         ("mcdm",),
         ("sources",),
         (REST,),

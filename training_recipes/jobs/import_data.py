@@ -162,7 +162,7 @@ def told(done: Imported, report: ImportReport) -> str:
         lines.append(
             f"label table: {report.label_rows_used} of {report.label_rows} rows joined, {report.with_ef} clips with EF"
         )
-        lines += [f"label table: {problem}" for problem in report.label_problems[:3]]
+        lines += [f"label table: {problem}" for problem in done.table.problems[:3]]
     lines.append(f"splits: {', '.join(f'{name} {count}' for name, count in report.splits.items()) or 'none'}")
     if (found := report.agreement) is not None:
         lines.append(

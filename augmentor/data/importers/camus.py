@@ -25,6 +25,7 @@ from .volume_images import Volume, as_grey, find_volume, read_volume
 
 LV = 1  # label of the left ventricle's cavity in a mask
 SPLIT_FILES = {"TRAIN": "subgroup_training.txt", "VAL": "subgroup_validation.txt", "TEST": "subgroup_testing.txt"}
+QUALITIES = ("Good", "Medium", "Poor")
 CFG_BYTES = 10_000
 
 
@@ -70,7 +71,7 @@ def read_camus(source: Source, plan: ImportPlan) -> ReadClip:
         edv=given["edv"] if np.isfinite(given["edv"]) else edv,
         esv=given["esv"] if np.isfinite(given["esv"]) else esv,
         split=official_split(source),
-        quality=info.get("ImageQuality", "").title(),
+        quality=quality if (quality := info.get("ImageQuality", "").title()) in QUALITIES else "",
         ef_by_discs=ejection_fraction(edv, esv),
     )
     square = isotropic(frames, sequence.spacing)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 PREAMBLE = 128
+OTHERS = frozenset({"CR", "CT", "DX", "ECG", "IVUS", "MG", "MR", "NM", "OCT", "OT", "PT", "RF", "SC", "SR", "XA"})
+"""Modalities that are told as they are; no other word of a file is."""
 TWO_D, M_MODE, SPECTRUM = 1, 2, 3  # Region Spatial Format
 TISSUE, COLOUR_FLOW = 1, 2  # Region Data Type
 SPECTRAL_DATA = (3, 4)  # PW and CW Doppler
@@ -147,7 +149,7 @@ def refuse_kind(dataset: "Dataset", colour: str) -> None:
     """
     modality = text_of(dataset, "Modality").upper()
     if modality != "US":
-        shown = modality if modality.isalpha() and len(modality) <= 4 else "an unknown one"
+        shown = modality if modality in OTHERS else "another one"
         raise Left(f"modality is {shown}, not US", "modality")
     for region in regions_of(dataset):
         form, data = number_of(region, "RegionSpatialFormat"), number_of(region, "RegionDataType")

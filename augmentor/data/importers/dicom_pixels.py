@@ -129,7 +129,7 @@ def raw_frames(path: str, dataset: "Dataset", form: PixelForm) -> Iterator[npt.N
 def decoder_reason(dataset: "Dataset", error: Exception) -> tuple[str, str, str]:
     """Tell a missing decoder from damaged pixels: reason, kind, remedy."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    name = getattr(syntax, "name", "unknown")
+    name = "a private one" if syntax is None or syntax.name == str(syntax) else syntax.name
     if "missing dependencies" in str(error) or "No decoding plugins" in str(error):
         remedy = "Decompress the file first (dcmdjpeg of DCMTK, gdcmconv --raw), or install a decoder for it"
         return f"no decoder for its transfer syntax is installed ({name})", "syntax", remedy

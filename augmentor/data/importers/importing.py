@@ -205,8 +205,7 @@ def settle(
     out: Path, outcomes: Sequence[Outcome], table: LabelTable, shares: Sequence[float], seed: int
 ) -> tuple[list[Row], int]:
     """Labels and splits of the clips that came in, and how many rows of the table were used."""
-    clips = [one for one in outcomes if one.status == "in"]
-    labels, used = join_labels(clips, table)
+    clips, labels, used = join_labels([one for one in outcomes if one.status == "in"], table)
     splits = draw_splits(told_splits(clips, labels), splits_before(out), shares, seed)
     rows = [Row(clip=clip, labels=label, split=splits[clip.patient]) for clip, label in zip(clips, labels, strict=True)]
     return rows, len(used)
@@ -285,7 +284,7 @@ def report_of(done: Imported) -> ImportReport:
         with_ef=sum(math.isfinite(row.labels.ef) for row in rows),
         label_rows=len(done.table.rows),
         label_rows_used=done.used,
-        label_problems=done.table.problems,
+        label_problems=[f"line {one.line}: {one.text}" for one in done.table.problems],
         new=done.new,
         before=done.before,
         agreement=agreement([row.clip for row in rows]),

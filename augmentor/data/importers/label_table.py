@@ -9,7 +9,7 @@ from pathlib import Path
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..csv_files import CsvFile, read_csv, video_name
-from ..splits import parse_split
+from ..splits import HELD_OUT, TRAIN, parse_split
 from .identity import Hasher
 from .records import Labels, ReadClip
 
@@ -24,7 +24,26 @@ COLUMNS = {
     "fps": ("fps", "framerate", "frame rate"),
 }
 JOINED_BY = ("name", "study", "patient")
+SPLITS = (TRAIN, *HELD_OUT)
 RANGES = {"ef": 100.0, "edv": math.inf, "esv": math.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class TableProblem:
+    """A row or value of the label table that cannot be used.
+
+    Attributes:
+        line: of the file.
+        text: what is wrong; without the value, which a wrong column may make a name.
+        value: as it stands there; for the screen, not for the report.
+    """
+
+    line: int
+    text: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}" + (f", got {self.value[:40]!r}" if self.value else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,15 +52,17 @@ class LabelTable:
 
     Attributes:
         rows: labels of each usable row.
+        patients: whose each row is, as a keyed hash; empty where it does not tell.
         by_key: keyed hash -> index into ``rows``.
         rates: name of a video -> frames per second, where the table states them.
         problems: rows and values that cannot be used, each with its line.
     """
 
     rows: list[Labels] = field(default_factory=list)
+    patients: list[str] = field(default_factory=list)
     by_key: dict[str, int] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    problems: list[TableProblem] = field(default_factory=list)
 
     def find(self, keys: Sequence[str]) -> int | None:
         """Index of the row of the first of ``keys`` that is there, or None."""
@@ -73,14 +94,15 @@ def read_labels(path: Path, columns: Mapping[str, str | None], hasher: Hasher) -
         text = {kind: fields[column].strip() for kind, column in known}
         labels = row_labels(text, line, table.problems)
         if not any(text.get(kind) for kind in JOINED_BY):
-            table.problems.append(f"line {line} names no clip, study or patient")
+            table.problems.append(TableProblem(line, "names no clip, study or patient"))
             continue
         table.rows.append(labels)
+        table.patients.append(hasher.name("patient", text["patient"]) if text.get("patient") else "")
         for key in row_keys(text, hasher):
             other = table.by_key.setdefault(key, len(table.rows) - 1)
             if not same(table.rows[other], labels):
                 clashes.add(key)
-                table.problems.append(f"line {line} contradicts another row of the same name; neither is used")
+                table.problems.append(TableProblem(line, "contradicts another row of the same name; neither is used"))
         if text.get("fps") and text.get("name") and math.isfinite(rate := to_number(text["fps"])):
             table.rates[text["name"]] = table.rates[video_name(text["name"])] = rate
     for key in clashes:
@@ -110,21 +132,19 @@ def find_column(file: CsvFile, kind: str, wanted: str | None) -> int | None:
     return found
 
 
-def row_labels(text: Mapping[str, str], line: int, problems: list[str]) -> Labels:
+def row_labels(text: Mapping[str, str], line: int, problems: list[TableProblem]) -> Labels:
     """The labels of a row; what is no number in its range is a problem and stays unknown."""
     values = {}
     for kind, high in RANGES.items():
         value = to_number(text.get(kind, ""))
         if text.get(kind) and not (math.isfinite(value) and 0 <= value <= high):
-            problems.append(f"line {line}: {kind} is {text[kind][:20]!r}, no number of at most {high:g}")
+            problems.append(TableProblem(line, f"{kind} is no number of at most {high:g}", text[kind]))
             value = math.nan
         values[kind] = value
-    split = ""
-    if text.get("split"):
-        try:
-            split = parse_split(text["split"])[0]
-        except EchoAugmentError as error:
-            problems.append(f"line {line}: {error.message}")
+    split = parse_split(text["split"])[0] if text.get("split") else ""
+    if split not in ("", *SPLITS):
+        problems.append(TableProblem(line, f"split is none of {', '.join(SPLITS)}", text["split"]))
+        split = ""
     return Labels(ef=values["ef"], edv=values["edv"], esv=values["esv"], split=split)
 
 

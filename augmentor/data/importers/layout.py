@@ -10,12 +10,10 @@ from pathlib import Path
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..csv_files import read_csv
-from ..splits import HELD_OUT, TRAIN
 from .identity import write_public
-from .label_table import LabelTable, joined
+from .label_table import SPLITS, LabelTable, joined
 from .records import Labels, Outcome
 
-SPLITS = (TRAIN, *HELD_OUT)
 FILE_LIST = ("FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split", "Patient")
 MORE = ("View", "ImageQuality")
 TRACINGS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
@@ -54,9 +52,13 @@ def drop_twins(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return result
 
 
-def join_labels(clips: Sequence[Outcome], table: LabelTable) -> tuple[list[Labels], set[int]]:
-    """Labels of each clip, and which rows of the table were used."""
-    found, used = [], set()
+def join_labels(clips: Sequence[Outcome], table: LabelTable) -> tuple[list[Outcome], list[Labels], set[int]]:
+    """Join clips to their rows of the table.
+
+    Returns:
+        The clips, whose patients the table tells where their files do not; their labels; and the rows that were used.
+    """
+    known, found, used = [], [], set()
     for clip in clips:
         own = Labels(
             ef=unknown(clip.ef),
@@ -71,7 +73,10 @@ def join_labels(clips: Sequence[Outcome], table: LabelTable) -> tuple[list[Label
         found.append(replace(both, ef=both.ef_by_discs) if math.isnan(both.ef) else both)
         if index is not None:
             used.add(index)
-    return found, used
+            if clip.patient == clip.name and table.patients[index]:
+                clip = replace(clip, patient=table.patients[index])
+        known.append(clip)
+    return known, found, used
 
 
 def draw_splits(

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from echo_augment.augmentor.data import read_table, read_video
+from echo_augment.augmentor.data import read_table, read_video, write_video
 from echo_augment.augmentor.data.importers import ImportPlan, import_clips, importing, report_of
 from echo_augment.augmentor.data.importers.pool import each
 from echo_augment.cache.errors import EchoAugmentError
@@ -134,6 +134,16 @@ def test_a_patient_in_two_splits_stops_it(scans, tmp_path):
     table.write_text("FileName,Split\nDOE_JANE_5,TRAIN\nDOE_JANE_6,TEST\n")
     with pytest.raises(EchoAugmentError, match=r"is in T.* and in T"):
         run(scans, tmp_path / "set", labels=table)
+
+
+def test_videos_of_one_patient_by_the_table(tmp_path):
+    for number in range(6):
+        write_video(tmp_path / "films" / f"v{number}.avi", beating(20, 120, 160, number), 30)
+    table = tmp_path / "labels.csv"
+    table.write_text("FileName,Patient,EF\n" + "".join(f"v{n}.avi,DOE {n // 3},50\n" for n in range(6)))
+    settings = {"plan": ImportPlan(source="video"), "labels": table, "shares": (0.5, 0.5, 0)}
+    report = report_of(run(tmp_path / "films", tmp_path / "set", **settings))
+    assert report.patients == 2 and report.splits == {"TRAIN": 3, "VAL": 3} and report.with_ef == 6
 
 
 def test_other_settings_read_again(scans, tmp_path):

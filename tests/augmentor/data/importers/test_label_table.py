@@ -56,12 +56,24 @@ def test_values_that_cannot_be_used_are_told(tmp_path):
     text = "FileName,EF,EDV\nIM1,Couldn't calculate,90\nIM2,155,90\n,40,90\n"
     table, row = found(tmp_path, text)
     assert np.isnan(row.ef) and row.edv == 90 and len(table.problems) == 3
-    assert 'line 2: ef is "Couldn\'t calculate"' in table.problems[0] and "line 4 names no clip" in table.problems[2]
+    first, _, last = table.problems
+    assert str(first) == 'line 2: ef is no number of at most 100, got "Couldn\'t calculate"' and "names no" in str(last)
+    assert "Couldn't" not in first.text, "a wrong column may make it a name, and the report lies in the data set"
+
+
+def test_a_split_is_one_of_three_words(tmp_path):
+    table, row = found(tmp_path, "FileName,Split\nIM1,DOE JANE\n")
+    assert row.split == "" and str(table.problems[0]) == "line 2: split is none of TRAIN, VAL, TEST, got 'DOE JANE'"
+
+
+def test_the_table_tells_whose_a_clip_is(tmp_path):
+    table, row = found(tmp_path, "FileName,Patient,EF\nIM1,P7,55\nIM2,P7,55\n")
+    assert row.ef == 55 and table.patients == [HASHER.name("patient", "P7")] * 2
 
 
 def test_rows_that_contradict_one_another_are_not_used(tmp_path):
     table, row = found(tmp_path, "PatientID,EF\n0012345,40\n0012345,60\n")
-    assert row is None and "contradicts" in table.problems[0]
+    assert row is None and "contradicts" in table.problems[0].text
     assert found(tmp_path, "PatientID,EF\n0012345,40\n0012345,40\n")[1].ef == 40
 
 
