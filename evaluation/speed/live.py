@@ -104,7 +104,7 @@ class Training:
     def __init__(self, data: Any, model: str, device: torch.device, batch: int) -> None:
         order = RandomSampler(data, True, num_samples=10**6, generator=torch.Generator().manual_seed(0))
         self.batches = iter(DataLoader(data, batch, sampler=order))
-        settings: dict[str, object] = {"weights": "random"} if model == "r2plus1d_18" else {}
+        settings: dict[str, str] = {"weights": "random"} if model == "r2plus1d_18" else {}
         self.model, self.device = make_model(model, settings, 0).to(device).train(), device
         self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-6, 0.9)
 

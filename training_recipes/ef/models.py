@@ -1,6 +1,6 @@
 """EF regressors: echonet's R(2+1)D-18, and a small (2+1)D net that trains on a CPU in a minute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch.nn import functional
 from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..training.setup import make_seeded
 
@@ -89,7 +90,7 @@ class R2Plus1DEF(nn.Module):
         return self.net(clips)[:, 0]
 
 
-def make_model(name: str, settings: dict[str, object], seed: int) -> nn.Module:
+def make_model(name: str, settings: Mapping[str, JsonValue], seed: int) -> nn.Module:
     """The EF model of a configuration, its start weights a pure function of ``seed``.
 
     Raises:

@@ -1,8 +1,8 @@
 """One training of an EF regressor: labelled videos, an arm, a model, selection on VAL, TEST once."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -79,17 +79,10 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     device = accelerator.device
     window = run.window
     scale = channel_scale(run.root, samples=recipe.stats_clips, **window)
-    reader: dict[str, Any] = {
-        "root": run.root,
-        "target_type": "EF",
-        **window,
-        **scale,
-        "require_tracings": False,
-        "on_error": "skip",
-    }
+    read = partial(DecodedEcho, run.root, target_type="EF", **window, **scale, require_tracings=False, on_error="skip")
     memory = float(recipe.memory_mb)
-    train = DecodedEcho(split="train", pad=recipe.pad, seed=run.seed, memory_mb=memory, **reader)
-    val = DecodedEcho(split="val", clips="all", memory_mb=memory, **reader)
+    train = read(split="train", pad=recipe.pad, seed=run.seed, memory_mb=memory)
+    val = read(split="val", clips="all", memory_mb=memory)
     hearts = choose_hearts(run, train.rows, val.rows)
     bf16 = use_bf16(recipe.precision, device)
 
@@ -100,7 +93,7 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
 
     def teach(name: str, windows: int) -> Array:
         teacher = load_net(folder_of(name)).to(device)
-        whole = DecodedEcho(split="train", clips="all", **reader)
+        whole = read(split="train", clips="all")
         return predict(teacher, whole, [hearts.places[heart] for heart in hearts.unlabelled], windows, device, bf16)
 
     def read_clips(name: str) -> Teacher:
@@ -119,14 +112,24 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
             predicted = module(clips)
         return learner.loss(predicted.float(), ef.float())
 
-    def validate(module: nn.Module) -> dict[str, Any]:
+    def validate(module: nn.Module) -> dict[str, float | Tensor]:
         predicted = predict(module, val, hearts.judged, recipe.val_clips, device, bf16)
         errors = np.abs(predicted - true_ef(val, hearts.judged))
         return {"mae": float(errors.mean()), "mae_each": torch.from_numpy(errors)}
 
-    how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}
-    fitted = fit_by_recipe(run, learner.module, dataset, loss_fn, pace=pace, validate=validate, select="mae", **how)
-    test = DecodedEcho(split="test", clips="all", **reader)
+    fitted = fit_by_recipe(
+        run,
+        learner.module,
+        dataset,
+        loss_fn,
+        pace=pace,
+        validate=validate,
+        select="mae",
+        out=out,
+        accelerator=accelerator,
+        progress=progress,
+    )
+    test = read(split="test", clips="all")
     everyone = list(range(len(test)))
     model = learner.net
     predicted = predict(model, test, everyone, recipe.test_clips, device, bf16)

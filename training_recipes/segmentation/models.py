@@ -1,6 +1,6 @@
 """LV segmenters: echonet's DeepLabV3-ResNet50, and a small U-Net that trains on a CPU in a minute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torchvision.models import ResNet50_Weights
 from torchvision.models.segmentation import deeplabv3_resnet50
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..training.setup import make_seeded
 
@@ -88,7 +89,7 @@ class DeepLabV3(nn.Module):
         return self.net(frames)["out"][:, 0]
 
 
-def make_segmentation_model(name: str, settings: dict[str, object], seed: int) -> nn.Module:
+def make_segmentation_model(name: str, settings: Mapping[str, JsonValue], seed: int) -> nn.Module:
     """The segmenter of a configuration, its start weights a pure function of ``seed``.
 
     Raises:

@@ -1,6 +1,7 @@
 """One training of an LV segmenter: labelled videos, an arm, a model, selection on VAL, TEST once."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def predict_traced(
 
 def judge(
     model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
-) -> dict[str, Any]:
+) -> dict[str, float | Tensor]:
     """``loss`` (cross-entropy a pixel, by which weights are selected) and ``dice`` over all pixels of some hearts.
 
     ``loss_each`` has the loss of each heart, ``(len(items),)``.
@@ -131,10 +132,19 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
     device, workers = accelerator.device, recipe.workers
     # echonet takes mean and deviation from whole clips, of 16 frames and period 2.
     scale = channel_scale(run.root, samples=recipe.stats_clips, length=16, period=2)
-    reader: dict[str, Any] = {"root": run.root, "target_type": TARGETS, "length": 1, "period": 1, **scale}
-    reader |= {"require_tracings": True, "on_error": "skip", "memory_mb": float(recipe.memory_mb)}
-    train = DecodedEcho(split="train", seed=run.seed, **reader)
-    val = DecodedEcho(split="val", **reader)
+    read = partial(
+        DecodedEcho,
+        run.root,
+        target_type=TARGETS,
+        length=1,
+        period=1,
+        **scale,
+        require_tracings=True,
+        on_error="skip",
+        memory_mb=float(recipe.memory_mb),
+    )
+    train = read(split="train", seed=run.seed)
+    val = read(split="val")
     hearts = choose_hearts(run, train.rows, val.rows)
     dataset = make_arm(run.spec)(training_set(run, hearts, train))
     pace = Pace.of(recipe, len(dataset))
@@ -144,12 +154,22 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
     def loss_fn(net: nn.Module, batch: Any) -> dict[str, Tensor]:
         return segmentation_loss(net, batch, device, bf16)
 
-    def validate(net: nn.Module) -> dict[str, Any]:
+    def validate(net: nn.Module) -> dict[str, float | Tensor]:
         return judge(net, val, hearts.judged, device, bf16, workers)
 
-    how: dict[str, Any] = {"out": out, "accelerator": accelerator, "progress": progress}
-    fitted = fit_by_recipe(run, model, dataset, loss_fn, pace=pace, validate=validate, select="loss", **how)
-    test = DecodedEcho(split="test", **reader)
+    fitted = fit_by_recipe(
+        run,
+        model,
+        dataset,
+        loss_fn,
+        pace=pace,
+        validate=validate,
+        select="loss",
+        out=out,
+        accelerator=accelerator,
+        progress=progress,
+    )
+    test = read(split="test")
     judgements, size = _test(model, test, run, out, device, bf16)
     bias = ef_bias(model, val, hearts.judged, device, bf16, workers)
     rows = [train.rows[hearts.places[name]] for name in hearts.labelled]

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 
 def make_seeded(
-    kinds: Mapping[str, Callable[..., nn.Module]], what: str, name: str, settings: Mapping[str, Any], seed: int
+    kinds: Mapping[str, Callable[..., nn.Module]], what: str, name: str, settings: Mapping[str, JsonValue], seed: int
 ) -> nn.Module:
     """The model ``kinds[name]``; its start weights are a pure function of ``seed``, and no global state moves.
 

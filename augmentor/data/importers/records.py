@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 Frames = npt.NDArray[np.uint8]
 Lines = npt.NDArray[np.float64]
@@ -195,8 +196,8 @@ class Outcome:
     ef_by_discs: float | None = None
     tracings: dict[str, list[list[float]]] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the fields as plain JSON."""
         return asdict(self)
 
     @classmethod
