@@ -259,7 +259,6 @@ def type_parts(value: ast.AST) -> list[ast.AST]:
     return [value] if isinstance(value, ast.Subscript) else []
 
 
-@pytest.mark.xfail(strict=False, reason="typed settings and results are landing room by room")
 def test_types_say_what_is_inside():
     counts = open_mappings([*FILES, PACKAGE / "__init__.py"])
     assert sum(counts.values()) <= MOST_OPEN_MAPPINGS, counts
