@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.common.likeness import Likeness, likeness
 
 from .adherence import Adherence, Quarter, SizeTrend, adherence, by_quarter, by_size
@@ -117,10 +117,10 @@ class FidelityReport:
     curve: list[CurvePoint] | None = None
     strength: list[Strength] | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Return the figures as ``report.json`` has them."""
         phase = {name: asdict(errors) for name, errors in self.phase.items()}
-        found = {
+        found: dict[str, JsonValue] = {
             "reader": self.reader.to_json(),
             "pairs": self.pairs,
             "rows": {row: figures.to_json() for row, figures in self.rows.items()},
@@ -134,7 +134,7 @@ class FidelityReport:
                 name: {key: value for key, value in errors.items() if value is not None}
                 for name, errors in phase.items()
             },
-            "frechet": self.frechet.distances | {"extractor": self.frechet.extractor},
+            "frechet": {**self.frechet.distances, "extractor": self.frechet.extractor},
             "fingerprint": self.fingerprint,
             "seeds": [self.seed],
         }
