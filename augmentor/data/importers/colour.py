@@ -12,7 +12,8 @@ from .sector import Mask
 Chroma = npt.NDArray[np.uint8]
 COLOURED = 24  # chroma levels off the tint: JPEG's own errors are far below
 FLOW = 0.004  # share of the picture that changes its colour, from which on it is colour flow and not a marker
-LEVELS = 16  # grey levels that share a tint
+LEVELS = 16  # groups of grey levels that each have a tint
+COMMON = 0.02  # share of the picture that a group has at least, to be believed
 
 
 @dataclass(slots=True, eq=False)
@@ -75,12 +76,14 @@ def off_the_tint(frame: Chroma) -> Mask:
     if int(np.abs(chroma - 128).max()) < COLOURED:
         return np.zeros(frame.shape[:2], np.bool_)
     level = (frame[..., 0] // (256 // LEVELS)).astype(np.intp)
+    counts = np.bincount(level.reshape(-1), minlength=LEVELS)
     usual = np.full((LEVELS, 2), 128, np.int16)
+    common = np.flatnonzero(counts >= COMMON * level.size)
     for one in range(LEVELS):
-        here = chroma[level == one]
-        if len(here):
-            usual[one] = np.median(here, axis=0)
-    return np.asarray((np.abs(chroma - usual[level]) >= COLOURED).any(axis=-1))
+        # A level of few pixels may hold a marker and little else: it takes the tint of the nearest one of many.
+        usual[one] = np.median(chroma[level == common[np.abs(common - one).argmin()]], axis=0)
+    off = (np.abs(chroma - usual[level]) >= COLOURED).any(axis=-1)
+    return np.asarray(off & (np.abs(chroma - 128) >= COLOURED).any(axis=-1))
 
 
 def to_ycbcr(rgb: npt.NDArray[np.uint8]) -> Chroma:
