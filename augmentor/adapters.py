@@ -11,6 +11,7 @@ import numpy.typing as npt
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
+from .data.echonet import EchoNetDynamic
 from .sources.source import ClipSource
 from .video_format import VideoFormat
 from .wrapping import leaves, locate
@@ -24,15 +25,16 @@ def adapters_for(
     """Return each innermost dataset of ``base`` with its adapter; if ``adapter`` is given, one pair with ``base``.
 
     Raises:
-        EchoAugmentError: a dataset that is not Echo-like and no ``adapter``; a target or clip that does not fit.
+        EchoAugmentError: a dataset whose samples are not known to be Echo's and no ``adapter``; a target or clip that
+            does not fit.
     """
     if adapter is not None:
         return [(base, adapter)]
     pairs: list[tuple[Any, Adapter]] = []
-    for leaf in leaves(base):
-        if not is_echo_like(leaf):
+    for leaf in leaves(base, known=True):
+        if not makes_echo_samples(leaf):
             raise EchoAugmentError(
-                f"SyntheticAugment does not know what a sample of {type(leaf).__name__} looks like",
+                f"SyntheticAugment does not know what a sample of {type(leaf).__name__} looks like{changed_by(leaf)}",
                 "Give it adapter=, a callable (clip, rng) -> sample; see help(SyntheticAugment) for one",
             )
         echo = EchoAdapter.of(leaf, fps=fps)
@@ -52,11 +54,16 @@ def base_ef(base: Any, given: npt.ArrayLike | None = None) -> npt.NDArray[np.flo
         if values.shape != (len(base),):
             raise EchoAugmentError(f"ef must have one value per item, ({len(base)},), got {values.shape}")
         return values
-    columns = {id(leaf): column(leaf, "EF") for leaf in leaves(base)}
+    columns = {id(leaf): column(leaf, "EF") if _own_rows(leaf) else [] for leaf in leaves(base, known=True)}
     if not all(columns.values()):
         raise EchoAugmentError("EF bins need the EF of every item of the dataset", "Give ef=[...], one value per item")
-    places = (locate(base, index) for index in range(len(base)))
+    places = (locate(base, index, known=True) for index in range(len(base)))
     return np.array([number(columns[id(leaf)][place]) for leaf, place in places], np.float64)
+
+
+def _own_rows(dataset: Any) -> bool:
+    """Return whether item i is row i of the table: not so where a wrapper passes on the attributes of another."""
+    return "outcome" in vars(dataset) or hasattr(type(dataset), "outcome") if hasattr(dataset, "__dict__") else False
 
 
 ATTRIBUTES = ("mean", "std", "length", "max_length", "period", "clips", "pad", "noise", "target_type")
@@ -70,6 +77,40 @@ BROKEN_BY_NUMPY = (*INDICES, *TRACES)
 def is_echo_like(dataset: Any) -> bool:
     """Return whether ``dataset`` has the attributes of ``echonet.datasets.Echo`` that say how samples are made."""
     return all(hasattr(dataset, name) for name in ATTRIBUTES)
+
+
+def makes_echo_samples(dataset: Any) -> bool:
+    """Return whether samples of ``dataset`` are Echo's: it is Echo-like, and no function that makes them is unknown.
+
+    Known are those of `EchoNetDynamic`, of echonet's own ``Echo``, and any that carries the mark
+    ``__getitem__.echo_samples = True``, by which its author says that the samples have the form and values of Echo's.
+    """
+    return is_echo_like(dataset) and not unknown_maker(dataset)
+
+
+MAKERS = ("__getitem__", "__getitems__", "read", "open", "_read", "_normalise", "_scale", "_target")
+
+
+def unknown_maker(dataset: Any) -> str:
+    """Return the name of the first function of an Echo-like dataset that may make other samples; empty if none may."""
+    kind = type(dataset)
+    for name in MAKERS:
+        make = vars(dataset).get(name, getattr(kind, name, None)) if hasattr(dataset, "__dict__") else None
+        copied = hasattr(make, "__wrapped__")  # functools.wraps copies marks and names
+        if make is getattr(EchoNetDynamic, name, None) or (getattr(make, "echo_samples", False) and not copied):
+            continue
+        module = str(getattr(make, "__globals__", {}).get("__name__", ""))
+        if module.split(".")[0] == "echonet" and getattr(make, "__qualname__", "") == f"Echo.{name}":
+            continue
+        if name in ("__getitem__", "__getitems__") or issubclass(kind, EchoNetDynamic):
+            return name
+    return ""
+
+
+def changed_by(dataset: Any) -> str:
+    """Return, for an error, which function of an Echo-like dataset is not Echo's own."""
+    name = unknown_maker(dataset) if is_echo_like(dataset) else ""
+    return f": its {name} is not Echo's own, and may change video or target" if name else ""
 
 
 def column(dataset: Any, name: str) -> list[Any]:

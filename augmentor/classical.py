@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from echo_augment.cache.arguments import check_seed, check_share
 from echo_augment.cache.errors import EchoAugmentError
 
-from .adapters import is_echo_like
+from .adapters import changed_by, makes_echo_samples
 from .image_fields import ImageFields
 from .mixing import item_rng
 from .workers import SharedEpoch
@@ -85,7 +85,9 @@ class ClassicalAugment(Dataset[Any]):
         self.transform = transform if transform is not None else ef_preserving()
         if not isinstance(self.transform, A.Compose):
             self.transform = A.Compose([self.transform])
-        self._fields = [(base, fields)] if fields is not None else [(leaf, _fields_of(leaf)) for leaf in leaves(base)]
+        self._fields = (
+            [(base, fields)] if fields is not None else [(leaf, _fields_of(leaf)) for leaf in leaves(base, known=True)]
+        )
         self._epoch = SharedEpoch()
         self._synced = 0  # the epoch that this process has passed to the base
 
@@ -105,6 +107,8 @@ class ClassicalAugment(Dataset[Any]):
         rng = item_rng(self.seed, epoch, place, CLASSICAL)
         return self._apply(sample, place, rng) if rng.random() < self.p else sample
 
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # if those of the base are Echo's
+
     def _apply(self, sample: Any, place: int, rng: np.random.Generator) -> Any:
         fields = self._fields_at(place)
         images, masks = fields.unpack(sample)
@@ -117,7 +121,7 @@ class ClassicalAugment(Dataset[Any]):
     def _fields_at(self, place: int) -> ImageFields:
         if len(self._fields) == 1:
             return self._fields[0][1]
-        leaf, _ = locate(self.base, place)
+        leaf, _ = locate(self.base, place, known=True)
         return next(fields for owner, fields in self._fields if owner is leaf)
 
     def set_epoch(self, epoch: int) -> None:
@@ -137,9 +141,9 @@ class ClassicalAugment(Dataset[Any]):
 
 
 def _fields_of(leaf: Any) -> ImageFields:
-    if is_echo_like(leaf):
+    if makes_echo_samples(leaf):
         return ImageFields.of(leaf)
     raise EchoAugmentError(
-        f"ClassicalAugment does not know where the images of a {type(leaf).__name__} sample are",
+        f"ClassicalAugment does not know where the images of a {type(leaf).__name__} sample are{changed_by(leaf)}",
         "Give it fields=ImageFields(video=..., masks=[...], mean=..., std=...)",
     )

@@ -14,10 +14,11 @@ from .adapters import Adapter, adapters_for
 from .data.splits import SplitChoice
 from .devices import explain_device_error, refuse_device_tensors
 from .leakage import refuse_held_out, refuse_leaking_donors
+from .likeness import Likeness
 from .mixing import Mixer, Share, item_rng
 from .sources.source import ClipSource, Take
 from .workers import ServedCounts, SharedEpoch
-from .wrapping import describe, difference, locate, pass_epoch, tagged
+from .wrapping import describe, locate, pass_epoch, tagged
 
 
 class SyntheticAugment(Dataset[Any]):
@@ -49,8 +50,12 @@ class SyntheticAugment(Dataset[Any]):
 
         train = SyntheticAugment(my_dataset, CachedClips("cache/dynamic"), adapter=to_sample)
 
-    The first synthetic sample of each process is compared with a real one; a difference is an error that names it. If
-    samples differ in shape by design, set ``to_sample.fixed_shape = False``.
+    A subclass of Echo with a ``__getitem__`` of its own, or another wrapper, may change samples, so it needs
+    ``adapter=``, too; or the mark ``__getitem__.echo_samples = True``, if its samples stay Echo's.
+
+    The first four synthetic samples of each process are compared with the first four real ones, in form and in the
+    range of numbers and grey levels; a difference is an error that names it. If samples differ in shape by design, set
+    ``to_sample.fixed_shape = False``.
 
     Not for evaluation: a VAL or TEST split is refused, and so is a source whose donors are VAL or TEST videos of
     ``base``, by name or, if their files are known, by content.
@@ -115,8 +120,7 @@ class SyntheticAugment(Dataset[Any]):
         self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
         self._epoch, self._counts = SharedEpoch(), ServedCounts()
         self._synced = 0  # the epoch that this process has passed to the base
-        self._seen: dict[bool, tuple[Any, Adapter]] = {}  # the last real and synthetic sample, until they are compared
-        self._compared = False
+        self._likeness = Likeness(len(self._adapters))
 
     def __len__(self) -> int:
         return self._mixer.total
@@ -141,35 +145,23 @@ class SyntheticAugment(Dataset[Any]):
         except RuntimeError as error:
             explain_device_error(error)
             raise
-        if not self._compared:
-            self._compare(clip is not None, sample, self._adapter_of(position))
+        if not self._likeness.done:
+            if get_worker_info() is not None:
+                refuse_device_tensors(sample)
+            self._likeness.add(sample, clip is not None, self._adapter_of(position))
         self._counts.add(kind, epoch)
         if self.weights or self.provenance:
             weight = None if not self.weights else np.float32(1 if clip is None else clip.confidence)
             return tagged(sample, weight, describe(clip) if self.provenance else None)
         return sample
 
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # if those of the base are Echo's
+
     def _adapter_of(self, position: int) -> Adapter:
         if len(self._adapters) == 1:
             return self._adapters[0][1]
-        leaf, _ = locate(self.base, position)
+        leaf, _ = locate(self.base, position, known=True)
         return next(adapter for owner, adapter in self._adapters if owner is leaf)
-
-    def _compare(self, synthetic: bool, sample: Any, adapter: Adapter) -> None:
-        if synthetic not in self._seen and get_worker_info() is not None:
-            refuse_device_tensors(sample)
-        self._seen[synthetic] = (sample, adapter)
-        if len(self._seen) < 2 or self._seen[False][1] is not self._seen[True][1]:
-            return
-        shapes = getattr(adapter, "fixed_shape", True)
-        words = difference(self._seen[False][0], self._seen[True][0], shapes=shapes)
-        self._seen.clear()
-        if words:
-            raise EchoAugmentError(
-                f"a synthetic sample does not look like the dataset's own: {words}",
-                "Give SyntheticAugment an adapter= that makes the dataset's samples",
-            )
-        self._compared = True
 
     def set_epoch(self, epoch: int) -> None:
         """Start ``epoch``: new decisions in every process, running workers included; a new epoch counts from zero.
@@ -230,7 +222,7 @@ class SyntheticAugment(Dataset[Any]):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_seen": {}, "_compared": False}
+        return {**self.__dict__, "_likeness": Likeness(len(self._adapters))}
 
     def __repr__(self) -> str:
         parts = [f"{type(part).__name__} of {len(part)}" for part in (self.base, self.source)]

@@ -1,44 +1,77 @@
 """What wrappers need of the dataset inside: where an item is made, whether samples have the same form, tags."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch.utils.data import ConcatDataset, Subset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
 
-def locate(dataset: Any, index: int) -> tuple[Any, int]:
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Items of an innermost dataset that a wrapper serves.
+
+    Attributes:
+        leaf: the innermost dataset.
+        places: numbers of the items in it, ``(N,)``.
+        outer: their numbers in the outermost dataset, ``(N,)``; -1 where that is not known.
+    """
+
+    leaf: Any
+    places: npt.NDArray[np.int64]
+    outer: npt.NDArray[np.int64]
+
+
+def keeps_form(dataset: Any) -> bool:
+    """Return whether items of a wrapper have the form of the wrapped dataset's: torch's wrappers and our own do.
+
+    Our own carry the mark ``__getitem__.echo_samples = True``. Another wrapper may do anything to a sample.
+    """
+    make = getattr(type(dataset), "__getitem__", None)
+    return make in (Subset.__getitem__, ConcatDataset.__getitem__) or bool(getattr(make, "echo_samples", False))
+
+
+def locate(dataset: Any, index: int, *, known: bool = False) -> tuple[Any, int]:
     """Return the innermost dataset behind ``dataset[index]``, and the index there.
 
-    It looks through ``Subset``, ``ConcatDataset`` and wrappers that hold the wrapped dataset as ``base`` and keep its
-    length (as `ClassicalAugment` does) or have a ``base_index`` (as `SyntheticAugment` does).
+    It looks through ``Subset``, ``ConcatDataset`` and wrappers that hold the wrapped dataset as ``base`` or ``dataset``
+    and keep its length (as `ClassicalAugment` does) or have a ``base_index`` (as `SyntheticAugment` does).
+
+    Args:
+        dataset: dataset, wrapped any number of times.
+        index: number of an item.
+        known: stop at a wrapper that may change samples (not `keeps_form`).
     """
     while True:
+        if known and not keeps_form(dataset):
+            return dataset, index
         if isinstance(dataset, Subset):
             dataset, index = dataset.dataset, int(dataset.indices[index])
         elif isinstance(dataset, ConcatDataset):
             position = next(place for place, end in enumerate(dataset.cumulative_sizes) if index < end)
             index -= dataset.cumulative_sizes[position - 1] if position else 0
             dataset = dataset.datasets[position]
-        elif hasattr(dataset, "base"):
+        elif below := children(dataset):
             if hasattr(dataset, "base_index"):
                 index = dataset.base_index(index)
-            dataset = dataset.base
+            dataset = below[0]
         else:
             return dataset, index
 
 
-def leaves(dataset: Any) -> Iterator[Any]:
-    """Yield every innermost dataset once, in order."""
+def leaves(dataset: Any, *, known: bool = False) -> Iterator[Any]:
+    """Yield every innermost dataset once, in order; if ``known``, no further than wrappers that `keeps_form` knows."""
     seen: set[int] = set()
     stack = [dataset]
     while stack:
         node = stack.pop(0)
-        below = children(node)
+        below = children(node) if keeps_form(node) or not known else []
         if below:
             stack = below + stack
         elif id(node) not in seen:
@@ -48,11 +81,50 @@ def leaves(dataset: Any) -> Iterator[Any]:
 
 def children(dataset: Any) -> list[Any]:
     """Return the datasets that ``dataset`` wraps directly."""
-    if isinstance(dataset, Subset):
+    base = getattr(dataset, "base", None)
+    if hasattr(base, "__getitem__") and not isinstance(base, str | bytes):
+        return [base]
+    if isinstance(getattr(dataset, "dataset", None), Dataset):
         return [dataset.dataset]
-    if isinstance(dataset, ConcatDataset):
-        return list(dataset.datasets)
-    return [dataset.base] if hasattr(dataset, "base") else []
+    several = getattr(dataset, "datasets", ())  # of ConcatDataset, StackDataset and their like
+    several = several.values() if isinstance(several, Mapping) else several
+    return [one for one in several if isinstance(one, Dataset)] if isinstance(several, Iterable) else []
+
+
+Numbers = npt.NDArray[np.int64]
+
+
+def reached(dataset: Any, inner: Numbers | None = None, outer: Numbers | None = None) -> Iterator[Reached]:
+    """Yield every innermost dataset with the items of it that ``dataset`` may serve; for the leak guard.
+
+    It looks through every wrapper that it can. A wrapper of another length than the dataset inside, without a
+    ``base_index``, may serve any item of it.
+
+    Args:
+        dataset: dataset, wrapped any number of times.
+        inner: items of it; None is all.
+        outer: numbers under which the outermost dataset serves them; None is the same.
+    """
+    count = len(dataset) if hasattr(dataset, "__len__") else -1
+    inner = np.arange(max(count, 0)) if inner is None else inner
+    outer = inner if outer is None else outer
+    below = children(dataset)
+    if not below:
+        yield Reached(dataset, inner, outer)
+    elif isinstance(dataset, Subset):
+        yield from reached(below[0], np.asarray(dataset.indices, np.int64)[inner], outer)
+    elif isinstance(dataset, ConcatDataset):
+        start = 0
+        for child, end in zip(below, dataset.cumulative_sizes, strict=True):
+            here = (start <= inner) & (inner < end)
+            yield from reached(child, inner[here] - start, outer[here])
+            start = end
+    elif hasattr(dataset, "base_index"):
+        yield from reached(below[0], np.array([dataset.base_index(int(one)) for one in inner], np.int64), outer)
+    else:
+        for child in below:
+            same = hasattr(child, "__len__") and len(child) == count
+            yield from reached(child, inner, outer) if same else reached(child, outer=np.full(len(child), -1))
 
 
 def pass_epoch(dataset: Any, epoch: int) -> None:

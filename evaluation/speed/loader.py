@@ -44,6 +44,8 @@ class InMemory(Dataset[Any]):
     def __getitem__(self, index: int) -> Any:
         return self.samples[index]
 
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # form and values are Echo's
+
     def __getattr__(self, name: str) -> Any:
         if name in ("dataset", "datasets", "base", "inner"):  # it must not look like a Subset or the like
             raise AttributeError(name)

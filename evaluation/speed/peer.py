@@ -69,6 +69,8 @@ class EchoAsPublished(EchoNetDynamic):
             clip = wide[:, :, top : top + height, left : left + width]
         return clip, self._target(index, (height, width), {})
 
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # form and values are Echo's
+
 
 def scale(value: Scale) -> Any:
     """Return a number, or three in a shape that can be applied to ``(3, T, H, W)``."""

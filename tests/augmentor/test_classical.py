@@ -29,6 +29,8 @@ class Square(FakeEcho):
         video = (video / np.reshape(self.std, (3, 1, 1, 1))).astype(np.float32)
         return video, (np.float32(50 + index), video[:, 0].copy(), mask, mask.copy())
 
+    __getitem__.echo_samples = True
+
 
 def grey(base, video):
     return video * base.std.reshape(3, 1, 1, 1) + base.mean.reshape(3, 1, 1, 1)
@@ -81,6 +83,8 @@ class Ratio(FakeEcho):
         masks = np.zeros((2, 112, 112), np.float32)
         masks[0, 26:86, 26:86] = masks[1, 44:68, 44:68] = 1
         return np.zeros((3, 2, 112, 112), np.float32), (masks[0], masks[1])
+
+    __getitem__.echo_samples = True
 
 
 def batches(train, workers, method=None):
@@ -142,6 +146,8 @@ def test_several_clips_an_item_get_one_transform():
             video, target = super().__getitem__(index)
             return np.stack([video, video]), target
 
+        __getitem__.echo_samples = True
+
     video, _ = ClassicalAugment(Many(clips=2))[0]
     assert video.shape[0] == 2 and np.array_equal(video[0], video[1])
 
@@ -173,6 +179,8 @@ def test_colour_is_kept():
             video, target = super().__getitem__(index)
             video[0] += 1
             return video, target
+
+        __getitem__.echo_samples = True
 
     video, _ = ClassicalAugment(Red(), transform=A.HorizontalFlip(p=1))[0]
     assert np.allclose(video, Red()[0][0][..., ::-1], atol=1e-4)

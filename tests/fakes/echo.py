@@ -48,13 +48,15 @@ class FakeEcho(Dataset[Any]):
         length = min(self.length or 24, self.max_length or 10**9)
         count = 5 if self.clips == "all" else self.clips
         shape = (3, length, SIDE, SIDE) if self.clips == 1 else (count, 3, length, SIDE, SIDE)
-        video = np.full(shape, index + 100 * self.epoch, np.float32)
+        video = np.full(shape, (index + 100 * self.epoch) / 1000, np.float32)
         first = video if self.clips == 1 else video[0]
         target = [VALUES[name](first, index) for name in self.target_type]
         if not target:
             return video, target
         target = tuple(target) if len(target) > 1 else target[0]
         return video, target if self.target_transform is None else self.target_transform(target)
+
+    __getitem__.echo_samples = True
 
 
 def make_clip(seed: int, frames: int = 16, fps: float = 12.5, side: int = SIDE, **changes: Any) -> EchoClip:

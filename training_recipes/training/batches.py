@@ -58,6 +58,8 @@ class DecodedEcho(EchoNetDynamic):
             return super().__getitem__(index)
         return self._read(index % len(self), video, self.choose(index % len(self), len(video)))  # type: ignore[arg-type]
 
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # form and values are Echo's
+
     def windows(self, index: int, most: int | None = None) -> npt.NDArray[np.float32]:
         """Clips of one video at all its start frames, or at ``most`` evenly spaced ones.
 
