@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
+from echo_augment.training_recipes.arms.peer_clips import peer_notes
 from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
@@ -78,9 +79,10 @@ class Design:
         """Return the design that settings ask for.
 
         Raises:
-            EchoAugmentError: more labels than videos.
+            EchoAugmentError: more labels than videos, or an arm with peers' clips and no cache of them.
         """
         notes, arms = choose_arms(settings.arm, root)
+        notes += peer_notes(arms, settings.caches)
         subsets = {
             (place, seed): choose_labelled(videos, count_labels(labels, len(videos)), seed)
             for place, labels in enumerate(settings.labels)

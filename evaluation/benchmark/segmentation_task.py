@@ -13,6 +13,8 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
+from echo_augment.training_recipes.arms.peer_clips import PEER
+from echo_augment.training_recipes.arms.specification import clips_of
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_hearts
 from echo_augment.training_recipes.filling.agreement import agree
@@ -53,6 +55,10 @@ class SegmentationTask:
                 "masks_at_least is null", "Give the confidence of a clip's masks: masks_at_least=0.5"
             )
         for name, spec in design.arms.items():
+            if clips_of(spec) == PEER:
+                raise EchoAugmentError(
+                    f"the arm {name} has clips of an imported set, which brings no masks", "Leave it out"
+                )
             if spec.get("teacher") is not None or spec.get("_target_") in EF_ARMS:
                 raise EchoAugmentError(
                     f"the arm {name} learns EF from unlabelled clips; task=segmentation has no such arm",

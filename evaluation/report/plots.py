@@ -14,7 +14,7 @@ from .verdict import EF_ERROR, Judged
 
 COLOURS = {"real": "#555f6b", "classical": "#b8860b", "synthetic": "#0b6fa4", "oracle": "#2e8b57", "full": "#7a4fa3"}
 COLOURS |= {"pseudo_label": "#c2587a", "mean_teacher": "#8c6bb1", "synthetic+pseudo_label": "#12395b"}
-COLOURS |= {"synthetic+classical": "#2f7f5f"}
+COLOURS |= {"synthetic+classical": "#2f7f5f", "peer": "#c05a1f"}
 WIDTH = 4.8  # inches: small, so that the words can still be read on a phone
 SPARE = ("#a33b3b", "#3b6ea3", "#8a6d3b", "#4f7a3b")
 

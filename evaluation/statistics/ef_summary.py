@@ -17,6 +17,7 @@ PAIRS = (  # besides every arm against `real`
     ("synthetic+pseudo_label", "pseudo_label"),
     ("synthetic+classical", "classical"),
     ("synthetic", "oracle"),
+    ("synthetic", "peer"),
     ("oracle", "classical"),
 )
 COMPARED = {**METRICS, **CLINICAL}
