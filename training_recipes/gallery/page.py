@@ -70,6 +70,17 @@ def write_gallery(
 
     Raises:
         EchoAugmentError: no such cache, an empty or damaged one.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from echo_augment.cache import EchoClip, StoreWriter
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with StoreWriter(folder) as writer:
+        ...         writer.add(EchoClip("a", np.zeros((16, 112, 112), np.uint8), fps=25, ef=60))
+        ...     page = write_gallery(folder, f"{folder}/page")
+        >>> page.path.name, page.clips, page.thumbnail
+        ('gallery.html', 1, 112)
     """
     store, out = ClipStore(folder), Path(out)
     if not len(store):
