@@ -15,6 +15,7 @@ from .manifest import list_shards, open_manifest
 from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
 from .results import FillSummary, duration
+from .system.limits import cannot_write
 from .system.locks import hold
 from .system.signals import SafeStop
 from .writer import StoreWriter, clear_leavings
@@ -69,7 +70,7 @@ def fill(
 
     Raises:
         EchoAugmentError: another fill holds the folder; it belongs to another generator or plan; no line can be made;
-            the disk is full or read-only.
+            the disk is full or read-only, or its file system has no locks.
         KeyboardInterrupt: on Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2, after sealing.
 
     Example:
@@ -87,7 +88,6 @@ def fill(
     folder = Path(folder)
     started = time.monotonic()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with SafeStop() as stop, hold(folder, rank, world, patience):
             _check_folder(plan, folder)
             clear_leavings(folder)
@@ -109,10 +109,7 @@ def fill(
     except _GeneratorError as error:
         raise error.cause from None
     except OSError as error:
-        raise EchoAugmentError(
-            f"cannot write to the cache {folder}: {error}",
-            "Make room or the folder writable, and run the same command: every sealed clip is kept",
-        ) from error
+        raise cannot_write(f"the cache {folder}", error, kept="every sealed clip is kept") from error
 
 
 class _GeneratorError(Exception):

@@ -39,8 +39,8 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> int:
     """
     stores = [ClipStore(source) for source in sources]
     out = Path(out)
-    (out / SHARDS).mkdir(parents=True, exist_ok=True)
     with hold(out):
+        (out / SHARDS).mkdir(exist_ok=True)
         target = open_manifest(out)
         known = [("the merged cache", target.fingerprint)] if target.shards else []
         prints = dict([*known, *((str(store.folder), store.fingerprint) for store in stores if len(store))])

@@ -12,8 +12,14 @@ from .clip import EchoClip
 from .errors import EchoAugmentError
 from .manifest import SHARDS, open_manifest
 from .shard.reader import ShardReader, gone
+from .system.limits import open_file_limit
 
-MAX_OPEN = 256  # open files; 1,024 file handles a process are usual
+MAX_OPEN = 256  # open files; 1,024 file handles a process are usual; fewer where the process may hold fewer
+
+
+def most_open() -> int:
+    """Return how many shards' files a store keeps open: a quarter of what the process may hold, at most 256."""
+    return min(MAX_OPEN, max(1, (open_file_limit() or 4 * MAX_OPEN) // 4))
 
 
 class ClipIds(Sequence[str]):
@@ -168,6 +174,6 @@ class ClipStore(Sequence[EchoClip]):
                 raise gone(path) from None
         self._recent[k] = None
         self._recent.move_to_end(k)
-        if len(self._recent) > MAX_OPEN:
+        if len(self._recent) > most_open():
             self._readers[self._recent.popitem(last=False)[0]].close()
         return reader

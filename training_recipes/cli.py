@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.limits import remedy_of
 
 from .common.settings import KINDS, said, settings_from
 
@@ -126,6 +127,8 @@ def errors_in_a_line() -> Iterator[None]:
         if os.environ.get(FULL_ERROR) == "1":
             raise
         in_words = said(error) if isinstance(error, OmegaConfBaseException | HydraException) else error
+        if isinstance(error, OSError) and (remedy := remedy_of(error)):
+            in_words = EchoAugmentError(str(error), remedy)
         print(f"error: {in_words}", file=sys.stderr)
         sys.exit(EXIT_ERROR)
 

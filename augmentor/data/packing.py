@@ -11,6 +11,7 @@ from echo_augment.cache import ClipStore, EchoClip, Provenance, StoreWriter
 from echo_augment.cache.clip import REAL
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.manifest import list_shards, open_manifest
+from echo_augment.cache.system.limits import cannot_write
 from echo_augment.cache.system.locks import hold
 from echo_augment.cache.system.signals import SafeStop
 from echo_augment.cache.writer import clear_leavings
@@ -83,7 +84,6 @@ def pack(
     root, folder, started = Path(root), Path(folder), time.monotonic()
     rows = read_table(root).rows
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with SafeStop() as stop, hold(folder):
             clear_leavings(folder)
             videos = PackedVideos(folder)
@@ -96,10 +96,7 @@ def pack(
             new = _check([row for row in todo if row.name not in {one.name for one in skipped}], folder)
             size = sum(list_shards(folder).values())
     except OSError as error:
-        raise EchoAugmentError(
-            f"cannot write to the store {folder}: {error}",
-            "Make room or the folder writable, and run the same command: every sealed video is kept",
-        ) from error
+        raise cannot_write(f"the store {folder}", error, kept="every sealed video is kept") from error
     return Packing(folder, len(rows), len(before) + new, new, tuple(skipped), size, time.monotonic() - started)
 
 

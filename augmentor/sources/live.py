@@ -140,6 +140,7 @@ class LiveClips:
         cached = "MixedClips(live, CachedClips(folder), fresh=1.0) falls back to cached clips"
         check_choice("on_empty", on_empty, ("real", "wait"), remedy=cached)
         seed = check_seed(seed)
+        check_choice("start_method", start_method, torch.multiprocessing.get_all_start_methods())
         if start_method == "fork" and torch.cuda.is_initialized():
             raise EchoAugmentError(
                 'start_method="fork" is not possible: this process uses CUDA already', 'Take start_method="spawn"'

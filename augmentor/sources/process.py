@@ -105,7 +105,7 @@ def run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     signal.signal(signal.SIGTERM, _terminate)
     end_with_parent()
-    if nice:
+    if nice and hasattr(os, "nice"):  # Windows has none
         os.nice(nice)
     try:
         generator = factory()

@@ -11,6 +11,7 @@ import torch
 
 from echo_augment.cache import EchoClip, Provenance
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.limits import check_shared_memory
 
 from ..workers import ProcessRows
 
@@ -35,10 +36,15 @@ class ClipRing:
         slots: number of clips held.
         shape: ``(T, H, W)`` of the largest clip.
         max_reuse: how often each clip may be served, 1 to 255.
+
+    Raises:
+        EchoAugmentError: there is not so much shared memory.
     """
 
     def __init__(self, slots: int, shape: tuple[int, int, int], max_reuse: int) -> None:
         self.shape, self.max_reuse = shape, max_reuse
+        need = slots * (2 * int(np.prod(shape)) + 8 * len(NUMBERS) + TEXT + 8 * (3 + READERS))
+        check_shared_memory(f"a ring of {slots} clips of {'x'.join(map(str, shape))} (slots=, shape=)", need)
         self._tensors = {
             "frames": torch.zeros((slots, *shape), dtype=torch.uint8),
             "masks": torch.zeros((slots, *shape), dtype=torch.uint8),

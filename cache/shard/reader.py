@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..clip import EchoClip
 from ..errors import EchoAugmentError
 from ..system.files import read_at
+from ..system.limits import TOO_MANY_FILES, remedy_of
 from .chunks import Chunks, Wanted
 from .preamble import check_file, damaged
 from .table import is_table, row_crc, to_clip
@@ -104,7 +105,11 @@ class ShardReader:
 
     def _load(self) -> None:
         self._mark = _mark(self.path.stat())
-        self.preamble = check_file(self.path, proven=self._proven)
+        try:
+            self.preamble = check_file(self.path, proven=self._proven)
+        except OSError as error:
+            _raise_if_too_many(self.path, error)
+            raise
         try:
             with h5py.File(self.path, "r", locking=False, rdcc_nbytes=0) as file:
                 table = self._read_table(file)
@@ -112,6 +117,7 @@ class ShardReader:
                 packed = (-(-int(np.prod(self.preamble.shape)) // 8),)
                 self._masks = self._chunks(file, "masks", packed) if "masks" in file else None
         except (OSError, KeyError, RuntimeError, TypeError) as error:
+            _raise_if_too_many(self.path, error)
             raise damaged(self.path, f"HDF5 says {error}") from error
         columns = ("n_frames", "has_masks", "frames_crc", "masks_crc")
         self._counts, self._has_masks, self._frames_crc, self._masks_crc = (table[name].copy() for name in columns)
@@ -240,6 +246,9 @@ class ShardReader:
                 file = self.path.open("rb", buffering=0)
             except FileNotFoundError:
                 raise gone(self.path) from None
+            except OSError as error:
+                _raise_if_too_many(self.path, error)
+                raise
             if _mark(os.fstat(file.fileno())) != self._mark:  # repaired in the meantime: the same clips at other places
                 self._load()
             self._file = file
@@ -271,6 +280,12 @@ def _counted(wanted: Wanted, count: int) -> Wanted:
 def gone(path: Path) -> EchoAugmentError:
     """Return the error for a shard that has gone since the cache was opened."""
     return EchoAugmentError(f"shard {path} has gone since the cache was opened", "Open the cache again")
+
+
+def _raise_if_too_many(path: Path, error: Exception) -> None:
+    """Raise if the process has too many files open, which says nothing about the shard."""
+    if isinstance(error, OSError) and error.errno in TOO_MANY_FILES:
+        raise EchoAugmentError(f"shard {path} cannot be opened: too many open files", remedy_of(error)) from error
 
 
 def _mark(status: os.stat_result) -> tuple[int, int]:

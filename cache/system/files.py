@@ -34,7 +34,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
         # mkstemp makes files private; give the result the mode a plain open() would have given it.
         umask = os.umask(0)

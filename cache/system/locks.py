@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import EchoAugmentError
+from .limits import NO_LOCKS, remedy_of
 
 try:
     import fcntl
@@ -54,7 +55,8 @@ class FolderLock:
         patience: seconds to wait for another holder before refusing.
 
     Raises:
-        EchoAugmentError: on entering, another process holds the lock; names host, process and time.
+        EchoAugmentError: on entering, another process holds the lock (names host, process and time), or the file
+            system has no locks. Then neither the file nor a folder made for it stays.
     """
 
     def __init__(self, path: Path, patience: float = 0.0) -> None:
@@ -63,10 +65,22 @@ class FolderLock:
         self._stop = threading.Event()
 
     def __enter__(self) -> "FolderLock":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = [folder for folder in (self.path.parent, *self.path.parent.parents) if not folder.exists()]
+        found = self.path.exists()
         until = time.monotonic() + self.patience
-        while (file := self._try(last=time.monotonic() >= until)) is None:
-            time.sleep(min(0.5, self.patience))
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            while (file := self._try(last=time.monotonic() >= until)) is None:
+                time.sleep(min(0.5, self.patience))
+        except OSError as error:
+            with suppress(OSError):
+                if not found:
+                    self.path.unlink(missing_ok=True)
+                for folder in new:
+                    folder.rmdir()
+            if error.errno in NO_LOCKS:
+                raise EchoAugmentError(f"cannot lock {self.path}: {error}", remedy_of(error)) from error
+            raise
         self._file = file
         _open_files.add(file)
         self._heart = threading.Thread(target=self._beat, args=(file,), name="cache-lock", daemon=True)
@@ -94,7 +108,7 @@ class FolderLock:
 
     def _beat(self, file: BinaryIO) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            os.utime(file.fileno())
+            os.utime(file.fileno() if os.utime in os.supports_fd else self.path)
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()

@@ -187,13 +187,16 @@ def watch(training: Training, timed: Timed, blocks: int) -> Steps:
     except (ProcessLookupError, ChildProcessError):
         raise EchoAugmentError(f"the generator process has ended: {timed.source.stats()['cause']}") from None
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        if hasattr(signal, "SIGCONT"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
     return seen
 
 
 def stand_still(pid: int) -> None:
     """Stop a child process, and wait until it has stopped or ended."""
+    if not hasattr(signal, "SIGSTOP") or not hasattr(os, "waitid"):
+        raise EchoAugmentError("this system cannot halt a process, which the figure needs", "Measure on Linux or macOS")
     os.kill(pid, signal.SIGSTOP)
     os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 

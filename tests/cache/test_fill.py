@@ -235,7 +235,7 @@ def test_a_read_only_folder(tmp_path):
         run(fake_plan(10), tmp_path)
         (tmp_path / "manifest.bin").unlink()
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
-        with pytest.raises(EchoAugmentError, match=r"Read-only file system.*writable"):
+        with pytest.raises(EchoAugmentError, match=r"Read-only file system.*may write to"):
             run(fake_plan(10), tmp_path)
         assert len(ClipStore(tmp_path)) == 10 and ClipStore(tmp_path)[3].frames.any()
     finally:

@@ -9,6 +9,7 @@ from echo_augment.cache.fill import PLAN
 from echo_augment.cache.gates import GATES, KNOWS, GateFile, read_gates
 from echo_augment.cache.manifest import list_shards
 from echo_augment.cache.system.files import JsonValue, write_json
+from echo_augment.cache.system.limits import cannot_write
 
 
 class LabelLimit(TypedDict):
@@ -72,7 +73,5 @@ def agree(folder: Path, wanted: Mapping[str, JsonValue], calibrate: Callable[[],
     try:
         write_json(folder / GATES, GateFile(dict(wanted), cast(dict[str, JsonValue], limits)).to_json())
     except OSError as error:
-        raise EchoAugmentError(
-            f"cannot write to the cache {folder}: {error}", "Make room or the folder writable"
-        ) from error
+        raise cannot_write(f"the cache {folder}", error, kept="every sealed clip is kept") from error
     return limits

@@ -11,6 +11,7 @@ from echo_augment.cache.arguments import check_seed, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.json_lines import JsonLines
+from echo_augment.cache.system.limits import cannot_write
 from echo_augment.cache.system.locks import hold
 from echo_augment.cache.system.processes import usable_cores
 from echo_augment.cache.system.signals import SafeStop
@@ -114,8 +115,8 @@ def import_clips(
     hasher, key_is_new = read_key(key_path, out)
     table = LabelTable() if labels is None else read_labels(labels, columns or {}, hasher)
     try:
-        (out / VIDEOS).mkdir(parents=True, exist_ok=True)
         with SafeStop(), hold(out):
+            (out / VIDEOS).mkdir(exist_ok=True)
             claim(out, hasher)
             for stale in (*out.glob(".*.tmp"), *(out / VIDEOS).glob(".*.tmp")):
                 stale.unlink(missing_ok=True)
@@ -128,9 +129,7 @@ def import_clips(
             links = key_path.parent / f"{out.absolute().name}.links.csv"
             keep_links(links, sources, plan, hasher, settled)
     except OSError as error:
-        raise EchoAugmentError(
-            f"cannot write to {out}: {error}", "Make room or the folder writable, and run the same command: it goes on"
-        ) from error
+        raise cannot_write(str(out), error, kept="it goes on where it stopped") from error
     left = [one for one in settled if one.status == "out"]
     facts = {"new": fresh, "before": len(sources) - fresh, "used": used}
     return Imported(rows=rows, left=left, table=table, key=key_path, key_is_new=key_is_new, links=links, **facts)
