@@ -3,6 +3,7 @@
 import importlib
 import json
 import platform
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ from ..common.settings import JobSettings, register, settings_from
 ERROR, WARNING = "error", "warning"
 GIGABYTE = 1e9
 LITTLE_DISK, LITTLE_SHARED = 10 * GIGABYTE, 1 * GIGABYTE
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 
 
@@ -69,7 +71,7 @@ class DoctorSettings(JobSettings):
     Attributes:
         data: data set to check.
         cache: folder of a cache to check; None for none.
-        generator: folder of a generator to check; None for none.
+        generator: generator to check: a folder, a Hub id or ``bundled``; None for none.
         decode: decode every frame of every video instead of the first.
         show: findings of one kind to print, at least 1.
     """
@@ -224,17 +226,23 @@ def cache(folder: str, root: str | None) -> tuple[dict[str, Any], list[Finding]]
 
 def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
     """A generator: a diffusers folder whose components are there and whose weights can be read."""
-    path = Path(folder)
     findings: list[Finding] = []
 
     def add(level: str, kind: str, message: str, remedy: str) -> None:
         findings.append(Finding(level, "generator", kind, message, remedy))
 
+    try:
+        path = generator_folder(folder)
+    except EchoAugmentError as error:
+        add(ERROR, "folder", error.message, error.remedy)
+        return {"folder": folder}, findings
     facts: dict[str, Any] = {"folder": str(path)}
     index = path / "model_index.json"
     if not index.is_file():
         what = "there is no such folder" if not path.is_dir() else "has no model_index.json"
-        add(ERROR, "folder", f"{path}: {what}", "Give the folder that train-generator or save_pretrained wrote")
+        remedy = "Give the folder that train-generator or save_pretrained wrote, a Hub id, or bundled"
+        inner = path / "generator"
+        add(ERROR, "folder", f"{path}: {what}", f"Give {inner}" if (inner / "model_index.json").is_file() else remedy)
         return facts, findings
     for file in sorted(path.rglob("*.json")):
         try:
@@ -243,7 +251,7 @@ def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
             add(ERROR, "json", f"{file}: is not JSON ({error})", "Copy the generator again")
             continue
         if file == index and isinstance(content, dict):
-            parts = [name for name, value in content.items() if isinstance(value, list) and value[:1] != [None]]
+            parts = [name for name, value in content.items() if _is_component(value)]
             facts |= {"pipeline": content.get("_class_name"), "components": parts}
             for name in parts:
                 if not (path / name).is_dir():
@@ -264,6 +272,39 @@ def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
     for file in sorted(item for item in path.rglob("*") if item.suffix in PICKLED):
         add(WARNING, "pickle", f"{file}: is a pickle and is never loaded", "Delete it; weights are safetensors")
     return {**facts, "parameters": total}, findings
+
+
+def generator_folder(name: str) -> Path:
+    """Return the folder of a generator: given, in this package (``bundled``), or fetched from the Hub.
+
+    Raises:
+        EchoAugmentError: the Hub does not give it.
+    """
+    from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
+
+    if name == "bundled":
+        return BUNDLED
+    if Path(name).exists() or not HUB_ID.fullmatch(name):
+        return Path(name)
+    try:
+        return Path(MCDMPipeline.download(name))
+    except (OSError, ValueError) as error:  # huggingface_hub's own errors are of these kinds
+        first = str(error).strip().splitlines()[0]
+        raise EchoAugmentError(
+            f"{name}: there is no such folder, and the Hub does not give it ({first})",
+            "Give the folder that train-generator or save_pretrained wrote, a Hub id, or bundled",
+        ) from None
+
+
+def _is_component(value: object) -> bool:
+    """Return whether a value of ``model_index.json`` names library and class; settings may be lists, too."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(one, str) for one in value)
+        and value[1].isidentifier()
+        and all(part.isidentifier() for part in value[0].split("."))
+    )
 
 
 register("doctor", DoctorSettings)

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from hydra import compose, initialize_config_module
 from safetensors.torch import save_file
 
 from echo_augment.augmentor.data import write_video
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoClip, Provenance, StoreWriter
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.jobs import doctor
@@ -205,6 +207,56 @@ def test_a_generator(pipeline, tmp_path):
     report, error = examine(tmp_path, generator=pipeline)
     assert error is None and found(report, "generator") == set()
     assert report["generator"]["parameters"] == 12 and report["generator"]["components"] == ["unet"]
+
+
+def test_the_bundled_generator(tmp_path):
+    report, error = examine(tmp_path, generator="bundled")
+    assert error is None and found(report, "generator") == set()
+    assert set(report["generator"]["components"]) == {"denoiser", "mafe", "reid", "scheduler", "transport", "vae"}
+    assert report["generator"]["parameters"] > 100_000
+
+
+def test_a_generator_saved_again_and_one_of_other_components(tmp_path):
+    MCDMPipeline.load("bundled").save_pretrained(tmp_path / "mine")
+    report, error = examine(tmp_path, generator=tmp_path / "mine")
+    assert error is None and found(report, "generator") == set()
+    DDPMPipeline(
+        UNet2DModel(
+            8, block_out_channels=(32, 32), down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2
+        ),
+        DDPMScheduler(),
+    ).save_pretrained(tmp_path / "other")
+    report, error = examine(tmp_path, generator=tmp_path / "other")
+    assert error is None and report["generator"]["components"] == ["scheduler", "unet"]
+
+
+def test_lists_among_a_pipelines_settings_are_no_components(pipeline, tmp_path):
+    index = json.loads((pipeline / "model_index.json").read_text())
+    index |= {"mean": [0.1, 0.2], "names": ["LV area", "LV length"], "sizes": [112, 112], "none": []}
+    (pipeline / "model_index.json").write_text(json.dumps(index))
+    report, error = examine(tmp_path, generator=pipeline)
+    assert error is None and report["generator"]["components"] == ["unet"]
+
+
+def test_a_generator_of_the_hub(pipeline, tmp_path, monkeypatch):
+    monkeypatch.setattr(MCDMPipeline, "download", lambda name: {"someone/echo-mcdm": str(pipeline)}[name])
+    report, error = examine(tmp_path, generator="someone/echo-mcdm")
+    assert error is None and report["generator"]["parameters"] == 12
+
+    def offline(name):
+        raise OSError("We couldn't connect to 'https://huggingface.co'\nmore lines")
+
+    monkeypatch.setattr(MCDMPipeline, "download", offline)
+    report, error = examine(tmp_path, generator="someone/echo-mcdm")
+    assert found(report, "generator") == {("error", "folder")}
+    [finding] = [one for one in report["findings"] if one["area"] == "generator"]
+    assert "the Hub does not give it (We couldn't connect" in finding["message"] and "bundled" in finding["remedy"]
+
+
+def test_the_folder_of_the_training_instead_of_its_generator(pipeline, tmp_path):
+    report, _ = examine(tmp_path, generator=tmp_path)
+    [finding] = [one for one in report["findings"] if one["area"] == "generator"]
+    assert finding["remedy"] == f"Give {pipeline}"
 
 
 def test_generators_that_cannot_be_used(pipeline, tmp_path):
