@@ -1,12 +1,14 @@
 """What a phantom heart looks like: anatomy at end-diastole, the scanner's sector and its image."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-from .motion import check_ranges, known_fields
+from .motion import Parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Appearance:
+class Appearance(Parameters):
     """Appearance of one heart in one apical four-chamber view; lengths in pixels of a 112x112 frame, levels in dB.
 
     Attributes:
@@ -127,39 +129,22 @@ class Appearance:
     marker: int
     speckle_seed: int
 
-    def __post_init__(self) -> None:
-        check_ranges("appearance", self, RANGES)
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "half_angle": (0.3, 1.2),
+        "depth": (40, 200),
+        "mm_per_px": (0.3, 5),
+        "lv_length": (15, 100),
+        "lv_width": (5, 45),
+        "lv_widest": (0.3, 0.9),
+        "foreshortening": (0, 0.5),
+        "lv_base": (0.3, 1),
+        "lv_roundness": (1, 4),
+        "dynamic_range": (10, 120),
+        "gamma": (0.3, 3),
+        "persistence": (0, 0.7),
+    }
 
     @property
     def ed_length(self) -> float:
         """Length of the long axis as drawn at ED, pixels."""
         return self.lv_length * (1 - self.foreshortening)
-
-    def to_json(self) -> dict[str, float]:
-        """Return the fields by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: object) -> "Appearance":
-        """Return the appearance that `to_json` wrote.
-
-        Raises:
-            EchoAugmentError: a field is unknown, missing or out of range.
-        """
-        return cls(**known_fields("appearance", cls, values))
-
-
-RANGES = {
-    "half_angle": (0.3, 1.2),
-    "depth": (40, 200),
-    "mm_per_px": (0.3, 5),
-    "lv_length": (15, 100),
-    "lv_width": (5, 45),
-    "lv_widest": (0.3, 0.9),
-    "foreshortening": (0, 0.5),
-    "lv_base": (0.3, 1),
-    "lv_roundness": (1, 4),
-    "dynamic_range": (10, 120),
-    "gamma": (0.3, 3),
-    "persistence": (0, 0.7),
-}

@@ -2,14 +2,57 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from echo_augment.cache.arguments import check_number
 from echo_augment.cache.errors import EchoAugmentError
 
 
+def known_fields(what: str, cls: type, values: object) -> dict[str, Any]:
+    """Return what a JSON file holds as the keyword arguments of a dataclass.
+
+    Args:
+        what: name of the record, for the message.
+        cls: the dataclass.
+        values: as ``json.loads`` gave them.
+
+    Raises:
+        EchoAugmentError: ``values`` is no object, or its keys are not the fields of ``cls``.
+    """
+    if not isinstance(values, dict):
+        raise EchoAugmentError(f"{what}: expected an object, got {values!r}", "Write the phantoms anew")
+    names = {field.name for field in fields(cls)}
+    if wrong := sorted(names ^ set(values)):
+        raise EchoAugmentError(f"{what}: fields {', '.join(wrong)} are unknown or missing", "Write the phantoms anew")
+    return dict(values)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Motion:
+class Parameters:
+    """Numbers that describe a phantom, each within its range, and as JSON."""
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {}
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.RANGES.items():
+            check_number(f"{type(self).__name__.lower()}.{name}", getattr(self, name), low, high)
+
+    def to_json(self) -> dict[str, float]:
+        """Return the fields by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: object) -> Self:
+        """Return what `to_json` wrote.
+
+        Raises:
+            EchoAugmentError: a field is unknown, missing or out of range.
+        """
+        return cls(**known_fields(cls.__name__.lower(), cls, values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion(Parameters):
     """Motion of one heart, independent of its size and its appearance.
 
     Strains are fractions of the end-diastolic (ED) length or width, shifts are fractions of the ED long axis, times are
@@ -61,61 +104,19 @@ class Motion:
     beat_coupling: float = 0.6
     rhythm_seed: int = 0
 
-    def __post_init__(self) -> None:
-        check_ranges("motion", self, RANGES)
-
-    def to_json(self) -> dict[str, float]:
-        """Return the fields by name."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: object) -> "Motion":
-        """Return the motion that `to_json` wrote.
-
-        Raises:
-            EchoAugmentError: a field is unknown, missing or out of range.
-        """
-        return cls(**known_fields("motion", cls, values))
-
-
-RANGES = {
-    "heart_rate": (20, 250),
-    "phase": (0, 1),
-    "long_strain": (0, 0.6),
-    "short_strain": (0, 0.8),
-    "systole": (0.15, 0.7),
-    "irregularity": (0, 0.5),
-    "ejection_shape": (0.5, 2),
-    "rapid_filling": (0.1, 0.9),
-    "atrial_kick": (0, 0.9),
-    "atrial_time": (0.1, 0.9),
-    "asymmetry": (-0.6, 0.6),
-    "regional": (-1, 1),
-    "breath_period": (0.5, 60),
-    "delay": (-0.2, 0.2),
-}
-
-
-def check_ranges(what: str, record: object, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Raise EchoAugmentError unless each field of ``record`` named in ``ranges`` lies in its closed range."""
-    for name, (low, high) in ranges.items():
-        check_number(f"{what}.{name}", getattr(record, name), low, high)
-
-
-def known_fields(what: str, cls: type, values: object) -> dict[str, Any]:
-    """Return what a JSON file holds as the keyword arguments of a dataclass.
-
-    Args:
-        what: name of the record, for the message.
-        cls: the dataclass.
-        values: as ``json.loads`` gave them.
-
-    Raises:
-        EchoAugmentError: ``values`` is no object, or its keys are not the fields of ``cls``.
-    """
-    if not isinstance(values, dict):
-        raise EchoAugmentError(f"{what}: expected an object, got {values!r}", "Write the phantoms anew")
-    names = {field.name for field in fields(cls)}
-    if wrong := sorted(names ^ set(values)):
-        raise EchoAugmentError(f"{what}: fields {', '.join(wrong)} are unknown or missing", "Write the phantoms anew")
-    return dict(values)
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "heart_rate": (20, 250),
+        "phase": (0, 1),
+        "long_strain": (0, 0.6),
+        "short_strain": (0, 0.8),
+        "systole": (0.15, 0.7),
+        "irregularity": (0, 0.5),
+        "ejection_shape": (0.5, 2),
+        "rapid_filling": (0.1, 0.9),
+        "atrial_kick": (0, 0.9),
+        "atrial_time": (0.1, 0.9),
+        "asymmetry": (-0.6, 0.6),
+        "regional": (-1, 1),
+        "breath_period": (0.5, 60),
+        "delay": (-0.2, 0.2),
+    }
