@@ -9,6 +9,7 @@ import numpy as np
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .containers import COPY_AGAIN
 from .csv_files import VIDEO_SUFFIXES, video_name
 from .leaks import find_leaks
 from .probe import VideoFacts, probe_video
@@ -16,7 +17,7 @@ from .records import Problem, VideoInfo
 from .splits import HELD_OUT, TRAIN
 from .table import FILE_LIST, LAYOUT, TRACINGS, VIDEOS, EchoTable, read_table
 from .tracing import tracing_area
-from .video import read_video
+from .video import read_frames, read_video
 
 WARNINGS = frozenset({"ESV", "EDV", "tracing", "untraced", "order", "short", "unlisted", "frames", "volumes", "size"})
 """Kinds of problems that stop no EF training; all others are errors."""
@@ -97,13 +98,25 @@ def check_dataset(
         try:
             opened[row.name] = probe_video(row.path)
             if decode:
-                read_video(row.path)
+                check_frames(row.path)
         except EchoAugmentError as error:
             opened.pop(row.name, None)
             problems.append(Problem("video", row.name, error.message, error.remedy, row.split, row.fold))
     good = [row for row in table.rows if row.name in opened]
     problems += file_problems(table, opened) + label_problems(table) + leak_problems(good)
     return Checkup(problems, data_facts(table, opened))
+
+
+def check_frames(path: Path) -> None:
+    """Decode a whole video, and see that frames read alone equal the same frames read in order.
+
+    Raises:
+        EchoAugmentError: a frame does not decode, or differs.
+    """
+    frames, _fps = read_video(path)
+    for index in sorted({len(frames) - 1, len(frames) // 2, len(frames) // 3, 0}):
+        if not np.array_equal(read_frames(path, [index])[0], frames[index]):
+            raise EchoAugmentError(f"{path}: frame {index} read alone differs from the one read in order", COPY_AGAIN)
 
 
 def layout_problems(root: Path) -> list[Problem]:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .video import COPY_AGAIN, open_video
+from .containers import COPY_AGAIN
+from .video import open_video
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """Read whole videos or a few frames, count frames, and write EchoNet's kind of AVI.
 
 EchoNet-Dynamic ships MJPG AVIs of grey frames. Every MJPG packet holds one frame, so that only wanted frames are
-decoded. Videos that code differences between frames (H.264, ...) are decoded in order up to the last wanted frame.
+decoded, and what they build on by the stream's own key-frame flags. Videos whose codec reorders or hides frames (H.264,
+VP9, ...) are decoded in order up to the last wanted frame. What decodes counts (`containers.scan`), whatever the header
+promises: chunks that a grabber dropped and frames that an edit list cuts off are not there.
 
 Grey means luma, which on EchoNet's files equals the green channel of OpenCV's reading bit for bit. Their colour
 planes are not quite neutral (red and blue differ from green by up to 2 of 255). To match a reader that keeps three
 channels, as `echonet` does, use ``rgb=True``: it equals OpenCV's frames in RGB order bit for bit.
 """
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -23,10 +24,9 @@ from echo_augment.cache.arguments import check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
-Frames = npt.NDArray[np.uint8]
+from .containers import COPY_AGAIN, Scan, ends_early, scan
 
-INTRA_CODECS = frozenset({"mjpeg", "rawvideo", "png", "ffv1", "huffyuv", "ffvhuff", "utvideo"})
-"""Codecs whose every packet decodes alone, to exactly one frame."""
+Frames = npt.NDArray[np.uint8]
 
 
 def _one_thread() -> dict[str, int]:
@@ -39,7 +39,6 @@ def _one_thread() -> dict[str, int]:
 
 
 ONE_THREAD = _one_thread()
-COPY_AGAIN = "Copy the file again from the data set, or drop its row from FileList.csv"
 MAX_FPS_DENOMINATOR = 100_000
 
 
@@ -69,13 +68,22 @@ class VideoFile:
         if 0 in self.shape:
             raise EchoAugmentError(f"{path}: frame size is {self.shape[1]}x{self.shape[0]}", COPY_AGAIN)
 
+        self._scan: Scan | None = None
+
+    @property
+    def scan(self) -> Scan:
+        """Return how many frames there are and how they can be reached; looked up once.
+
+        Raises:
+            EchoAugmentError: the file is truncated.
+        """
+        if self._scan is None:
+            self._scan = scan(self.path, self._container, self._stream)
+        return self._scan
+
     def __len__(self) -> int:
-        """Return the number of frames by the header, or counted if the header does not say."""
-        count = int(self._stream.frames)
-        if count <= 0:
-            count = sum(packet.size > 0 for packet in self._container.demux(self._stream))
-            self._container.seek(0)
-        return count
+        """Return the number of frames that decode."""
+        return self.scan.frames
 
     def read(self, wanted: Sequence[int] | npt.NDArray[np.integer] | None = None, *, rgb: bool = False) -> Frames:
         """Return the frames ``wanted`` in that order (repeats allowed), or all.
@@ -103,25 +111,35 @@ class VideoFile:
                 done += 1
         if done < len(unique):
             raise EchoAugmentError(
-                f"{self.path}: is truncated: the header promises {count} frames, frame {unique[done]} is not there",
+                f"{self.path}: is damaged: it has packets for {count} frames, frame {unique[done]} does not decode",
                 COPY_AGAIN,
             )
         return frames if wanted is None else frames[position.reshape(-1)]
 
     def _decode(self, wanted: set[int], last: int) -> Iterator[av.VideoFrame]:
         """Decode the frames ``wanted`` in ascending order, up to ``last``."""
-        intra = self._stream.codec_context.name in INTRA_CODECS
+        packets = self._container.demux(self._stream)
+        if not self.scan.direct:
+            images = (image for packet in packets for image in packet.decode())
+            for index, image in zip(range(last + 1), images, strict=False):
+                if index in wanted:
+                    yield image
+            return
+        needed: list[av.Packet[av.VideoStream]] = []  # from the last key frame, or the last decoded packet, on
         index = 0
-        for packet in self._container.demux(self._stream):
-            if intra and packet.size == 0:
+        for packet in packets:
+            if packet.size == 0:
                 continue
-            if intra and index not in wanted:
-                index += 1
-            else:
-                for image in packet.decode():
-                    if index in wanted:
-                        yield image
-                    index += 1
+            if packet.is_keyframe:
+                needed.clear()
+            needed.append(packet)
+            if index in wanted:
+                decoded = [image for one in needed for image in one.decode()]
+                if len(decoded) != len(needed):
+                    return
+                yield decoded[-1]
+                needed.clear()
+            index += 1
             if index > last:
                 return
 
@@ -140,19 +158,6 @@ class VideoFile:
         return np.asarray(self._converter.reformat(image, format="gray", **ONE_THREAD).to_ndarray(), np.uint8)
 
 
-def _check_length(path: Path) -> None:
-    """Raise if an AVI is shorter than its own header says: a copy or download that broke off."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    size = path.stat().st_size
-    if size == 0:
-        raise EchoAugmentError(f"{path}: is empty (0 bytes)", COPY_AGAIN)
-    if len(head) == 12 and head[:4] == b"RIFF" and head[8:] == b"AVI ":
-        promised = struct.unpack("<I", head[4:8])[0] + 8
-        if size < promised:
-            raise EchoAugmentError(f"{path}: is truncated: {size} bytes of {promised} are there", COPY_AGAIN)
-
-
 @contextmanager
 def open_video(path: str | Path) -> Iterator[VideoFile]:
     """Open a video for reading.
@@ -165,10 +170,13 @@ def open_video(path: str | Path) -> Iterator[VideoFile]:
         what = "is a folder, not a video" if path.is_dir() else "there is no such video"
         raise EchoAugmentError(f"{path}: {what}", "Check data.root and the FileName column of FileList.csv")
     try:
-        _check_length(path)
+        if path.stat().st_size == 0:
+            raise EchoAugmentError(f"{path}: is empty (0 bytes)", COPY_AGAIN)
         with av.open(str(path)) as container:
             yield VideoFile(path, container)
     except av.FFmpegError as error:
+        if ends_early(path):
+            raise EchoAugmentError(f"{path}: is truncated, and cannot be read as a video", COPY_AGAIN) from error
         raise EchoAugmentError(f"{path}: cannot be read as a video ({error.strerror})", COPY_AGAIN) from error
     except OSError as error:
         raise EchoAugmentError(
@@ -209,7 +217,7 @@ def read_frames(
 
 
 def count_frames(path: str | Path) -> int:
-    """Count the frames by the header, if it says, without decoding any.
+    """Count the frames that decode; EchoNet's kind of video is not decoded for it (`containers.scan`).
 
     Raises:
         EchoAugmentError: the file is missing, empty, truncated, unreadable or has no frames.
