@@ -58,22 +58,22 @@ in Hydra, which takes no path."""
 
 
 def find_jobs() -> dict[str, EntryPoint]:
-    """The jobs by name, from the entry points of this and any other installed package."""
+    """Return the jobs by name, from the entry points of this and any other installed package."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     return {name: found[name] for name in [*SUMMARIES, *sorted(set(found) - set(SUMMARIES))] if name in found}
 
 
 def usage() -> str:
-    """The text of ``echo-augment --help``."""
+    """Return the text of ``echo-augment --help``."""
     lines = [f"  {name:<18} {SUMMARIES.get(name, 'from ' + job.value)}" for name, job in find_jobs().items()]
     return USAGE.format(version=version("echo-augment"), jobs="\n".join(lines))
 
 
 def is_share(overrides: Sequence[str]) -> bool:
-    """Whether a run of a sweep does one process's share of a job.
+    """Return whether a run of a sweep does one process's share of a job.
 
     Args:
-        overrides: of this run, for instance ``["rank=0", "world=4"]``.
+        overrides: settings of this run, for instance ``["rank=0", "world=4"]``.
     """
     return any(one.lstrip("+").split("=")[0] == "rank" for one in overrides)
 
@@ -146,12 +146,12 @@ class CheckSettings(HydraCallback):
 
 
 def run_named(name: str, config: DictConfig) -> None:
-    """:func:`run_job` of the job of this name; also in another process, for instance on a cluster's node."""
+    """Run the job of this name; also in another process, for instance on a cluster's node."""
     run_job(find_jobs()[name].load(), config)
 
 
 def sweep_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with ``-m`` in front: Hydra takes no settings after it where there are some before it."""
+    """Return the arguments with ``-m`` in front: Hydra takes no settings after it if there are some before it."""
     return sorted(arguments, key=lambda one: one not in ("-m", "--multirun"))
 
 

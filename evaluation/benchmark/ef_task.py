@@ -10,8 +10,8 @@ from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.run import EFRun
-from echo_augment.training_recipes.ef.teacher import Teacher, known_hearts
-from echo_augment.training_recipes.ef.training import usable_hearts
+from echo_augment.training_recipes.ef.teacher import Teacher, known_videos
+from echo_augment.training_recipes.ef.training import usable_videos
 from echo_augment.training_recipes.filling.agreement import Limits, agree
 from echo_augment.training_recipes.filling.gates import shape_of
 from echo_augment.training_recipes.filling.label_gate import LabelGate, set_tolerance
@@ -38,7 +38,7 @@ class EFTask:
 
     def videos(self, root: Path) -> list[str]:
         """Return the TRAIN videos with an EF that can be read."""
-        return list(usable_hearts(root, "train"))
+        return list(usable_videos(root, "train"))
 
     def check(self, design: Design) -> None:
         """Do nothing: every arm can learn EF."""
@@ -113,6 +113,6 @@ def label_gate(bare: Any, design: Design, subset: Subset, teacher: Path, folder:
         return Limits(label=set_tolerance(reader, chosen, shape_of(bare), quantile=quantile))
 
     label = {"by": "teacher", "teacher": reader.fingerprint, "tolerance": None, "quantile": quantile}
-    named = {**IMAGE_ONLY, "label": label, KNOWS: sorted(known_hearts(teacher))}
+    named = {**IMAGE_ONLY, "label": label, KNOWS: sorted(known_videos(teacher))}
     tolerance = agree(folder, named, calibrate)["label"]["tolerance"]
     return LabelGate(reader, reader="teacher", tolerance=tolerance, readings=Readings(folder))

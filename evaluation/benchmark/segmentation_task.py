@@ -16,11 +16,11 @@ from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.arms.peer_clips import PEER
 from echo_augment.training_recipes.arms.specification import clips_of
 from echo_augment.training_recipes.common.ranks import best_device
-from echo_augment.training_recipes.ef.teacher import known_hearts
+from echo_augment.training_recipes.ef.teacher import known_videos
 from echo_augment.training_recipes.filling.agreement import agree
 from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
-from echo_augment.training_recipes.segmentation.training import traced_hearts, traced_masks
+from echo_augment.training_recipes.segmentation.training import traced_masks, traced_videos
 from echo_augment.training_recipes.training.run import TrainingRun
 
 from ..report.benchmark_report import BenchmarkReport
@@ -44,7 +44,7 @@ class SegmentationTask:
 
     def videos(self, root: Path) -> list[str]:
         """Return the TRAIN videos with tracings of ED and ES."""
-        return list(traced_hearts(root, "train"))
+        return list(traced_videos(root, "train"))
 
     def check(self, design: Design) -> None:
         """Raise EchoAugmentError for a label gate, and for an arm whose unlabelled clips get an EF and no mask."""
@@ -91,7 +91,7 @@ class SegmentationTask:
         """
         least = float(design.settings.masks_at_least or 0.0)
         folder.mkdir(parents=True, exist_ok=True)
-        known = [] if teacher is None else sorted(known_hearts(teacher))  # the oracle's masks are nobody's work
+        known = [] if teacher is None else sorted(known_videos(teacher))  # the oracle's masks are nobody's work
         agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known})
         return [PerClip(image_gate), MaskGate(least)]
 

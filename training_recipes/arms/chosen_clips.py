@@ -17,22 +17,22 @@ from echo_augment.cache.shard.reader import ShardReader
 
 
 class ClipsOfMotionDonors:
-    """The clips of a cache whose motion donor is one of some hearts, as a source for `SyntheticAugment`.
+    """The clips of a cache whose motion donor is one of some videos, as a source for `SyntheticAugment`.
 
     The motion donor gives a clip its label, so a run with few labels must not see clips of other motion donors: they
     would bring labels in by the back door. So would clips whose EF a teacher had a hand in (``label.policy`` of
-    ``fill-cache``), since it may have learned from any TRAIN heart. Appearance donors give no label and may be any
-    TRAIN hearts. Clips in whose label a teacher left no confidence are left out.
+    ``fill-cache``), since it may have learned from any TRAIN video. Appearance donors give no label and may be any
+    TRAIN videos. Clips in whose label a teacher left no confidence are left out.
 
     Args:
         source: the cache.
-        donors: names of the hearts whose labels are known.
+        donors: names of the videos whose labels are known.
         most: clips to use at most, the first ones; None for all.
         shuffle: seed by which every clip gets the EF of another one of these clips: the control that shows what labels
             are worth. None: each keeps its own.
         policy: labels the clips anew, with a teacher that knows no more labels than the run does; those in which it
             leaves no confidence are left out. None: they keep the labels they came with.
-        all_known: the run knows the labels of all TRAIN hearts, so that a teacher's labels tell it nothing new.
+        all_known: the run knows the labels of all TRAIN videos, so that a teacher's labels tell it nothing new.
 
     Raises:
         EchoAugmentError: no clip is left, or a teacher's labels, or clips that a teacher chose, in a run that does not
@@ -55,14 +55,14 @@ class ClipsOfMotionDonors:
         if not all_known:
             refuse_gates(source.store.folder, wanted)
         owner: dict[str, str] = {}
-        looks: dict[str, str] = {}
+        appearance: dict[str, str] = {}
         doubtful: set[str] = set()
         for shard in source.store.shards:
             reader = ShardReader(source.store.folder / SHARDS / shard)
             table = reader.table
             columns = [[bytes(value).decode() for value in table[name]] for name in COLUMNS]
             owner |= dict(zip(columns[0], columns[1], strict=True))
-            looks |= dict(zip(columns[0], columns[2], strict=True))
+            appearance |= dict(zip(columns[0], columns[2], strict=True))
             asked = [policy.startswith(TAUGHT) for policy in columns[3]]
             unsure = table["confidence"] == 0
             doubtful |= {name for name, one, no in zip(columns[0], asked, unsure, strict=True) if one and no}
@@ -71,16 +71,16 @@ class ClipsOfMotionDonors:
             if taught and not all_known:
                 raise EchoAugmentError(
                     f"cache {source.store.folder}: its labels are by {', '.join(taught)}, and the teacher may know "
-                    "hearts that this run must not",
+                    "videos that this run must not",
                     "Fill one with label.policy=donor, or train with labels=all",
                 )
         places = [k for k, name in enumerate(source.ids) if owner[name] in wanted and name not in doubtful]
         self.places = np.array(places, np.int64)[:most]
         if not len(self.places):
             raise EchoAugmentError(
-                f"cache {source.store.folder}: none of its {len(source)} clips has a labelled heart of this run as "
+                f"cache {source.store.folder}: none of its {len(source)} clips has a labelled video of this run as "
                 "motion donor",
-                "Fill a cache from the labelled hearts, or use the labels and seed that it was filled for",
+                "Fill a cache from the labelled videos, or use the labels and seed that it was filled for",
             )
         ids = source.ids
         kept = [ids[int(place)] for place in self.places]
@@ -98,16 +98,16 @@ class ClipsOfMotionDonors:
             self.places, self._ef, self._confidence = self.places[sure], read[sure, 0], read[sure, 1]
         if shuffle is not None:
             self._ef = self._ef[np.random.default_rng([SHUFFLE, shuffle]).permutation(len(self._ef))]
-        self.donors = frozenset({owner[name] for name in kept} | {looks[name] for name in kept} - {""})
+        self.donors = frozenset({owner[name] for name in kept} | {appearance[name] for name in kept} - {""})
 
     @property
     def ef(self) -> npt.NDArray[np.float64]:
-        """EF of every clip in percent, ``(N,)``; NaN where there is none."""
+        """EF of every clip in percent, ``(N,)``; NaN if unknown."""
         return self._ef
 
     @property
     def fingerprint(self) -> str:
-        """Of the generator that made the clips."""
+        """Fingerprint of the generator that made the clips."""
         return self.source.fingerprint
 
     def __len__(self) -> int:
@@ -123,20 +123,20 @@ class ClipsOfMotionDonors:
 
 
 def refuse_gates(folder: Path, known: Collection[str]) -> None:
-    """Refuse a cache whose clips were chosen by a net that may have learned from labels which a run must not know.
+    """Raise if the clips of a cache were chosen by a net that may have learned from labels which a run must not know.
 
     Args:
-        folder: of the cache.
-        known: names of the hearts whose labels the run knows.
+        folder: folder of the cache.
+        known: names of the videos whose labels the run knows.
 
     Raises:
-        EchoAugmentError: it was.
+        EchoAugmentError: naming the cache.
     """
     gates = read_gates(folder)
     learned = gates.known_videos
     if gates.chosen_by_labels and (learned is None or not learned <= set(known)):
         raise EchoAugmentError(
-            f"cache {folder}: which clips are in it was decided by a teacher that may know hearts which this run must "
+            f"cache {folder}: which clips are in it was decided by a teacher that may know videos which this run must "
             "not",
             "Fill one without gates.label.teacher and masks.segmenter, or train with labels=all; a benchmark's own "
             "label_gate asks a net that knows no more than the run",
@@ -144,7 +144,7 @@ def refuse_gates(folder: Path, known: Collection[str]) -> None:
 
 
 def _label(policy: LabelPolicy, clip: EchoClip) -> tuple[float, float]:
-    """EF and confidence; the clip's frames are let go."""
+    """Return EF and confidence, without holding on to the clip's frames."""
     labelled = policy([clip])[0]
     return labelled.ef, labelled.confidence
 

@@ -24,10 +24,10 @@ class OracleGenerator:
     Args:
         phantoms: by name.
         motion_donors: EF in percent by name: the donors of motion and label.
-        appearance_donors: names of the donors of looks.
-        frames: of a clip.
-        fps: of a clip.
-        fingerprint: of the phantom set.
+        appearance_donors: names of the donors of appearance.
+        frames: frames of a clip.
+        fps: frames per second of a clip.
+        fingerprint: fingerprint of the phantom set.
         masks: whether the clips carry the exact LV mask of every frame.
     """
 
@@ -50,7 +50,7 @@ class OracleGenerator:
 
     @classmethod
     def of(cls, root: str | Path, *, frames: int = 16, fps: float = 12.5, masks: bool = False) -> "OracleGenerator":
-        """The oracle of the TRAIN hearts of a phantom data set.
+        """Return the oracle of the TRAIN phantoms of a data set.
 
         Raises:
             EchoAugmentError: ``root`` holds no phantoms.
@@ -71,7 +71,7 @@ class OracleGenerator:
         )
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
-        """One clip for each line: a pure function of it."""
+        """Return one clip for each line, a pure function of it."""
         return [self._render(line) for line in lines]
 
     def _render(self, line: PlanLine) -> EchoClip:

@@ -33,7 +33,7 @@ Reader = Callable[[str], EFPredictor]
 
 
 def no_teacher(name: str, *_: int) -> NoReturn:
-    """What a training without teachers does where an arm asks for one.
+    """Raise: an arm asks for a teacher in a training without any.
 
     Raises:
         EchoAugmentError: always.
@@ -50,16 +50,16 @@ class TrainingSet:
 
     Attributes:
         real: the labelled real clips, a dataset of ``(clip, EF)``.
-        labelled: names of the labelled hearts, in the order of ``real``.
+        labelled: names of the labelled videos, in the order of ``real``.
         caches: folder of the clips of a kind: ``synthetic`` from the generator, ``oracle`` exact counterfactuals,
             ``peer`` an imported set.
-        seed: of the training.
-        unlabelled: clips of the TRAIN hearts without labels, in the form of ``real``; their EF must not be used. None
-            where the recipe has no use for them.
+        seed: seed of the training.
+        unlabelled: clips of the TRAIN videos without labels, in the form of ``real``; their EF must not be used. None
+            if the recipe has no use for them.
         teach: ``(arm, windows)`` to the EF in percent that the trained net of another arm reads from every one of
             ``unlabelled``, the mean over so many windows of each video.
         reader: name of another arm to its trained net, as a reader of clips.
-        all_known: ``labelled`` are all usable hearts of TRAIN.
+        all_known: ``labelled`` are all usable videos of TRAIN.
     """
 
     real: Any
@@ -76,20 +76,20 @@ Arm = Callable[[TrainingSet], Any]
 
 
 def real(given: TrainingSet) -> Any:
-    """The labelled real clips alone, with the recipe's own padding and random crop."""
+    """Return the labelled real clips alone, with the recipe's own padding and random crop."""
     return given.real
 
 
 def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
-    """Real clips, a share ``p`` of them transformed by `ClassicalAugment`."""
+    """Return real clips, a share ``p`` of them transformed by `ClassicalAugment`."""
     return ClassicalAugment(given.real, p=p, seed=given.seed)
 
 
 def make_arm(spec: Mapping[str, JsonValue]) -> Arm:
-    """The function that an arm's configuration names, with its settings filled in.
+    """Return the function that an arm's settings name, with its other settings filled in.
 
     Raises:
-        EchoAugmentError: the configuration names none.
+        EchoAugmentError: the settings name none.
     """
     settings = {key: value for key, value in spec.items() if key not in NOT_PASSED_ON}
     if "_target_" not in settings:
@@ -127,13 +127,13 @@ def labels_of(spec: Mapping[str, JsonValue]) -> int | float | str | None:
 
 
 def teacher_of(spec: Mapping[str, JsonValue]) -> str | None:
-    """The arm whose trained net an arm learns from; None where it needs none."""
+    """Return the arm whose trained net an arm learns from, or None."""
     teacher = spec.get("teacher", TEACHER if spec.get("label") in POLICIES[1:] else None)
     return None if teacher is None else str(teacher)
 
 
 def source_of(dataset: Any) -> Any:
-    """The source of synthetic clips inside a dataset that an arm made; None where it has none."""
+    """Return the source of synthetic clips inside a dataset that an arm made, or None."""
     while dataset is not None:
         if hasattr(dataset, "source"):
             return dataset.source

@@ -30,9 +30,9 @@ def synthetic(
     reuse: float = 4.0,
     exclude: str | None = None,
 ) -> Any:
-    """Real clips, of which a share is replaced by clips of a cache, through `SyntheticAugment`.
+    """Return real clips, of which a share is replaced by clips of a cache, through `SyntheticAugment`.
 
-    Only clips whose motion donor is a labelled heart of this run are used: the others carry labels it must not know.
+    Only clips whose motion donor is a labelled video of this run are used: the others carry labels it must not know.
 
     Args:
         given: the labelled clips and the caches.
@@ -42,7 +42,7 @@ def synthetic(
         most: clips of the cache to use at most; None for all that the run may know.
         label: ``donor``; ``teacher`` or ``consensus``, by `echo_augment.augmentor.mcdm.labels`; or ``shuffled`` for the
             control whose labels say nothing.
-        teacher: name of the arm whose net of the same labels and seed reads the clips, where ``label`` needs one.
+        teacher: name of the arm whose net of the same labels and seed reads the clips, if ``label`` needs one.
         tolerance: difference in EF points beyond which ``consensus`` leaves a clip out; the confidence of both policies
             is 0.61 there.
         fresh: share of synthetic items whose clip comes fresh instead of from the ``stock``; see `RenewedClips`.
@@ -51,8 +51,8 @@ def synthetic(
         exclude: file with the ids of clips to leave out, see `CachedClips`.
 
     Raises:
-        EchoAugmentError: no such cache was given, there is no such ``label`` or its teacher, or a fresh share without a
-            ``stock``.
+        EchoAugmentError: no such cache was given, an unknown ``label``, one without its teacher, or a fresh share without
+            a ``stock``.
     """
     if clips not in given.caches:
         raise EchoAugmentError(
@@ -129,7 +129,7 @@ class RenewedClips:
 
     @property
     def fingerprint(self) -> str:
-        """Of the generator that made the clips."""
+        """Fingerprint of the generator that made the clips."""
         return str(getattr(self.source, "fingerprint", ""))
 
     @property
@@ -145,7 +145,7 @@ class RenewedClips:
         return clip
 
     def take(self, index: int, key: tuple[int, int, int]) -> tuple[EchoClip, str]:
-        """A fresh or a cached clip, and how it is counted; ``key`` is seed, epoch and index of the item."""
+        """Return a fresh or a cached clip, and how it is counted; ``key`` is seed, epoch and index of the item."""
         if np.random.default_rng([FRESH, *key]).random() >= self.fresh:
             return self[index], "cached"
         turn = int((key[1] * self._items + key[2]) * self._pace)

@@ -19,9 +19,9 @@ UNLABELLED = 103  # tag that keeps this random stream apart from that of `Synthe
 
 
 class WithUnlabelled(Dataset[Any]):
-    """A dataset of ``(clip, EF)`` of which a share of the items is replaced by clips of unlabelled hearts.
+    """A dataset of ``(clip, EF)`` of which a share of the items is replaced by clips of unlabelled videos.
 
-    Which items, and which hearts they show, is a pure function of ``(seed, epoch, index)``. `SyntheticAugment` can be
+    Which items, and which videos they show, is a pure function of ``(seed, epoch, index)``. `SyntheticAugment` can be
     laid over it; its choice is independent of this one.
 
     Args:
@@ -56,10 +56,10 @@ class WithUnlabelled(Dataset[Any]):
 
 
 def count_unlabelled(given: TrainingSet) -> int:
-    """How many unlabelled hearts there are.
+    """Return the number of unlabelled videos.
 
     Raises:
-        EchoAugmentError: the recipe gives an arm none.
+        EchoAugmentError: the recipe has no unlabelled clips for an arm.
     """
     if given.unlabelled is None:
         raise EchoAugmentError(
@@ -70,7 +70,7 @@ def count_unlabelled(given: TrainingSet) -> int:
 
 
 def pseudo_label(given: TrainingSet, *, teacher: str = "real", p: float = 0.5, windows: int = 5) -> Any:
-    """Labelled clips, of which a share is replaced by unlabelled ones with the EF that a teacher read from them.
+    """Return labelled clips, of which a share is replaced by unlabelled ones with the EF that a teacher read from them.
 
     Lee, "Pseudo-Label" (ICML workshop 2013), for a regression. The fair opponent of a generator that sees unlabelled
     videos. With all labels there is nothing unlabelled, and the arm is ``real``.
@@ -87,7 +87,7 @@ def pseudo_label(given: TrainingSet, *, teacher: str = "real", p: float = 0.5, w
 
 
 def mean_teacher(given: TrainingSet, *, p: float = 0.5) -> Any:
-    """Labelled clips, of which a share ``p`` is replaced by unlabelled ones without any EF (NaN).
+    """Return labelled clips, of which a share ``p`` is replaced by unlabelled ones without any EF (NaN).
 
     For `echo_augment.training_recipes.ef.learners.MeanTeacher`, which asks nothing but agreement of those.
     """
@@ -105,6 +105,6 @@ def synthetic_pseudo_label(
     windows: int = 5,
     clips: str = "synthetic",
 ) -> Any:
-    """`pseudo_label` with a share ``p`` of all items replaced by synthetic clips; ``unlabelled_p`` is of the others."""
+    """Return `pseudo_label` with a share ``p`` of items replaced by synthetic clips; ``unlabelled_p`` is of the others."""
     real = pseudo_label(given, teacher=teacher, p=unlabelled_p, windows=windows)
     return synthetic(replace(given, real=real), clips=clips, p=p)

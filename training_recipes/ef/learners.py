@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 
 class Learner(Protocol):
@@ -23,7 +24,7 @@ class Learner(Protocol):
     net: nn.Module
 
     def loss(self, predicted: Tensor, ef: Tensor) -> dict[str, Tensor]:
-        """``"loss"`` and whatever else is to be logged, from what the module returned for a batch and its labels."""
+        """Return ``"loss"`` and whatever else is to be logged, from the module's output and the labels of a batch."""
 
 
 class Supervised:
@@ -33,7 +34,7 @@ class Supervised:
         self.net = self.module = net
 
     def loss(self, predicted: Tensor, ef: Tensor) -> dict[str, Tensor]:
-        """``(B,)`` predictions and ``(B,)`` labels in percent to the loss in squared EF points."""
+        """Return the loss in squared EF points of ``(B,)`` predictions and ``(B,)`` labels in percent."""
         return {"loss": functional.mse_loss(predicted, ef)}
 
 
@@ -47,9 +48,9 @@ class MeanTeacher(nn.Module):
 
     Args:
         net: the EF model to train; the teacher starts as its copy.
-        steps: of the training.
-        decay: of the running mean, in [0, 1); smaller at first, as many steps as there were.
-        weight: of the consistency cost against the squared error of the labelled clips.
+        steps: optimiser steps of the training.
+        decay: decay of the running mean, in [0, 1); at first smaller, so that the mean forgets the start weights.
+        weight: weight of the consistency cost against the squared error of the labelled clips.
         ramp: share of the training over which the weight rises from 0, as ``exp(-5 (1 - x)^2)``.
         shift: pixels by which the teacher's view is moved at most, to each side.
         gain: relative change of the teacher's view at most.
@@ -80,11 +81,11 @@ class MeanTeacher(nn.Module):
 
     @property
     def module(self) -> nn.Module:
-        """What is trained: this."""
+        """The module that is trained: this one."""
         return self
 
     def forward(self, clips: Tensor) -> Tensor:
-        """``(B, C, T, H, W)`` clips to EF in percent: the teacher's ``(B,)``, or in training ``(2, B)``, both's."""
+        """Return the EF in percent of ``(B, C, T, H, W)`` clips: the teacher's ``(B,)``; in training ``(2, B)``."""
         if not self.training:
             return self.net(clips)
         with torch.no_grad():
@@ -93,7 +94,7 @@ class MeanTeacher(nn.Module):
         return torch.stack([self.student(clips), wanted])
 
     def loss(self, predicted: Tensor, ef: Tensor) -> dict[str, Tensor]:
-        """``(2, B)`` predictions and ``(B,)`` labels in percent, NaN where there is none."""
+        """Return the losses of ``(2, B)`` predictions and ``(B,)`` labels in percent, NaN for unlabelled clips."""
         student, teacher = predicted
         known = ~ef.isnan()
         supervised = (student - ef)[known].square().sum() / known.sum().clamp(min=1)
@@ -110,7 +111,7 @@ class MeanTeacher(nn.Module):
             own.lerp_(other.detach(), 1 - decay)
 
     def _view(self, clips: Tensor) -> Tensor:
-        """The clips moved by whole pixels, edges repeated, and made a little brighter or darker."""
+        """Return the clips moved by whole pixels, edges repeated, and a little brighter or darker."""
         pad, (height, width) = self.shift, clips.shape[-2:]
         top, left = (int(torch.randint(0, 2 * pad + 1, ())) for _ in range(2))
         wide = functional.pad(clips, (pad, pad, pad, pad, 0, 0), mode="replicate")
@@ -118,13 +119,13 @@ class MeanTeacher(nn.Module):
         return wide[..., top : top + height, left : left + width] * gain.to(clips.device)
 
 
-def make_learner(spec: Mapping[str, Any], net: nn.Module, steps: int) -> Any:
-    """The `Learner` that an arm's configuration asks for (``learner: {_target_: .., ..}``), or the plain one.
+def make_learner(spec: Mapping[str, JsonValue], net: nn.Module, steps: int) -> Any:
+    """Return the `Learner` that an arm asks for (``learner: {_target_: .., ..}``), or the plain one.
 
     Args:
-        spec: the arm's configuration.
+        spec: settings of the arm.
         net: the EF model.
-        steps: of the training.
+        steps: optimiser steps of the training.
     """
     settings = spec.get("learner")
-    return instantiate(dict(settings), _partial_=True)(net, steps=steps) if settings else Supervised(net)
+    return instantiate(settings, _partial_=True)(net, steps=steps) if settings else Supervised(net)

@@ -27,10 +27,10 @@ WEIGHTS = "model.safetensors"
 
 
 def load_net(folder: str | Path) -> nn.Module:
-    """The selected net of a finished training, in eval mode: clips ``(B, 3, T, H, W)`` to EF ``(B,)`` in percent.
+    """Return the selected net of a finished training, in eval mode: clips ``(B, 3, T, H, W)`` to percent EF ``(B,)``.
 
     Args:
-        folder: of the training: ``out`` of ``train-ef``, or a folder in ``runs/`` of a benchmark.
+        folder: folder of the training: ``out`` of ``train-ef``, or a folder in ``runs/`` of a benchmark.
 
     Raises:
         EchoAugmentError: there is no finished training in it, or its files do not fit together.
@@ -51,8 +51,8 @@ def load_net(folder: str | Path) -> nn.Module:
     return net.eval()
 
 
-def known_hearts(folder: str | Path) -> list[str]:
-    """Names of the TRAIN hearts whose labels the net in the folder of a finished training learned from.
+def known_videos(folder: str | Path) -> list[str]:
+    """Return the names of the TRAIN videos whose labels the net of a finished training learned from.
 
     Raises:
         EchoAugmentError: the training there is not finished, or its result cannot be read.
@@ -62,24 +62,24 @@ def known_hearts(folder: str | Path) -> list[str]:
         known: list[str] = json.loads(path.read_text(encoding="utf-8"))["labelled"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EchoAugmentError(
-            f"{path}: does not say which hearts were labelled ({error})", "Give the folder of a finished training"
+            f"{path}: does not say which videos were labelled ({error})", "Give the folder of a finished training"
         ) from None
     return known
 
 
 def check_teacher(folder: str | Path, labelled: Collection[str]) -> None:
-    """Refuse a teacher that knows labels which the run it teaches must not know.
+    """Raise if a teacher knows labels which the run that it teaches must not know.
 
     Args:
-        folder: of the teacher's training.
-        labelled: names of the hearts whose labels the run knows.
+        folder: folder of the teacher's training.
+        labelled: names of the videos whose labels the run knows.
 
     Raises:
-        EchoAugmentError: naming a heart; or as `known_hearts`.
+        EchoAugmentError: naming a video; or as `known_videos`.
     """
-    more = sorted(set(known_hearts(folder)) - set(labelled))
+    more = sorted(set(known_videos(folder)) - set(labelled))
     if more:
-        others = f" and of {len(more) - 1} more hearts" if len(more) > 1 else ""
+        others = f" and of {len(more) - 1} more videos" if len(more) > 1 else ""
         raise EchoAugmentError(
             f"teacher {folder}: it learned the EF of {more[0]}{others}, which this run must not know",
             "Train it with the labels and the seed of this run",
@@ -121,7 +121,7 @@ class Teacher:
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu", held_out: Sequence[VideoInfo] = ()) -> "Teacher":
-        """The teacher in the folder ``out`` of train-ef.
+        """Return the teacher in the folder ``out`` of train-ef.
 
         Args:
             folder: with ``model.safetensors``, ``settings.json``, ``result.json`` and ``training_hearts.json``.
@@ -141,12 +141,12 @@ class Teacher:
 
     @classmethod
     def of_run(cls, folder: str | Path, *, device: str = "cpu") -> "Teacher":
-        """The net of another training of the same benchmark, whose hearts are known to its design."""
+        """Return the net of another training of the same benchmark, whose design knows the videos that trained it."""
         form, key = read_form(folder)
         return cls(load_net(folder), form, device=device, fingerprint=key)
 
     def __call__(self, clips: Sequence[EchoClip]) -> npt.NDArray[np.float64]:
-        """EF in percent of each clip ``(len(clips),)``: the mean over its windows.
+        """Return the EF in percent of each clip ``(len(clips),)``: the mean over its windows.
 
         Raises:
             EchoAugmentError: a clip shorter than the teacher's window.
@@ -161,7 +161,7 @@ class Teacher:
         return np.array([part.mean() for part in np.split(found, ends)])
 
     def windows(self, clip: EchoClip) -> npt.NDArray[np.float32]:
-        """The places at which a clip is read, ``(K, 3, L, H, W)`` normalised, evenly spread and each on a frame."""
+        """Return the parts of a clip that are read, ``(K, 3, L, H, W)`` normalised, evenly spread and each on a frame."""
         form, length = self.form, int(self.form.length or 1)
         step = form.period * clip.fps / form.fps  # in frames of the clip
         room = len(clip.frames) - EPS - (length - 1) * step  # a frame stands for 1 / fps seconds

@@ -13,7 +13,7 @@ from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
 
 from ..arms.specification import make_arm, no_teacher
 from ..training.batches import DecodedEcho, GreyScale, channel_scale
-from ..training.recipe import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
+from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
 from ..training.setup import make_accelerator, use_bf16
 from .learners import make_learner
 from .models import make_model
@@ -24,7 +24,16 @@ from .teacher import Teacher, check_teacher, load_net
 def predict(
     model: nn.Module, data: DecodedEcho, items: Sequence[int], most: int | None, device: torch.device, bf16: bool
 ) -> Array:
-    """EF in percent of some videos ``(len(items),)``: the mean over their clips, as echonet tests."""
+    """Return the EF in percent of some videos ``(len(items),)``: the mean over their clips, as echonet tests.
+
+    Args:
+        model: normalised clips ``(B, 3, T, H, W)`` to EF ``(B,)``.
+        data: the videos.
+        items: places of the videos in ``data``.
+        most: clips of a video, at most; None for one at every start frame.
+        device: to compute on.
+        bf16: compute in bfloat16.
+    """
     model.eval()
     found = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -36,7 +45,7 @@ def predict(
 
 
 def true_ef(data: DecodedEcho, items: Sequence[int]) -> Array:
-    """EF labels in percent, ``(len(items),)``."""
+    """Return the EF labels of some videos in percent, ``(len(items),)``."""
     return np.array([data.rows[item].ef for item in items])
 
 
@@ -54,8 +63,8 @@ def clip_form(run: EFRun, scale: GreyScale, rows: Sequence[VideoInfo]) -> ClipFo
     return ClipForm(**run.window, **scale, fps=fps, size=[first.height, first.width])
 
 
-def usable_hearts(root: str | Path, split: str) -> dict[str, float]:
-    """EF in percent by name of the hearts of a split that can be read and have a label."""
+def usable_videos(root: str | Path, split: str) -> dict[str, float]:
+    """Return the EF in percent by name of the videos of a split that can be read and have a label."""
     data = EchoNetDynamic(root, split, "EF", require_tracings=False, on_error="skip")
     return {row.name: row.ef for row in data.rows}
 
@@ -81,26 +90,26 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     scale = channel_scale(run.root, samples=recipe.stats_clips, **window)
     read = partial(DecodedEcho, run.root, target_type="EF", **window, **scale, require_tracings=False, on_error="skip")
     memory = float(recipe.memory_mb)
-    train = read(split="train", pad=recipe.pad, seed=run.seed, memory_mb=memory)
-    val = read(split="val", clips="all", memory_mb=memory)
-    hearts = choose_hearts(run, train.rows, val.rows)
+    train = read("train", pad=recipe.pad, seed=run.seed, memory_mb=memory)
+    val = read("val", clips="all", memory_mb=memory)
+    chosen = choose_videos(run, train.rows, val.rows)
     bf16 = use_bf16(recipe.precision, device)
 
     def folder_of(name: str) -> str:
         folder = run.teachers[name] if name in run.teachers else no_teacher(name)
-        check_teacher(folder, hearts.labelled)
+        check_teacher(folder, chosen.labelled)
         return folder
 
     def teach(name: str, windows: int) -> Array:
         teacher = load_net(folder_of(name)).to(device)
-        whole = read(split="train", clips="all")
-        return predict(teacher, whole, [hearts.places[heart] for heart in hearts.unlabelled], windows, device, bf16)
+        whole = read("train", clips="all")
+        return predict(teacher, whole, [chosen.places[name] for name in chosen.unlabelled], windows, device, bf16)
 
     def read_clips(name: str) -> Teacher:
         return Teacher.of_run(folder_of(name), device=str(device))
 
-    unlabelled = hearts.of(train, hearts.unlabelled)
-    given = training_set(run, hearts, train, unlabelled=unlabelled, teach=teach, reader=read_clips)
+    unlabelled = chosen.of(train, chosen.unlabelled)
+    given = training_set(run, chosen, train, unlabelled=unlabelled, teach=teach, reader=read_clips)
     dataset = make_arm(run.spec)(given)
     pace = Pace.of(recipe, len(dataset))
     net = make_model(run.model.name, run.model.settings, run.seed)
@@ -113,8 +122,8 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
         return learner.loss(predicted.float(), ef.float())
 
     def validate(module: nn.Module) -> dict[str, float | Tensor]:
-        predicted = predict(module, val, hearts.judged, recipe.val_clips, device, bf16)
-        errors = np.abs(predicted - true_ef(val, hearts.judged))
+        predicted = predict(module, val, chosen.judged, recipe.val_clips, device, bf16)
+        errors = np.abs(predicted - true_ef(val, chosen.judged))
         return {"mae": float(errors.mean()), "mae_each": torch.from_numpy(errors)}
 
     fitted = fit_by_recipe(
@@ -129,7 +138,7 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
         accelerator=accelerator,
         progress=progress,
     )
-    test = read(split="test", clips="all")
+    test = read("test", clips="all")
     everyone = list(range(len(test)))
     model = learner.net
     predicted = predict(model, test, everyone, recipe.test_clips, device, bf16)
@@ -137,9 +146,9 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     save_model(model, str(out / "model.safetensors"))
     pairs = zip(test.rows, true, predicted, strict=True)
     return EFResult(
-        **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
+        **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test)),
         reader=clip_form(run, scale, train.rows),
-        unlabelled_hearts=len(hearts.unlabelled),
+        unlabelled_hearts=len(chosen.unlabelled),
         test=EFErrors.of(true, predicted),
         predictions={row.name: [float(one), float(other)] for row, one, other in pairs},
     )

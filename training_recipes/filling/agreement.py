@@ -65,7 +65,7 @@ def agree(folder: Path, wanted: Mapping[str, JsonValue], calibrate: Callable[[],
         )
     if started and found.gates.get(KNOWS, wanted.get(KNOWS)) != wanted.get(KNOWS):
         raise EchoAugmentError(
-            f"cache {folder} is being filled with gates whose teacher knows other hearts", "Fill another folder"
+            f"cache {folder} is being filled with gates whose teacher knows other videos", "Fill another folder"
         )
     if found.limits is not None and found.gates == wanted:
         return cast(Limits, found.limits)

@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.augmentor.data.table import read_table
 from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.processes import usable_cores
 
 from ..common.reporting import REPORT, plain, versions, write_report
@@ -96,7 +97,7 @@ def run(cfg: DictConfig) -> None:
     settings = settings_from(cfg, DoctorSettings)
     out, root = Path(settings.out), settings.data.root
     facts, findings = machine(out)
-    report: dict[str, Any] = {"machine": facts}
+    report = {"machine": facts}
     if root is not None:
         facts, found = dataset(root, decode=settings.decode)
         report["data"], findings = facts, findings + found
@@ -118,7 +119,7 @@ def run(cfg: DictConfig) -> None:
     print(f"no errors, warnings: {warnings}; details: {path}")
 
 
-def text(report: dict[str, Any], findings: Sequence[Finding], show: int) -> str:
+def text(report: Mapping[str, dict[str, JsonValue]], findings: Sequence[Finding], show: int) -> str:
     """The findings and facts to read, at most ``show`` of a kind."""
     lines = []
     for area, facts in report.items():
@@ -145,7 +146,7 @@ def _short(value: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- the four areas
-def machine(out: Path) -> tuple[dict[str, Any], list[Finding]]:
+def machine(out: Path) -> tuple[dict[str, JsonValue], list[Finding]]:
     """Python, packages, devices, cores, disk and shared memory."""
     findings = []
 
@@ -169,7 +170,7 @@ def machine(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     free = shutil.disk_usage(folder).free
     if free < LITTLE_DISK:
         add(WARNING, "disk", f"{folder}: {free / GIGABYTE:.1f} GB are free", "A cache takes about 0.4 MB a clip")
-    facts = {
+    facts: dict[str, JsonValue] = {
         "system": platform.platform(),
         "versions": versions(),
         "cuda": torch.version.cuda if devices else None,
@@ -186,7 +187,7 @@ def machine(out: Path) -> tuple[dict[str, Any], list[Finding]]:
     return facts, findings
 
 
-def dataset(root: str, *, decode: bool) -> tuple[dict[str, Any], list[Finding]]:
+def dataset(root: str, *, decode: bool) -> tuple[dict[str, JsonValue], list[Finding]]:
     """A data set's folder."""
 
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
@@ -202,11 +203,11 @@ def _finding(problem: Problem) -> Finding:
     return Finding(level, "data", problem.kind, problem.message, problem.remedy)
 
 
-def cache(folder: str, root: str | None) -> tuple[dict[str, Any], list[Finding]]:
+def cache(folder: str, root: str | None) -> tuple[dict[str, JsonValue], list[Finding]]:
     """A cache: opens it, reads three clips, and looks for the data set's held-out videos among its donors."""
     from echo_augment.augmentor import CachedClips
 
-    facts: dict[str, Any] = {"folder": str(folder)}
+    facts: dict[str, JsonValue] = {"folder": str(folder)}
     try:
         clips = CachedClips(folder)
         facts |= {"clips": len(clips), "fingerprint": clips.fingerprint, "donors": len(clips.donors)}
@@ -224,7 +225,7 @@ def cache(folder: str, root: str | None) -> tuple[dict[str, Any], list[Finding]]
     return facts, []
 
 
-def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
+def generator(folder: str) -> tuple[dict[str, JsonValue], list[Finding]]:
     """A generator: a diffusers folder whose components are there and whose weights can be read."""
     findings: list[Finding] = []
 
@@ -236,7 +237,7 @@ def generator(folder: str) -> tuple[dict[str, Any], list[Finding]]:
     except EchoAugmentError as error:
         add(ERROR, "folder", error.message, error.remedy)
         return {"folder": folder}, findings
-    facts: dict[str, Any] = {"folder": str(path)}
+    facts: dict[str, JsonValue] = {"folder": str(path)}
     index = path / "model_index.json"
     if not index.is_file():
         what = "there is no such folder" if not path.is_dir() else "has no model_index.json"

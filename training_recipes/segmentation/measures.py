@@ -57,15 +57,15 @@ class MaskSummary(TypedDict):
 
 
 def border(mask: Masks) -> Masks:
-    """The pixels of a mask ``(H, W)`` that touch its outside (by an edge) or the picture's rim."""
+    """Return the pixels of a mask ``(H, W)`` that touch its outside (by an edge) or the picture's rim."""
     return mask & ~binary_erosion(mask)
 
 
 def hausdorff95(first: Masks, second: Masks) -> float:
-    """95 % Hausdorff distance of two masks ``(H, W)`` in pixels.
+    """Return the 95 % Hausdorff distance of two masks ``(H, W)`` in pixels.
 
     The larger of two 95th percentiles: of the distances from the pixels of one border to the other border, and the
-    other way round. 0 where both masks are empty; the picture's diagonal where one is.
+    other way round. 0 if both masks are empty; the picture's diagonal if one is.
     """
     if not first.any() or not second.any():
         return 0.0 if first.any() == second.any() else math.hypot(*first.shape)
@@ -80,17 +80,17 @@ def measure(predicted: Masks, true: Masks, ef: float, mm_per_px: float | None) -
     Args:
         predicted: ``(2, H, W)``, ED and ES.
         true: ``(2, H, W)``.
-        ef: of the table, in percent; NaN where there is none.
-        mm_per_px: None where the scale is not known.
+        ef: EF of the table in percent; NaN if unknown.
+        mm_per_px: millimetres in a pixel; None if unknown.
     """
     inter = [int((one & other).sum()) for one, other in zip(predicted, true, strict=True)]
     size = [int(one.sum() + other.sum()) for one, other in zip(predicted, true, strict=True)]
     far = [hausdorff95(one, other) for one, other in zip(predicted, true, strict=True)]
     found = MaskFigures(
         pixels=[inter[ED], size[ED], inter[ES], size[ES]],
-        dice=_dice(sum(inter), sum(size)),
-        dice_ed=_dice(inter[ED], size[ED]),
-        dice_es=_dice(inter[ES], size[ES]),
+        dice=dice(sum(inter), sum(size)),
+        dice_ed=dice(inter[ED], size[ED]),
+        dice_es=dice(inter[ES], size[ES]),
         hd95=float(np.mean(far)),
         hd95_ed=far[ED],
         hd95_es=far[ES],
@@ -102,31 +102,40 @@ def measure(predicted: Masks, true: Masks, ef: float, mm_per_px: float | None) -
     return found
 
 
-def _dice(inter: int, size: int) -> float:
+def dice(inter: int, size: int) -> float:
+    """Return Dice's coefficient of two masks (Dice, Ecology 1945); 1 for two empty ones.
+
+    Args:
+        inter: pixels in both masks.
+        size: pixels of the one plus pixels of the other.
+
+    >>> dice(inter=3, size=4 + 5), dice(0, 0)
+    (0.6666666666666666, 1.0)
+    """
     return 2 * inter / size if size else 1.0
 
 
-def pooled_dice(hearts: Iterable[MaskFigures]) -> dict[str, float]:
-    """Dice over the pixels of all hearts together, which is what echonet reports: ``dice``, ``dice_ed``, ``dice_es``.
+def pooled_dice(videos: Iterable[MaskFigures]) -> dict[str, float]:
+    """Return Dice over the pixels of all videos together, as echonet reports it: ``dice``, ``dice_ed``, ``dice_es``.
 
     Args:
-        hearts: what `measure` gives, of each heart.
+        videos: figures of each video, see `measure`.
     """
-    pixels = np.array([heart["pixels"] for heart in hearts], np.int64).sum(0)
+    pixels = np.array([one["pixels"] for one in videos], np.int64).sum(0)
     return {
-        "dice": _dice(int(pixels[0] + pixels[2]), int(pixels[1] + pixels[3])),
-        "dice_ed": _dice(int(pixels[0]), int(pixels[1])),
-        "dice_es": _dice(int(pixels[2]), int(pixels[3])),
+        "dice": dice(int(pixels[0] + pixels[2]), int(pixels[1] + pixels[3])),
+        "dice_ed": dice(int(pixels[0]), int(pixels[1])),
+        "dice_es": dice(int(pixels[2]), int(pixels[3])),
     }
 
 
-def summary(hearts: Mapping[str, MaskFigures]) -> MaskSummary:
+def summary(videos: Mapping[str, MaskFigures]) -> MaskSummary:
     """Return the figures of a test: means over videos, Dice over all pixels, and the error of EF from masks.
 
     Args:
-        hearts: figures of each video by its name.
+        videos: figures of each video by its name.
     """
-    rows = list(hearts.values())
+    rows = list(videos.values())
     pairs = np.array([(row["ef"], row["ef_masks"]) for row in rows], np.float64)
     error = (pairs[:, 1] - pairs[:, 0])[np.isfinite(pairs).all(1)]
     found = MaskSummary(
@@ -151,7 +160,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def scales(root: str | Path) -> dict[str, float]:
-    """Millimetres in a pixel by name: of phantoms; empty for a data set whose scale is not known."""
+    """Return the millimetres in a pixel by name of the phantom; nothing for a data set whose scale is not known."""
     if not (Path(root) / "phantoms.json").exists():
         return {}
     return {name: phantom.appearance.mm_per_px for name, phantom in load_phantoms(root).items()}

@@ -51,7 +51,7 @@ class SmallUNet(nn.Module):
 
 def _conv(before: int, after: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
     layer = nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
-    # Groups, not batches: training sees a handful of hearts at a time.
+    # Groups, not batches: training sees a handful of videos at a time.
     # SiLU: with ReLU two of eight trainings on 16 phantoms ended in a net that marks nothing.
     return nn.Sequential(layer, nn.GroupNorm(4, after), nn.SiLU(inplace=True))
 

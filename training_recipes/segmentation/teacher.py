@@ -34,12 +34,12 @@ class Segmenter:
 
     Args:
         model: frames ``(B, 3, H, W)`` to logits ``(B, H, W)``.
-        mean: of the grey values 0-255 that it was trained with, per channel.
-        std: likewise.
+        mean: mean of the grey values 0-255 that it was trained with, per channel.
+        std: their standard deviation likewise.
         size: ``(H, W)`` of the frames it was trained on; others are resized to it, and the masks back.
         fingerprint: hash of its weights.
-        labelled: names of the hearts whose tracings trained it.
-        ef_bias: EF from its masks minus the true EF, the mean over the VAL hearts it was selected by, in EF points.
+        labelled: names of the videos whose tracings trained it.
+        ef_bias: EF from its masks minus the true EF, the mean over the VAL videos it was selected by, in EF points.
         device: to compute on.
         batch: frames at a time.
 
@@ -66,7 +66,7 @@ class Segmenter:
         self._std = torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1)
 
     def __call__(self, frames: npt.NDArray[np.uint8]) -> Masks:
-        """``(T, H, W)`` uint8 frames to ``(T, H, W)`` bool masks.
+        """Return the masks ``(T, H, W)`` of uint8 frames ``(T, H, W)``.
 
         Raises:
             EchoAugmentError: frames of another shape or type.
@@ -99,7 +99,7 @@ def save_segmenter(
     model: ModelSettings,
     scale: GreyScale,
     size: tuple[int, int],
-    hearts: Sequence[VideoInfo],
+    rows: Sequence[VideoInfo],
     ef_bias: float,
 ) -> None:
     """Write the weights, what is needed to use them, and which videos trained them (for the leak guard).
@@ -107,26 +107,24 @@ def save_segmenter(
     Args:
         folder: gets ``model.safetensors``, ``segmenter.json`` and ``training_hearts.json``.
         net: the trained model.
-        model: its configuration, ``name`` and ``settings``.
-        scale: ``mean`` and ``std`` per channel.
+        model: its name and settings.
+        scale: mean and deviation per channel.
         size: ``(H, W)`` of the training frames.
-        hearts: whose tracings trained it.
+        rows: videos whose tracings trained it.
         ef_bias: see `Segmenter`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_model(net, str(folder / WEIGHTS))
-    TrainingVideos.of(row.path for row in hearts).write(folder)
+    TrainingVideos.of(row.path for row in rows).write(folder)
     card = {"format": FORMAT, "model": asdict(model), **scale}
-    write_json(
-        folder / CARD, {**card, "size": list(size), "ef_bias": ef_bias, "labelled": [row.name for row in hearts]}
-    )
+    write_json(folder / CARD, {**card, "size": list(size), "ef_bias": ef_bias, "labelled": [row.name for row in rows]})
 
 
 def load_segmenter(folder: str | Path, *, device: str = "cpu") -> Segmenter:
-    """The segmenter that ``train-segmentation`` wrote to ``folder``.
+    """Return the segmenter that ``train-segmentation`` wrote to ``folder``.
 
     Raises:
-        EchoAugmentError: there is none, or it is damaged or of another format.
+        EchoAugmentError: no segmenter there, or it is damaged or of another format.
     """
     folder = Path(folder)
     for name in (CARD, WEIGHTS):

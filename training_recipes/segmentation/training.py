@@ -17,7 +17,7 @@ from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 
 from ..arms.specification import make_arm
 from ..training.batches import DecodedEcho, channel_scale
-from ..training.recipe import Pace, choose_hearts, fit_by_recipe, train_once, training_figures, training_set
+from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
 from ..training.setup import make_accelerator, use_bf16
 from .measures import MaskFigures, measure, scales, summary
 from .models import make_segmentation_model
@@ -28,21 +28,21 @@ from .teacher import save_segmenter
 TARGETS = ("LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace")  # echonet's, in its order: ED is large
 
 
-def traced_hearts(root: str | Path, split: str) -> dict[str, float]:
-    """EF in percent (NaN where there is none) by name of the hearts of a split that can be read and are traced."""
+def traced_videos(root: str | Path, split: str) -> dict[str, float]:
+    """Return the EF in percent (NaN if unknown) by name of the videos of a split that can be read and are traced."""
     data = EchoNetDynamic(root, split, TARGETS, require_tracings=True, on_error="skip")
     return {row.name: row.ef for row in data.rows}
 
 
 def traced_masks(root: str | Path, names: Sequence[str], split: str = "train") -> dict[str, Masks]:
-    """The filled ED tracing ``(H, W)`` of some hearts by name; hearts without one are left out."""
+    """Return the filled ED tracing ``(H, W)`` of some videos by name; videos without one are left out."""
     data = EchoNetDynamic(root, split, "LargeTrace", length=1, require_tracings=True, on_error="skip")
     wanted = set(names)
     return {row.name: data[place][1] > 0 for place, row in enumerate(data.rows) if row.name in wanted}
 
 
 def segmentation_loss(net: nn.Module, batch: Any, device: torch.device, bf16: bool) -> dict[str, Tensor]:
-    """echonet's loss: binary cross-entropy summed over the pixels, the mean of the ED and the ES frames'.
+    """Return echonet's loss: binary cross-entropy summed over the pixels, the mean of the ED and the ES frames'.
 
     Args:
         net: frames ``(B, 3, H, W)`` to logits ``(B, H, W)``.
@@ -70,7 +70,7 @@ def predict_traced(
     workers: int = 0,
     batch: int = 20,
 ) -> Iterator[tuple[npt.NDArray[np.float32], Masks]]:
-    """Logits ``(2, H, W)`` and traced masks ``(2, H, W)``, ED then ES, of some hearts in their order."""
+    """Yield logits ``(2, H, W)`` and traced masks ``(2, H, W)``, ED then ES, of some videos in their order."""
     model.eval()
     loader = DataLoader(Subset(data, list(items)), batch_size=batch, num_workers=workers)
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -84,9 +84,9 @@ def predict_traced(
 def judge(
     model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
 ) -> dict[str, float | Tensor]:
-    """``loss`` (cross-entropy a pixel, by which weights are selected) and ``dice`` over all pixels of some hearts.
+    """Return ``loss`` (cross-entropy a pixel; it selects the weights) and ``dice`` over all pixels of some videos.
 
-    ``loss_each`` has the loss of each heart, ``(len(items),)``.
+    ``loss_each`` has the loss of each video, ``(len(items),)``.
     """
     losses, inter, size = [], 0, 0
     for logits, masks in predict_traced(model, data, items, device, bf16, workers=workers):
@@ -101,7 +101,7 @@ def judge(
 def ef_bias(
     model: nn.Module, data: DecodedEcho, items: Sequence[int], device: torch.device, bf16: bool, workers: int = 0
 ) -> float:
-    """EF from a model's masks minus the true EF in EF points, the mean over some hearts; 0 where none can be read."""
+    """Return EF from a model's masks minus the true EF in EF points, the mean over videos; 0 if none can be read."""
     drawn = predict_traced(model, data, items, device, bf16, workers=workers)
     pairs = zip(items, drawn, strict=True)
     errors = np.array([mask_ef(largest_piece(logits > 0), 0, 1) - data.rows[item].ef for item, (logits, _) in pairs])
@@ -109,7 +109,7 @@ def ef_bias(
     return float(known.mean()) if len(known) else 0.0
 
 
-SHOWN = 8  # hearts of the overlay picture
+SHOWN = 8  # videos in the overlay picture
 Judgements = dict[str, MaskFigures]
 
 
@@ -143,10 +143,10 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
         on_error="skip",
         memory_mb=float(recipe.memory_mb),
     )
-    train = read(split="train", seed=run.seed)
-    val = read(split="val")
-    hearts = choose_hearts(run, train.rows, val.rows)
-    dataset = make_arm(run.spec)(training_set(run, hearts, train))
+    train = read("train", seed=run.seed)
+    val = read("val")
+    chosen = choose_videos(run, train.rows, val.rows)
+    dataset = make_arm(run.spec)(training_set(run, chosen, train))
     pace = Pace.of(recipe, len(dataset))
     model = make_segmentation_model(run.model.name, run.model.settings, run.seed)
     bf16 = use_bf16(recipe.precision, device)
@@ -155,7 +155,7 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
         return segmentation_loss(net, batch, device, bf16)
 
     def validate(net: nn.Module) -> dict[str, float | Tensor]:
-        return judge(net, val, hearts.judged, device, bf16, workers)
+        return judge(net, val, chosen.judged, device, bf16, workers)
 
     fitted = fit_by_recipe(
         run,
@@ -169,13 +169,13 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
         accelerator=accelerator,
         progress=progress,
     )
-    test = read(split="test")
+    test = read("test")
     judgements, size = _test(model, test, run, out, device, bf16)
-    bias = ef_bias(model, val, hearts.judged, device, bf16, workers)
-    rows = [train.rows[hearts.places[name]] for name in hearts.labelled]
-    save_segmenter(out, model, model=run.model, scale=scale, size=size, hearts=rows, ef_bias=bias)
+    bias = ef_bias(model, val, chosen.judged, device, bf16, workers)
+    rows = [train.rows[chosen.places[name]] for name in chosen.labelled]
+    save_segmenter(out, model, model=run.model, scale=scale, size=size, rows=rows, ef_bias=bias)
     return SegmentationResult(
-        **training_figures(run, hearts, dataset, fitted, model, pace=pace, read=(train, val, test)),
+        **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test)),
         test=summary(judgements),
         predictions=judgements,
     )
@@ -184,28 +184,28 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
 def _test(
     model: nn.Module, test: DecodedEcho, run: SegmentationRun, out: Path, device: torch.device, bf16: bool
 ) -> tuple[Judgements, tuple[int, int]]:
-    """Figures of every TEST heart, ``overlay.png``, and the size of a frame."""
-    scale, hearts, masks = scales(run.root), {}, []
+    """Write ``overlay.png``; return the figures of every TEST video and the size of a frame."""
+    scale, figures, masks = scales(run.root), {}, []
     everyone = range(len(test))
     for row, (logits, true) in zip(test.rows, predict_traced(model, test, everyone, device, bf16), strict=True):
         masks.append((np.packbits(logits > 0), np.packbits(true)))
-        hearts[row.name] = measure(logits > 0, true, row.ef, scale.get(row.name))
+        figures[row.name] = measure(logits > 0, true, row.ef, scale.get(row.name))
         shape = true.shape
     # From the worst to the best, evenly: what goes wrong must be in the picture.
-    order = np.argsort([heart["dice"] for heart in hearts.values()])
+    order = np.argsort([one["dice"] for one in figures.values()])
     shown = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)]
     overlays = []
     for index in map(int, shown):
         name = test.rows[index].name
         predicted, true = (np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape) > 0 for bits in masks[index])
-        dice = (hearts[name]["dice_ed"], hearts[name]["dice_es"])
+        dice = (figures[name]["dice_ed"], figures[name]["dice_es"])
         overlays.append(Overlay(name, _grey(test, index), predicted, true, dice))
     write_overlay(out / "overlay.png", overlays)
-    return hearts, (int(shape[1]), int(shape[2]))
+    return figures, (int(shape[1]), int(shape[2]))
 
 
 def _grey(test: DecodedEcho, index: int) -> npt.NDArray[np.uint8]:
-    """The traced frames ``(2, H, W)``, ED and ES, as grey levels 0-255."""
+    """Return the traced frames ``(2, H, W)``, ED and ES, as grey levels 0-255."""
     large, small = test[index][1][:2]
     mean, std = (np.asarray(value, np.float32).reshape(-1)[0] for value in (test.mean, test.std))
     return np.stack([large[0], small[0]] * np.array(std) + mean).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What the trainings of all tasks do alike: choose hearts, fit by the recipe, report, and do it once only."""
+"""What the trainings of all tasks do alike: choose videos, fit by the recipe, report, and do it once only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ Result = TypeVar("Result", bound=TrainingResult[Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Hearts:
-    """The hearts of one training.
+class Chosen:
+    """The videos that one training may use.
 
     Attributes:
-        places: of every TRAIN heart in its data set, by name.
+        places: place of every TRAIN video in its data set, by name.
         labelled: names of those whose labels it may know.
-        unlabelled: names of those that it may look at besides.
-        judged: places in VAL of those that weights are selected by.
+        unlabelled: names of those that it may use without their labels.
+        judged: places of the VAL videos that the weights are selected by.
     """
 
     places: Mapping[str, int]
@@ -43,17 +43,17 @@ class Hearts:
     judged: list[int]
 
     def of(self, train: DecodedEcho, names: Sequence[str]) -> Subset[Any]:
-        """Some hearts of TRAIN as a data set, in the order of their names."""
+        """Return some TRAIN videos as a data set, in the order of ``names``."""
         return Subset(train, [self.places[name] for name in names])
 
 
-def choose_hearts(run: TrainingRun, train: Sequence[VideoInfo], val: Sequence[VideoInfo]) -> Hearts:
-    """Draw the hearts of a run from those that can be used.
+def choose_videos(run: TrainingRun, train: Sequence[VideoInfo], val: Sequence[VideoInfo]) -> Chosen:
+    """Draw the videos of a run from those that can be used.
 
-    VAL hearts are chosen in proportion to the *run's* labels, also for an arm that knows more (``full``).
+    VAL videos are chosen in proportion to the *run's* labels, also for an arm that knows more (``full``).
 
     Args:
-        run: says how many, and draws by its seed.
+        run: says how many, and has the seed.
         train: usable TRAIN videos.
         val: usable VAL videos.
     """
@@ -62,7 +62,7 @@ def choose_hearts(run: TrainingRun, train: Sequence[VideoInfo], val: Sequence[Vi
     known = count_labels(labels_of(run.spec) or run.labels, len(names))
     share = count_labels(run.labels, len(names)) / len(names)
     judges = set(choose_validation([row.name for row in val], share, run.val_at_least, run.seed))
-    return Hearts(
+    return Chosen(
         places={name: place for place, name in enumerate(names)},
         labelled=order[:known],
         unlabelled=order[known:][: run.unlabelled],
@@ -70,21 +70,21 @@ def choose_hearts(run: TrainingRun, train: Sequence[VideoInfo], val: Sequence[Vi
     )
 
 
-def training_set(run: TrainingRun, hearts: Hearts, train: DecodedEcho, **more: Any) -> TrainingSet:
-    """What the arm of a run may use.
+def training_set(run: TrainingRun, chosen: Chosen, train: DecodedEcho, **more: Any) -> TrainingSet:
+    """Return what the arm of a run may use.
 
     Args:
         run: with the caches and the seed.
-        hearts: of the run.
-        train: all usable TRAIN hearts.
-        more: ``unlabelled``, ``teach`` and ``reader``, where the task has a use for them.
+        chosen: videos of the run.
+        train: all usable TRAIN videos.
+        more: ``unlabelled``, ``teach`` and ``reader``, if the task has a use for them.
     """
     return TrainingSet(
-        real=hearts.of(train, hearts.labelled),
-        labelled=tuple(hearts.labelled),
+        real=chosen.of(train, chosen.labelled),
+        labelled=tuple(chosen.labelled),
         caches={kind: Path(folder) for kind, folder in run.caches.items()},
         seed=run.seed,
-        all_known=len(hearts.labelled) == len(hearts.places),
+        all_known=len(chosen.labelled) == len(chosen.places),
         **more,
     )
 
@@ -99,7 +99,7 @@ class Pace:
 
     @classmethod
     def of(cls, recipe: TrainerSettings, items: int) -> "Pace":
-        """What a recipe makes of a training set of ``items``: ``steps``, or so many ``epochs``."""
+        """Return the pace of a recipe on a training set of ``items``: so many ``steps``, or so many ``epochs``."""
         batch_size = min(recipe.batch_size, items)
         per_epoch = items // batch_size
         return cls(batch_size, per_epoch, recipe.steps or int(recipe.epochs or 0) * per_epoch)
@@ -118,18 +118,18 @@ def fit_by_recipe(
     accelerator: Accelerator,
     progress: bool,
 ) -> FitResult:
-    """`echo_augment.training_recipes.training.fit.fit` as the recipe of a run says.
+    """Train by the recipe of a run; see `echo_augment.training_recipes.training.fit.fit`.
 
     Args:
         run: with recipe and seed.
         module: to train.
         dataset: to train on.
         loss_fn: see `fit`.
-        pace: of this recipe on this data set.
-        validate: on VAL.
-        select: its figure by which weights are selected, the lower the better; how, the recipe says (``selection``).
+        pace: pace of this recipe on this data set.
+        validate: finds figures on VAL.
+        select: figure that weights are selected by, the lower the better; the recipe says how (``selection``).
         out: folder of checkpoint and log.
-        accelerator: for the device.
+        accelerator: has the device.
         progress: show a bar.
     """
     recipe = run.trainer
@@ -158,7 +158,7 @@ def fit_by_recipe(
 
 def training_figures(
     run: TrainingRun,
-    hearts: Hearts,
+    chosen: Chosen,
     dataset: Any,
     fitted: FitResult,
     model: nn.Module,
@@ -166,15 +166,15 @@ def training_figures(
     pace: Pace,
     read: Sequence[DecodedEcho],
 ) -> dict[str, Any]:
-    """What ``result.json`` says of every training, whatever its task.
+    """Return what ``result.json`` says of every training, whatever its task.
 
     Args:
         run: what was trained.
-        hearts: that it knew.
-        dataset: that it learned from.
+        chosen: videos that it used.
+        dataset: data set that it learned from.
         fitted: how it went.
-        model: the net; its ``note``, where it has one, is passed on.
-        pace: of the training.
+        model: the net; its ``note``, if it has one, is passed on.
+        pace: pace of the training.
         read: TRAIN, VAL and TEST, for the videos that could not be used.
     """
     source = source_of(dataset)
@@ -182,10 +182,10 @@ def training_figures(
         "key": run.key(),
         "arm": run.arm,
         "seed": run.seed,
-        "labelled": hearts.labelled,
-        "labelled_hearts": len(hearts.labelled),
-        "train_hearts": len(hearts.places),
-        "validation_hearts": len(hearts.judged),
+        "labelled": chosen.labelled,
+        "labelled_hearts": len(chosen.labelled),
+        "train_hearts": len(chosen.places),
+        "validation_hearts": len(chosen.judged),
         "steps": pace.steps,
         "batch_size": pace.batch_size,
         "best_step": fitted.best_step,

@@ -4,36 +4,40 @@ import math
 
 from torch import Tensor
 
-from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.arguments import check_choice
 
 SMALLEST = "smallest"
 RULES = (SMALLEST, "one_se")
 
 
 def check_rule(rule: str) -> None:
-    """Refuse a rule that there is none of.
+    """Raise if ``rule`` is unknown.
 
     Raises:
-        EchoAugmentError: naming it and those there are.
+        EchoAugmentError: with the rule and those that exist.
     """
-    if rule not in RULES:
-        raise EchoAugmentError(f"selection must be one of {', '.join(RULES)}, got {rule!r}")
+    check_choice("selection", rule, RULES)
 
 
 def keep(rule: str, errors: Tensor, best: Tensor | None) -> tuple[bool, Tensor | None]:
-    """Whether weights are kept in place of those kept before, and the errors of the best weights so far.
+    """Return whether weights replace those kept before, and the errors of the best weights so far.
 
     Args:
         rule: ``smallest`` keeps the weights with the smallest mean error. ``one_se`` keeps the latest weights whose
             mean error is not larger than the smallest by more than one standard error of the difference over the
-            hearts: the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), where the
-            longer training is what is preferred if VAL cannot tell. With few VAL hearts the smallest of many errors is
+            videos: the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984), where the
+            longer training is what is preferred if VAL cannot tell. With few VAL videos the smallest of many errors is
             often that of a net which has hardly learned; with many the two rules agree.
-        errors: of each VAL heart, ``(N,)``.
+        errors: error of each VAL video, ``(N,)``.
         best: errors of the weights with the smallest mean so far; None before the first ones.
 
     Raises:
-        EchoAugmentError: there is no such rule.
+        EchoAugmentError: ``rule`` is unknown.
+
+    >>> import torch
+    >>> first, later = torch.tensor([4.0, 6.0, 5.0]), torch.tensor([5.0, 4.5, 5.6])
+    >>> keep("smallest", later, best=first)[0], keep("one_se", later, best=first)[0]
+    (False, True)
     """
     check_rule(rule)
     mean = float(errors.mean())

@@ -7,21 +7,24 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
+
+from .settings import PRECISIONS
 
 
 def make_seeded(
     kinds: Mapping[str, Callable[..., nn.Module]], what: str, name: str, settings: Mapping[str, JsonValue], seed: int
 ) -> nn.Module:
-    """The model ``kinds[name]``; its start weights are a pure function of ``seed``, and no global state moves.
+    """Return a model whose start weights are a pure function of ``seed``; no global state moves.
 
     Args:
         kinds: models by name.
-        what: they are, for the error: ``EF``, ``segmentation``.
-        name: of the one to make.
-        settings: its arguments.
-        seed: of its weights.
+        what: what they are, for the error: ``EF``, ``segmentation``.
+        name: name of the model.
+        settings: keyword arguments of the model.
+        seed: seed of the weights.
 
     Raises:
         EchoAugmentError: there is no such model.
@@ -34,18 +37,17 @@ def make_seeded(
 
 
 def make_accelerator(device: str) -> Accelerator:
-    """Accelerate's choice of device; ``device="cpu"`` keeps it off a GPU."""
+    """Return an accelerator on the device of its choice; ``device="cpu"`` keeps it off a GPU."""
     return Accelerator(cpu=device == "cpu")
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; ``auto`` only where the hardware does it natively.
+    """Return whether to compute in bfloat16; ``auto`` does if the hardware computes it natively.
 
     Raises:
         EchoAugmentError: ``precision`` is none of auto, bf16, fp32.
     """
-    if precision not in ("auto", "bf16", "fp32"):
-        raise EchoAugmentError(f"trainer.precision must be auto, bf16 or fp32, got {precision!r}")
+    check_choice("trainer.precision", precision, PRECISIONS)
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":

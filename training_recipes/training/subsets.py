@@ -1,4 +1,4 @@
-"""Which hearts have labels in a label-scarce run: pure functions of the seed, nested over the number of labels."""
+"""Which videos have labels in a label-scarce run: pure functions of the seed, nested over the number of labels."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -10,37 +10,45 @@ from echo_augment.cache.errors import EchoAugmentError
 LABELS, VALIDATION = 101, 102  # tags that keep the random streams apart
 
 
-def count_labels(labels: int | float | str, hearts: int) -> int:
-    """How many of ``hearts`` TRAIN hearts have labels.
+def count_labels(labels: int | float | str, videos: int) -> int:
+    """Return how many of the TRAIN videos have labels.
 
     Args:
-        labels: a number of hearts, a share below 1 (0.125), a fraction (``"1/8"``) or ``"all"``.
-        hearts: in TRAIN.
+        labels: a number of videos, a share below 1 (0.125), a fraction (``"1/8"``) or ``"all"``.
+        videos: number of TRAIN videos.
 
     Raises:
         EchoAugmentError: it is none of these, or more than there are.
+
+    >>> count_labels(16, 400), count_labels("1/8", 400), count_labels("all", 400)
+    (16, 50, 400)
     """
     if labels == "all":
-        return hearts
+        return videos
     try:
         value = Fraction(str(labels))
     except (ValueError, ZeroDivisionError):
         value = Fraction(-1)
-    count = max(1, round(value * hearts)) if 0 < value < 1 else int(value)
+    count = max(1, round(value * videos)) if 0 < value < 1 else int(value)
     if value <= 0 or (value >= 1 and value.denominator != 1):
-        raise EchoAugmentError(f"labels must be a number of hearts, a share or 'all', got {labels!r}")
-    if count > hearts:
-        raise EchoAugmentError(f"labels={labels} asks for {count} labelled hearts, TRAIN has {hearts}")
+        raise EchoAugmentError(f"labels must be a number of videos, a share or 'all', got {labels!r}")
+    if count > videos:
+        raise EchoAugmentError(f"labels={labels} asks for {count} labelled videos, TRAIN has {videos}")
     return count
 
 
 def choose_labelled(names: Sequence[str], count: int, seed: int) -> list[str]:
-    """The ``count`` labelled hearts of a seed; a larger count keeps those of a smaller one.
+    """Return the names of the labelled videos of a seed; a larger count keeps those of a smaller one.
 
     Args:
-        names: of all TRAIN hearts; their order does not matter.
-        count: of labelled hearts.
-        seed: of the draw, at least 0.
+        names: names of all TRAIN videos; their order does not matter.
+        count: number of labelled videos.
+        seed: seed of the draw, at least 0.
+
+    >>> names = [f"0X{number}" for number in range(9)]
+    >>> few, more = choose_labelled(names, 2, seed=0), choose_labelled(names, 4, seed=0)
+    >>> more[:2] == few
+    True
     """
     ordered = sorted(names)
     order = np.random.default_rng([LABELS, seed]).permutation(len(ordered))
@@ -48,13 +56,13 @@ def choose_labelled(names: Sequence[str], count: int, seed: int) -> list[str]:
 
 
 def choose_validation(names: Sequence[str], share: float, at_least: int, seed: int) -> list[str]:
-    """The VAL hearts that a run may select its weights by: in proportion to its labels, but not too few.
+    """Return the VAL videos that a run may select its weights by: in proportion to its labels, but not too few.
 
     Args:
-        names: of all VAL hearts.
-        share: of TRAIN that has labels, in (0, 1].
-        at_least: hearts, where VAL has as many.
-        seed: of the draw.
+        names: names of all VAL videos.
+        share: share of TRAIN that has labels, in (0, 1].
+        at_least: least number of videos, if VAL has as many.
+        seed: seed of the draw.
     """
     ordered = sorted(names)
     count = min(len(ordered), max(at_least, round(share * len(ordered))))

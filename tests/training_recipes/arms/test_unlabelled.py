@@ -22,7 +22,7 @@ from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled, mean_t
 from echo_augment.training_recipes.ef import training as ef_training
 from echo_augment.training_recipes.ef.learners import MeanTeacher, Supervised, make_learner
 from echo_augment.training_recipes.ef.run import EFRun
-from echo_augment.training_recipes.ef.teacher import known_hearts, load_net
+from echo_augment.training_recipes.ef.teacher import known_videos, load_net
 from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.training import recipe as training
 from echo_augment.training_recipes.training.run import finished
@@ -244,9 +244,9 @@ def test_a_teacher_that_knows_more_labels_than_its_student_may_is_refused(root, 
     teachers = {"real": str(teacher)}  # of 4 labelled hearts
     with pytest.raises(EchoAugmentError, match=r"it learned the EF of .* which this run must not know"):
         train_ef(replace(make_run(root, "pseudo_label", teachers=teachers), labels=3), tmp_path, progress=False)
-    assert len(known_hearts(teacher)) == 4
+    assert len(known_videos(teacher)) == 4
     with pytest.raises(EchoAugmentError, match=r"nowhere.result\.json: does not say which hearts.*finished training"):
-        known_hearts(tmp_path / "nowhere")
+        known_videos(tmp_path / "nowhere")
     taught = {**arm("synthetic"), "label": "teacher"}
     assert teacher_of(taught) == "real" and teacher_of(arm("synthetic")) is None
 

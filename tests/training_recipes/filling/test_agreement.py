@@ -40,7 +40,7 @@ def test_a_cache_keeps_to_what_its_teacher_knows(tmp_path):
     assert agree(tmp_path, {**gates, "knows": ["A"]}, dict) == {"label": 5.0}, "of a version that did not tell"
     assert read_gates(tmp_path).gates["knows"] == ["A"]
     for other in ({**gates, "knows": ["A", "B"]}, gates):
-        with pytest.raises(EchoAugmentError, match=r"whose teacher knows other hearts.*another folder"):
+        with pytest.raises(EchoAugmentError, match=r"whose teacher knows other videos.*another folder"):
             agree(tmp_path, other, dict)
 
 

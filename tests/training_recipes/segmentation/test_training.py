@@ -25,8 +25,8 @@ from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 from echo_augment.training_recipes.segmentation.training import (
     TARGETS,
     segmentation_loss,
-    traced_hearts,
     traced_masks,
+    traced_videos,
     train_segmentation,
 )
 from echo_augment.training_recipes.training.optimiser import make_optimizer
@@ -144,7 +144,7 @@ def test_the_loss_is_the_sum_over_pixels_halved_over_ed_and_es():
 
 
 def test_hearts_and_masks_are_the_reader_s(root):
-    hearts = traced_hearts(root, "train")
+    hearts = traced_videos(root, "train")
     data = EchoNetDynamic(root, "train", TARGETS, length=1)
     assert list(hearts) == [row.name for row in data.rows]
     name = data.rows[2].name

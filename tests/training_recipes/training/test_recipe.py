@@ -9,7 +9,7 @@ from fakes.training import ef_trainer, result
 
 from echo_augment.augmentor.data import VideoInfo
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.training.recipe import Pace, choose_hearts, train_once
+from echo_augment.training_recipes.training.recipe import Pace, choose_videos, train_once
 from echo_augment.training_recipes.training.run import TrainingResult
 from echo_augment.training_recipes.training.settings import TrainerSettings
 
@@ -38,18 +38,18 @@ def run(**changes):
 
 
 def test_hearts_are_labelled_or_unlabelled_and_nested_over_the_number_of_labels():
-    few, more = choose_hearts(run(), TRAIN, VAL), choose_hearts(run(labels=8), TRAIN, VAL)
+    few, more = choose_videos(run(), TRAIN, VAL), choose_videos(run(labels=8), TRAIN, VAL)
     assert len(few.labelled) == 4 and few.labelled == more.labelled[:4]
     assert sorted(few.labelled + few.unlabelled) == sorted(row.name for row in TRAIN)
-    assert choose_hearts(run(unlabelled=3), TRAIN, VAL).unlabelled == few.unlabelled[:3]
-    assert choose_hearts(run(seed=4), TRAIN, VAL).labelled != few.labelled
+    assert choose_videos(run(unlabelled=3), TRAIN, VAL).unlabelled == few.unlabelled[:3]
+    assert choose_videos(run(seed=4), TRAIN, VAL).labelled != few.labelled
     assert all(TRAIN[few.places[name]].name == name for name in few.labelled)
 
 
 def test_weights_are_selected_by_val_in_proportion_to_the_run_s_labels_whatever_the_arm_knows():
-    assert [len(choose_hearts(run(labels=n), TRAIN, VAL).judged) for n in (1, 4, 10, "all")] == [2, 2, 5, 10]
-    full = choose_hearts(run(spec={"labels": "all"}), TRAIN, VAL)
-    assert len(full.labelled) == 20 and full.judged == choose_hearts(run(), TRAIN, VAL).judged
+    assert [len(choose_videos(run(labels=n), TRAIN, VAL).judged) for n in (1, 4, 10, "all")] == [2, 2, 5, 10]
+    full = choose_videos(run(spec={"labels": "all"}), TRAIN, VAL)
+    assert len(full.labelled) == 20 and full.judged == choose_videos(run(), TRAIN, VAL).judged
     assert full.judged == sorted(full.judged)
 
 
