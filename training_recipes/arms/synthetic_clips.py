@@ -51,8 +51,8 @@ def synthetic(
         exclude: file with the ids of clips to leave out, see `CachedClips`.
 
     Raises:
-        EchoAugmentError: no such cache was given, an unknown ``label``, one without its teacher, or a fresh share without
-            a ``stock``.
+        EchoAugmentError: no such cache was given, an unknown ``label``, one without its teacher, or a fresh share
+            without a ``stock``.
     """
     if clips not in given.caches:
         raise EchoAugmentError(

@@ -161,7 +161,7 @@ class Teacher:
         return np.array([part.mean() for part in np.split(found, ends)])
 
     def windows(self, clip: EchoClip) -> npt.NDArray[np.float32]:
-        """Return the parts of a clip that are read, ``(K, 3, L, H, W)`` normalised, evenly spread and each on a frame."""
+        """Return the parts of a clip that are read, ``(K, 3, L, H, W)`` normalised, evenly spread, each on a frame."""
         form, length = self.form, int(self.form.length or 1)
         step = form.period * clip.fps / form.fps  # in frames of the clip
         room = len(clip.frames) - EPS - (length - 1) * step  # a frame stands for 1 / fps seconds

@@ -245,7 +245,7 @@ def test_a_teacher_that_knows_more_labels_than_its_student_may_is_refused(root, 
     with pytest.raises(EchoAugmentError, match=r"it learned the EF of .* which this run must not know"):
         train_ef(replace(make_run(root, "pseudo_label", teachers=teachers), labels=3), tmp_path, progress=False)
     assert len(known_videos(teacher)) == 4
-    with pytest.raises(EchoAugmentError, match=r"nowhere.result\.json: does not say which hearts.*finished training"):
+    with pytest.raises(EchoAugmentError, match=r"nowhere.result\.json: does not say which videos.*finished training"):
         known_videos(tmp_path / "nowhere")
     taught = {**arm("synthetic"), "label": "teacher"}
     assert teacher_of(taught) == "real" and teacher_of(arm("synthetic")) is None

@@ -47,7 +47,7 @@ def test_a_folder_that_is_no_teacher_is_refused_with_the_remedy(root, teacher, t
     with pytest.raises(EchoAugmentError, match="earlier version"):
         Teacher.load(teacher)
     (teacher / "result.json").write_text(json.dumps({"key": "k", "reader": {**asdict(READER), "fps": 0}}))
-    with pytest.raises(EchoAugmentError, match="fps must be positive"):
+    with pytest.raises(EchoAugmentError, match="fps must be above 0"):
         Teacher.load(teacher)
     monkeypatch.undo()
     with pytest.raises(EchoAugmentError, match="is missing"):
