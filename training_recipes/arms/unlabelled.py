@@ -105,6 +105,6 @@ def synthetic_pseudo_label(
     windows: int = 5,
     clips: str = "synthetic",
 ) -> Any:
-    """Return `pseudo_label` with a share ``p`` of items replaced by synthetic clips; ``unlabelled_p`` is of the rest."""
+    """Return `pseudo_label` with a share ``p`` of items replaced by synthetic clips, ``unlabelled_p`` of the rest."""
     real = pseudo_label(given, teacher=teacher, p=unlabelled_p, windows=windows)
     return synthetic(replace(given, real=real), clips=clips, p=p)
