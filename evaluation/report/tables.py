@@ -73,8 +73,7 @@ def contrast_table(found: LevelFigures, level: float, judged: Judged = EF_ERROR,
         row += [p_words(cell.p), *([p_words(cell.p_holm)] if several else [])]
         rows.append([*row, number(cell.detectable, judged.form), judged.answer(cell, level)])
     header = [
-        judged.title,
-        judged.unit,
+        *judged.columns,
         percent(level),
         "p",
         *(["p (Holm)"] if several else []),
@@ -103,7 +102,7 @@ def fraction_table(report: BenchmarkReport, judged: Judged = EF_ERROR) -> Table:
     notes = [PUBLISHED] if report.published else []
     if notes and report.data != "echonet":
         notes.append("These are not the published table's data: the rows stand side by side to show the form only.")
-    return Table([f"{judged.row}, labelled videos:", *header], rows, notes)
+    return Table([f"{judged.name} of arm, labelled videos:", *header], rows, notes)
 
 
 def missing_notes(found: LevelFigures, metrics: Sequence[str], words: str) -> list[str]:

@@ -38,36 +38,41 @@ class Judged:
     """A figure that a verdict, a table and a plot are about, and how they tell it.
 
     Attributes:
-        metric: its name in the report.
+        name: what people call it; in small letters its key in the report.
         smaller_is_better: whether it is an error.
-        form: format of its numbers, without a sign.
-        title: what the column of the arms' differences says.
-        unit: what the column of the difference says.
+        forms: format of its numbers without a sign, and of a detectable difference in words.
+        columns: what a table of differences says above the two arms and above the difference; the second is its unit.
         good: which sign is good.
-        smaller: what a shown difference below 0 is called.
-        larger: what one above 0 is called.
-        rough: format of a detectable difference in words.
+        answers: what a shown difference below 0 is called, and one above 0.
         means: what the sentence says of both arms, with ``{before}`` and ``{after}``.
         tell: makes the sentence.
-        axis: what the axis of the arms' plot says.
-        labels_axis: what that of the plot against labels says.
-        row: what the table against labels calls its rows.
+        axis: what the axis of a plot says.
     """
 
-    metric: str
+    name: str
     smaller_is_better: bool
-    form: str
-    title: str
-    unit: str
+    forms: tuple[str, str]
+    columns: tuple[str, str]
     good: str
-    smaller: str
-    larger: str
-    rough: str
+    answers: tuple[str, str]
     means: str
     tell: Tell
     axis: str
-    labels_axis: str
-    row: str
+
+    @property
+    def metric(self) -> str:
+        """Key of the figure in the report."""
+        return self.name.lower()
+
+    @property
+    def form(self) -> str:
+        """Format of its numbers, without a sign."""
+        return self.forms[0]
+
+    @property
+    def unit(self) -> str:
+        """Unit of a difference."""
+        return self.columns[1]
 
     def decide(self, contrast: Contrast, level: float) -> str:
         """Return the answer, see `decide`."""
@@ -80,8 +85,8 @@ class Judged:
             return "cannot be said"
         if found == "no difference":
             size = contrast.detectable
-            return "no difference shown" + (f"; {size:{self.rough}} would have been found" if size else "")
-        return self.smaller if (found == "helped") == self.smaller_is_better else self.larger
+            return "no difference shown" + (f"; {size:{self.forms[1]}} would have been found" if size else "")
+        return self.answers[(found == "helped") != self.smaller_is_better]
 
 
 def _tell_error(name: str, answer: str, mae: Contrast, percent: int, before: float, means: str) -> str:
@@ -108,36 +113,26 @@ def _tell_dice(name: str, answer: str, dice: Contrast, percent: int, _: float, m
 
 
 EF_ERROR = Judged(
-    metric="mae",
+    name="MAE",
     smaller_is_better=True,
-    form=".2f",
-    title="difference of MAE",
-    unit="EF points",
+    forms=(".2f", ".1f"),
+    columns=("difference of MAE", "EF points"),
     good="Negative: the first arm's error is smaller.",
-    smaller="smaller error",
-    larger="larger error",
-    rough=".1f",
+    answers=("smaller error", "larger error"),
     means="mean absolute EF error {before:.2f} points without, {after:.2f} with",
     tell=_tell_error,
-    axis="EF error on TEST (MAE), EF points; left is better",
-    labels_axis="EF error (MAE), EF points",
-    row="MAE of arm",
+    axis="EF error on TEST (MAE), EF points",
 )
 DICE = Judged(
-    metric="dice",
+    name="Dice",
     smaller_is_better=False,
-    form=".3f",
-    title="difference of",
-    unit="Dice",
+    forms=(".3f", ".3f"),
+    columns=("difference of", "Dice"),
     good="Positive: the first arm's masks are better.",
-    smaller="lower Dice",
-    larger="higher Dice",
-    rough=".3f",
+    answers=("lower Dice", "higher Dice"),
     means="mean Dice {before:.3f} without, {after:.3f} with",
     tell=_tell_dice,
-    axis="Dice on TEST; right is better",
-    labels_axis="Dice on TEST",
-    row="Dice of arm",
+    axis="Dice on TEST",
 )
 JUDGED = {"ef": EF_ERROR, "segmentation": DICE}
 
@@ -172,7 +167,7 @@ def verdict(found: LevelFigures, level: float = 0.95, *, arm: str = "synthetic",
     text = judged.tell(name, answer, contrast, round(100 * level), before, means)
     if answer == "no difference" and contrast.detectable:
         unit = " points" if judged.unit == "EF points" else ""
-        size = f"{contrast.detectable:{judged.rough}}{unit}"
+        size = f"{contrast.detectable:{judged.forms[1]}}{unit}"
         text += f" A true difference of {size} would have been found with 80 % power."
     return text
 

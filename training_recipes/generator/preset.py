@@ -211,8 +211,8 @@ class StudentSettings(FitSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("preset.student.kind", self.kind, STUDENTS)
-        check_whole("preset.student.grid", self.grid, 1)
-        check_whole("preset.student.sampler_steps", self.sampler_steps)
+        for name, low in (("grid", 1), ("sampler_steps", 0)):
+            check_whole(f"preset.student.{name}", getattr(self, name), low)
 
 
 @dataclass(kw_only=True)
