@@ -1,9 +1,9 @@
 """Keep VAL and TEST videos out of training: by split or fold, by the donors' names, by their videos' content."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -14,19 +14,56 @@ from .data.records import VideoInfo
 from .data.selection import openable
 from .data.splits import HELD_OUT, SplitChoice, parse_split, split_filter
 from .data.table import FILE_LIST, KNOWN_COLUMNS, VIDEOS
-from .wrapping import leaves, locate
+from .wrapping import leaves, reached
 
 UNSEEN = frozenset({*HELD_OUT, "EXTERNAL_TEST", "CLINICAL_TEST"})
 IsHeldOut = Callable[[str, int | None], bool]
+Scope = Literal["subset", "table"]
 
 
 def held_out_filter(choice: SplitChoice | None) -> IsHeldOut:
-    """Return ``(split, fold) -> bool``; by default VAL and TEST are held out (`splits.FOLD_SPLITS`: folds 8 and 9).
+    """Return ``(split, fold) -> bool``: VAL and TEST are held out, and so is what ``choice`` names.
+
+    In a table with fold numbers these are folds 8 and 9 (`splits.FOLD_SPLITS`), unless ``choice`` names folds: then
+    those, and no other fold, for cross-validation.
 
     Raises:
         EchoAugmentError: `splits.split_filter` does not know ``choice``.
     """
-    return (lambda split, fold: split in UNSEEN) if choice is None else split_filter(choice)
+    if choice is None:
+        return lambda split, fold: split in UNSEEN
+    chosen, by_fold = split_filter(choice), any(fold is not None for _, _, fold in chosen_splits(choice))
+    return lambda split, fold: chosen(split, fold) or (split in UNSEEN and not (by_fold and fold is not None))
+
+
+def refuse_unknown_split(base: Any, choice: SplitChoice) -> None:
+    """Raise if a value of ``choice`` matches no row of the tables behind ``base``, as a typo does.
+
+    Raises:
+        EchoAugmentError: names the value and the splits that there are, or no dataset behind ``base`` has splits.
+    """
+    rows: set[tuple[str, int | None]] = set()
+    complete = False
+    for leaf in leaves(base):
+        rows |= {parsed(str(text)) for text in column(leaf, "Split")}
+        complete |= {word for word, _, _ in chosen_splits(getattr(leaf, "split", None))} <= {"ALL", "NONE"}
+    for root in roots_of(base):
+        table = {(row.split, row.fold) for row in listed(root).values()}
+        rows, complete = rows | table, complete or bool(table)
+    rows.discard(("", None))
+    if not rows:
+        raise EchoAugmentError(
+            f"held_out={choice!r}: nothing is known of the splits of the dataset's items",
+            "Leave held_out out, and wrap only items that may be trained on",
+        )
+    for word, split, fold in chosen_splits(choice) if complete else ():
+        if word != "ALL" and not any(row[1] == fold if fold is not None else row[0] == split for row in rows):
+            folds = sorted(number for _, number in rows if number is not None)
+            there = sorted({name for name, number in rows if number is None} | ({f"folds {folds}"} if folds else set()))
+            raise EchoAugmentError(
+                f"held_out={choice!r}: no row of the table is in {word}; there are {', '.join(there)}",
+                "VAL and TEST are held out anyway; name the others as the table's Split column does",
+            )
 
 
 def refuse_held_out(base: Any, held_out: SplitChoice | None = None) -> None:
@@ -34,13 +71,15 @@ def refuse_held_out(base: Any, held_out: SplitChoice | None = None) -> None:
 
     Args:
         base: dataset to wrap.
-        held_out: splits or folds that must stay unseen; None is VAL and TEST.
+        held_out: splits or folds that must stay unseen, beside VAL and TEST.
 
     Raises:
-        EchoAugmentError: a dataset's ``split`` is held out, or an item that ``base`` reaches is in such a split.
+        EchoAugmentError: a dataset's ``split`` is held out, or an item that ``base`` reaches is in such a split; a
+            value of ``held_out`` is no split of the dataset.
     """
     unseen = held_out_filter(held_out)
-    marks: dict[int, list[str]] = {}
+    if held_out is not None:
+        refuse_unknown_split(base, held_out)
     for leaf in leaves(base):
         for word, split, fold in chosen_splits(getattr(leaf, "split", None)):
             if unseen(split, fold):
@@ -49,16 +88,16 @@ def refuse_held_out(base: Any, held_out: SplitChoice | None = None) -> None:
                     "Wrap the TRAIN split; evaluate on the bare dataset, so that scores are of real clips only. "
                     "For cross-validation name the folds that stay unseen: held_out=[8, 9]",
                 )
-        marks[id(leaf)] = [str(value) for value in column(leaf, "Split")]
-    if not any(unseen(*parsed(text)) for texts in marks.values() for text in set(texts)):
-        return
-    for index in range(len(base)):
-        leaf, place = locate(base, index)
-        if marks[id(leaf)] and unseen(*parsed(marks[id(leaf)][place])):
-            raise EchoAugmentError(
-                f"item {index} of the dataset ({leaf.fnames[place]}) is in the {marks[id(leaf)][place].upper()} split",
-                'Load the dataset with split="train", or wrap a Subset of its TRAIN items',
-            )
+    for part in reached(base):
+        splits = [str(value) for value in column(part.leaf, "Split")]
+        bad = [unseen(*parsed(text)) for text in splits]
+        for place, outer in zip(part.places.tolist(), part.outer.tolist(), strict=True) if any(bad) else ():
+            if place < len(bad) and bad[place]:
+                which = f"item {outer}" if outer >= 0 else "an item that its wrapper may serve"
+                raise EchoAugmentError(
+                    f"{which} of the dataset ({part.leaf.fnames[place]}) is in the {splits[place].upper()} split",
+                    'Load the dataset with split="train", or wrap a Subset of its TRAIN items',
+                )
 
 
 def chosen_splits(choice: Any) -> list[tuple[str, str, int | None]]:
@@ -85,8 +124,13 @@ def refuse_leaking_donors(
     donors: Iterable[str],
     videos: Mapping[str, VideoInfo] | None = None,
     held_out: SplitChoice | None = None,
+    scope: Scope = "subset",
 ) -> None:
     """Raise if a donor of the source is a held-out video of the dataset behind ``base``.
+
+    By default so is every other row of its table that ``base`` does not serve: whoever wraps a ``Subset`` keeps the
+    rest for evaluation. Rows of its split that the dataset itself leaves out, for want of tracings or a whole file, are
+    not.
 
     Donors are compared by name without suffix, and by content if the donor's video is known: from ``videos``, or
     because the dataset has one of that name. A dataset without a ``FileList.csv`` in its ``root`` is not checked.
@@ -95,7 +139,8 @@ def refuse_leaking_donors(
         base: wrapped dataset.
         donors: names of all motion and appearance donors.
         videos: known videos of the donors, by name.
-        held_out: splits or folds that must stay unseen; None is VAL and TEST.
+        held_out: splits or folds that must stay unseen, beside VAL and TEST.
+        scope: ``"subset"``, or ``"table"`` to allow donors in rows of the table that ``base`` does not serve.
 
     Raises:
         EchoAugmentError: names the first donor that leaks.
@@ -104,19 +149,54 @@ def refuse_leaking_donors(
     if not names:
         return
     unseen = held_out_filter(held_out)
-    roots = {Path(leaf.root) for leaf in leaves(base) if getattr(leaf, "root", None)}
-    for root in sorted(root for root in roots if (root / FILE_LIST).is_file()):
+    for root in roots_of(base):
         table = listed(root)
+        known = {**{name: table[name] for name in names & table.keys()}, **(videos or {})}
         hidden = {name: row for name, row in table.items() if unseen(row.split, row.fold)}
-        leaked = [f"{name} among them" for name in sorted(names & hidden.keys())]
-        if not leaked:
-            known = {**{name: table[name] for name in names & table.keys()}, **(videos or {})}
-            leaked = [f"{one} is {other}" for one, other in same_content(_files(known), _files(hidden))]
+        leaked = _leaked(names, known, hidden)
         if leaked:
             raise EchoAugmentError(
                 f"{len(leaked)} donors of the synthetic clips are VAL or TEST videos of {root}: {leaked[0]}",
                 "Fill a new cache with donors of the TRAIN split only",
             )
+        own = _served(base, root, table) if scope == "subset" else table.keys()
+        leaked = _leaked(names, known, {name: row for name, row in table.items() if name not in own})
+        if leaked:
+            raise EchoAugmentError(
+                f"{len(leaked)} donors of the synthetic clips are videos of {root} that the wrapped dataset does not "
+                f"serve: {leaked[0]}",
+                "Fill a cache with donors out of the wrapped videos only; or, if none of the others is evaluated on, "
+                'allow them with donors="table"',
+            )
+
+
+def _leaked(names: Collection[str], known: Mapping[str, VideoInfo], hidden: Mapping[str, VideoInfo]) -> list[str]:
+    """Return in words which donors are hidden videos, by name, else by content."""
+    found = [f"{name} among them" for name in sorted(name for name in names if name in hidden)]
+    if found or not hidden:
+        return found
+    return [f"{one} is {other}" for one, other in same_content(_files(known), _files(hidden))]
+
+
+def _served(base: Any, root: Path, table: Mapping[str, VideoInfo]) -> set[str]:
+    """Return the names that ``base`` serves, and those of its split that the dataset itself leaves out."""
+    served: set[str] = set()
+    for part in reached(base):
+        leaf = part.leaf
+        if not getattr(leaf, "root", None) or Path(leaf.root) != root:
+            continue
+        names = [video_name(str(name)) for name in getattr(leaf, "fnames", ())]
+        split = getattr(leaf, "split", None)
+        chosen = split_filter("all" if split is None else split)
+        served |= {name for name, row in table.items() if chosen(row.split, row.fold)} - set(names)
+        served |= {names[place] for place in part.places.tolist() if place < len(names)}
+    return served
+
+
+def roots_of(base: Any) -> list[Path]:
+    """Return the folders with a ``FileList.csv`` of the datasets behind ``base``, in order."""
+    roots = {Path(leaf.root) for leaf in leaves(base) if getattr(leaf, "root", None)}
+    return sorted(root for root in roots if (root / FILE_LIST).is_file())
 
 
 def listed(root: Path) -> dict[str, VideoInfo]:

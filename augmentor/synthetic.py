@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset, get_worker_info
 
-from echo_augment.cache.arguments import check_whole
+from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import Adapter, adapters_for
@@ -58,7 +58,7 @@ class SyntheticAugment(Dataset[Any]):
     ``to_sample.fixed_shape = False``.
 
     Not for evaluation: a VAL or TEST split is refused, and so is a source whose donors are VAL or TEST videos of
-    ``base``, by name or, if their files are known, by content.
+    ``base``, or other videos of its table outside ``base``; by name or, if their files are known, by content.
 
     Args:
         base: map-style dataset to augment.
@@ -74,8 +74,11 @@ class SyntheticAugment(Dataset[Any]):
             the loss of the item with it. Tuples grow by one, dicts get the key ``"weight"``.
         provenance: append a dict (``synthetic``, ``clip_id``, ``motion_donor``, ``appearance_donor``, ``confidence``),
             after the weight; dicts get the key ``"provenance"``.
-        held_out: splits or folds that must stay unseen, as `EchoNetDynamic` takes them (for cross-validation:
-            ``held_out=3``); None is VAL and TEST, and folds 8 and 9 in a table with fold numbers.
+        held_out: splits or folds that must stay unseen beside VAL and TEST, as `EchoNetDynamic` takes them; a value
+            that is no split of the table is an error. In a table with fold numbers VAL and TEST are folds 8 and 9,
+            unless folds are named here (for cross-validation: ``held_out=3``).
+        donors: ``"subset"`` refuses clips whose donors are rows of ``base``'s table that ``base`` does not serve, as
+            the validation fold of a ``Subset`` is; ``"table"`` takes all but the held-out ones.
 
     Raises:
         EchoAugmentError: a value out of its range, an empty source or base, a held-out split, a donor that is a
@@ -108,14 +111,16 @@ class SyntheticAugment(Dataset[Any]):
         weights: bool = False,
         provenance: bool = False,
         held_out: SplitChoice | None = None,
+        donors: Literal["subset", "table"] = "subset",
     ) -> None:
         if len(base) == 0:
             raise EchoAugmentError("the dataset to augment is empty")
         self.base, self.source = base, source
         self.weights, self.provenance = weights, provenance
+        check_choice("donors", donors, ("subset", "table"))
         refuse_held_out(base, held_out)
-        donors: frozenset[str] = getattr(source, "donors", frozenset())
-        refuse_leaking_donors(base, donors, getattr(source, "donor_videos", None), held_out)
+        names: frozenset[str] = getattr(source, "donors", frozenset())
+        refuse_leaking_donors(base, names, getattr(source, "donor_videos", None), held_out, donors)
         self._adapters = adapters_for(base, source, adapter, fps)
         self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
         self._epoch, self._counts = SharedEpoch(), ServedCounts()

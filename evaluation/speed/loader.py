@@ -80,7 +80,7 @@ def overhead_rows(base: Any, source: CachedClips, rounds: int) -> list[Row]:
     """Return what the wrapper adds to an item, measured apart and directly."""
     count = min(len(base), 8)
     kept = InMemory(base, count)
-    around, directly = (SyntheticAugment(data, source, p=0, fps=FPS) for data in (kept, base))
+    around, directly = (SyntheticAugment(data, source, p=0, fps=FPS, donors="table") for data in (kept, base))
     times = interleave(
         {
             "kept": lambda turn: kept[turn % count],

@@ -4,8 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from fakes.echo import FakeEcho, make_clip
-from torch.utils.data import Subset
+from torch.utils.data import ConcatDataset, Subset
 
 from echo_augment.augmentor import InMemoryClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, write_video
@@ -86,7 +87,10 @@ def test_donors_of_held_out_folds_are_refused_by_name(root, donor):
 
 
 def test_other_donors_are_taken(root):
-    assert len(SyntheticAugment(FakeEcho(root=root), of("one", "dot.ted", "lost", "stranger"))) == 12
+    assert len(SyntheticAugment(FakeEcho(root=root), of("one", "dot.ted", "stranger"))) == 12
+    with pytest.raises(EchoAugmentError, match=r"1 donors .* does not serve: lost among them"):
+        SyntheticAugment(FakeEcho(root=root), of("one", "lost"))
+    assert len(SyntheticAugment(FakeEcho(root=root), of("one", "lost"), donors="table")) == 12
 
 
 def test_a_donor_that_shows_a_held_out_video_is_refused_by_content(root):
@@ -113,4 +117,102 @@ def test_a_held_out_video_that_cannot_be_read_hides_no_leak(root):
 def test_own_held_out_folds_count_for_donors_too(root):
     with pytest.raises(EchoAugmentError, match="one among them"):
         SyntheticAugment(FakeEcho(root=root), of("one"), held_out=0)
-    assert len(SyntheticAugment(FakeEcho(root=root), of("held"), held_out=0)) == 12
+    assert len(SyntheticAugment(FakeEcho(root=root), of("test"), held_out=0, donors="table")) == 12
+
+
+# -------------------------------------------------------------------------------------------- what the user holds out
+WORDS = "FileName,EF,Split\nreal0,50,TRAIN\nreal1,50,VAL\nreal2,50,TEST\nreal3,50,SPARE\n"
+
+
+@pytest.mark.parametrize("wrong", ["VALIDATON", 3, "fold:2", ["spare", "tset"], "7"])
+def test_a_value_that_is_no_split_of_the_table_is_an_error(tmp_path, wrong):
+    (tmp_path / "FileList.csv").write_text(WORDS)
+    with pytest.raises(EchoAugmentError, match=r"held_out=.*no row of the table is in .*SPARE, TEST, TRAIN, VAL"):
+        SyntheticAugment(FakeEcho(root=tmp_path), SOURCE, held_out=wrong)
+
+
+def test_val_and_test_stay_held_out_whatever_is_added(tmp_path):
+    (tmp_path / "FileList.csv").write_text(WORDS)
+    for added in ("spare", "VALID", ["test", "spare"]):
+        with pytest.raises(EchoAugmentError, match="VAL split"):
+            SyntheticAugment(FakeEcho(root=tmp_path, split="VAL"), SOURCE, held_out=added)
+        for donor in ("real1", "real2"):
+            with pytest.raises(EchoAugmentError, match="VAL or TEST videos"):
+                SyntheticAugment(FakeEcho(root=tmp_path), of(donor), held_out=added, donors="table")
+    with pytest.raises(EchoAugmentError, match="real3 among them"):
+        SyntheticAugment(FakeEcho(root=tmp_path), of("real3"), held_out="spare", donors="table")
+
+
+def test_a_word_held_out_of_a_table_of_folds_keeps_the_conventional_folds_out():
+    base = FakeEcho(split="fold:9")
+    with pytest.raises(EchoAugmentError, match="fold 9 split"):
+        SyntheticAugment(base, SOURCE, held_out="val")
+
+
+def test_held_out_of_a_dataset_without_splits_is_an_error():
+    with pytest.raises(EchoAugmentError, match="nothing is known of the splits"):
+        SyntheticAugment([(0.0,)] * 3, SOURCE, held_out="fold:1", adapter=lambda clip, rng: (0.0,))
+
+
+# ----------------------------------------------------------------------------------------- folds inside the TRAIN split
+@pytest.fixture
+def train(root):
+    """Three TRAIN videos; ``twin`` shows what ``two`` shows."""
+    shutil.copy(root / "Videos" / "copy.avi", root / "Videos" / "test.avi")
+    lines = ["FileName,EF,Split", "one,50,TRAIN", "copy,51,TRAIN", "test,52,TRAIN", "lost,53,TRAIN"]
+    (root / "FileList.csv").write_text("\n".join(lines) + "\n")
+    return EchoNetDynamic(root, split="train")
+
+
+def test_donors_outside_the_wrapped_subset_are_refused_by_name_and_content(train):
+    assert train.fnames == ["one.avi", "copy.avi", "test.avi", "lost.avi"]
+    fold = Subset(train, [0, 1])
+    assert len(SyntheticAugment(train, of("one", "copy", "test", "lost"))) == 4
+    assert len(SyntheticAugment(fold, of("one", "stranger"))) == 2
+    with pytest.raises(EchoAugmentError, match=r"does not serve: lost among them.*donors="):
+        SyntheticAugment(fold, of("one", "lost"))
+    with pytest.raises(EchoAugmentError, match="copy is test"):
+        SyntheticAugment(fold, of("copy"))
+    assert len(SyntheticAugment(fold, of("one", "lost", "copy"), donors="table")) == 2
+    with pytest.raises(EchoAugmentError, match="donors must be"):
+        SyntheticAugment(fold, of("one"), donors="all")
+
+
+def test_subsets_of_subsets_and_parts_of_one_dataset_count_together(train):
+    parts = ConcatDataset([Subset(train, [0]), Subset(Subset(train, [3, 1]), [0])])
+    assert len(SyntheticAugment(parts, of("one", "lost"))) == 2
+    with pytest.raises(EchoAugmentError, match="test among them"):
+        SyntheticAugment(parts, of("test"))
+
+
+def test_a_video_that_the_dataset_leaves_out_by_itself_may_be_a_donor(train, root):
+    (root / "Videos" / "lost.avi").write_bytes(b"RIFF")
+    base = EchoNetDynamic(root, split="train", on_error="skip")
+    assert len(base) == 3 and len(SyntheticAugment(base, of("lost"))) == 3
+
+
+class Holds(torch.utils.data.Dataset):
+    """A wrapper that nobody knows: it keeps what it wraps as ``dataset`` and serves some of it."""
+
+    def __init__(self, dataset, count):
+        self.dataset, self.count = dataset, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return self.dataset[index]
+
+
+@pytest.mark.parametrize("count", [12, 5])
+def test_an_unknown_wrapper_hides_no_held_out_row(count):
+    base = FakeEcho(split="ALL")
+    base.outcome[7][3] = "VAL"
+    with pytest.raises(EchoAugmentError, match=r"\(real7.avi\) is in the VAL split"):
+        SyntheticAugment(Holds(base, count), SOURCE, adapter=lambda clip, rng: 0)
+
+
+def test_a_stack_of_datasets_is_looked_through():
+    stack = torch.utils.data.StackDataset(video=FakeEcho(split="VAL"), name=list(range(12)))
+    with pytest.raises(EchoAugmentError, match="VAL split"):
+        SyntheticAugment(stack, SOURCE, adapter=lambda clip, rng: 0)

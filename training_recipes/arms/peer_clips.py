@@ -34,7 +34,7 @@ def peer(
         EchoAugmentError: no cache of peers' clips was given.
     """
     source = open_peers(given.caches, clips, exclude)
-    mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed)
+    mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed, donors="table")
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
 
 
