@@ -24,6 +24,7 @@ from echo_augment.training_recipes.ef.learners import MeanTeacher, Supervised, m
 from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.teacher import known_videos, load_net
 from echo_augment.training_recipes.ef.training import train_ef
+from echo_augment.training_recipes.jobs import train_ef as _registers  # noqa: F401  its settings
 from echo_augment.training_recipes.training import recipe as training
 from echo_augment.training_recipes.training.run import finished
 
