@@ -10,7 +10,9 @@ import numpy.typing as npt
 from echo_augment.cache import ClipStore
 from echo_augment.cache.clip import is_real
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import file_hash
 
+from .probe import content_hash, first_hash, probe_video
 from .records import VideoInfo
 from .selection import Selection, Skipped
 
@@ -101,11 +103,28 @@ class PackedVideo:
         self.shape, self.fps = store.size_of(index), clip.fps
         extra = clip.provenance.extra if clip.provenance else {}
         self.file_bytes, self.content = int(extra["bytes"]), str(extra["content"])
+        self._mtime, self._file = extra.get("mtime"), extra.get("file")
         there = [name for name in CHANNELS if name in extra]
         self._tint = Tint({name: np.frombuffer(bytes.fromhex(extra[name]), np.uint8) for name in there})
 
     def __len__(self) -> int:
         return self._count
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether a video file shows what was packed.
+
+        Size and time of the last change are enough where both are as they were. Else the bytes decide, and where they
+        differ as well (a copy in another container), the decoded frames, from the first one on.
+
+        Raises:
+            EchoAugmentError: the file cannot be read.
+        """
+        status = path.stat()
+        if (status.st_size, status.st_mtime_ns) == (self.file_bytes, self._mtime) or file_hash(path) == self._file:
+            return True
+        if len(self) == 0 or probe_video(path).first != first_hash(len(self), self.shape, self.read(np.array([0]))):
+            return False
+        return content_hash(path) == self.content
 
     def read(self, wanted: npt.NDArray[np.integer] | None = None, *, rgb: bool = False) -> Frames:
         """Return the frames ``wanted`` in that order, or all: ``(N, H, W)`` grey, or ``(N, H, W, 3)`` with ``rgb``.
@@ -154,11 +173,10 @@ class PackedVideos:
             if index < 0:
                 raise EchoAugmentError(f"{row.path}: is not in the store {self.store.folder}", again)
             video = PackedVideo(self.store, index)
-            size = row.path.stat().st_size
-            if size != video.file_bytes:
+            if not video.is_of(row.path):
                 raise EchoAugmentError(
-                    f"{row.path}: has {size} bytes, the video of that name in the store {self.store.folder} had "
-                    f"{video.file_bytes}",
+                    f"{row.path}: is not the video of that name in the store {self.store.folder} (now "
+                    f"{row.path.stat().st_size} bytes, packed {video.file_bytes})",
                     f"{again}, into an empty folder",
                 )
             self._videos[row.name] = video

@@ -11,6 +11,7 @@ from echo_augment.cache import ClipStore, EchoClip, Provenance, StoreWriter
 from echo_augment.cache.clip import REAL
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.manifest import list_shards, open_manifest
+from echo_augment.cache.system.files import file_hash
 from echo_augment.cache.system.limits import cannot_write
 from echo_augment.cache.system.locks import hold
 from echo_augment.cache.system.signals import SafeStop
@@ -140,7 +141,9 @@ def real_clip(row: VideoInfo) -> EchoClip:
     if tables is None:
         raise EchoAugmentError(f"{row.path}: is a colour video; only grey ones can be packed", "Read it from its file")
     colours = {name: table.tobytes().hex() for name, table in tables.items()}
-    extra = {**colours, "bytes": row.path.stat().st_size, "content": frames_hash(luma)}
+    status = row.path.stat()
+    file: dict[str, str | int] = {"bytes": status.st_size, "mtime": status.st_mtime_ns, "file": file_hash(row.path)}
+    extra = {**colours, **file, "content": frames_hash(luma)}
     source = Provenance(row.name, row.name, 0, preset="real", fingerprint=REAL, label_policy="real", extra=extra)
     ef = row.ef if np.isfinite(row.ef) else float("nan")
     return EchoClip(row.name, luma, row.fps if np.isfinite(row.fps) else fps, ef, provenance=source)

@@ -42,8 +42,12 @@ def probe_video(path: str | Path) -> VideoFacts:
         count = len(video)
         if count == 0:
             raise EchoAugmentError(f"{path}: has no frames", COPY_AGAIN)
-        first = sha256(f"{count} {video.shape} ".encode() + video.read([0]).tobytes()).hexdigest()
-        return VideoFacts(count, video.fps, *video.shape, first)
+        return VideoFacts(count, video.fps, *video.shape, first_hash(count, video.shape, video.read([0])))
+
+
+def first_hash(count: int, shape: tuple[int, int], frames: npt.NDArray[np.uint8]) -> str:
+    """Return the hash of a video's number of frames, its ``(H, W)`` and its first frame, given as ``(1, H, W)``."""
+    return sha256(f"{count} {shape} ".encode() + frames.tobytes()).hexdigest()
 
 
 def content_hash(path: str | Path) -> str:

@@ -1,5 +1,6 @@
 """Write files so that a reader sees the old one or the whole new one, never a part; read bytes; checksum; JSON."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -14,7 +15,7 @@ try:
 except ImportError:  # no wheel for this machine; the values are the same
     from zlib import crc32
 
-__all__ = ["JsonValue", "atomic_path", "crc32", "read_at", "sync_folder", "write_json"]
+__all__ = ["JsonValue", "atomic_path", "crc32", "file_hash", "read_at", "sync_folder", "write_json"]
 _seeking = threading.Lock()
 
 JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -72,6 +73,19 @@ def read_at(file: int, size: int, offset: int) -> bytes:
     if len(data) != size:
         raise OSError(f"the file ends after {len(data)} of {size} bytes at {offset}")
     return data
+
+
+def file_hash(path: Path) -> str:
+    """Return the BLAKE2b hash of a file's bytes, 32 hex digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    found = hashlib.blake2b(digest_size=16)
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,5 +1,6 @@
 """A packed dataset gives the samples of its videos, bit for bit, colours included."""
 
+import os
 import pickle
 import shutil
 
@@ -89,8 +90,70 @@ def test_missing_and_exchanged_videos(maker, tools, tmp_path):
     assert skipping.fnames == ["A.avi", "B.avi"] and any("not in the store" in text for _, text in skipping.skipped)
     video.write_video(root / "Videos" / "A.avi", read_video(root / "Videos" / "A.avi")[0][:30], 50)
     for use in (lambda: EchoNetDynamic(root, store=folder), lambda: pack(root, folder)):
-        with pytest.raises(EchoAugmentError, match=r"A\.avi: has \d+ bytes, the video of that name in the store"):
+        with pytest.raises(EchoAugmentError, match=r"A\.avi: is not the video of that name in the store"):
             use()
+
+
+def packed_one(maker, tools, tmp_path):
+    """A data set of A and V, its store, and A's file."""
+    root = maker([tools.good_rows[0], tools.good_rows[4]], videos=("A", "V"))
+    pack(root, tmp_path / "one")
+    return root, tmp_path / "one", root / "Videos" / "A.avi"
+
+
+def exchanged(path, changed):
+    """Write other frames to a file, in as many bytes as it has."""
+    before, clip = path.read_bytes(), read_video(path)[0].copy()
+    changed(clip)
+    video.write_video(path, clip, 50)
+    content = path.read_bytes()
+    if len(content) < len(before):
+        content += bytes(len(before) - len(content))
+    path.write_bytes(content[: len(before)] if len(content) > len(before) else content)
+    return before
+
+
+def flip(clip):
+    clip[:] = clip[:, ::-1]
+
+
+def flip_late(clip):
+    clip[20:] = clip[20:, ::-1]
+
+
+@pytest.mark.parametrize("change", [flip, flip_late])
+def test_another_video_of_as_many_bytes_is_refused(maker, tools, tmp_path, change):
+    root, store, path = packed_one(maker, tools, tmp_path)
+    before = exchanged(path, change)
+    assert path.stat().st_size == len(before) and path.read_bytes() != before
+    for use in (lambda: EchoNetDynamic(root, store=store), lambda: pack(root, store)):
+        with pytest.raises(EchoAugmentError, match=r"A\.avi: is not the video of that name in the store"):
+            use()
+    skipping = EchoNetDynamic(root, "all", store=store, on_error="skip")
+    assert skipping.fnames == ["V.avi"] and "is not the video" in skipping.skipped[0].reason
+
+
+def test_a_copy_of_another_date_is_the_same_video(maker, tools, tmp_path):
+    root, store, path = packed_one(maker, tools, tmp_path)
+    os.utime(path, (1, 1))
+    assert len(EchoNetDynamic(root, "all", store=store)) == 2
+    assert pack(root, store).new == 0
+
+
+def test_the_same_frames_in_other_bytes_are_the_same_video(maker, tools, tmp_path):
+    root, store, path = packed_one(maker, tools, tmp_path)
+    path.write_bytes(path.read_bytes() + bytes(12))
+    assert len(EchoNetDynamic(root, "all", store=store)) == 2
+    assert_same(EchoNetDynamic(root, store=store, length=8)[0], EchoNetDynamic(root, length=8)[0])
+
+
+def test_another_root_with_the_same_table_is_refused(maker, tools, tmp_path):
+    root, store, path = packed_one(maker, tools, tmp_path)
+    other = shutil.copytree(root, tmp_path / "other")
+    assert len(EchoNetDynamic(other, "all", store=store)) == 2
+    exchanged(other / "Videos" / "A.avi", flip_late)
+    with pytest.raises(EchoAugmentError, match=r"other/Videos/A\.avi: is not the video"):
+        EchoNetDynamic(other, store=store)
 
 
 def test_a_damaged_video_is_never_served(good, packed, tmp_path):
