@@ -10,6 +10,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
 from echo_augment.training_recipes.common.settings import JobSettings, group, object_from
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
+from echo_augment.training_recipes.training.subsets import check_labels
 
 TASKS = ("ef", "segmentation")
 
@@ -105,6 +106,8 @@ class DesignSettings(JobSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("task", self.task, TASKS)
+        for labels in self.labels:
+            check_labels(labels)
         check_different("labels", self.labels)
         check_different("seeds", self.seeds)
         for seed in self.seeds:

@@ -12,6 +12,7 @@ from echo_augment.cache.system.files import JsonValue
 from ..common.dataset import DataSettings
 from ..common.settings import JobSettings, group
 from .selection import SMALLEST, check_rule
+from .subsets import check_labels
 
 PRECISIONS = ("auto", "bf16", "fp32")
 VIDEO_ONLY = (
@@ -179,6 +180,7 @@ class TrainingSettings(JobSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_labels(self.labels)
         check_whole("val_at_least", self.val_at_least, 1)
         if len(self.arm) != 1:
             raise EchoAugmentError(f"this job trains one arm, got {', '.join(self.arm) or 'none'}", "Give arm=NAME")

@@ -10,11 +10,32 @@ from echo_augment.cache.errors import EchoAugmentError
 LABELS, VALIDATION = 101, 102  # tags that keep the random streams apart
 
 
+def check_labels(labels: int | float | str) -> None:
+    """Raise if ``labels`` is neither a number of videos, nor a share of them, nor ``"all"``.
+
+    Raises:
+        EchoAugmentError: with the value; also for 1.0, 1/1 and the like, which could mean one video or all.
+    """
+    if labels == "all":
+        return
+    try:
+        value = Fraction(-1) if isinstance(labels, bool) else Fraction(str(labels))
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(-1)
+    if value <= 0 or (value >= 1 and value.denominator != 1):
+        raise EchoAugmentError(f"labels must be a number of videos, a share or 'all', got {labels!r}")
+    if value == 1 and str(labels) != "1":
+        raise EchoAugmentError(
+            f"labels={labels} could mean one video or all", "Give labels=1 for one, labels=all for all"
+        )
+
+
 def count_labels(labels: int | float | str, videos: int) -> int:
     """Return how many of the TRAIN videos have labels.
 
     Args:
-        labels: a number of videos, a share below 1 (0.125), a fraction (``"1/8"``) or ``"all"``.
+        labels: a number of videos, a share below 1 (0.125), a fraction (``"1/8"``) or ``"all"``; 1.0 is refused, which
+            could mean one or all.
         videos: number of TRAIN videos.
 
     Raises:
@@ -23,15 +44,11 @@ def count_labels(labels: int | float | str, videos: int) -> int:
     >>> count_labels(16, 400), count_labels("1/8", 400), count_labels("all", 400)
     (16, 50, 400)
     """
+    check_labels(labels)
     if labels == "all":
         return videos
-    try:
-        value = Fraction(str(labels))
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(-1)
-    count = max(1, round(value * videos)) if 0 < value < 1 else int(value)
-    if value <= 0 or (value >= 1 and value.denominator != 1):
-        raise EchoAugmentError(f"labels must be a number of videos, a share or 'all', got {labels!r}")
+    value = Fraction(str(labels))
+    count = max(1, round(value * videos)) if value < 1 else int(value)
     if count > videos:
         raise EchoAugmentError(f"labels={labels} asks for {count} labelled videos, TRAIN has {videos}")
     return count
