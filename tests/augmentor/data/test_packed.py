@@ -148,7 +148,7 @@ def test_the_same_frames_in_other_bytes_are_the_same_video(maker, tools, tmp_pat
 
 
 def test_another_root_with_the_same_table_is_refused(maker, tools, tmp_path):
-    root, store, path = packed_one(maker, tools, tmp_path)
+    root, store, _ = packed_one(maker, tools, tmp_path)
     other = shutil.copytree(root, tmp_path / "other")
     assert len(EchoNetDynamic(other, "all", store=store)) == 2
     exchanged(other / "Videos" / "A.avi", flip_late)
