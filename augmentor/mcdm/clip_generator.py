@@ -1,7 +1,7 @@
 """From plan lines to clips: donors are read from a dataset folder, the pipeline generates, the label travels along."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +45,12 @@ class ClipGenerator:
         sampler: ``"ddim"`` or ``"dpm"``.
         batch: clips denoised together; fewer are filled up, so that rounding does not depend on it.
         weights: hash of the pipeline's weights.
+        contents: `VideoFacts.first` of the donors by name; None to open them for it.
 
     Attributes:
         motion_donors: EF in percent by name.
         appearance_donors: names of all usable TRAIN videos.
-        fingerprint: of weights, donors, sampler and code version.
+        fingerprint: of weights, donors (names and first frames), sampler and code version.
         sampler: for instance ``"ddim-8"``.
         skipped: videos that cannot be donors, with reasons.
 
@@ -67,6 +68,7 @@ class ClipGenerator:
         sampler: str = "ddim",
         batch: int = 8,
         weights: str = "",
+        contents: Mapping[str, str] | None = None,
         skipped: Sequence[SkippedDonor] = (),
     ) -> None:
         steps = int(pipeline.config["steps"]) if steps is None else steps
@@ -80,7 +82,10 @@ class ClipGenerator:
         self.skipped = list(skipped)
         self.motion_donors = self._choose_motion(motion_donors)
         self.appearance_donors = sorted(donors)
-        self.fingerprint = fingerprint(weights, self.motion_donors, self.appearance_donors, self.sampler)
+        if contents is None:
+            contents = {name: probe_video(row.path).first for name, row in donors.items()}
+        used = {name: contents[name] for name in donors}
+        self.fingerprint = fingerprint(weights, self.motion_donors, self.appearance_donors, self.sampler, used)
         self._motion: dict[str, MotionDonor] = {}
         self._reference: dict[str, npt.NDArray[np.uint8]] = {}
 
@@ -235,9 +240,9 @@ def load_generator(
     pipeline = MCDMPipeline.load(generator).to(device)
     pipeline.set_progress_bar_config(disable=True)
     table = read_table(root)
-    rows, skipped = _usable(table.split("TRAIN"), on_error)
+    rows, contents, skipped = _usable(table.split("TRAIN"), on_error)
     held_out = [row for row in table.rows if row.split in ("VAL", "TEST") and row.path.is_file()]
-    held_out, _unreadable = _usable(held_out, "skip")
+    held_out, _, _unreadable = _usable(held_out, "skip")
     refuse_leaks(rows, held_out)
     folder = BUNDLED if generator == "bundled" else Path(generator)
     refuse_trained_on(folder, held_out)
@@ -249,19 +254,20 @@ def load_generator(
         sampler=sampler,
         batch=batch,
         weights=hash_weights(folder) if folder.is_dir() else generator,
+        contents=contents,
         skipped=skipped,
     )
 
 
-def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], list[SkippedDonor]]:
-    """Return the rows whose video opens, and the others with their reasons."""
-    good, bad = [], []
+def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], dict[str, str], list[SkippedDonor]]:
+    """Return the rows whose video opens, `VideoFacts.first` of each by name, and the others with their reasons."""
+    good, first, bad = [], dict[str, str](), []
     for row in rows:
         try:
-            probe_video(row.path)
+            first[row.name] = probe_video(row.path).first
             good.append(row)
         except EchoAugmentError as error:
             if on_error == "raise":
                 raise
             bad.append(SkippedDonor(row.name, str(error)))
-    return good, bad
+    return good, first, bad

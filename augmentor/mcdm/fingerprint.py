@@ -5,7 +5,7 @@ All are 16 hex digits of SHA-256.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -86,8 +86,24 @@ def hash_pipeline(pipeline: "MCDMPipeline") -> str:
     return found.hexdigest()[:DIGITS]
 
 
-def fingerprint(weights: str, motion_donors: Iterable[str], appearance_donors: Iterable[str], sampler: str) -> str:
-    """Return the hash of generator weights, donors' names, sampler, the version of this package and `CLIP_CODE`."""
+def fingerprint(
+    weights: str,
+    motion_donors: Iterable[str],
+    appearance_donors: Iterable[str],
+    sampler: str,
+    contents: Mapping[str, str],
+) -> str:
+    """Return the hash of all that decides a clip beside its plan line.
+
+    Args:
+        weights: hash of the generator's weights.
+        motion_donors: names.
+        appearance_donors: names.
+        sampler: for instance ``"ddim-8"``.
+        contents: what each donor's video shows, by name: `VideoFacts.first`, or a `content_hash`.
+
+    The version of this package and `CLIP_CODE` go into it as well.
+    """
     parts = [weights, *sorted(motion_donors), "|", *sorted(appearance_donors), "|", sampler, version("echo-augment")]
-    parts.append(str(CLIP_CODE))
+    parts += [str(CLIP_CODE), "|", *(f"{name} {contents[name]}" for name in sorted(contents))]
     return digest("\n".join(parts).encode())

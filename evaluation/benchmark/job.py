@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +226,10 @@ def benchmark_report(
     """Return the report on the numbers of labels that are done."""
     settings, some, first = design.settings, next(iter(results.values())), levels[0]
     notes = [*design.notes, *sorted({note for result in results.values() for note in result.notes})]
+    computed = Counter(str(result.arithmetic or "unknown") for result in results.values())
+    if len(computed) > 1:
+        listed = ", ".join(f"{count} in {words}" for words, count in sorted(computed.items()))
+        notes.append(f"The trainings were computed differently, which alone can change figures: {listed}.")
     if missing := settings.labels[len(levels) :]:
         notes.append(f"Not finished: labels={missing} are still to come; the same command goes on.")
     return BenchmarkReport(
@@ -252,6 +257,7 @@ def benchmark_report(
         overrides=tuple(typed_overrides()),
         trainings=Trainings(count=len(results), seconds=sum(result.seconds for result in results.values())),
         machine=Machine.from_json(machine(settings.device).to_json()),
+        arithmetic=tuple(sorted(computed)),
         minutes=minutes,
         fractions=tuple(levels) if len(levels) > 1 else (),
         published=tuple(Published(name=row.name, mae=row.mae) for row in settings.published),

@@ -108,6 +108,7 @@ class BenchmarkReport(LevelFigures):
         overrides: what was typed after the job's name; empty if it was called from Python.
         trainings: how many and how long; None in reports of early versions.
         machine: that it ran on; likewise.
+        arithmetic: precision, device and kernels of the trainings, in words; several if they differ.
         minutes: that this run took; likewise.
         fractions: figures at every number of labels, if there are several.
         published: rows from papers.
@@ -131,6 +132,7 @@ class BenchmarkReport(LevelFigures):
     overrides: tuple[str, ...]
     trainings: Trainings | None = None
     machine: Machine | None = None
+    arithmetic: tuple[str, ...] = ()
     minutes: float | None = None
     fractions: tuple[LevelFigures, ...] = ()
     published: tuple[Published, ...] = ()

@@ -146,7 +146,7 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     save_model(model, str(out / "model.safetensors"))
     pairs = zip(test.rows, true, predicted, strict=True)
     return EFResult(
-        **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test)),
+        **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test), device=device),
         reader=clip_form(run, scale, train.rows),
         unlabelled_hearts=len(chosen.unlabelled),
         test=EFErrors.of(true, predicted),

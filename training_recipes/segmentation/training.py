@@ -175,7 +175,7 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
     rows = [train.rows[chosen.places[name]] for name in chosen.labelled]
     save_segmenter(out, model, model=run.model, scale=scale, size=size, rows=rows, ef_bias=bias)
     return SegmentationResult(
-        **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test)),
+        **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test), device=device),
         test=summary(judgements),
         predictions=judgements,
     )

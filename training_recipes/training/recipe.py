@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import Subset
@@ -19,7 +20,7 @@ from .fit import LossFn, fit
 from .optimiser import make_optimizer, make_scheduler
 from .run import RESULT, SETTINGS, TrainingResult, TrainingRun, finished
 from .settings import TrainerSettings
-from .setup import cpu_threads
+from .setup import arithmetic, cpu_threads
 from .state import FitResult, Validate
 from .subsets import choose_labelled, choose_validation, count_labels
 
@@ -165,6 +166,7 @@ def training_figures(
     *,
     pace: Pace,
     read: Sequence[DecodedEcho],
+    device: torch.device,
 ) -> dict[str, Any]:
     """Return what ``result.json`` says of every training, whatever its task.
 
@@ -176,6 +178,7 @@ def training_figures(
         model: the net; its ``note``, if it has one, is passed on.
         pace: pace of the training.
         read: TRAIN, VAL and TEST, for the videos that could not be used.
+        device: that computed.
     """
     source = source_of(dataset)
     return {
@@ -195,6 +198,7 @@ def training_figures(
         "fingerprint": str(getattr(source, "fingerprint", "")),
         "notes": [note] if (note := getattr(model, "note", "")) else [],
         "skipped": [list(item) for part in read for item in part.skipped],
+        "arithmetic": arithmetic(run.trainer.precision, device),
     }
 
 

@@ -17,6 +17,7 @@ from ..common.reporting import plain
 from ..common.settings import object_from
 from .selection import SMALLEST
 from .settings import ModelSettings, TrainerSettings, check_unlabelled
+from .setup import Arithmetic
 
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers")
@@ -134,6 +135,7 @@ class TrainingResult(Generic[Prediction]):
         notes: what a report should say besides.
         skipped: name and reason of each video that could not be used.
         predictions: what the task predicted of each TEST video, by its name.
+        arithmetic: what it was computed with; None in results of early versions.
     """
 
     key: str
@@ -153,6 +155,7 @@ class TrainingResult(Generic[Prediction]):
     notes: list[str]
     skipped: list[list[str]]
     predictions: dict[str, Prediction]
+    arithmetic: Arithmetic | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content of ``result.json``."""
@@ -162,7 +165,10 @@ class TrainingResult(Generic[Prediction]):
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
         """Return the result that a ``result.json`` holds; keys of other versions are left out."""
-        return cls(**{one.name: found[one.name] for one in fields(cls)})
+        values = {one.name: found[one.name] for one in fields(cls) if one.name in found or one.name != "arithmetic"}
+        if values.get("arithmetic") is not None:
+            values["arithmetic"] = Arithmetic(**values["arithmetic"])
+        return cls(**values)
 
 
 def finished(run: TrainingRun, out: Path) -> TrainingResult[Any] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -55,6 +56,37 @@ def use_bf16(precision: str, device: torch.device) -> bool:
     # Private, but the only way to ask; a torch without it computes in fp32.
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and native is not None and bool(native())
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """What a training computed with; two machines that differ in it may end in different figures.
+
+    Attributes:
+        precision: ``bf16`` or ``fp32``, as used.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        kernels: what the CPU's kernels are compiled for (``AVX512``, ``AVX2``, ``DEFAULT``), or the GPU's name.
+    """
+
+    precision: str
+    device: str
+    kernels: str
+
+    def __str__(self) -> str:
+        return f"{self.precision} on {self.device} ({self.kernels})"
+
+
+def arithmetic(precision: str, device: torch.device) -> Arithmetic:
+    """Return what a training computes with on a device.
+
+    Args:
+        precision: as configured: ``auto``, ``bf16`` or ``fp32``.
+        device: of the training.
+    """
+    used = "bf16" if use_bf16(precision, device) else "fp32"
+    capability = str(torch.backends.cpu.get_cpu_capability())
+    kernels = {"cpu": capability, "cuda": torch.cuda.get_device_name(device) if device.type == "cuda" else ""}
+    return Arithmetic(used, device.type, kernels.get(device.type, device.type))
 
 
 @contextmanager
