@@ -214,6 +214,14 @@ def run_level(
     )
 
 
+def notes_of(computed: Mapping[str, int]) -> list[str]:
+    """Return what to say if trainings were computed in several ways, by how many were in each."""
+    if len(computed) < 2:
+        return []
+    listed = ", ".join(f"{count} in {words}" for words, count in sorted(computed.items()))
+    return [f"The trainings were computed differently, which alone can change figures: {listed}."]
+
+
 def benchmark_report(
     job: str,
     design: Design,
@@ -227,9 +235,7 @@ def benchmark_report(
     settings, some, first = design.settings, next(iter(results.values())), levels[0]
     notes = [*design.notes, *sorted({note for result in results.values() for note in result.notes})]
     computed = Counter(str(result.arithmetic or "unknown") for result in results.values())
-    if len(computed) > 1:
-        listed = ", ".join(f"{count} in {words}" for words, count in sorted(computed.items()))
-        notes.append(f"The trainings were computed differently, which alone can change figures: {listed}.")
+    notes += notes_of(computed)
     if missing := settings.labels[len(levels) :]:
         notes.append(f"Not finished: labels={missing} are still to come; the same command goes on.")
     return BenchmarkReport(

@@ -9,7 +9,7 @@ import pytest
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.clip_generator import ClipGenerator, load_generator
-from echo_augment.cache import EchoAugmentError, PlanLine
+from echo_augment.cache import EchoAugmentError, PlanLine, fill, make_plan
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,25 @@ def test_chosen_motion_donors_only(folder, root, generator):
     held_out = next(row.name for row in read_table(root).rows if row.split == "TEST")
     with pytest.raises(EchoAugmentError, match=f"{held_out}.*not a usable TRAIN video"):
         load_generator(str(folder), root, motion_donors=[held_out])
+
+
+def test_other_videos_under_the_same_names_have_another_fingerprint(folder, root, tmp_path, generator):
+    other = shutil.copytree(root, tmp_path / "other", copy_function=shutil.copyfile)
+
+    def of_it():
+        return load_generator(str(folder), other, steps=2, batch=4)
+
+    assert of_it().fingerprint == generator.fingerprint  # a copy of another date
+    plan = make_plan(generator.motion_donors, generator.appearance_donors, 2, fingerprint=generator.fingerprint)
+    one, two = (row.path for row in read_table(other).split("TRAIN")[:2])
+    one.rename(tmp_path / "kept.avi"), two.rename(one), (tmp_path / "kept.avi").rename(two)
+    changed = of_it()
+    assert changed.motion_donors == generator.motion_donors and changed.fingerprint != generator.fingerprint
+    again = make_plan(changed.motion_donors, changed.appearance_donors, 2, fingerprint=changed.fingerprint)
+    assert not {line.clip_id for line in plan.lines} & {line.clip_id for line in again.lines}
+    fill(plan, generator, tmp_path / "cache", progress=False)
+    with pytest.raises(EchoAugmentError, match="was made by generator"):
+        fill(again, changed, tmp_path / "cache", progress=False)
 
 
 def test_a_test_heart_under_another_name_is_refused(folder, root, tmp_path):
