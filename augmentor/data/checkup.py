@@ -127,6 +127,19 @@ def layout_problems(root: Path) -> list[Problem]:
     return [Problem("folder", "", f"{root}: has no {name}", LAYOUT) for name in missing]
 
 
+def many_missing(messages: Sequence[str], splits: str) -> str:
+    """Say in one line that many rows have no video, and whether the rest is usable.
+
+    Args:
+        messages: what is said of each such row.
+        splits: usable videos a split, as text; ``"none"`` or ``"None"`` if there are none.
+    """
+    usable = splits.lower() != "none"
+    rest = f"the others can be used ({splits})" if usable else "no other row can be used"
+    remedy = 'Copy the videos; on_error="skip" takes the rest' if usable else "Copy the videos, or check data.root"
+    return f"{len(messages)} rows name videos that are not there (the first: {messages[0]}); {rest}. {remedy}"
+
+
 def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Problem]:
     """Return where files and table disagree: lengths, sizes, tracings beyond the end, files that no row names."""
     problems = []

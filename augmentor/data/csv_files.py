@@ -80,14 +80,18 @@ def video_file_name(text: str) -> str:
     return text if video_name(text) != text else f"{text}.avi"
 
 
-def inside(folder: Path, text: str) -> Path:
-    """Return the path of a ``FileName`` entry in ``folder``, checking its text and where symbolic links lead.
+def inside(folder: Path, text: str, *, follow_links: bool = True) -> Path:
+    """Return the path of a ``FileName`` entry in ``folder``. The file need not exist.
 
-    The file need not exist. ``folder`` itself may be a link (datasets often lie elsewhere); a link inside it may not
-    lead out of it.
+    A symbolic link that lies in ``folder`` is its owner's doing (DataLad, git-annex, DVC, ``ln -s``) and is followed.
+
+    Args:
+        folder: folder of the videos; may be a link itself.
+        text: entry of the table.
+        follow_links: False refuses links inside ``folder`` that lead out of it.
 
     Raises:
-        EchoAugmentError: the name is empty, absolute, has ``..`` in it, or is a link that leads out of ``folder``.
+        EchoAugmentError: the name is empty, absolute, has ``..`` in it, or is a link that may not be followed.
     """
     name = text.strip()
     parts = name.replace("\\", "/").split("/")
@@ -97,7 +101,18 @@ def inside(folder: Path, text: str) -> Path:
     if ".." in parts or PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive:
         raise EchoAugmentError(f"FileName {text!r} leaves the dataset's folder", NAME_REMEDY)
     path = folder / video_file_name(name)
-    home = os.path.realpath(folder)
-    if os.path.commonpath([home, os.path.realpath(path)]) != home:
-        raise EchoAugmentError(f"FileName {text!r} is a link that leaves the dataset's folder", NAME_REMEDY)
+    if not follow_links:
+        home = os.path.realpath(folder)
+        if os.path.commonpath([home, os.path.realpath(path)]) != home:
+            text = f"FileName {text!r} is a link that leaves the dataset's folder"
+            raise EchoAugmentError(text, "Allow it with follow_links=True, or copy the file")
     return path
+
+
+def nearby(folder: Path) -> dict[str, list[str]]:
+    """Return the videos of a folder by name in lower case without suffix, to find ``A.AVI`` or ``a.mp4`` for ``A``."""
+    found: dict[str, list[str]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix.lower() in VIDEO_SUFFIXES:
+            found.setdefault(video_name(entry.name).lower(), []).append(entry.name)
+    return found

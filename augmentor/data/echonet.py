@@ -14,6 +14,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from ..workers import SharedEpoch
 from .csv_files import VIDEO_SUFFIXES
+from .ef_units import EFUnit
 from .packed import PackedVideo, PackedVideos
 from .records import VideoInfo
 from .sampling import Choice, Clips, Scale, black_out, check_scale, choose, crop_padded
@@ -76,6 +77,8 @@ class EchoNetDynamic(Dataset[Sample]):
             be read, as in ``echonet``.
         store: folder into which ``echo-augment cache action=pack`` has packed this dataset: the samples are the same,
             and no video is decoded. The video files must stay, unread. None reads them.
+        ef_unit: unit of the table's EF, as in `read_table`; the target is in percent.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
 
     Attributes:
         rows: `VideoInfo` of each item.
@@ -114,6 +117,8 @@ class EchoNetDynamic(Dataset[Sample]):
         on_error: OnError = "raise",
         require_tracings: bool | None = None,
         store: str | Path | None = None,
+        ef_unit: EFUnit | None = None,
+        follow_links: bool = True,
     ) -> None:
         self.root = root
         self.split = split.upper() if isinstance(split, str) else split
@@ -137,7 +142,7 @@ class EchoNetDynamic(Dataset[Sample]):
         elif root is None:
             raise EchoAugmentError("root is None", "Give the folder of the dataset")
         else:
-            table = read_table(root)
+            table = read_table(root, ef_unit=ef_unit, follow_links=follow_links)
             self.header, tracings = list(table.header), table.tracings
             rows, self.skipped = select_rows(
                 table, split, self.target_type, on_error=on_error, require_tracings=require_tracings

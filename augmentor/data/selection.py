@@ -10,7 +10,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from .probe import probe_video
 from .records import Problem, VideoInfo
 from .splits import SplitChoice
-from .table import LABELS, VIDEOS, EchoTable
+from .table import FILE_LIST, LABELS, VIDEOS, EchoTable
 from .targets import TRACED
 
 OnError = Literal["raise", "skip"]
@@ -70,6 +70,8 @@ def select_rows(
 
     problems = relevant_problems(table, split, target_type)
     if problems and on_error == "raise":
+        if many := many_missing(table, problems):
+            raise many
         raise summary(problems)
     skipped = [Skipped(problem.video, problem.message) for problem in problems]
     # Rows with ROW_PROBLEMS are not in the table; of a row that is repeated unchanged, the first is, and is good.
@@ -97,6 +99,25 @@ def relevant_problems(table: EchoTable, split: SplitChoice, target_type: Sequenc
         for problem in table.problems_of(split)
         if problem.kind in kinds and (problem.kind != "tracing" or problem.video in names)
     ]
+
+
+MANY = 20  # rows without a video: more are a part of a dataset, not single files that were lost
+
+
+def many_missing(table: EchoTable, problems: Sequence[Problem]) -> EchoAugmentError | None:
+    """Return one error for many rows without a video, saying whether the rest can be used; None if they are few."""
+    missing = [problem.video for problem in problems if problem.kind == "missing"]
+    if len(missing) <= MANY:
+        return None
+    splits = Counter(row.split for row in table.rows)
+    usable = ", ".join(f"{name} {count}" for name, count in sorted(splits.items()))
+    rest = f"the other {len(table.rows)} can be used ({usable})" if table.rows else "no other row can be used"
+    takes = 'on_error="skip" takes the rest'
+    return EchoAugmentError(
+        f"{table.root / FILE_LIST}: {len(missing)} rows name videos that are not in {VIDEOS} ({missing[0]}, "
+        f"{missing[1]}, ...); {rest}",
+        f"Copy the videos; {takes if table.rows else 'check data.root'}",
+    )
 
 
 def summary(problems: Sequence[Problem]) -> EchoAugmentError:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .csv_files import CsvFile, inside, read_csv, video_name
+from .csv_files import CsvFile, inside, nearby, read_csv, video_name
+from .ef_units import EFUnit, ef_factor
 from .records import Problem, VideoInfo
 from .splits import SplitChoice, parse_split, split_filter
 from .tracing import Tracing, Tracings, read_tracings
@@ -72,7 +73,7 @@ class EchoTable:
         return [problem for problem in self.problems if not problem.split or chosen(problem.split, problem.fold)]
 
 
-def read_table(root: str | Path) -> EchoTable:
+def read_table(root: str | Path, *, ef_unit: EFUnit | None = None, follow_links: bool = True) -> EchoTable:
     """Read a dataset in EchoNet-Dynamic's layout (or EchoNet-Pediatric's) without opening its videos.
 
     What makes the whole folder unusable raises; what concerns single videos is listed in ``problems``.
@@ -86,10 +87,13 @@ def read_table(root: str | Path) -> EchoTable:
 
     Args:
         root: folder with FileList.csv, Videos/ and, for traces, VolumeTracings.csv.
+        ef_unit: unit of the EF column: ``"percent"``, ``"fraction"`` or ``"hundredths"`` (of a percent); None for
+            percent, unless the numbers look otherwise. Rows hold percent.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
 
     Raises:
-        EchoAugmentError: the folder, FileList.csv or Videos/ is missing, or FileList.csv is empty, not UTF-8 or lacks a
-            column.
+        EchoAugmentError: the folder, FileList.csv or Videos/ is missing; FileList.csv is empty, not UTF-8 or lacks a
+            column; or all its EF are at most 1, or above 100, and ``ef_unit`` is None.
     """
     root = Path(root)
     if not root.is_dir():
@@ -112,7 +116,13 @@ def read_table(root: str | Path) -> EchoTable:
     header = list(file.header)
     for title, column in place.items():
         header[column] = title
-    rows, problems = read_rows(file, root / VIDEOS, place)
+    numbers = [_number(fields[place["EF"]]) for _, fields in file.rows if len(fields) == len(file.header)]
+    factor = ef_factor(root, numbers, ef_unit, f"{file.path}: column {file.header[place['EF']]}")
+    if factor != 1:
+        for _, fields in file.rows:
+            if len(fields) == len(file.header) and math.isfinite(number := _number(fields[place["EF"]])):
+                fields[place["EF"]] = f"{factor * number:.10g}"
+    rows, problems = read_rows(file, root / VIDEOS, place, follow_links=follow_links)
     tracings, found = _read_traces(root / TRACINGS, {row.name: row for row in rows})
     return EchoTable(
         root, tuple(header), rows, tracings.frames if tracings else {}, problems + found, tracings is not None
@@ -149,11 +159,14 @@ def _read_traces(path: Path, rows: dict[str, VideoInfo]) -> tuple[Tracings | Non
 LABELS = {"EF": "percent", "ESV": "mL", "EDV": "mL"}
 
 
-def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[VideoInfo], list[Problem]]:
+def read_rows(
+    file: CsvFile, videos: Path, place: dict[str, int], *, follow_links: bool = True
+) -> tuple[list[VideoInfo], list[Problem]]:
     """Return the usable rows and everything wrong with any row."""
     rows: dict[str, VideoInfo] = {}
     problems: list[Problem] = []
     there = {entry.name for entry in videos.iterdir()}
+    near: dict[str, list[str]] | None = None
     clashes: set[str] = set()
     for line, fields in file.rows:
         where = f"{file.path}: line {line}"
@@ -168,7 +181,7 @@ def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[
             kind = "split"
             split, fold = parse_split(fields[place["Split"]])
             kind = "name"
-            path = inside(videos, fields[place["FileName"]])
+            path = inside(videos, fields[place["FileName"]], follow_links=follow_links)
         except EchoAugmentError as error:
             problems.append(Problem(kind, name, f"{where}: {error.message}", error.remedy, split, fold))
             continue
@@ -187,6 +200,10 @@ def read_rows(file: CsvFile, videos: Path, place: dict[str, int]) -> tuple[list[
         if not (path.name in there if path.parent == videos else path.is_file()):
             text = f"{where}: {path} is not there"
             remedy = "Copy the video from the data set or drop the row"
+            near = nearby(videos) if near is None else near
+            if others := near.get(name.lower()):
+                text += f", {others[0]} is"
+                remedy = f"Write {others[0]} into FileName, or rename the file"
             problems.append(Problem("missing", name, text, remedy, split, fold))
             continue
         row = VideoInfo(name, path, split=split, fold=fold, values=tuple(fields))

@@ -167,6 +167,9 @@ def open_video(path: str | Path) -> Iterator[VideoFile]:
     """
     path = Path(path)
     if not path.is_file():
+        if path.is_symlink():
+            where = f"{path}: is a link to {path.readlink()}, which is not there"
+            raise EchoAugmentError(where, "Fetch the file (datalad get, git annex get, dvc pull), or mend the link")
         what = "is a folder, not a video" if path.is_dir() else "there is no such video"
         raise EchoAugmentError(f"{path}: {what}", "Check data.root and the FileName column of FileList.csv")
     try:

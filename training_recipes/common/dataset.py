@@ -20,11 +20,12 @@ from echo_augment.augmentor.data import (
     phantom,
     probe_video,
 )
+from echo_augment.augmentor.data.ef_units import FACTORS, declare_ef_unit
 from echo_augment.augmentor.data.phantom.writing import check_format
 from echo_augment.augmentor.mcdm.hearts import resample_indices
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.augmentor.video_format import VideoFormat
-from echo_augment.cache.arguments import check_number, check_seed, check_whole
+from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.locks import FolderLock
 
@@ -43,6 +44,8 @@ class DataSettings:
         splits: shares of the phantoms in TRAIN, VAL and TEST; None for `write_phantoms`' own.
         frames: frames of a phantom's video; None likewise.
         fps: frames per second of a phantom's video; None likewise.
+        ef_unit: unit of the table's EF, ``percent``, ``fraction`` or ``hundredths``; None for percent, unless the
+            numbers look otherwise, which is an error.
     """
 
     name: str = MISSING
@@ -52,6 +55,7 @@ class DataSettings:
     splits: list[float] | None = None
     frames: int | None = None
     fps: float | None = None
+    ef_unit: str | None = None
 
     def __post_init__(self) -> None:
         if self.name == "phantom":
@@ -63,6 +67,8 @@ class DataSettings:
             check_whole("data.frames", self.frames, 1)
         if self.fps is not None:
             check_number("data.fps", self.fps, 0, above_low=True)
+        if self.ef_unit is not None:
+            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
 
     @property
     def folder(self) -> Path:
@@ -96,6 +102,7 @@ def dataset_root(data: DataSettings) -> Path:
         EchoAugmentError: the folder holds a part of another set of phantoms, or phantoms of another format.
     """
     root = data.folder
+    declare_ef_unit(root, data.ef_unit)
     if data.name != "phantom":
         return root
     # phantoms.json is written last: if it is there, the set is whole.

@@ -16,8 +16,10 @@ from omegaconf import DictConfig
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
-from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset
+from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset, many_missing
+from echo_augment.augmentor.data.ef_units import declare_ef_unit
 from echo_augment.augmentor.data.records import Problem, VideoInfo
+from echo_augment.augmentor.data.selection import MANY
 from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.augmentor.data.table import read_table
 from echo_augment.cache.arguments import check_whole
@@ -60,9 +62,11 @@ class FolderSettings:
 
     Attributes:
         root: folder in EchoNet-Dynamic's layout; None for none.
+        ef_unit: unit of the table's EF, as in the other jobs.
     """
 
     root: str | None = None
+    ef_unit: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -99,6 +103,7 @@ def run(cfg: DictConfig) -> None:
     facts, findings = machine(out)
     report = {"machine": facts}
     if root is not None:
+        declare_ef_unit(root, settings.data.ef_unit)
         facts, found = dataset(root, decode=settings.decode)
         report["data"], findings = facts, findings + found
     if settings.cache is not None:
@@ -114,7 +119,11 @@ def run(cfg: DictConfig) -> None:
     write_report(out, "doctor", settings, figures)
     path = out / REPORT
     if errors:
-        count = f"{errors} error{'s'[: errors != 1]} and {warnings} warning{'s'[: warnings != 1]}"
+        missing = sum(finding.kind == "missing" for finding in findings)
+        many = f"{missing} rows without a video, " if missing > MANY else ""
+        others = errors - missing if many else errors
+        count = f"{many}{others} {'other ' if many else ''}error{'s'[: others != 1]} and "
+        count += f"{warnings} warning{'s'[: warnings != 1]}"
         raise EchoAugmentError(count, f"All of them, with remedies: {path}")
     print(f"no errors, warnings: {warnings}; details: {path}")
 
@@ -130,6 +139,10 @@ def text(report: Mapping[str, dict[str, JsonValue]], findings: Sequence[Finding]
             if finding.area == area:
                 groups[finding.level, finding.kind].append(finding)
         for (level, kind), group in sorted(groups.items()):
+            if kind == "missing" and len(group) > MANY:
+                said = many_missing([item.message for item in group], _short(facts.get("splits")))
+                lines.append(f"  {level.upper()} [{kind}] {said}")
+                continue
             lines += [f"  {level.upper()} [{kind}] {item.message}. {item.remedy}" for item in group[:show]]
             if len(group) > show:
                 lines.append(f"  {level.upper()} [{kind}] ... and {len(group) - show} more")

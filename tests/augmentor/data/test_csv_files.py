@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data import EchoNetDynamic, read_table, read_video
 from echo_augment.augmentor.data.csv_files import inside, video_file_name, video_name
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -46,13 +46,37 @@ def test_no_name_ever_leads_out_of_the_folder(name):
     assert os.path.realpath(path).startswith(os.path.realpath(home) + os.sep)
 
 
-def test_a_link_that_leaves_the_folder_is_refused_and_a_linked_folder_is_not(maker, tools, tmp_path):
-    root = maker([tools.row("A"), tools.row("B")], ["A"])
-    (tmp_path / "secret.avi").write_bytes(b"x")
-    (root / "Videos" / "B.avi").symlink_to(tmp_path / "secret.avi")
+def test_links_that_the_folder_holds_are_followed_unless_forbidden(maker, tools, tmp_path):
+    root = maker([tools.row("A"), tools.row("B"), tools.row("C")], ["A", "B"])
+    videos = root / "Videos"
+    (videos / "B.avi").rename(tmp_path / "annexed")
+    (videos / "B.avi").symlink_to(tmp_path / "annexed")
+    (videos / "C.avi").symlink_to(tmp_path / "dropped")
     table = read_table(root)
-    assert [row.name for row in table.rows] == ["A"] and [problem.kind for problem in table.problems] == ["name"]
-    assert "is a link that leaves" in table.problems[0].message
-    (root / "Videos").rename(tmp_path / "elsewhere")
-    (root / "Videos").symlink_to(tmp_path / "elsewhere")
-    assert [row.name for row in read_table(root).rows] == ["A"]
+    assert [row.name for row in table.rows] == ["A", "B", "C"] and table.problems[0].kind == "untraced"
+    assert read_video(table.rows[1].path)[0].shape == (40, 24, 32)
+    with pytest.raises(EchoAugmentError, match=r"C\.avi: is a link to .*dropped, which is not there\. .*git annex get"):
+        read_video(table.rows[2].path)
+    closed = read_table(root, follow_links=False)
+    assert [row.name for row in closed.rows] == ["A"] and {problem.kind for problem in closed.problems} == {"name"}
+    assert "is a link that leaves" in closed.problems[0].message and "follow_links=True" in closed.problems[0].remedy
+    with pytest.raises(EchoAugmentError, match="is a link that leaves"):
+        EchoNetDynamic(root, "train", require_tracings=False, follow_links=False)
+    assert len(EchoNetDynamic(root, "train", require_tracings=False, on_error="skip")) == 2
+
+
+@pytest.mark.parametrize("linked", ["Videos", "Videos/part"])
+def test_a_linked_folder_is_followed(maker, tools, tmp_path, linked):
+    root = maker([tools.row("A"), tools.row("part/B")], ["A", "part/B"])
+    (root / linked).rename(tmp_path / "elsewhere")
+    (root / linked).symlink_to(tmp_path / "elsewhere")
+    assert [row.name for row in read_table(root).rows] == ["A", "part/B"]
+
+
+@pytest.mark.parametrize("there", ["A.AVI", "a.avi", "A.mp4", "A.Avi"])
+def test_a_file_of_nearly_the_name_is_named(maker, tools, there):
+    root = maker([tools.row("A.avi"), tools.row("B")], ["A", "B"])
+    (root / "Videos" / "A.avi").rename(root / "Videos" / there)
+    problem = read_table(root).problems[0]
+    assert problem.kind == "missing" and problem.message.endswith(f"A.avi is not there, {there} is")
+    assert problem.remedy.startswith(f"Write {there} into FileName")

@@ -123,3 +123,12 @@ def test_nothing_left_names_the_reasons(maker):
         path.write_bytes(b"")
     with pytest.raises(EchoAugmentError, match=r"no usable video in split 'VAL' \(V: .*V\.avi: is empty"):
         EchoNetDynamic(root, "val", on_error="skip")
+
+
+def test_many_rows_without_a_video_are_one_line_with_what_can_be_used(maker, tools):
+    root = maker([tools.row("A"), tools.row("V", "VAL"), *(tools.row(f"gone{index}") for index in range(300))], "AV")
+    message = r"300 rows name videos that are not in Videos \(gone0, gone1, \.{3}\); the other 2 can be used \(TRAIN"
+    with pytest.raises(EchoAugmentError, match=message) as caught:
+        EchoNetDynamic(root, "train")
+    assert 'on_error="skip"' in caught.value.remedy
+    assert len(EchoNetDynamic(root, "train", on_error="skip")) == 1

@@ -135,6 +135,27 @@ def test_many_problems_of_a_kind_are_counted_in_print_and_whole_in_the_report(ro
     assert sum(item["kind"] == "missing" for item in report["findings"]) == 9
 
 
+def test_many_rows_without_a_video_are_one_line_that_says_what_can_be_used(root, tmp_path, capsys):
+    add_rows(root, *(f"gone{number},50,50,100,24,32,50,70,TRAIN" for number in range(100)))
+    report, error = examine(tmp_path, **{"data.root": root})
+    printed = capsys.readouterr().out
+    assert printed.count("ERROR [missing]") == 1
+    assert "100 rows name videos that are not there" in printed
+    assert "the others can be used (TEST 1, TRAIN 3, VAL 1)" in printed
+    assert str(error).startswith("100 rows without a video, 0 other errors and ")
+    assert sum(item["kind"] == "missing" for item in report["findings"]) == 100
+
+
+def test_an_ef_in_another_unit_is_an_error_and_is_read_if_named(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("ECHO_AUGMENT_EF_UNITS", "{}")
+    table = root / "FileList.csv"
+    table.write_text(table.read_text().replace(",50,50,100,", ",0.5,50,100,"))
+    report, error = examine(tmp_path, **{"data.root": root})
+    assert error is not None and "column EF ranges from 0.5 to 0.5" in report["findings"][-1]["message"]
+    report, error = examine(tmp_path, **{"data.root": root, "data.ef_unit": "fraction"})
+    assert error is None and report["data"]["ef"]["mean"] == 50
+
+
 def test_a_bad_frame_in_the_middle_is_found_by_decoding(root, tmp_path):
     path = root / "Videos" / "B.avi"
     content = bytearray(path.read_bytes())
