@@ -53,13 +53,13 @@ evidence-page: $(VENV)/.installed
 # trainings of the two recipes below it can be started by hand, two at a time.
 CODEC := augmentor/mcdm/weights/tiny/vae
 train_form = OMP_NUM_THREADS=1 $(BIN)/echo-augment train-generator data.n=1200 data.root=$(FORMS)/phantom precision=no \
-	+codec=$(CODEC) preset.mafe.steps=700
+	codec=$(CODEC) preset.mafe.steps=700
 fidelity = OMP_NUM_THREADS=1 $(BIN)/echo-augment fidelity generator=$(1)/generator out=$(1)/fidelity seed=1 $(2)
 FROM_0 := pairs=100 curve=[0,1,4]
 FROM_1 := pairs=100 curve=[1,4,16]
 FEW := pairs=100 curve=[1,4]
 # A form without a transport gets its time as steps of the denoiser.
-other = $(train_form) preset.code=$(1) $(2) preset.denoiser.steps=430 +reuse=$(FORMS)/transport out=$(FORMS)/$(1)
+other = $(train_form) preset.code=$(1) $(2) preset.denoiser.steps=430 reuse=$(FORMS)/transport out=$(FORMS)/$(1)
 
 transport-form: $(VENV)/.installed
 	$(train_form) preset.transport.steps=2000 preset.denoiser.steps=100 out=$(FORMS)/transport
@@ -76,8 +76,8 @@ motion-forms: transport-form
 
 # Shares hearts, latents and re-ID with the forms. A transport alone makes clips, so the denoiser has one step.
 mafe-losses: transport-form
-	$(train_form) -m +losses=interp,reid,flow,both preset.transport.flow=mafe preset.transport.steps=1000 \
-		preset.denoiser.steps=1 +reuse=$(FORMS)/transport out=$(LOSSES)
+	$(train_form) -m losses=interp,reid,flow,both preset.transport.flow=mafe preset.transport.steps=1000 \
+		preset.denoiser.steps=1 reuse=$(FORMS)/transport out=$(LOSSES)
 	$(call fidelity,$(LOSSES)/0,pairs=60)
 	$(call fidelity,$(LOSSES)/1,pairs=60)
 	$(call fidelity,$(LOSSES)/2,pairs=60)

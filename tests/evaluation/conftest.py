@@ -5,6 +5,14 @@ from pathlib import Path
 import pytest
 
 from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.training_recipes.cli import find_jobs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs():
+    """Every job's settings are registered, as the command registers them before it composes a configuration."""
+    for entry in find_jobs().values():
+        entry.load()
 
 
 @pytest.fixture(scope="session")

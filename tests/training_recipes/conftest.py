@@ -9,6 +9,14 @@ from fakes.fill import READER, Brightness
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
+from echo_augment.training_recipes.cli import find_jobs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs():
+    """Every job's settings are registered, as the command registers them before it composes a configuration."""
+    for entry in find_jobs().values():
+        entry.load()
 
 
 @pytest.fixture(scope="session")

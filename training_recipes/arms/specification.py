@@ -86,12 +86,12 @@ def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
 
 
 def make_arm(spec: Mapping[str, JsonValue]) -> Arm:
-    """Return the function that an arm's settings name, with its other settings filled in.
+    """Return the function that an arm's settings name, with its settings filled in; null is the function's default.
 
     Raises:
         EchoAugmentError: the settings name none.
     """
-    settings = {key: value for key, value in spec.items() if key not in NOT_PASSED_ON}
+    settings = {key: value for key, value in spec.items() if key not in NOT_PASSED_ON and value is not None}
     if "_target_" not in settings:
         raise EchoAugmentError("an arm needs _target_: the function that makes its dataset", "See conf/arm/real.yaml")
     arm: Arm = instantiate(settings, _partial_=True)
@@ -128,7 +128,7 @@ def labels_of(spec: Mapping[str, JsonValue]) -> int | float | str | None:
 
 def teacher_of(spec: Mapping[str, JsonValue]) -> str | None:
     """Return the arm whose trained net an arm learns from, or None."""
-    teacher = spec.get("teacher", TEACHER if spec.get("label") in POLICIES[1:] else None)
+    teacher = spec.get("teacher") or (TEACHER if spec.get("label") in POLICIES[1:] else None)
     return None if teacher is None else str(teacher)
 
 

@@ -71,7 +71,7 @@ def synthetic(
         source = RenewedClips(source, fresh=fresh, stock=stock, reuse=reuse, items=len(given.real), p=p)
     elif fresh:
         raise EchoAugmentError(
-            f"fresh={fresh} needs a stock of clips that are not fresh", "Give +arm.synthetic.stock=NUMBER"
+            f"fresh={fresh} needs a stock of clips that are not fresh", "Give arm.synthetic.stock=NUMBER"
         )
     mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed, donors="table")
     return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed

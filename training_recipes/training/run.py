@@ -91,6 +91,7 @@ class TrainingRun:
             clips = [source.store.fingerprint, list(source.ids)]
         settings = {**self.to_json(), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
         settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
+        settings["spec"] = {name: value for name, value in self.spec.items() if value is not None}
         if self.spec.get("_target_") in LABELLED_ONLY:
             settings["unlabelled"] = None
         # Settings that came later are left out while they say nothing new: results of earlier versions stay valid.

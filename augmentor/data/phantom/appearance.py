@@ -129,16 +129,19 @@ class Appearance(Parameters):
     marker: int
     speckle_seed: int
 
-    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "half_angle": (0.3, 1.2),
-        "depth": (40, 200),
-        "mm_per_px": (0.3, 5),
+    VENTRICLE: ClassVar[Mapping[str, tuple[float, float]]] = {
         "lv_length": (15, 100),
         "lv_width": (5, 45),
         "lv_widest": (0.3, 0.9),
-        "foreshortening": (0, 0.5),
         "lv_base": (0.3, 1),
         "lv_roundness": (1, 4),
+        "foreshortening": (0, 0.5),
+    }
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **VENTRICLE,
+        "half_angle": (0.3, 1.2),
+        "depth": (40, 200),
+        "mm_per_px": (0.3, 5),
         "dynamic_range": (10, 120),
         "gamma": (0.3, 3),
         "persistence": (0, 0.7),

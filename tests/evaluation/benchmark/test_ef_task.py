@@ -19,8 +19,8 @@ def gated(tmp_path_factory):
     root = write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4))
     out, asked = tmp_path_factory.mktemp("gated"), []
 
-    def tolerant(read, rows, *, quantile, **form):
-        asked.append(([row.split for row in rows], quantile, form))
+    def tolerant(read, rows, shape, *, quantile):
+        asked.append(([row.split for row in rows], quantile, shape))
         return {"tolerance": 1000.0}
 
     chosen = [f"out={out}", f"data.root={root}", "labels=[3]", "seeds=[0]", "trainer.steps=2"]
@@ -37,9 +37,9 @@ def cache_of(out: Path) -> Path:
 def test_every_clip_is_judged_by_a_tolerance_set_on_val(gated):
     _, out, asked, report = gated
     assert report.clips[0].sealed == 4
-    [(splits, quantile, form)] = asked
+    [(splits, quantile, shape)] = asked
     assert (splits, quantile) == (["VAL"], 0.9)
-    assert list(form.values()) == [8, 12.5, 112]
+    assert (shape.num_frames, shape.fps, shape.image_size) == (8, 12.5, 112)
     judged = [json.loads(line) for line in (cache_of(out) / "readings-0-of-1.jsonl").read_text().splitlines()]
     assert len(judged) == 4 and all({"read_ef", "label_ef"} <= set(one) for one in judged)
 
