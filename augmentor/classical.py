@@ -13,11 +13,13 @@ from echo_augment.cache.errors import EchoAugmentError
 from .adapters import changed_by, makes_echo_samples
 from .image_fields import ImageFields
 from .mixing import item_rng
-from .workers import SharedEpoch
+from .workers import RepeatedItems, SharedEpoch
 from .wrapping import leaves, locate, pass_epoch
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
 import albumentations as A
+
+from .steps import check_images, check_steps
 
 CLASSICAL = 0x434C  # tag of this random stream
 
@@ -55,13 +57,15 @@ class ClassicalAugment(Dataset[Any]):
     Args:
         base: ``echonet.datasets.Echo``, `EchoNetDynamic`, any ``Subset``, ``ConcatDataset`` or `SyntheticAugment` of
             them, or another dataset with ``fields``.
-        transform: albumentations transform; None takes `ef_preserving`. It gets images as float32 in [0, 1].
+        transform: albumentations transform; None takes `ef_preserving`. It gets images as float32 in [0, 1] and must
+            give the same. Each of its steps is tried once here, on a grey image of 112 x 112 pixels.
         p: chance that an item is transformed, in [0, 1].
         seed: seed of all draws, at least 0.
         fields: where a sample's images are; None finds them in an Echo-like ``base``.
 
     Raises:
-        EchoAugmentError: a value out of its range, or a dataset that is not Echo-like and no ``fields``.
+        EchoAugmentError: a value out of its range; a dataset whose samples are not known to be Echo's and no
+            ``fields``; a step of ``transform`` that leaves [0, 1] (`A.Normalize`), changes the shape or fails.
 
     Example:
         A dataset of dicts, its video ``(C, T, H, W)`` in [0, 1]:
@@ -88,7 +92,8 @@ class ClassicalAugment(Dataset[Any]):
         self._fields = (
             [(base, fields)] if fields is not None else [(leaf, _fields_of(leaf)) for leaf in leaves(base, known=True)]
         )
-        self._epoch = SharedEpoch()
+        check_steps(self.transform, lambda: self._fields_at(0).unpack(self.base[0])[0].shape)
+        self._epoch, self._repeats = SharedEpoch(), RepeatedItems(len(base))
         self._synced = 0  # the epoch that this process has passed to the base
 
     def __len__(self) -> int:
@@ -103,6 +108,7 @@ class ClassicalAugment(Dataset[Any]):
         if epoch != self._synced:
             pass_epoch(self.base, epoch)
             self._synced = epoch
+        self._repeats.see(place, type(self).__name__)
         sample = self.base[place]
         rng = item_rng(self.seed, epoch, place, CLASSICAL)
         return self._apply(sample, place, rng) if rng.random() < self.p else sample
@@ -116,6 +122,7 @@ class ClassicalAugment(Dataset[Any]):
         self.transform.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         data = {"images": images} if masks is None else {"images": images, "masks": masks}
         done = self.transform(**data)
+        check_images(images, done["images"], "the transform")
         return fields.pack(sample, np.clip(done["images"], 0, 1, dtype=np.float32), done.get("masks"))
 
     def _fields_at(self, place: int) -> ImageFields:
@@ -131,6 +138,7 @@ class ClassicalAugment(Dataset[Any]):
             EchoAugmentError: ``epoch`` is no whole number of at least 0.
         """
         self._epoch.set(epoch)
+        self._repeats.off()
         self._synced = self._epoch.get()
         pass_epoch(self.base, self._synced)
 

@@ -1,24 +1,31 @@
 """`SyntheticAugment`: the dataset wrapper that mixes synthetic clips into a training set."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch.utils.data import Dataset, get_worker_info
 
 from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
-from .adapters import Adapter, adapters_for
+from .adapters import Adapter, adapters_for, base_ef
 from .data.splits import SplitChoice
 from .devices import explain_device_error, refuse_device_tensors
 from .leakage import refuse_held_out, refuse_leaking_donors
 from .likeness import Likeness
 from .mixing import Mixer, Share, item_rng
 from .sources.source import ClipSource, Take
-from .workers import ServedCounts, SharedEpoch
+from .workers import RepeatedItems, ServedCounts, SharedEpoch
 from .wrapping import describe, locate, pass_epoch, tagged
+
+EVALUATED = (
+    "SyntheticAugment: a synthetic item was made without gradients. If this is an evaluation, its score is not of real "
+    "clips only: evaluate on real_only(), and split a dataset before it is wrapped"
+)
 
 
 class SyntheticAugment(Dataset[Any]):
@@ -38,6 +45,17 @@ class SyntheticAugment(Dataset[Any]):
     ``(seed, epoch, index)``: the same for any number of workers, ``fork``, ``forkserver`` or ``spawn``, persistent or
     not. Call ``set_epoch(epoch)`` before each epoch; it reaches running workers, and the ``set_epoch`` of the wrapped
     dataset. No global random state is read or advanced. ``state_dict`` is a few numbers.
+
+    **Samplers and splits.** The base's labels are not those of the synthetic items: make weights for a sampler from
+    `weights`. Split before you wrap, and evaluate on `real_only`; a ``random_split`` of the wrapper has synthetic items
+    in both parts::
+
+        part, val = random_split(base, [0.9, 0.1])
+        train = SyntheticAugment(part, source)
+        for epoch in range(45):
+            train.set_epoch(epoch)
+            low = train.weights() < 40
+            sampler = WeightedRandomSampler(np.where(low, 1 / low.mean(), 1.0), len(train))
 
     **Form.** ``echonet.datasets.Echo``, `echo_augment.augmentor.data.EchoNetDynamic` and any ``Subset``,
     ``ConcatDataset`` or `ClassicalAugment` of them work as they are. For other datasets give ``adapter=``, a callable
@@ -116,14 +134,16 @@ class SyntheticAugment(Dataset[Any]):
         if len(base) == 0:
             raise EchoAugmentError("the dataset to augment is empty")
         self.base, self.source = base, source
-        self.weights, self.provenance = weights, provenance
+        self.weighted, self.provenance = weights, provenance
         check_choice("donors", donors, ("subset", "table"))
         refuse_held_out(base, held_out)
         names: frozenset[str] = getattr(source, "donors", frozenset())
         refuse_leaking_donors(base, names, getattr(source, "donor_videos", None), held_out, donors)
         self._adapters = adapters_for(base, source, adapter, fps)
         self._mixer = Mixer(base, source, p=p, mode=mode, seed=seed, ef=ef)
+        self._base_ef = None if ef is None else base_ef(base, ef)
         self._epoch, self._counts = SharedEpoch(), ServedCounts()
+        self._repeats = RepeatedItems(self._mixer.total)
         self._synced = 0  # the epoch that this process has passed to the base
         self._likeness = Likeness(len(self._adapters))
 
@@ -139,6 +159,7 @@ class SyntheticAugment(Dataset[Any]):
         if epoch != self._synced:
             pass_epoch(self.base, epoch)
             self._synced = epoch
+        self._repeats.see(place, type(self).__name__)
         mix, key = self._mixer.at(epoch), (self._mixer.seed, epoch, place)
         number, position = int(mix.clip[place]), int(mix.base[place])
         take: Take | None = getattr(self.source, "take", None)
@@ -150,13 +171,15 @@ class SyntheticAugment(Dataset[Any]):
         except RuntimeError as error:
             explain_device_error(error)
             raise
+        if clip is not None and not torch.is_grad_enabled() and self._repeats.first():
+            warnings.warn(EVALUATED, stacklevel=2)
         if not self._likeness.done:
             if get_worker_info() is not None:
                 refuse_device_tensors(sample)
             self._likeness.add(sample, clip is not None, self._adapter_of(position))
         self._counts.add(kind, epoch)
-        if self.weights or self.provenance:
-            weight = None if not self.weights else np.float32(1 if clip is None else clip.confidence)
+        if self.weighted or self.provenance:
+            weight = None if not self.weighted else np.float32(1 if clip is None else clip.confidence)
             return tagged(sample, weight, describe(clip) if self.provenance else None)
         return sample
 
@@ -176,6 +199,7 @@ class SyntheticAugment(Dataset[Any]):
         """
         number = check_whole("epoch", epoch)
         self._mixer.at(number)
+        self._repeats.off()
         if number != self._epoch.get():
             self._counts.clear()
         self._epoch.set(number)
@@ -198,6 +222,35 @@ class SyntheticAugment(Dataset[Any]):
     def base_index(self, index: int) -> int:
         """Return the number of the base item that item ``index`` is, or whose form it takes."""
         return int(self._mixer.at(self.epoch).base[index])
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        """Return the EF in percent of what each item is in the current epoch, ``(len(self),)``; NaN where unknown.
+
+        Weights for a ``WeightedRandomSampler`` are made from these, anew in each epoch, not from the base's labels:
+        those say nothing of the synthetic items. The EF of a clip that a live source has yet to make is unknown.
+        """
+        mix = self._mixer.at(self.epoch)
+        if self._base_ef is None:
+            try:
+                self._base_ef = base_ef(self.base)
+            except EchoAugmentError:
+                self._base_ef = np.full(len(self.base), np.nan)
+        found = self._base_ef[mix.base]
+        clips = np.asarray(self.source.ef, np.float64)
+        made = mix.clip >= 0
+        known = made & (mix.clip < len(clips)) & (not hasattr(self.source, "take"))
+        found[made] = np.nan
+        found[known] = clips[mix.clip[known]]
+        return found
+
+    def real_only(self) -> Any:
+        """Return the dataset without synthetic items, for evaluation: item i is real item i in every epoch.
+
+        ``Subset(train.real_only(), val.indices)`` evaluates a part that ``random_split`` made of the wrapper with
+        ``mode="replace"``; better, split first and wrap only the training part.
+        """
+        inner = self.base
+        return inner.real_only() if isinstance(inner, SyntheticAugment) else inner
 
     def state_dict(self) -> dict[str, int | str]:
         """Return what a resumed run needs to go on identically; ``torchdata``'s StatefulDataLoader calls it."""

@@ -1,6 +1,7 @@
 """State that DataLoader workers share without a lock: a row for each process, counts of served items, the epoch."""
 
 import os
+import warnings
 
 import numpy as np
 import torch
@@ -92,6 +93,52 @@ class ServedCounts:
         if not self._table.is_shared():
             self._table.share_memory_()
         self._view = self._table.numpy()
+
+
+class RepeatedItems:
+    """Warns once, over all processes, if items are read a second time and no epoch was ever set.
+
+    The marks lie in torch shared memory, so that workers that are started anew for every epoch see those of the epoch
+    before.
+
+    Args:
+        count: number of items.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._marks = torch.zeros(2 + count, dtype=torch.uint8).share_memory_()  # the first two: said
+        self._view = self._marks.numpy()
+
+    def see(self, index: int, name: str) -> None:
+        """Mark item ``index`` as read; ``name`` is what the warning calls the dataset."""
+        view = self._view
+        if view[0]:
+            return
+        if view[2 + index]:
+            view[0] = 1
+            warnings.warn(
+                f"{name}: items are read again and set_epoch was never called, so every epoch has the same clips and "
+                "the same draws. Call set_epoch(epoch) of the outermost dataset before each epoch",
+                stacklevel=3,
+            )
+        view[2 + index] = 1
+
+    def first(self) -> bool:
+        """Return True the first time it is called, over all processes, and then False; for a second warning."""
+        said, self._view[1] = bool(self._view[1]), 1
+        return not said
+
+    def off(self) -> None:
+        """Never warn: an epoch was set."""
+        self._view[0] = 1
+
+    def __getstate__(self) -> tuple[torch.Tensor]:
+        return (self._marks,)
+
+    def __setstate__(self, state: tuple[torch.Tensor]) -> None:
+        (marks,) = state
+        self._marks = marks if marks.is_shared() else marks.share_memory_()
+        self._view = self._marks.numpy()
 
 
 class SharedEpoch:
