@@ -80,7 +80,7 @@ class Likeness:
 
     def __init__(self, adapters: int) -> None:
         self._pairs: dict[int, Pair] = {}
-        self._adapters, self.done = adapters, False
+        self._adapters, self.begun, self.done = adapters, False, False
 
     def add(self, sample: Any, synthetic: bool, adapter: Adapter) -> None:
         """Look at one more sample.
@@ -93,6 +93,7 @@ class Likeness:
         Raises:
             EchoAugmentError: form or values differ clearly; the message has both figures.
         """
+        self.begun = True
         pair = self._pairs.setdefault(id(adapter), Pair())
         if not pair.formed:
             pair.first[synthetic] = sample

@@ -22,6 +22,7 @@ from .sources.source import ClipSource, Take
 from .workers import RepeatedItems, ServedCounts, SharedEpoch
 from .wrapping import describe, locate, pass_epoch, tagged
 
+WAITING = 4  # samples of one kind that are kept until there is one of the other
 EVALUATED = (
     "SyntheticAugment: a synthetic item was made without gradients. If this is an evaluation, its score is not of real "
     "clips only: evaluate on real_only(), and split a dataset before it is wrapped"
@@ -146,6 +147,7 @@ class SyntheticAugment(Dataset[Any]):
         self._repeats = RepeatedItems(self._mixer.total)
         self._synced = 0  # the epoch that this process has passed to the base
         self._likeness = Likeness(len(self._adapters))
+        self._waiting: list[tuple[Any, bool, Adapter]] = []  # first samples of this process, until both kinds are there
 
     def __len__(self) -> int:
         return self._mixer.total
@@ -174,9 +176,7 @@ class SyntheticAugment(Dataset[Any]):
         if clip is not None and not torch.is_grad_enabled() and self._repeats.first():
             warnings.warn(EVALUATED, stacklevel=2)
         if not self._likeness.done:
-            if get_worker_info() is not None:
-                refuse_device_tensors(sample)
-            self._likeness.add(sample, clip is not None, self._adapter_of(position))
+            self._compare(sample, clip is not None, position)
         self._counts.add(kind, epoch)
         if self.weighted or self.provenance:
             weight = None if not self.weighted else np.float32(1 if clip is None else clip.confidence)
@@ -190,6 +190,18 @@ class SyntheticAugment(Dataset[Any]):
             return self._adapters[0][1]
         leaf, _ = locate(self.base, position, known=True)
         return next(adapter for owner, adapter in self._adapters if owner is leaf)
+
+    def _compare(self, sample: Any, made: bool, position: int) -> None:
+        waiting = self._waiting
+        if len(waiting) == WAITING and waiting[0][1] is made:
+            return
+        if get_worker_info() is not None:
+            refuse_device_tensors(sample)
+        waiting.append((sample, made, self._adapter_of(position)))
+        if self._likeness.begun or waiting[0][1] is not made:
+            for first in waiting:
+                self._likeness.add(*first)
+            waiting.clear()
 
     def set_epoch(self, epoch: int) -> None:
         """Start ``epoch``: new decisions in every process, running workers included; a new epoch counts from zero.
@@ -280,7 +292,7 @@ class SyntheticAugment(Dataset[Any]):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_likeness": Likeness(len(self._adapters))}
+        return {**self.__dict__, "_likeness": Likeness(len(self._adapters)), "_waiting": []}
 
     def __repr__(self) -> str:
         parts = [f"{type(part).__name__} of {len(part)}" for part in (self.base, self.source)]
