@@ -21,6 +21,7 @@ from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.training import train_segmentation
 from echo_augment.training_recipes.training.run import RESULT, TrainingResult, TrainingRun, finished
+from echo_augment.training_recipes.training.videos import changed_video
 
 POLL = 1.0  # seconds after which the trainings' logs are read again
 
@@ -105,7 +106,9 @@ def borrow(run: TrainingRun, out: Path, elsewhere: Sequence[Path]) -> None:
         return
     key = run.key()
     for other in elsewhere:
-        if (other / RESULT).exists() and json.loads((other / RESULT).read_text(encoding="utf-8"))["key"] == key:
+        if not (other / RESULT).exists() or changed_video(other, run.videos()) is not None:
+            continue
+        if json.loads((other / RESULT).read_text(encoding="utf-8"))["key"] == key:
             out.mkdir(parents=True, exist_ok=True)
             for path in sorted(other.iterdir(), key=lambda path: path.name == RESULT):
                 with atomic_path(out / path.name) as temporary:

@@ -23,6 +23,7 @@ from .settings import TrainerSettings
 from .setup import arithmetic, cpu_threads
 from .state import FitResult, Validate
 from .subsets import choose_labelled, choose_validation, count_labels
+from .videos import VIDEOS, note_videos
 
 Result = TypeVar("Result", bound=TrainingResult[Any])
 
@@ -218,6 +219,8 @@ def train_once(run: TrainingRun, out: str | Path, train: Callable[[Path], Result
     done = finished(run, out)
     if isinstance(done, kind):
         return done
+    if not (out / VIDEOS).exists():
+        note_videos(out, run.videos())
     write_json(out / SETTINGS, {"key": run.key(), **plain(run.to_json())})
     with cpu_threads(run.trainer.threads):
         found = train(out).to_json()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from echo_augment.augmentor import CachedClips
-from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data import VideoInfo, read_table
+from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
@@ -18,6 +19,7 @@ from ..common.settings import object_from
 from .selection import SMALLEST
 from .settings import ModelSettings, TrainerSettings, check_unlabelled
 from .setup import Arithmetic
+from .videos import changed_video
 
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers")
@@ -79,6 +81,11 @@ class TrainingRun:
         known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
         model, trainer = object_from(found["model"], ModelSettings), object_from(found["trainer"], TrainerSettings)
         return cls(**{**known, "model": model, "trainer": trainer})  # type: ignore[arg-type]
+
+    def videos(self) -> list[VideoInfo]:
+        """Return the rows of TRAIN, VAL and TEST whose files are there."""
+        rows = read_table(self.root).rows
+        return [row for row in rows if row.split in ("TRAIN", *HELD_OUT) and row.path.is_file()]
 
     def key(self) -> str:
         """Return a hash of all that the figures depend on: the settings, the data set's table, the cache's clips."""
@@ -176,17 +183,17 @@ def finished(run: TrainingRun, out: Path) -> TrainingResult[Any] | None:
     """Return the result of ``run`` in ``out``, or None if it is not finished.
 
     Raises:
-        EchoAugmentError: ``out`` holds a run with other settings.
+        EchoAugmentError: ``out`` holds a run with other settings, or on other videos under the same names.
     """
+    remedy = "Choose another out=, or delete the folder to train anew"
     for name in (RESULT, SETTINGS):
         path = out / name
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["key"] != run.key():
-                raise EchoAugmentError(
-                    f"{out} holds a training with other settings, data or clips",
-                    "Choose another out=, or delete the folder to train anew",
-                )
+                raise EchoAugmentError(f"{out} holds a training with other settings, data or clips", remedy)
+            if (change := changed_video(out, run.videos())) is not None:
+                raise EchoAugmentError(f"{out} holds a training on other videos: {change}", remedy)
             if name == RESULT:
                 return run.result.from_json(found)
     return None

@@ -31,6 +31,9 @@ class Keyed:
     def to_json(self):
         return {}
 
+    def videos(self):
+        return []
+
 
 def run(**changes):
     settings = {"labels": 4, "seed": 3, "spec": {}, "val_at_least": 2, "unlabelled": None}
