@@ -22,7 +22,7 @@ class Segmenter(Protocol):
 
     Attributes:
         fingerprint: hash of everything that decides its masks.
-        ef_bias: by how many EF points its masks are off on videos that it was not trained on; 0 if unknown.
+        ef_bias: mean of EF from its masks minus true EF, EF points, on videos that it was not trained on; 0 if unknown.
     """
 
     fingerprint: str

@@ -270,8 +270,11 @@ def _check_folder(plan: Plan, folder: Path) -> None:
     if path.exists():
         other = Plan.load(path)
         if other.digest != plan.digest:
+            before, now = dict(other.settings), dict(plan.settings)
+            names = [name for name in before | now if before.get(name) != now.get(name)]
+            differing = [f"{name}={now.get(name)!r}, was {before.get(name)!r}" for name in names]
             raise EchoAugmentError(
-                f"cache {folder} is being filled from another plan ({dict(other.settings)}, now {dict(plan.settings)})",
+                f"cache {folder} is being filled from another plan ({'; '.join(differing) or 'of other donors'})",
                 "Use the same settings to go on with it, or fill another folder; `cache action=merge` joins the two",
             )
     else:

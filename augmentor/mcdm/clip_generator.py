@@ -23,6 +23,7 @@ from .pipeline import BUNDLED, MCDMPipeline
 from .training_videos import refuse_trained_on
 
 TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
+REPLAN = "Plan with this generator's own motion_donors and appearance_donors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +185,14 @@ class ClipGenerator:
 
     def _donor(self, name: str) -> MotionDonor:
         if name not in self.motion_donors:
-            raise EchoAugmentError(f"{name!r} is not a motion donor of this generator", "Make the plan anew")
+            raise EchoAugmentError(f"{name!r} is not a motion donor of this generator", REPLAN)
         if name not in self._motion:
             self._read(name)
         return self._motion[name]
 
     def _appearance(self, name: str) -> npt.NDArray[np.uint8]:
         if name not in self._rows:
-            raise EchoAugmentError(f"{name!r} is not an appearance donor of this generator", "Make the plan anew")
+            raise EchoAugmentError(f"{name!r} is not an appearance donor of this generator", REPLAN)
         if name not in self._reference:
             self._read(name)
         return self._reference[name]

@@ -113,11 +113,11 @@ def _check(source: str, config: Mapping[str, str | int | Sequence[int]]) -> None
     if (shrinks, latents) != (SHRINKS, LATENTS):
         raise EchoAugmentError(
             f"codec {source}: shrinks {shrinks} times to {latents} channels",
-            f"The generator needs {SHRINKS} times and {LATENTS} channels",
+            f"Take a codec that shrinks {SHRINKS} times to {LATENTS} channels",
         )
     channels = config.get("in_channels", 3), config.get("out_channels", 3)
     if channels not in ((1, 1), (3, 3)):
         raise EchoAugmentError(
             f"codec {source}: takes {channels[0]} image channels and gives {channels[1]}",
-            "It must be 1 or 3, and equal",
+            "Take a codec with 1 or 3 image channels, as many out as in",
         )

@@ -1,4 +1,8 @@
-"""``MCDMPipeline``: a reference frame and motion codes in, clips out."""
+"""``MCDMPipeline``: a reference frame and motion codes in, clips out.
+
+The bundled weights take no denoising step (``steps`` 0): the transport alone moves the reference frame's latents. The
+denoiser computes from one step on only.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

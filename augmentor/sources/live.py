@@ -156,7 +156,10 @@ class LiveClips:
             rows, root, tables = donor_rows(donors)
             unknown = sorted(set(motion_donors or ()) - rows.keys())
             if unknown:
-                raise EchoAugmentError(f"motion donor {unknown[0]!r} is not among the {len(rows)} donors")
+                raise EchoAugmentError(
+                    f"motion donor {unknown[0]!r} is not among the {len(rows)} donors",
+                    "Name videos of donors= in motion_donors=, or leave it out: every labelled one is taken then",
+                )
             factory = GeneratorRecipe(
                 pipeline=moved,
                 rows={} if root is not None else rows,

@@ -50,7 +50,11 @@ class SafeStop:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Run a block that no signal may interrupt."""
+        """Run a block that no signal may interrupt.
+
+        Raises:
+            KeyboardInterrupt: at the end of the outermost block, if a signal came in it.
+        """
         self._depth += 1
         try:
             yield

@@ -11,7 +11,7 @@ from echo_augment.cache.results import FillSummary
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.filling.fill import fill_from
 
-from ..report.benchmark_report import CacheFigures
+from ..report.content import CacheFigures
 from .design import Design, Subset
 from .own_generator import own_generator
 from .settings import DesignSettings

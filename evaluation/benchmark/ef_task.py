@@ -19,7 +19,7 @@ from echo_augment.training_recipes.filling.readings import Readings
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_validation
 
-from ..report.benchmark_report import BenchmarkReport
+from ..report.content import BenchmarkReport
 from ..report.ef_report import write_ef_report
 from ..report.verdict import EF_ERROR, Judged
 from ..statistics.comparison import Precision, tabulate

@@ -19,7 +19,7 @@ from echo_augment.training_recipes.common.reporting import machine, plain, versi
 from echo_augment.training_recipes.common.settings import register, settings_from
 from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
-from ..report.benchmark_report import BenchmarkReport, CacheFigures, Machine, Published, Sizes, SweepReport, Trainings
+from ..report.content import BenchmarkReport, CacheFigures, Machine, Published, Sizes, SweepReport, Trainings
 from ..report.sections import spelled, typed
 from ..report.verdict import whole_verdict
 from ..statistics.comparison import Precision, correct

@@ -23,7 +23,7 @@ from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 from echo_augment.training_recipes.segmentation.training import traced_masks, traced_videos
 from echo_augment.training_recipes.training.run import TrainingRun
 
-from ..report.benchmark_report import BenchmarkReport
+from ..report.content import BenchmarkReport
 from ..report.segmentation_report import write_segmentation_report
 from ..report.verdict import DICE, Judged
 from ..statistics.comparison import Precision

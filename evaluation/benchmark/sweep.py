@@ -13,7 +13,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.reporting import plain
 from echo_augment.training_recipes.common.settings import object_from
 
-from ..report.benchmark_report import BenchmarkReport, SweepReport, SweepRow
+from ..report.content import BenchmarkReport, SweepReport, SweepRow
 from ..report.pages import Picture, Section, Words, write_pages
 from ..report.plots import plot_sweep
 from ..report.tables import MISSING, Table, interval, number, p_words, percent

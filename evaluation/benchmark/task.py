@@ -8,7 +8,7 @@ from echo_augment.cache.gates import Gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
-from ..report.benchmark_report import BenchmarkReport
+from ..report.content import BenchmarkReport
 from ..report.verdict import Judged
 from ..statistics.comparison import Precision
 from ..statistics.results import LevelFigures

@@ -138,6 +138,9 @@ def coverage(
         root: folder of the dataset.
         limit: TRAIN videos at most.
         sampling: how clips are generated.
+
+    Raises:
+        EchoAugmentError: no data set at ``root``, or fewer than 8 of its TRAIN videos can be read.
     """
     videos = training_videos(root, pipeline, limit)
     own = appearances_of(pipeline, [video.frames for video in videos])

@@ -9,7 +9,7 @@ from echo_augment.training_recipes.arms.oracle import OracleGenerator
 
 from ..statistics.comparison import Table as Predictions
 from ..statistics.results import Calibration, LevelFigures
-from .benchmark_report import BenchmarkReport
+from .content import BenchmarkReport
 from .frames import beating, comparison, contact_sheet
 from .pages import Picture, Section, Words, write_pages
 from .sections import agreement, arms_sections, closing, opening

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ..statistics.comparison import Table
 from ..statistics.results import ArmFigures, LevelFigures
-from .benchmark_report import SweepRow
+from .content import SweepRow
 from .verdict import EF_ERROR, Judged
 
 COLOURS = {"real": "#555f6b", "classical": "#b8860b", "synthetic": "#0b6fa4", "oracle": "#2e8b57", "full": "#7a4fa3"}

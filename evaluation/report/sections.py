@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..statistics.comparison import Table as Predictions
-from .benchmark_report import BenchmarkReport, CacheFigures
+from .content import BenchmarkReport, CacheFigures
 from .pages import Picture, Section, Words
 from .plots import plot_arms, plot_bland_altman, plot_labels, plot_scatter
 from .tables import MISSING, Table, contrast_table, fraction_table

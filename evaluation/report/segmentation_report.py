@@ -9,7 +9,7 @@ from echo_augment.training_recipes.segmentation.overlay import COLUMNS, PREDICTE
 
 from ..statistics.comparison import Table as Predictions
 from ..statistics.results import ArmFigures, LevelFigures
-from .benchmark_report import BenchmarkReport
+from .content import BenchmarkReport
 from .pages import Picture, Section, write_pages
 from .sections import agreement, arms_sections, closing, opening
 from .tables import MISSING, Table, interval, missing_notes, number, percent, seeds

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..statistics.results import ArmEstimate, LevelFigures
-from .benchmark_report import BenchmarkReport
+from .content import BenchmarkReport
 from .verdict import EF_ERROR, Judged
 
 MISSING = "–"

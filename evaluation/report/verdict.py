@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..statistics.results import Contrast, LevelFigures
-from .benchmark_report import BenchmarkReport
+from .content import BenchmarkReport
 
 NAMES = {"synthetic": "Synthetic augmentation", "classical": "Classical augmentation", "oracle": "The oracle"}
 

@@ -94,7 +94,10 @@ def items(data: Any, names: Sequence[str]) -> Callable[[int], Any]:
     stems = {str(name).rsplit(".", 1)[0]: place for place, name in enumerate(data.fnames)}
     places = [stems[name] for name in names if name in stems]
     if not places:
-        raise EchoAugmentError("the echonet package finds none of the videos", "Are there tracings of them?")
+        raise EchoAugmentError(
+            f"the echonet package reads none of the {len(names)} videos that are measured",
+            "It leaves out videos without tracings: take a data set whose VolumeTracings.csv has them",
+        )
     return lambda turn: data[places[turn % len(places)]]
 
 

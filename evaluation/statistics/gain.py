@@ -66,7 +66,7 @@ def recovered(
         return None
     gain = float(brought.mean() / whole.mean())
     if whole.shape[1] < MIN_VIDEOS:
-        return Gain(gain=gain, ci=None, reason=f"an interval needs at least {MIN_VIDEOS} test hearts")
+        return Gain(gain=gain, ci=None, reason=f"an interval needs at least {MIN_VIDEOS} test videos")
 
     def refused(table: Array) -> float:
         """Return a number above zero if the mean of the table is not zero."""

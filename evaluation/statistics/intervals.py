@@ -85,13 +85,13 @@ def estimate_difference(
     """
     pair = [_residuals(true, first), _residuals(true, second)]
     if pair[0].shape != pair[1].shape:
-        raise EchoAugmentError(f"paired arms need equal seeds and videos, got {pair[0].shape} and {pair[1].shape}")
+        raise EchoAugmentError(f"paired arms need equal (seeds, videos), got {pair[0].shape} and {pair[1].shape}")
     return _estimate(metric, true, pair, level, seed, resamples)
 
 
 def _residuals(true: Array, predicted: Array) -> Array:
     if predicted.ndim != 2 or true.shape != predicted.shape[1:]:
-        raise EchoAugmentError(f"predictions must be (seeds, {len(true)} videos), got {predicted.shape}")
+        raise EchoAugmentError(f"predictions must be of shape (seeds, {len(true)}), got {predicted.shape}")
     return predicted - true
 
 

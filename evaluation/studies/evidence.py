@@ -8,7 +8,7 @@ figures answer them; how the answers are told is `echo_augment.evaluation.studie
 
 from dataclasses import dataclass
 
-from ..report.benchmark_report import BenchmarkReport
+from ..report.content import BenchmarkReport
 from ..report.verdict import DICE, EF_ERROR, Judged, decide
 from ..statistics.records import Record
 from ..statistics.results import Contrast, Interval, LevelFigures
@@ -124,11 +124,11 @@ MASKS = "Are the LV masks with {first} better than with {second} at {n} labelled
 
 
 def ask(ef: BenchmarkReport | None, masks: BenchmarkReport | None) -> list[Answer]:
-    """Return every question with its answer, those of the acceptance first.
+    """Return every question with its answer; the first seven (`ACCEPTANCE`) are what was to be reached.
 
     Args:
         ef: ``report.json`` of ``benchmark experiment=evidence``; None if it was not run.
-        masks: that of ``benchmark experiment=evidence_segmentation``.
+        masks: ``report.json`` of ``benchmark experiment=evidence_segmentation``; None if it was not run.
     """
     few, more, drawn = level_of(ef, FEW), level_of(ef, MORE), level_of(masks, FEW)
     sure = [0.95 if report is None else report.level for report in (ef, masks)]

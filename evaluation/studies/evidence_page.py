@@ -12,7 +12,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 
 from ..report import ef_report, segmentation_report
-from ..report.benchmark_report import BenchmarkReport
+from ..report.content import BenchmarkReport
 from ..report.pages import Section, Words
 from ..report.sections import command, run_table
 from ..report.tables import Table, contrast_table, interval, number, p_words

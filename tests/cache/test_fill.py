@@ -96,7 +96,7 @@ def test_a_reserve_that_runs_out(tmp_path):
 
 def test_another_plan_or_generator_is_refused(tmp_path):
     run(fake_plan(10), tmp_path)
-    with pytest.raises(EchoAugmentError, match=r"being filled from another plan .*'n': 10.*'n': 11"):
+    with pytest.raises(EchoAugmentError, match=r"being filled from another plan \(n=11, was 10\)"):
         run(fake_plan(11), tmp_path)
     with pytest.raises(EchoAugmentError, match="made by generator 'fake-1', this one is 'fake-2'"):
         run(fake_plan(10, fingerprint="fake-2"), tmp_path)

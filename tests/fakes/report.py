@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport, Machine, Sizes, Trainings
+from echo_augment.evaluation.report.content import BenchmarkReport, Machine, Sizes, Trainings
 from echo_augment.evaluation.statistics.comparison import Precision, Table, correct
 from echo_augment.evaluation.statistics.ef_summary import summarise
 from echo_augment.evaluation.statistics.results import LevelFigures

@@ -70,8 +70,8 @@ class ClipsOfMotionDonors:
             reader.close()
             if taught and not all_known:
                 raise EchoAugmentError(
-                    f"cache {source.store.folder}: its labels are by {', '.join(taught)}, and the teacher may know "
-                    "videos that this run must not",
+                    f"cache {source.store.folder}: its labels ({', '.join(taught)}) were made by a teacher that may "
+                    "know labels which this run must not know",
                     "Fill one with label.policy=donor, or train with labels=all",
                 )
         places = [k for k, name in enumerate(source.ids) if owner[name] in wanted and name not in doubtful]
@@ -136,8 +136,7 @@ def refuse_gates(folder: Path, known: Collection[str]) -> None:
     learned = gates.known_videos
     if gates.chosen_by_labels and (learned is None or not learned <= set(known)):
         raise EchoAugmentError(
-            f"cache {folder}: which clips are in it was decided by a teacher that may know videos which this run must "
-            "not",
+            f"cache {folder}: its clips were chosen by a teacher that may know labels which this run must not know",
             "Fill one without gates.label.teacher and masks.segmenter, or train with labels=all; a benchmark's own "
             "label_gate asks a net that knows no more than the run",
         )

@@ -18,8 +18,8 @@ PHASES = 3.0  # seconds: starts are drawn from [0, 3), which holds a beat of any
 class OracleGenerator:
     """Renders (motion of A, appearance of B) with A's label, at a start time drawn anew for each clip.
 
-    A callable for `echo_augment.cache.fill`. Only for evidence on phantoms: it is the ceiling that a generator is held
-    against, and knows what no generator can know.
+    A callable for `echo_augment.cache.fill`. Only for evidence on phantoms: it is the reference that a generator is
+    held against, and knows what no generator can know.
 
     Args:
         phantoms: by name.

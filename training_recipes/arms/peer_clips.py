@@ -19,7 +19,7 @@ def peer(
 ) -> Any:
     """Real clips, of which a share is replaced by clips of a ready-made synthetic set, with the labels it came with.
 
-    Unlike those of the arm `synthetic`, the labels are not tied to the labelled hearts of the run: whose labels the
+    Unlike those of the arm `synthetic`, the labels are not tied to the labelled videos of the run: whose labels the
     set's makers knew is not known here. At fewer labels than all the arm shows what the ready-made set brings, not what
     its method makes of the same labels; `peer_notes` says so in the report.
 
@@ -47,7 +47,7 @@ def open_peers(caches: Mapping[str, str | Path], clips: str = PEER, exclude: str
     """
     if clips not in caches:
         raise EchoAugmentError(
-            f"the arm needs a cache of {clips} clips and there is none", f"{IMPORT}, and give +caches.{clips}=OUT"
+            f"the arm needs a cache of {clips} clips, which was not given", f"{IMPORT}, and give +caches.{clips}=OUT"
         )
     source = CachedClips(caches[clips], exclude=exclude)
     if not source.fingerprint.startswith(f"{PEER}-"):

@@ -1,6 +1,7 @@
-"""Arms: what an EF model is trained on. Everything else is equal between them.
+"""Arms: what an EF model or a segmenter is trained on. Everything else is equal between them.
 
-An arm is a file ``conf/arm/<name>.yaml`` that names one of the functions below (or your own, by ``_target_``). It is
+An arm is a file ``conf/arm/<name>.yaml`` that names a function by ``_target_``: one of
+`echo_augment.training_recipes.arms` or your own. It is
 called with a `TrainingSet` and returns the dataset to train on. Its other keys are passed to the function, except
 
 - ``labels: all``, which gives the arm every label of TRAIN;
@@ -39,7 +40,7 @@ def no_teacher(name: str, *_: int) -> NoReturn:
         EchoAugmentError: always.
     """
     raise EchoAugmentError(
-        f"the arm learns from the net of the arm {name}, and there is none",
+        f"the arm learns from the net of the arm {name}, which was not given",
         f"Add {name} to arm=[..] of the benchmark, or give train-ef +teachers.{name}=FOLDER of its training",
     )
 

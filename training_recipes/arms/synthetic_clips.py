@@ -56,7 +56,7 @@ def synthetic(
     """
     if clips not in given.caches:
         raise EchoAugmentError(
-            f"the arm needs a cache of {clips} clips and there is none",
+            f"the arm needs a cache of {clips} clips, which was not given",
             f"Fill one (echo-augment fill-cache) and give +caches.{clips}=FOLDER, or run echo-augment benchmark",
         )
     source: Any = ClipsOfMotionDonors(

@@ -219,7 +219,14 @@ def has_label(line: PlanLine, clip: EchoClip) -> str | None:
 def fingerprint_of(
     rows: Sequence[VideoInfo], table: EchoTable, settings: Sequence[str | float | None], *, progress: bool = False
 ) -> str:
-    """Return the fingerprint of clips: of the videos' bytes, EF, frame rate and traced frames, and of the settings."""
+    """Return the fingerprint of an imported set: ``peer-`` and 16 digits of a SHA-256.
+
+    Args:
+        rows: videos that are imported; their bytes, split, EF and frame rate count, in this order.
+        table: table they are from; which of their frames are traced counts.
+        settings: what else decides the clips: provenance, frame rate and size.
+        progress: show a progress bar.
+    """
     digest = hashlib.sha256(f"{WAY} {list(settings)!r}".encode())
     for row in tqdm(rows, desc="fingerprint", unit="video", disable=not progress):
         with row.path.open("rb") as file:
@@ -239,7 +246,7 @@ def refuse_real_folder(root: Path) -> None:
         raise EchoAugmentError(f"{root} holds the real clips of a packed data set", "Import synthetic ones")
     if (root / "phantoms.json").exists():
         raise EchoAugmentError(
-            f"{root} holds phantoms, which stand for real hearts, VAL and TEST among them", "Import synthetic clips"
+            f"{root} holds phantoms, which stand for real patients, VAL and TEST among them", "Import synthetic clips"
         )
 
 

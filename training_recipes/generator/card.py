@@ -42,15 +42,15 @@ pipe = MCDMPipeline.from_pretrained("path/to/this/folder")
 ```
 """
 PHANTOM_LIMITS = (
-    "Trained on procedural phantoms only, never on a real echocardiogram: on real hearts it runs, but its quality "
+    "Trained on procedural phantoms only, never on a real echocardiogram: on real videos it runs, but its quality "
     "there is not claimed.\n"
 )
 PHANTOM_BUT_CODEC = (
-    "All but the codec was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
+    "All but the codec was trained on procedural phantoms only: on real videos it runs, but its quality there is not "
     "claimed.\n"
 )
 PHANTOM_SOURCE = (
-    "All but the student was trained on procedural phantoms only: on real hearts it runs, but its quality there is not "
+    "All but the student was trained on procedural phantoms only: on real videos it runs, but its quality there is not "
     "claimed.\n"
 )
 OTHER_SOURCE = "What trained the generator that was distilled is told by its own card, and its limits hold here, too.\n"

@@ -72,7 +72,11 @@ class Latents:
 
 
 def frame_batch(data: Prepared, rng: np.random.Generator, videos: int, each: int) -> Tensor:
-    """Draw ``each`` frames of ``videos`` different videos: uint8 ``(videos, each, H, W)``."""
+    """Draw ``each`` frames (repeats allowed, in order of time) of ``videos`` different training videos, or of all.
+
+    Returns:
+        uint8 ``(videos, each, H, W)``; fewer videos where there are not so many.
+    """
     pool = data.training
     chosen = rng.choice(len(pool), min(videos, len(pool)), replace=False)
     return torch.from_numpy(

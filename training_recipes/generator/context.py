@@ -57,7 +57,7 @@ class StageContext:
     @property
     def preset(self) -> PresetSettings:
         """The preset, with MAFE's losses as ``losses=`` asks for."""
-        return self.settings.ablated()
+        return self.settings.with_losses()
 
     @property
     def device(self) -> torch.device:

@@ -28,7 +28,7 @@ AGAIN = "Start the run again, without that file: it makes what is lacking. All p
 
 
 class Couplings:
-    """Pairs of noise and the latents that the teacher makes of it, each with its window's reference frame and motion.
+    """Pairs of noise and the source generator's latents from it, each with its window's reference frame and motion.
 
     Retraining a diffusion model on its own pairs makes its paths nearly free of crossings, so that few steps follow
     them: reflow (Liu et al., arXiv 2209.03003), here in the form of arXiv 2410.07303, which keeps the model's schedule
@@ -52,7 +52,7 @@ class Couplings:
 
     def write(
         self,
-        teacher: MotionDenoiser,
+        source: MotionDenoiser,
         transport: MotionTransport | None,
         *,
         clips: int,
@@ -64,13 +64,13 @@ class Couplings:
         """Make this process's share of the ends, in parts that are kept: a killed run goes on with the next one.
 
         Args:
-            teacher: the trained denoiser.
+            source: denoiser of the source generator.
             transport: hints at where the latents are; None for a denoiser that takes no hints.
             clips: pairs in all.
-            steps: DDIM steps of the teacher's path.
+            steps: DDIM steps of its path.
             batch: pairs in a part.
             share: this process's number, and how many there are.
-            autocast: context of the teacher's precision.
+            autocast: context of its precision.
         """
         if self.path.exists():  # killed between joining and being told so
             return
@@ -80,9 +80,9 @@ class Couplings:
             if part.exists():
                 continue
             drawn = [self.given(number) for number in range(first, min(first + batch, clips))]
-            given = {key: torch.stack([one[key] for one in drawn]).to(teacher.device) for key in drawn[0]}
+            given = {key: torch.stack([one[key] for one in drawn]).to(source.device) for key in drawn[0]}
             with torch.no_grad(), autocast():
-                ends = path_end(teacher, transport, given, float(teacher.config["motion_scale"]), steps)
+                ends = path_end(source, transport, given, float(source.config["motion_scale"]), steps)
             with atomic_path(part) as temporary, temporary.open("wb") as file:
                 np.save(file, ends.half().cpu().numpy(), allow_pickle=False)
 
@@ -115,7 +115,7 @@ class Couplings:
         return ends
 
     def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
-        """Draw ``count`` random pairs, stacked: windows whose latents are the teacher's, and their noise."""
+        """Draw ``count`` random pairs, stacked: windows whose latents are the source generator's, and their noise."""
         ends = np.load(self.path, mmap_mode="r", allow_pickle=False)
         numbers = [int(number) for number in rng.integers(0, len(ends), count)]
         drawn = [self.given(number) for number in numbers]
@@ -124,7 +124,7 @@ class Couplings:
 
 
 def path_end(
-    teacher: MotionDenoiser, transport: MotionTransport | None, given: dict[str, Tensor], scale: float, steps: int
+    source: MotionDenoiser, transport: MotionTransport | None, given: dict[str, Tensor], scale: float, steps: int
 ) -> Tensor:
     """Return where DDIM with that many steps takes the noise of a batch: latents ``(B, F, C, h, w)``."""
     scheduler = noise_scheduler()
@@ -132,7 +132,7 @@ def path_end(
     motion, hint = condition(transport, given, scale)
     latents = given["noise"]
     for step in scheduler.timesteps:
-        v = teacher(latents, step.expand(len(latents)), given["reference"], motion, hint=hint).float()
+        v = source(latents, step.expand(len(latents)), given["reference"], motion, hint=hint).float()
         latents = scheduler.step(v, step, latents).prev_sample
     return latents
 

@@ -127,6 +127,6 @@ class GeneratorSettings(JobSettings):
         kept = LOSSES[self.losses]
         return LossWeights(reid=given.reid if "reid" in kept else 0.0, flow=given.flow if "flow" in kept else 0.0)
 
-    def ablated(self) -> PresetSettings:
+    def with_losses(self) -> PresetSettings:
         """Return the preset with the `weights` that ``losses`` asks for."""
         return replace(self.preset, mafe=replace(self.preset.mafe, losses=self.weights()))

@@ -22,21 +22,21 @@ HUBER = 0.03  # of the pseudo-Huber distance, in standard deviations of the late
 
 
 def consistency_loss(
-    teacher: MotionDenoiser, transport: MotionTransport | None, scale: float, *, grid: int, noise_offset: float
+    source: MotionDenoiser, transport: MotionTransport | None, scale: float, *, grid: int, noise_offset: float
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Return the distance of the student's clips from noise, and from the same one DDIM step of the teacher later.
+    """Return the distance of the student's clips from noise, and from it one DDIM step of the source generator later.
 
-    Consistency distillation (Song et al., arXiv 2303.01469): the student learns to jump from anywhere on the teacher's
-    path to the path's end. As in arXiv 2310.14189 the target is the student itself, without gradient, and the distance
-    is pseudo-Huber. With v-prediction the clean latents are ``alpha x - sigma v``, which is x itself without noise, so
+    Consistency distillation (Song et al., arXiv 2303.01469): the student learns to jump from anywhere on the source
+    generator's path to the path's end. As in arXiv 2310.14189 the target is the student itself, without gradient, and
+    the distance is pseudo-Huber. With v-prediction the clean latents are ``alpha x - sigma v``, which is x itself without noise, so
     that the boundary condition holds by itself. Motion is never withheld: a student knows no classifier-free guidance.
 
     Args:
-        teacher: the trained denoiser.
+        source: denoiser of the source generator.
         transport: hints at where the latents are; None for a denoiser that takes no hints.
         scale: unit of the latents; the transport's are in latent units.
-        grid: steps of the teacher's path.
-        noise_offset: as in the teacher's training.
+        grid: steps of its path.
+        noise_offset: as in its training.
     """
     scheduler = noise_scheduler()
     bound = float(scheduler.config["clip_sample_range"])
@@ -66,7 +66,7 @@ def consistency_loss(
         # First with gradient: some versions of autocast cache weights cast without one for the rest of a step.
         found, _ = made(model, noisy, late)
         with torch.no_grad():
-            ends, left = made(teacher, noisy, late)
+            ends, left = made(source, noisy, late)
             below = early.clamp_min(0)
             alpha, sigma = (level[below][:, None, None, None, None] for level in (alphas, sigmas))
             nearer, _ = made(model, alpha * ends + sigma * left, below)
@@ -80,9 +80,9 @@ def consistency_loss(
 
 def train(context: "StageContext") -> dict[str, float]:
     """Train a copy of the denoiser to need few steps, and save it."""
-    settings, teacher, transport = context.preset.student, context.networks.denoiser, context.networks.transport
+    settings, source, transport = context.preset.student, context.networks.denoiser, context.networks.transport
     scale = context.latents.scale
-    student = copy.deepcopy(teacher).requires_grad_(True)
+    student = copy.deepcopy(source).requires_grad_(True)
     if context.settings.checkpointing:
         student.enable_gradient_checkpointing()
     if settings.kind == "reflow":
@@ -90,7 +90,7 @@ def train(context: "StageContext") -> dict[str, float]:
     else:
         offset = context.preset.denoiser.noise_offset
         draw = context.windows.draw
-        loss = consistency_loss(teacher, transport, scale, grid=settings.grid, noise_offset=offset)
+        loss = consistency_loss(source, transport, scale, grid=settings.grid, noise_offset=offset)
     result = context.train(
         student, lambda rng: draw(rng, settings.batch), loss, settings, name="student", stream=STREAM
     )

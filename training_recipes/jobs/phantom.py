@@ -1,4 +1,4 @@
-"""The ``phantom`` job: write phantoms as a data set, or compare their look with real clips in figures and by eye."""
+"""The ``phantom`` job: write a data set of them, or hold their appearance against real clips, in figures and by eye."""
 
 import time
 from collections.abc import Callable
@@ -152,11 +152,11 @@ def compare(settings: PhantomSettings) -> None:
     real = read_clips(Path(str(settings.data.root)), settings.most_real)
     write_set(settings, out / "phantoms", settings.compare_clips)
     made = read_clips(out / "phantoms")
-    looks = {
+    appearance = {
         kind: {name: clip_figures(frames, fps) for name, (frames, fps) in clips.items()}
         for kind, clips in (("real", real), ("phantom", made))
     }
-    table = compare_figures(list(looks["real"].values()), list(looks["phantom"].values()))
+    table = compare_figures(list(appearance["real"].values()), list(appearance["phantom"].values()))
     pairs = zip(real.items(), made.items(), strict=False)
     tiles = [
         Tile(f"{kind} {name}", strip(clip[0][:60]))
@@ -167,7 +167,7 @@ def compare(settings: PhantomSettings) -> None:
     figures = {
         "action": "compare",
         "table": {key: row.to_json() for key, row in table.items()},
-        "clips": looks,
+        "clips": appearance,
         "seeds": [settings.seed],
     }
     write_report(out, "phantom", settings, figures)

@@ -26,7 +26,7 @@ def run(cfg: DictConfig) -> None:
         training_videos(training.root).write(out)
     path = report_run(settings, training, result)
     print(
-        f"TEST MAE {result.test.mae:.2f} EF points with {result.labelled_hearts} labelled hearts, arm "
+        f"TEST MAE {result.test.mae:.2f} EF points with {result.labelled_hearts} labelled videos, arm "
         f"{training.arm}; see {path}"
     )
 

@@ -45,7 +45,7 @@ def run(cfg: DictConfig) -> None:
     if source is not None:
         refuse_trained_on(source.folder, held_out_videos(table))
     decided = RunSettings(
-        preset=settings.ablated().plain(),
+        preset=settings.with_losses().plain(),
         seed=settings.seed,
         videos=hashlib.sha256("\n".join(row.name for row in rows).encode()).hexdigest()[:16],
         accumulate=settings.batches_a_step if settings.batches_a_step > 1 else None,

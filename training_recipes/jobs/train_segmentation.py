@@ -20,7 +20,7 @@ def run(cfg: DictConfig) -> None:
     pooled = result.test["pooled"]
     print(
         f"TEST Dice {pooled['dice']:.3f} (ED {pooled['dice_ed']:.3f}, ES {pooled['dice_es']:.3f}) with "
-        f"{result.labelled_hearts} labelled hearts, arm {training.arm}; see {path} and {out / 'overlay.png'}"
+        f"{result.labelled_hearts} labelled videos, arm {training.arm}; see {path} and {out / 'overlay.png'}"
     )
 
 

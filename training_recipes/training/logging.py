@@ -42,7 +42,7 @@ class CsvLog:
             path.unlink()
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Add a line."""
+        """Append the values of a step. The first line decides the columns: a value new in a later one is left out."""
         if not self.enabled:
             return
         new = self.fields is None

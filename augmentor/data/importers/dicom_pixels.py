@@ -156,7 +156,11 @@ def to_luma(values: npt.NDArray[np.generic], dataset: "Dataset", form: PixelForm
 
 
 def to_8_bits(values: npt.NDArray[np.generic], bits: int, signed: bool) -> npt.NDArray[np.uint8]:
-    """Values of ``bits`` bits as 8 bits; 8 bits stay as they are."""
+    """Return values of ``bits`` bits as uint8 0 to 255.
+
+    Signed values are first moved up by half their range. Of more than 8 bits the highest 8 are kept; fewer are
+    stretched, so that the largest becomes 255; unsigned values of 8 bits stay as they are.
+    """
     wide = values.astype(np.int32)
     if signed:
         wide += 1 << (bits - 1)

@@ -71,7 +71,7 @@ class Worker:
         return read_camus(source, self.plan)
 
     def outcome(self, mark: str, name: str, source: Source, clip: ReadClip) -> Outcome:
-        """A clip that came in; all that names somebody is hashed here."""
+        """Return the record of a clip that came in; patient and keys are hashed here and name nobody."""
         labels = clip.labels
         return Outcome(
             source=mark,
@@ -138,7 +138,7 @@ def content_of(source: Source) -> bytes:
 
 
 def place(source: Source, hasher: Hasher) -> str:
-    """Keyed hash of where a source lies."""
+    """Return the keyed hash of a source's absolute path and view, by which it is known again."""
     return hasher.name("place", f"{source.path.absolute()}:{source.view}")
 
 

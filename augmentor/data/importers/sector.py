@@ -135,7 +135,7 @@ def fit(frames: Frames, image_size: int) -> Frames:
 
 
 def fitted(height: int, width: int, image_size: int) -> tuple[int, int, int, int]:
-    """``top, left, height, width`` of a picture fitted into the middle of a square of ``image_size``."""
+    """Return ``(top, left, height, width)`` of a picture that is scaled to fill a square of ``image_size``, centred."""
     scale = image_size / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     return (image_size - rows) // 2, (image_size - columns) // 2, rows, columns

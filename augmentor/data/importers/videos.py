@@ -39,7 +39,7 @@ def is_video(path: Path) -> bool:
 
 
 def find_videos(root: Path) -> Iterator[Source]:
-    """Yield the videos below a folder, or the one file that ``root`` is."""
+    """Yield the files below a folder that are videos by name or first bytes, sorted; or ``root``, if it is a file."""
     paths = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
     for path in paths:
         if path == root or is_video(path):

@@ -23,7 +23,11 @@ def intensity_figures(frames: Frames) -> dict[str, float]:
 
 
 def spectrum_figures(frames: Frames) -> dict[str, float]:
-    """Return the radial power spectrum's log-log slope (4 to 40 cycles) and band shares; ``(T, H, W)``, Hann window."""
+    """Return how the power of frames ``(T, H, W)`` is spread over spatial frequencies, in cycles a picture.
+
+    The mean over some frames, spread evenly, under a Hann window: ``spectrum_slope``, that of log power over log
+    frequency from 4 to 40 cycles, and the shares ``power_low``, ``power_middle`` and ``power_high`` of the three bands.
+    """
     height, width = frames.shape[1:]
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     chosen = frames[:: max(1, len(frames) // 8)].astype(np.float32)

@@ -15,7 +15,7 @@ from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation.benchmark import trainings
 from echo_augment.evaluation.benchmark.job import run_benchmark, run_share
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport
+from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.training_recipes.training.subsets import choose_labelled
 
 

@@ -14,7 +14,7 @@ from echo_augment.augmentor.data.phantom import load_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.evaluation.benchmark.job import run_benchmark
 from echo_augment.evaluation.benchmark.settings import BenchmarkSettings
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport
+from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.common.settings import settings_from
 from echo_augment.training_recipes.filling.labels import masked

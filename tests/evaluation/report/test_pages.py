@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fakes.report import level, predicted, whole
 
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport, Published, SweepRow
+from echo_augment.evaluation.report.content import BenchmarkReport, Published, SweepRow
 from echo_augment.evaluation.report.ef_report import arm_table, clinical_table, heading, range_table
 from echo_augment.evaluation.report.pages import Picture, Section, Words, html, markdown, write_pages
 from echo_augment.evaluation.report.plots import plot_sweep

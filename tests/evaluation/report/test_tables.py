@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from fakes.report import level, whole
 
-from echo_augment.evaluation.report.benchmark_report import Published
+from echo_augment.evaluation.report.content import Published
 from echo_augment.evaluation.report.tables import contrast_table, fraction_table, number, p_words
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fakes.report import level, masks_report, whole
 
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport
+from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.evaluation.statistics.results import Contrast, Gain
 from echo_augment.evaluation.studies.evidence import ACCEPTANCE, ask, level_of, what_limits
 from echo_augment.evaluation.studies.evidence_page import sentence, summary

@@ -5,7 +5,7 @@ import json
 import pytest
 from fakes.report import level, masks_report, whole
 
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport
+from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.evaluation.report.pages import markdown
 from echo_augment.evaluation.studies import evidence_page
 from echo_augment.evaluation.studies.evidence import ask, level_of

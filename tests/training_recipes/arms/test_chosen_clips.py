@@ -48,7 +48,7 @@ def test_clips_that_a_teacher_chose_are_for_runs_that_know_what_it_knew(tmp_path
         (tmp_path / "gates.json").write_text(json.dumps({"gates": {"image": True, **gates, **more}, "limits": {}}))
         return source
 
-    with pytest.raises(EchoAugmentError, match=r"decided by a teacher that may know videos.*gates\.label\.teacher"):
+    with pytest.raises(EchoAugmentError, match=r"chosen by a teacher that may know labels.*gates\.label\.teacher"):
         ClipsOfMotionDonors(passed(), ["A"])
     with pytest.raises(EchoAugmentError, match="decided by a teacher"):
         ClipsOfMotionDonors(passed(knows=["A", "C"]), ["A"])

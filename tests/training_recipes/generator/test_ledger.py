@@ -97,7 +97,7 @@ def test_a_run_of_before_these_settings_were_typed_is_recognised(tmp_path, prese
     before = json.loads((tmp_path / "stages.json").read_text())
 
     def now(*overrides):
-        plain = composed(f"preset={preset}", *overrides).ablated().plain()
+        plain = composed(f"preset={preset}", *overrides).with_losses().plain()
         return RunSettings(preset=plain, seed=0, videos="0123456789abcdef", accumulate=4)
 
     for stage in ORDER:
@@ -110,7 +110,7 @@ def test_a_run_of_before_these_settings_were_typed_is_recognised(tmp_path, prese
 
 def test_settings_are_written_as_before(tmp_path):
     written = json.loads((Path(__file__).parent / "data" / "stages-tiny.json").read_text())["settings"]
-    plain = composed().ablated().plain()
+    plain = composed().with_losses().plain()
     Ledger(tmp_path, RunSettings(preset=plain, seed=0, videos="0123456789abcdef", accumulate=4))
     assert json.loads((tmp_path / "stages.json").read_text()) == {"settings": written, "done": {}}
 

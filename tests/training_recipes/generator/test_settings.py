@@ -16,7 +16,7 @@ def names(*overrides):
 def test_absent_settings_change_nothing():
     plain = settings()
     assert plain.last == "denoiser" and plain.trackers == () and plain.batches_a_step == 1
-    assert plain.ablated() == plain.preset
+    assert plain.with_losses() == plain.preset
 
 
 def test_the_stages_are_those_that_the_last_one_and_the_preset_need():
@@ -43,8 +43,8 @@ def test_what_was_once_given_with_a_plus_still_may_be(plus):
 )
 def test_losses_left_out_have_weight_0(losses, weights):
     given = settings(f"losses={losses}", "only=mafe")
-    kept = given.ablated().mafe.losses
-    assert (kept.reid, kept.flow) == weights and given.ablated().mafe.width == 8
+    kept = given.with_losses().mafe.losses
+    assert (kept.reid, kept.flow) == weights and given.with_losses().mafe.width == 8
     assert (given.preset.mafe.losses.reid, given.preset.mafe.losses.flow) == (0.3, 2.0)
 
 

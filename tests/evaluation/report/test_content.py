@@ -4,7 +4,7 @@ import json
 
 from fakes.report import level, whole
 
-from echo_augment.evaluation.report.benchmark_report import BenchmarkReport
+from echo_augment.evaluation.report.content import BenchmarkReport
 
 KEYS = {"job", "task", "data", "label_fraction", "labelled_hearts", "seeds", "arms", "contrasts", "recovered_gain"}
 KEYS |= {"gains", "level", "hearts", "steps", "batch_size", "fingerprint", "clips", "skipped", "notes", "verdict"}
