@@ -28,8 +28,9 @@ def consistency_loss(
 
     Consistency distillation (Song et al., arXiv 2303.01469): the student learns to jump from anywhere on the source
     generator's path to the path's end. As in arXiv 2310.14189 the target is the student itself, without gradient, and
-    the distance is pseudo-Huber. With v-prediction the clean latents are ``alpha x - sigma v``, which is x itself without noise, so
-    that the boundary condition holds by itself. Motion is never withheld: a student knows no classifier-free guidance.
+    the distance is pseudo-Huber. With v-prediction the clean latents are ``alpha x - sigma v``, which is x itself
+    without noise, so that the boundary condition holds by itself. Motion is never withheld: a student knows no
+    classifier-free guidance.
 
     Args:
         source: denoiser of the source generator.

@@ -62,7 +62,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
     with pytest.raises(EchoAugmentError, match="shrinks 8 times to 16 channels"):
         load_codec(str(tmp_path / "wide"))
     published_kind(blocks=(8, 8, 16)).save_pretrained(tmp_path / "shallow")
-    with pytest.raises(EchoAugmentError, match=r"shrinks 4 times to 4 channels.*needs 8 times"):
+    with pytest.raises(EchoAugmentError, match=r"shrinks 4 times to 4 channels.*Take a codec that shrinks 8 times"):
         load_codec(str(tmp_path / "shallow"))
     folder = tmp_path / "other"
     folder.mkdir()

@@ -50,7 +50,7 @@ def test_clips_that_a_teacher_chose_are_for_runs_that_know_what_it_knew(tmp_path
 
     with pytest.raises(EchoAugmentError, match=r"chosen by a teacher that may know labels.*gates\.label\.teacher"):
         ClipsOfMotionDonors(passed(), ["A"])
-    with pytest.raises(EchoAugmentError, match="decided by a teacher"):
+    with pytest.raises(EchoAugmentError, match="chosen by a teacher"):
         ClipsOfMotionDonors(passed(knows=["A", "C"]), ["A"])
     assert len(ClipsOfMotionDonors(passed(knows=["A"]), ["A", "C"])) == 2
     assert len(ClipsOfMotionDonors(passed(), ["A"], all_known=True)) == 2

@@ -43,7 +43,9 @@ def test_our_own_clips_do_not_come_in_by_this_door(tmp_path):
         writer.add(make_clip(1))
     with pytest.raises(EchoAugmentError, match=r"ours does not hold an imported synthetic set"):
         peer(given({"peer": tmp_path / "ours"}))
-    with pytest.raises(EchoAugmentError, match=r"needs a cache of peer clips .* \+caches\.peer=OUT"):
+    with pytest.raises(
+        EchoAugmentError, match=r"needs a cache of peer clips, which was not given.* \+caches\.peer=OUT"
+    ):
         peer(given({}))
 
 
