@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
 from .data.echonet import EchoNetDynamic
+from .data.table import VIDEOS
+from .data.video import open_video
 from .sources.source import ClipSource
 from .video_format import VideoFormat
 from .wrapping import leaves, locate
@@ -157,7 +161,8 @@ class EchoAdapter:
 
         Args:
             dataset: dataset with echonet's attributes (`is_echo_like`).
-            fps: frame rate of its videos in 1/s; None takes the median of its ``FPS`` column, or 50.
+            fps: frame rate of its videos in 1/s; None takes the median of its first files, else of its
+                ``FPS`` column, else 50.
 
         Raises:
             EchoAugmentError: a target without an honest synthetic value, or one that echonet itself cannot make on
@@ -171,7 +176,7 @@ class EchoAdapter:
         sizes = Counter(size for size in zip(*sides, strict=True) if min(size) > 0 and np.isfinite(size).all())
         size = sizes.most_common(1)[0][0] if sizes else None
         video = VideoFormat(
-            fps=fps if fps is not None else float(np.median(rates)) if rates else 50.0,
+            fps=fps if fps is not None else file_rate(dataset) or (float(np.median(rates)) if rates else 50.0),
             size=None if size is None else (int(size[0]), int(size[1])),
             **{name: getattr(dataset, name) for name in ATTRIBUTES if name != "target_type"},
         )
@@ -255,3 +260,21 @@ def _check_target(name: str, dataset: Any) -> None:
             f"target {name!r} has no honest value for a synthetic clip",
             f"Use targets out of {', '.join(HONEST)}, or give SyntheticAugment an adapter= that makes the sample",
         )
+
+
+OPENED = 5  # files that tell the frame rate of a dataset
+
+
+def file_rate(dataset: Any) -> float:
+    """Return the median frame rate of a dataset's first files; 0 if it names none that open."""
+    rows = getattr(dataset, "rows", None)
+    if rows is not None:
+        paths = [row.path for row in list(rows)[:OPENED] if hasattr(row, "path")]
+    else:
+        names = list(getattr(dataset, "fnames", ()))[:OPENED]
+        paths = [Path(str(getattr(dataset, "root", ""))) / VIDEOS / str(name) for name in names]
+    rates = []
+    for path in paths:
+        with suppress(EchoAugmentError), open_video(path) as video:
+            rates.append(video.fps)
+    return float(np.median([rate for rate in rates if rate > 0] or [0.0]))

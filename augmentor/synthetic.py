@@ -86,7 +86,8 @@ class SyntheticAugment(Dataset[Any]):
         mode: ``"replace"`` or ``"extend"``.
         seed: seed of all decisions, at least 0.
         adapter: ``(clip, rng) -> sample``; None finds one for ``base``.
-        fps: frame rate of ``base``'s videos in 1/s; None takes the median of its ``FPS`` column, or 50.
+        fps: frame rate of ``base``'s videos in 1/s; None takes the median of its first files, else of
+            its ``FPS`` column, else 50.
         ef: EF in percent of every base item, ``(len(base),)``; needed for EF bins if ``base`` does not know it.
         weights: append a float32 weight to each sample: the clip's label confidence, and 1 for a real item and for a
             clip with its donor's label (``fill-cache label.policy=teacher`` or ``consensus`` gives others). Multiply

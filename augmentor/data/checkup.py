@@ -12,14 +12,16 @@ from echo_augment.cache.errors import EchoAugmentError
 from .containers import COPY_AGAIN
 from .csv_files import VIDEO_SUFFIXES, video_name
 from .leaks import find_leaks
-from .probe import VideoFacts, probe_video
+from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .splits import HELD_OUT, TRAIN
 from .table import FILE_LIST, LAYOUT, TRACINGS, VIDEOS, EchoTable, read_table
 from .tracing import tracing_area
 from .video import read_frames, read_video
 
-WARNINGS = frozenset({"ESV", "EDV", "tracing", "untraced", "order", "short", "unlisted", "frames", "volumes", "size"})
+WARNINGS = frozenset(
+    {"ESV", "EDV", "tracing", "untraced", "order", "short", "unlisted", "frames", "volumes", "size", "fps"}
+)
 """Kinds of problems that stop no EF training; all others are errors."""
 
 SHORT = 64  # frames: the usual clip takes 32 frames with period 2
@@ -156,6 +158,8 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
         if row.n_frames not in (-1, facts.frames):
             text = f"has {facts.frames} frames, NumberOfFrames says {row.n_frames}"
             add("frames", row, text, "The file is believed; check that it is the right one")
+        if row.fps > 0 and abs(row.fps - facts.fps) > RATE_TOLERANCE * facts.fps:
+            add("fps", row, f"plays at {facts.fps:g} frames a second, FPS says {row.fps:g}", "The file is believed")
         if facts.frames < SHORT:
             add("short", row, f"has {facts.frames} frames; clips of {SHORT} are filled up with zeros", "Lower length")
         if (facts.height, facts.width) != usual:

@@ -146,7 +146,7 @@ def real_clip(row: VideoInfo) -> EchoClip:
     extra = {**colours, **file, "content": frames_hash(luma)}
     source = Provenance(row.name, row.name, 0, preset="real", fingerprint=REAL, label_policy="real", extra=extra)
     ef = row.ef if np.isfinite(row.ef) else float("nan")
-    return EchoClip(row.name, luma, row.fps if np.isfinite(row.fps) else fps, ef, provenance=source)
+    return EchoClip(row.name, luma, fps if fps > 0 else row.fps, ef, provenance=source)
 
 
 def _check(rows: list[VideoInfo], folder: Path) -> int:

@@ -1,6 +1,8 @@
 """Probe a video file: enough to tell whether it can be used, and whether two show the same."""
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy.typing as npt
 from echo_augment.cache.errors import EchoAugmentError
 
 from .containers import COPY_AGAIN
+from .records import VideoInfo
 from .video import open_video
 
 
@@ -48,6 +51,32 @@ def probe_video(path: str | Path) -> VideoFacts:
 def first_hash(count: int, shape: tuple[int, int], frames: npt.NDArray[np.uint8]) -> str:
     """Return the hash of a video's number of frames, its ``(H, W)`` and its first frame, given as ``(1, H, W)``."""
     return sha256(f"{count} {shape} ".encode() + frames.tobytes()).hexdigest()
+
+
+RATE_TOLERANCE = 0.02  # share by which a table's figures may differ from the file's before it is said
+
+
+def as_filed(row: VideoInfo, facts: VideoFacts) -> VideoInfo:
+    """Return a row with the frame rate and length of its file, whatever the table says."""
+    return replace(row, fps=facts.fps if facts.fps > 0 else row.fps, n_frames=facts.frames)
+
+
+def disagreement(row: VideoInfo, facts: VideoFacts) -> str:
+    """Say by which figures table and file differ by more than 2 %; empty if they agree or the table is silent."""
+    pairs = (("FPS", row.fps, facts.fps), ("NumberOfFrames", row.n_frames, facts.frames))
+    apart = [
+        f"{name} is {told:g} in the table and {found:g} in the file"
+        for name, told, found in pairs
+        if told > 0 and found > 0 and abs(told - found) > RATE_TOLERANCE * found
+    ]
+    return ", ".join(apart)
+
+
+def warn_of_disagreements(said: Sequence[str]) -> None:
+    """Warn once of all that `disagreement` said of some videos, each with its name."""
+    if said:
+        text = f"{said[0]}{f' (and {len(said) - 1} more videos)' if len(said) > 1 else ''}: the files are believed; "
+        warnings.warn(text + "echo-augment doctor lists all", stacklevel=3)
 
 
 def content_hash(path: str | Path) -> str:

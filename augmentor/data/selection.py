@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .probe import probe_video
+from .probe import as_filed, disagreement, probe_video, warn_of_disagreements
 from .records import Problem, VideoInfo
 from .splits import SplitChoice
 from .table import FILE_LIST, LABELS, VIDEOS, EchoTable
@@ -134,13 +134,19 @@ def summary(problems: Sequence[Problem]) -> EchoAugmentError:
 
 
 def openable(rows: Iterable[VideoInfo]) -> Selection:
-    """Select the rows whose file opens and has a first frame (0.4 ms each)."""
-    kept, skipped = [], []
+    """Select the rows whose file opens and has a first frame (0.4 ms each).
+
+    They get the frame rate and the length of their files; one warning says if the table's differ by more than 2 %.
+    """
+    kept, skipped, apart = [], [], []
     for row in rows:
         try:
-            probe_video(row.path)
+            facts = probe_video(row.path)
         except EchoAugmentError as error:
             skipped.append(Skipped(row.name, str(error)))
         else:
-            kept.append(row)
+            kept.append(as_filed(row, facts))
+            if said := disagreement(row, facts):
+                apart.append(f"{row.path}: {said}")
+    warn_of_disagreements(apart)
     return Selection(kept, skipped)

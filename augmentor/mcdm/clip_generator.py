@@ -14,6 +14,7 @@ from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
 from echo_augment.cache.generator import SkippedDonor
 
 from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
+from ..data.probe import as_filed, disagreement, warn_of_disagreements
 from ..devices import fast_dtype
 from .fingerprint import fingerprint, hash_weights
 from .hearts import make_heart, volume_curve
@@ -75,7 +76,7 @@ class ClipGenerator:
         steps = int(pipeline.config["steps"]) if steps is None else steps
         if steps < pipeline.least_steps:
             raise EchoAugmentError(f"steps must be at least {pipeline.least_steps}, got {steps}")
-        self.pipeline, self._rows, self._batch = pipeline, donors, batch
+        self.pipeline, self._rows, self._batch = pipeline, dict(donors), batch
         self._steps, self._kind = steps, sampler
         self.sampler = f"{sampler}-{steps}"
         self.frames, self.fps = int(pipeline.config["frames"]), float(pipeline.config["rate"])
@@ -103,9 +104,11 @@ class ClipGenerator:
         needed = (self.frames - 1) / self.fps
         for name in names:
             row = self._rows[name]
-            seconds = (row.n_frames - 1) / row.fps if row.n_frames > 0 and row.fps > 0 else math.inf
             if math.isnan(row.ef):
                 continue
+            if row.n_frames <= 0 or not row.fps > 0:  # never opened: the file tells
+                row = self._rows[name] = as_filed(row, probe_video(row.path))
+            seconds = (row.n_frames - 1) / row.fps if row.fps > 0 else 0.0
             if seconds < needed:
                 reason = f"{seconds:.2f} s is shorter than a clip's {needed:.2f} s"
                 self.skipped.append(SkippedDonor(name, reason))
@@ -176,7 +179,7 @@ class ClipGenerator:
         row = self._rows[name]
         frames, fps = read_video(row.path)
         heart = make_heart(
-            name, frames, row.fps if row.fps > 0 else fps, rate=self.fps, size=int(self.pipeline.config["size"])
+            name, frames, fps if fps > 0 else row.fps, rate=self.fps, size=int(self.pipeline.config["size"])
         )
         self._reference[name] = heart.reference.copy()
         if name in self.motion_donors:
@@ -243,7 +246,7 @@ def load_generator(
     table = read_table(root)
     rows, contents, skipped = _usable(table.split("TRAIN"), on_error)
     held_out = [row for row in table.rows if row.split in ("VAL", "TEST") and row.path.is_file()]
-    held_out, _, _unreadable = _usable(held_out, "skip")
+    held_out, _, _unreadable = _usable(held_out, "skip", warn=False)
     refuse_leaks(rows, held_out)
     folder = BUNDLED if generator == "bundled" else Path(generator)
     refuse_trained_on(folder, held_out)
@@ -260,15 +263,22 @@ def load_generator(
     )
 
 
-def _usable(rows: Sequence[VideoInfo], on_error: str) -> tuple[list[VideoInfo], dict[str, str], list[SkippedDonor]]:
+def _usable(
+    rows: Sequence[VideoInfo], on_error: str, *, warn: bool = True
+) -> tuple[list[VideoInfo], dict[str, str], list[SkippedDonor]]:
     """Return the rows whose video opens, `VideoFacts.first` of each by name, and the others with their reasons."""
-    good, first, bad = [], dict[str, str](), []
+    good, first, bad, apart = [], dict[str, str](), [], []
     for row in rows:
         try:
-            first[row.name] = probe_video(row.path).first
-            good.append(row)
+            facts = probe_video(row.path)
+            first[row.name] = facts.first
+            good.append(as_filed(row, facts))
+            if said := disagreement(row, facts):
+                apart.append(f"{row.path}: {said}")
         except EchoAugmentError as error:
             if on_error == "raise":
                 raise
             bad.append(SkippedDonor(row.name, str(error)))
+    if warn:
+        warn_of_disagreements(apart)
     return good, first, bad

@@ -141,7 +141,7 @@ def read_heart(row: VideoInfo, fps: float, image_size: int) -> tuple[Heart, floa
         EchoAugmentError: it cannot be read, or is too short.
     """
     frames, found = read_video(row.path)
-    video_fps = row.fps if row.fps > 0 else found
+    video_fps = found if found > 0 else row.fps
     return make_heart(row.name, frames, video_fps, rate=fps, size=image_size), video_fps
 
 

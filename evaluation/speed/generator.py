@@ -54,7 +54,7 @@ def read_donor(pipeline: MCDMPipeline, row: VideoInfo) -> Heart:
     """Return a donor's video, decoded and resampled."""
     frames, fps = read_video(row.path)
     rate, size = float(pipeline.config["rate"]), int(pipeline.config["size"])
-    return make_heart(row.name, frames, row.fps if row.fps > 0 else fps, rate=rate, size=size)
+    return make_heart(row.name, frames, fps if fps > 0 else row.fps, rate=rate, size=size)
 
 
 def motion_of(pipeline: MCDMPipeline, donor: Heart) -> Tensor:

@@ -173,7 +173,7 @@ def middle_clips(
     for row in tqdm(rows, desc=what, unit="video", mininterval=1.0):
         try:
             with open_video(row.path) as video:
-                taken = resample_indices(len(video), row.fps if row.fps > 0 else video.fps, shape.fps)
+                taken = resample_indices(len(video), video.fps if video.fps > 0 else row.fps, shape.fps)
                 if len(taken) < shape.num_frames and not short:
                     continue
                 start = max(0, (len(taken) - shape.num_frames) // 2)

@@ -181,7 +181,7 @@ class PeerVideos:
 
     def _read(self, row: VideoInfo) -> EchoClip:
         with open_video(row.path) as video:
-            rate = row.fps if row.fps > 0 else video.fps  # the table's word: containers often state another rate
+            rate = video.fps if video.fps > 0 else row.fps
             if not rate > 0:
                 raise EchoAugmentError(f"{row.path}: neither the table nor the file has a frame rate", "Mend FPS")
             frames = video.read()

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data import read_table, read_video, write_video
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.clip_generator import ClipGenerator, load_generator
 from echo_augment.cache import EchoAugmentError, PlanLine, fill, make_plan
@@ -122,3 +122,25 @@ def test_bad_steps_and_foreign_lines(untrained, root, generator):
         ClipGenerator(untrained, rows, steps=0)
     with pytest.raises(EchoAugmentError, match="'nobody' is not a motion donor"):
         generator([PlanLine("c", "nobody", generator.appearance_donors[0], 0)])
+
+
+@pytest.mark.parametrize("told", ["50,60", ",", "5,60", "50,9999"])
+def test_a_donor_too_short_for_the_documented_tempo_is_skipped_whatever_the_table_says(folder, root, tmp_path, told):
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    table = copy / "FileList.csv"
+    head, *rows = table.read_text().splitlines()
+    places = [head.split(",").index(name) for name in ("FPS", "NumberOfFrames")]
+    mended = []
+    for row in rows:
+        fields = row.split(",")
+        fields[places[0]], fields[places[1]] = told.split(",")
+        mended.append(",".join(fields))
+    table.write_text("\n".join([head, *mended]) + "\n")
+    short = next(row for row in read_table(root).rows if row.split == "TRAIN")
+    frames, fps = read_video(short.path)
+    write_video(copy / "Videos" / short.path.name, frames[:28], fps)
+    generator = load_generator(str(folder), copy)
+    assert [item.name for item in generator.skipped] == [short.name]
+    assert f"{27 / fps:.2f} s is shorter than a clip's 1.20 s" in generator.skipped[0].reason
+    assert short.name in generator.appearance_donors and short.name not in generator.motion_donors
