@@ -16,15 +16,16 @@ from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .splits import HELD_OUT, TRAIN
 from .table import FILE_LIST, LAYOUT, TRACINGS, VIDEOS, EchoTable, read_table
-from .tracing import tracing_area
+from .tracing import tracing_volume
 from .video import read_frames, read_video
 
-WARNINGS = frozenset(
-    {"ESV", "EDV", "tracing", "untraced", "order", "short", "unlisted", "frames", "volumes", "size", "fps"}
-)
+TRACING_WARNINGS = {"tracing", "untraced", "order", "lines", "area"}
+WARNINGS = frozenset({"ESV", "EDV", "short", "unlisted", "frames", "volumes", "size", "fps", *TRACING_WARNINGS})
 """Kinds of problems that stop no EF training; all others are errors."""
 
 SHORT = 64  # frames: the usual clip takes 32 frames with period 2
+LINES = 21  # the long axis and 20 chords
+AREA_TOLERANCE = 20.0  # EF points, wide: the area-length formula is rough, wrong tracings are farther off
 EF_TOLERANCE = 5.0  # EF points by which the table's EF may differ from the one of its volumes
 
 
@@ -105,7 +106,7 @@ def check_dataset(
             opened.pop(row.name, None)
             problems.append(Problem("video", row.name, error.message, error.remedy, row.split, row.fold))
     good = [row for row in table.rows if row.name in opened]
-    problems += file_problems(table, opened) + label_problems(table) + leak_problems(good)
+    problems += file_problems(table, opened) + label_problems(table) + tracing_problems(table) + leak_problems(good)
     return Checkup(problems, data_facts(table, opened))
 
 
@@ -177,17 +178,33 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
 
 
 def label_problems(table: EchoTable) -> list[Problem]:
-    """Return labels that contradict one another: EF and volumes, order of the traced frames."""
+    """Return labels that contradict one another: EF and volumes, volumes and tracings."""
     problems = []
     for row in table.rows:
         by_volume = 100 * (row.edv - row.esv) / row.edv if row.edv > 0 else np.nan
         if abs(by_volume - row.ef) > EF_TOLERANCE:
             text = f"{table.root / FILE_LIST}: {row.name} has EF {row.ef:g}, its volumes give {by_volume:.1f}"
             problems.append(Problem("volumes", row.name, text, "Check which is right", row.split, row.fold))
-        traced = list(table.tracings.get(row.name, {}).values())
-        if len(traced) >= 2 and tracing_area(traced[0]) > tracing_area(traced[-1]):
-            text = f"{table.root / TRACINGS}: {row.name} has its larger tracing first, so Small and Large are swapped"
-            problems.append(Problem("order", row.name, text, "Put the end-systolic frame first", row.split, row.fold))
+    return problems
+
+
+def tracing_problems(table: EchoTable) -> list[Problem]:
+    """Return tracings of another number of lines than EchoNet's, and those whose areas do not fit the volumes."""
+    problems = []
+    for row in table.rows:
+        frames = table.tracings.get(row.name, {})
+        where = f"{table.root / TRACINGS}: {row.name}"
+        for frame, tracing in frames.items():
+            if tracing.shape[1] == 4 and len(tracing) != LINES:
+                text = f"{where} has {len(tracing)} lines in frame {frame}, EchoNet-Dynamic has {LINES}"
+                problems.append(Problem("lines", row.name, text, "Check the tracing", row.split, row.fold))
+        if len(frames) < 2 or not (row.edv > 0 and row.esv >= 0):
+            continue
+        small, *_, large = (tracing_volume(tracing) for tracing in frames.values())
+        traced, told = (100 * (1 - es / ed) if ed > 0 else np.nan for es, ed in ((small, large), (row.esv, row.edv)))
+        if abs(traced - told) > AREA_TOLERANCE:
+            text = f"{where} is traced with an EF of {traced:.0f} by area and length, its volumes give {told:.0f}"
+            problems.append(Problem("area", row.name, text, "Check tracing and volumes", row.split, row.fold))
     return problems
 
 

@@ -12,7 +12,7 @@ from .csv_files import CsvFile, inside, nearby, read_csv, video_name
 from .ef_units import EFUnit, ef_factor
 from .records import Problem, VideoInfo
 from .splits import SplitChoice, parse_split, split_filter
-from .tracing import Tracing, Tracings, read_tracings
+from .tracing import Tracing, Tracings, jumbled, read_tracings
 
 FILE_LIST, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
 LAYOUT = "data.root must be a folder in EchoNet-Dynamic's layout: FileList.csv, VolumeTracings.csv and Videos/"
@@ -143,7 +143,16 @@ def _read_traces(path: Path, rows: dict[str, VideoInfo]) -> tuple[Tracings | Non
         row = rows.get(name)
         split, fold = (row.split, row.fold) if row else ("", None)
         problems.append(Problem("tracing", name, f"{path}: {text}", "Mend or drop the line", split, fold))
+    for name in tracings.reordered:
+        if row := rows.get(name):
+            text = f"{path}: {name} has a larger tracing before a smaller one"
+            problems.append(Problem("order", name, text, "They are put in order of area", row.split, row.fold))
     for name, row in rows.items():
+        for frame, tracing in tracings.frames.get(name, {}).items():
+            if jumbled(tracing):
+                text = f"{path}: {name} has the lines of frame {frame} in disorder, so they have no outline"
+                remedy = "Put the long axis first and then the chords from end to end, as EchoNet-Dynamic does"
+                problems.append(Problem("tracing", name, text, remedy, row.split, row.fold))
         count = len(tracings.frames.get(name, {}))
         if count < 2:
             text = f"{path}: {name} has {count} traced frames, two are needed"

@@ -24,13 +24,15 @@ class Tracings:
     """Tracings of a dataset.
 
     Attributes:
-        frames: video name -> frame -> `Tracing`. The frames are ordered small (end-systolic) to large (end-diastolic):
-            lines as the file has them, which EchoNet-Dynamic sorts by area and `echonet` relies on; points by area.
+        frames: video name -> frame -> `Tracing`. The frames are ordered by area, small (end-systolic) to large
+            (end-diastolic), as EchoNet-Dynamic's file is and `echonet` relies on. A line that is repeated counts once.
+        reordered: names of videos whose lines had a larger frame before a smaller one.
         bad_lines: ``(video name, what is wrong)`` of lines that could not be used.
     """
 
     frames: dict[str, dict[int, Tracing]] = field(default_factory=dict)
     bad_lines: list[tuple[str, str]] = field(default_factory=list)
+    reordered: list[str] = field(default_factory=list)
 
 
 def read_tracings(path: Path) -> Tracings:
@@ -72,11 +74,41 @@ def read_tracings(path: Path) -> Tracings:
             continue
         gathered[key][index].append(place)
     for key, by_frame in gathered.items():
-        arrays = {index: np.array(places, dtype=np.float64) for index, places in by_frame.items()}
-        if len(coordinates) == 2:
-            arrays = dict(sorted(arrays.items(), key=lambda item: tracing_area(item[1])))
-        result.frames[key] = arrays
+        arrays = {index: np.array(_once(places), dtype=np.float64) for index, places in by_frame.items()}
+        ordered = sorted(arrays, key=lambda index: tracing_area(arrays[index]))
+        if len(coordinates) == 4 and ordered != list(arrays):
+            result.reordered.append(key)
+        result.frames[key] = {index: arrays[index] for index in ordered}
     return result
+
+
+def _once(places: list[list[float]]) -> list[list[float]]:
+    """Return lines without repeats; points only if every one is repeated, for an outline may touch itself."""
+    once = [list(place) for place in dict.fromkeys(map(tuple, places))]
+    return once if len(places[0]) == 4 or 2 * len(once) <= len(places) else places
+
+
+def jumbled(tracing: Tracing) -> bool:
+    """Return whether the chords of a tracing do not follow one another along its first line, the long axis.
+
+    The outline runs down one side and up the other in the order of the chords, so that sorted lines give another mask.
+    """
+    if tracing.shape[1] == 2 or len(tracing) < 5:
+        return False
+    axis = tracing[0, 2:] - tracing[0, :2]
+    places = (tracing[1:, :2] + tracing[1:, 2:]) @ axis / 2
+    steps = np.diff(places)
+    across = np.ptp(places) < 0.5 * axis @ axis  # the first line is a chord
+    return bool(across or min((steps > 0).sum(), (steps < 0).sum()) > len(steps) // 10 + 1)
+
+
+def tracing_volume(tracing: Tracing) -> float:
+    """Return the volume by the area-length formula, area squared by length, up to a factor that all frames share."""
+    if tracing.shape[1] == 4:
+        length = float(np.hypot(*(tracing[0, 2:] - tracing[0, :2])))
+    else:
+        length = float(np.hypot(*(tracing[:, None] - tracing[None]).transpose(2, 0, 1)).max())
+    return tracing_area(tracing) ** 2 / length if length > 0 else 0.0
 
 
 def whole_number(text: str) -> int:

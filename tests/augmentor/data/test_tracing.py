@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from echo_augment.augmentor.data import EchoNetDynamic, read_table
+from echo_augment.augmentor.data.checkup import check_dataset
 from echo_augment.augmentor.data.tracing import fill_polygon, outline, read_tracings, tracing_area, tracing_mask
+from echo_augment.cache.errors import EchoAugmentError
 
 TRIANGLE = """
 ........
@@ -93,3 +96,66 @@ def test_masks_of_real_tracings_have_the_area_of_their_outline(mini):
             x, _ = outline(tracing)
             area, pixels = tracing_area(tracing), tracing_mask(tracing, (112, 112)).sum()
             assert len(x) == 40 and area < pixels < 1.15 * area, (name, frame)
+
+
+def full_lines(name, frame, half_width):
+    """The long axis and 20 chords of a tapering ventricle, as EchoNet-Dynamic writes them."""
+    lines = [f"{name},15,3,15,22,{frame}"]
+    for step in range(20):
+        wide = half_width * (1 - 0.03 * step)
+        lines.append(f"{name},{15 - wide},{3.5 + 0.9 * step},{15 + wide},{3.5 + 0.9 * step},{frame}")
+    return lines
+
+
+HEAD = "FileName,X1,Y1,X2,Y2,Frame"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda lines: lines + lines, lambda lines: [one for one in lines for _ in range(3)]]
+)
+def test_repeated_lines_count_once(tmp_path, change):
+    lines = full_lines("A", 7, 4)
+    for name, written in (("once.csv", lines), ("more.csv", change(lines))):
+        (tmp_path / name).write_text("\n".join([HEAD, *written]))
+    once, more = (read_tracings(tmp_path / name).frames["A"][7] for name in ("once.csv", "more.csv"))
+    assert len(once) == 21 and np.array_equal(once, more)
+
+
+def test_an_outline_of_points_that_is_repeated_counts_once_and_may_touch_itself(tmp_path):
+    points = [f"A,{x},{y},7" for x, y in [(2, 2), (9, 2), (9, 9), (2, 9)]]
+    (tmp_path / "a.csv").write_text("\n".join(["FileName,X,Y,Frame", *points, *points]))
+    assert len(read_tracings(tmp_path / "a.csv").frames["A"][7]) == 4
+    (tmp_path / "a.csv").write_text("\n".join(["FileName,X,Y,Frame", *points, points[0]]))
+    assert len(read_tracings(tmp_path / "a.csv").frames["A"][7]) == 5
+
+
+def test_frames_are_ordered_by_area_whatever_the_file_does(maker, tools):
+    lines = full_lines("A.avi", 3, 8) + full_lines("A.avi", 30, 5.6)
+    table = read_table(maker([tools.row("A")], ["A"], tracings=lines))
+    assert list(table.tracings["A"]) == [30, 3] and [problem.kind for problem in table.problems] == ["order"]
+
+
+@pytest.mark.parametrize("key", [lambda line: line.split(",")[1], lambda line: line[7:], lambda line: line[::-1]])
+def test_sorted_lines_are_refused_where_masks_are_asked_for(maker, tools, key):
+    lines = sorted(full_lines("A.avi", 30, 5.6), key=key) + full_lines("A.avi", 3, 8)
+    root = maker([tools.row("A")], ["A"], tracings=lines)
+    with pytest.raises(EchoAugmentError, match="A has the lines of frame 30 in disorder"):
+        EchoNetDynamic(root, "train", ["LargeTrace", "SmallTrace"])
+    assert "tracing" in {problem.kind for problem in check_dataset(root).problems}
+    assert len(EchoNetDynamic(root, "train", "EF")) == 1
+
+
+def test_doctor_finds_lost_lines_and_areas_that_do_not_fit(maker, tools):
+    lines = full_lines("A.avi", 30, 5.6) + full_lines("A.avi", 3, 8)
+    root = maker([tools.row("A", ef=50, esv=50)], ["A"], tracings=lines)
+    assert {problem.kind for problem in check_dataset(root).problems} == {"short"}
+    lines = full_lines("A.avi", 30, 7.9)[:-2] + full_lines("A.avi", 3, 8)
+    root = maker([tools.row("A", ef=50, esv=50)], ["A"], tracings=lines)
+    found = {problem.kind: problem.message for problem in check_dataset(root).problems}
+    assert "has 19 lines in frame 30, EchoNet-Dynamic has 21" in found["lines"]
+    assert "its volumes give 50" in found["area"]
+
+
+def test_real_and_phantom_tracings_are_in_order_and_fit_their_volumes(mini):
+    kinds = {problem.kind for problem in check_dataset(mini).problems}
+    assert kinds.isdisjoint({"tracing", "order", "lines"}), kinds

@@ -27,7 +27,7 @@ def video(path, seed, frames=70, size=(24, 32)):
 
 
 def lines(name, frame, half_width):
-    chords = [f"{name},{15 - half_width},{y},{15 + half_width},{y},{frame}" for y in range(4, 17, 2)]
+    chords = [f"{name},{15 - half_width},{4 + 0.6 * y},{15 + half_width},{4 + 0.6 * y},{frame}" for y in range(20)]
     return [f"{name},15,3,15,17,{frame}", *chords]
 
 
@@ -40,7 +40,7 @@ def root(tmp_path):
     splits = dict(zip("ABCVT", ("TRAIN", "TRAIN", "TRAIN", "VAL", "TEST"), strict=True))
     rows = [f"{name},50,50,100,24,32,50,70,{split}" for name, split in splits.items()]
     (folder / "FileList.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-    traced = [line for name in splits for line in [*lines(name, 30, 4), *lines(name, 3, 8)]]
+    traced = [line for name in splits for line in [*lines(name, 30, 5.6), *lines(name, 3, 8)]]
     (folder / "VolumeTracings.csv").write_text("\n".join(["FileName,X1,Y1,X2,Y2,Frame", *traced]) + "\n")
     return folder
 
@@ -117,7 +117,7 @@ def test_everything_that_is_wrong_is_listed_at_once(root, tmp_path, capsys):
     errors = {kind for level, kind in found(report) if level == "error"}
     warnings = {kind for level, kind in found(report) if level == "warning"}
     assert errors == {"video", "leak", "missing", "EF", "split", "duplicate", "name", "row"}
-    assert warnings == {"short", "size", "unlisted", "order", "volumes", "tracing", "untraced", "frames", "EDV"}
+    assert warnings == {"short", "size", "unlisted", "order", "volumes", "tracing", "untraced", "frames", "EDV", "area"}
     assert error is not None and f"{report['errors']} errors and" in str(error)
     broken = {
         item["message"].split("Videos/")[1].split(":")[0] for item in report["findings"] if item["kind"] == "video"
