@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.limits import remedy_of
 
-from .common.settings import KINDS, said, settings_from
+from .common.settings import KINDS, as_typed, said, settings_from
 
 GROUP = "echo_augment.jobs"
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -170,7 +170,6 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     logging.getLogger("hydra").setLevel(logging.WARNING)
     keep_freed_memory()
-    sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(in_settings_words(name, arguments[1:]))]
 
     def task(config: DictConfig) -> None:
         run_named(name, config)
@@ -179,6 +178,8 @@ def main() -> None:
     try:
         with hydra_raises(), errors_in_a_line():
             find_jobs()[name].load()  # registers the job's settings, which its YAML file names
+            typed = as_typed(name, in_settings_words(name, arguments[1:]))
+            sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(typed)]
             decorate(task)()
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)

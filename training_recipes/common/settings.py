@@ -7,10 +7,11 @@ A job's settings are a dataclass, registered as a Hydra structured config next t
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
+import torch
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -41,6 +42,61 @@ class JobSettings:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        check_device(self.device)
+
+
+def check_device(device: str) -> None:
+    """Raise if a device is none that torch knows, or not there.
+
+    Raises:
+        EchoAugmentError: with what there is instead.
+    """
+    kind, _, number = device.partition(":")
+    if device not in ("auto", "cpu", "cuda", "mps") and not (kind == "cuda" and number.isdecimal()):
+        raise EchoAugmentError(f"device must be auto, cpu, cuda, cuda:0 or mps, got {device!r}")
+    count = torch.cuda.device_count() if kind == "cuda" else 0
+    if kind == "cuda" and int(number or 0) >= count:
+        there = f"{count} CUDA devices" if count else "no CUDA device"
+        raise EchoAugmentError(f"device={device}, but torch finds {there} here", "Give device=auto or device=cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise EchoAugmentError("device=mps, but this machine has no Apple GPU", "Give device=auto or device=cpu")
+
+
+NUMBER_LIKE = re.compile(
+    r"[+-]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)(e[+-]?\d[\d_]*)?|[+-]?inf|nan|true|false", re.IGNORECASE
+)
+
+
+def as_typed(job: str, arguments: Sequence[str]) -> list[str]:
+    """Return a command's arguments with quotes where a text would be read as a number.
+
+    ``out=2024_11`` would write to ``202411``, ``out=1e3`` to ``1000.0``: to YAML they are numbers.
+
+    Args:
+        job: whose settings they are.
+        arguments: for instance ``["out=2024_11", "n=1_000"]``.
+    """
+    found = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        text = equals and NUMBER_LIKE.fullmatch(value) and _takes_text(KINDS.get(job), key.lstrip("+").split("."))
+        found.append(f"{key}='{value}'" if text else argument)
+    return found
+
+
+def _takes_text(kind: Any, keys: Sequence[str]) -> bool:
+    """Return whether a setting is a text, or a mapping of texts, and never a number.
+
+    Args:
+        kind: type of the settings.
+        keys: groups and name of the setting.
+    """
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return bool(keys) and _takes_text(get_type_hints(kind).get(keys[0]), keys[1:])
+    if get_origin(kind) is dict:
+        return len(keys) == 1 and get_args(kind)[1] is str
+    kinds = set(get_args(kind)) - {type(None)} or {kind}
+    return not keys and kinds == {str}
 
 
 def group(kind: type[S]) -> Callable[[], S]:
