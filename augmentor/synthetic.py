@@ -16,8 +16,8 @@ from .adapters import Adapter, adapters_for, base_ef
 from .data.splits import SplitChoice
 from .devices import explain_device_error, refuse_device_tensors
 from .leakage import refuse_held_out, refuse_leaking_donors
-from .likeness import Likeness
 from .mixing import Mixer, Share, item_rng
+from .sample_check import SampleCheck
 from .sources.source import ClipSource, Take
 from .workers import RepeatedItems, ServedCounts, SharedEpoch
 from .wrapping import describe, locate, pass_epoch, tagged
@@ -147,7 +147,7 @@ class SyntheticAugment(Dataset[Any]):
         self._epoch, self._counts = SharedEpoch(), ServedCounts()
         self._repeats = RepeatedItems(self._mixer.total)
         self._synced = 0  # the epoch that this process has passed to the base
-        self._likeness = Likeness(len(self._adapters))
+        self._check = SampleCheck(len(self._adapters))
         self._waiting: list[tuple[Any, bool, Adapter]] = []  # first samples of this process, until both kinds are there
 
     def __len__(self) -> int:
@@ -176,7 +176,7 @@ class SyntheticAugment(Dataset[Any]):
             raise
         if clip is not None and not torch.is_grad_enabled() and self._repeats.first():
             warnings.warn(EVALUATED, stacklevel=2)
-        if not self._likeness.done:
+        if not self._check.done:
             self._compare(sample, clip is not None, position)
         self._counts.add(kind, epoch)
         if self.weighted or self.provenance:
@@ -199,9 +199,9 @@ class SyntheticAugment(Dataset[Any]):
         if get_worker_info() is not None:
             refuse_device_tensors(sample)
         waiting.append((sample, made, self._adapter_of(position)))
-        if self._likeness.begun or waiting[0][1] is not made:
+        if self._check.begun or waiting[0][1] is not made:
             for first in waiting:
-                self._likeness.add(*first)
+                self._check.add(*first)
             waiting.clear()
 
     def set_epoch(self, epoch: int) -> None:
@@ -293,7 +293,7 @@ class SyntheticAugment(Dataset[Any]):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_likeness": Likeness(len(self._adapters)), "_waiting": []}
+        return {**self.__dict__, "_check": SampleCheck(len(self._adapters)), "_waiting": []}
 
     def __repr__(self) -> str:
         parts = [f"{type(part).__name__} of {len(part)}" for part in (self.base, self.source)]

@@ -111,7 +111,7 @@ def set_threshold(train: Appearances, val: Appearances, quantile: float) -> Priv
 
 
 class PrivacyGate:
-    """Rejects clips that look like a patient of TRAIN: any but its donor's, or any, as ``against`` says.
+    """Rejects clips that look like a patient of TRAIN: any but its appearance donor's, or any, as ``against`` says.
 
     Args:
         embed: see `Embed`.

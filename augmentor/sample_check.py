@@ -71,7 +71,7 @@ class Pair:
         return self.formed and min(map(len, self.seen.values())) >= FEW
 
 
-class Likeness:
+class SampleCheck:
     """Raises at the first synthetic sample that does not look like the dataset's own.
 
     Args:

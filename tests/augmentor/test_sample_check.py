@@ -11,7 +11,7 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 from echo_augment.augmentor import ClassicalAugment, InMemoryClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.augmentor.likeness import mismatch, values_of
+from echo_augment.augmentor.sample_check import mismatch, values_of
 from echo_augment.cache.errors import EchoAugmentError
 
 SOURCE = InMemoryClips(make_clip(seed, frames=16) for seed in range(8))
