@@ -9,8 +9,8 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import column
 from .data.csv_files import inside, read_csv, video_name
-from .data.leaks import find_leaks
 from .data.records import VideoInfo
+from .data.same_videos import find_leaks
 from .data.selection import openable
 from .data.splits import HELD_OUT, SplitChoice, parse_split, split_filter
 from .data.table import FILE_LIST, KNOWN_COLUMNS, VIDEOS

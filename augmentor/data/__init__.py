@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .leaks import Leak, find_leaks, refuse_leaks
 from .probe import VideoFacts, content_hash, probe_video
 from .records import Problem, VideoInfo
+from .same_videos import Leak, find_leaks, refuse_leaks
 from .selection import Skipped
 from .table import EchoTable, read_table
 from .video import count_frames, open_video, read_frames, read_video, write_video

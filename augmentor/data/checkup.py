@@ -11,9 +11,9 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .containers import COPY_AGAIN
 from .csv_files import VIDEO_SUFFIXES, video_name
-from .leaks import find_leaks
 from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
+from .same_videos import find_leaks
 from .splits import HELD_OUT, TRAIN
 from .table import FILE_LIST, LAYOUT, TRACINGS, VIDEOS, EchoTable, read_table
 from .tracing import tracing_volume

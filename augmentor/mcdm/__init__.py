@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .clip_generator import ClipGenerator, load_generator
-    from .hearts import Heart, make_heart
     from .mafe import MAFE
+    from .phase import Heart, make_heart
     from .pipeline import MCDMOutput, MCDMPipeline
     from .transport import MotionTransport
 
@@ -22,8 +22,8 @@ __all__ = [
 _HOMES = {
     "ClipGenerator": "clip_generator",
     "load_generator": "clip_generator",
-    "Heart": "hearts",
-    "make_heart": "hearts",
+    "Heart": "phase",
+    "make_heart": "phase",
     "MAFE": "mafe",
     "MCDMOutput": "pipeline",
     "MCDMPipeline": "pipeline",

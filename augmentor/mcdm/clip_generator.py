@@ -17,9 +17,9 @@ from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
 from ..data.probe import as_filed, disagreement, warn_of_disagreements
 from ..devices import fast_dtype
 from .fingerprint import fingerprint, hash_weights
-from .hearts import make_heart, volume_curve
 from .labels import donor_label
 from .motion import room, stretch
+from .phase import make_heart, volume_curve
 from .pipeline import BUNDLED, MCDMPipeline
 from .training_videos import refuse_trained_on
 

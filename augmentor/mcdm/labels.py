@@ -51,7 +51,7 @@ def donor_label(ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArr
     Args:
         ef: the motion donor's, in percent.
         volume: the donor's volume curve on its grid, ``(G,)``, without unit
-            (`echo_augment.augmentor.mcdm.hearts.volume_curve`).
+            (`echo_augment.augmentor.mcdm.phase.volume_curve`).
         positions: the grid positions the window reads, ``(F,)``.
     """
     seen = np.interp(positions, np.arange(len(volume)), volume)

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .flow import FlowEstimator, grid_weights, pool_flow, shrink_flow
-from .hearts import Heart
 from .mafe import MAFE
+from .phase import Heart
 from .transport import MotionTransport, small
 
 CELLS = 5

@@ -21,9 +21,9 @@ from ..devices import refuse_device_in_worker
 from .codec import decode, encode
 from .denoiser import MotionDenoiser, predict_windows
 from .flow import carry_details
-from .hearts import Heart
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
+from .phase import Heart
 from .reid import ReIDEncoder
 from .transport import MotionTransport
 

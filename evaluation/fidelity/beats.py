@@ -10,7 +10,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.data import VideoInfo, read_table, read_video
 from echo_augment.augmentor.data.phantom import Phantom
 from echo_augment.augmentor.data.phantom.rhythm import beats_until
-from echo_augment.augmentor.mcdm.hearts import Heart, correlation, find_phase, make_heart, volume_curve
+from echo_augment.augmentor.mcdm.phase import Heart, correlation, find_phase, make_heart, volume_curve
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.contact_sheet import spread
 
@@ -87,7 +87,7 @@ class PhaseErrors:
 def shown_tempo(clip: Frames, fps: float, volume_at: Callable[[Values], Values]) -> float:
     """Return how much faster than its donor's the heart of a clip beats, in [0.6, 1.6]; 1 for the same heart rate.
 
-    The clip's own volume curve (:func:`~echo_augment.augmentor.mcdm.hearts.volume_curve`) is held against the donor's,
+    The clip's own volume curve (:func:`~echo_augment.augmentor.mcdm.phase.volume_curve`) is held against the donor's,
     sped up or slowed down from the clip's first frame on; the tempo with the largest correlation is shown.
 
     Args:

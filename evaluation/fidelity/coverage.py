@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.mcdm.hearts import Heart
+from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import embed_clips
 from echo_augment.cache.errors import EchoAugmentError

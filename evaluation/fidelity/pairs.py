@@ -12,8 +12,8 @@ from tqdm import tqdm
 from echo_augment.augmentor.data.phantom import Phantom, render, sample_phantom, volume_curve
 from echo_augment.augmentor.data.phantom.geometry import lv_volumes
 from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
 from echo_augment.augmentor.mcdm.motion import stretch
+from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 

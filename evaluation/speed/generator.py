@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, read_video
 from echo_augment.augmentor.devices import fast_dtype
 from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
 from echo_augment.augmentor.mcdm.motion import stretch
+from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 
 from .material import SAMPLE, Material

@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 from fakes.cache import FINGERPRINT, fake_plan, generate, write_clips
 
-from echo_augment.cache import (
-    ClipStore,
-    EchoAugmentError,
-    EchoClip,
-    StoreWriter,
-    export_echonet,
-    export_webdataset,
-)
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, StoreWriter, export_echonet, export_webdataset
 from echo_augment.cache.export import LIST, key_of, trace_mask
 
 

@@ -10,15 +10,7 @@ from fakes.cache import FINGERPRINT, assert_same_clip, fake_plan, gate, generate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.cache import (
-    ClipStore,
-    EchoAugmentError,
-    StoreWriter,
-    fill,
-    info,
-    repair,
-    verify,
-)
+from echo_augment.cache import ClipStore, EchoAugmentError, StoreWriter, fill, info, repair, verify
 from echo_augment.cache.maintenance import mend_single_flip
 from echo_augment.cache.manifest import MANIFEST, SHARDS
 from echo_augment.cache.shard.preamble import check_file

@@ -7,13 +7,7 @@ from fakes.cache import assert_same_clip, fake_plan, generate, write_clips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.cache import (
-    ClipStore,
-    EchoAugmentError,
-    EchoClip,
-    merge,
-    verify,
-)
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, merge, verify
 from echo_augment.cache.gates import GATES, IMAGE_ONLY
 from echo_augment.cache.manifest import SHARDS
 from echo_augment.cache.system.locks import FolderLock, lock_path

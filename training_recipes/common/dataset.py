@@ -12,17 +12,10 @@ import numpy.typing as npt
 from omegaconf import MISSING
 from tqdm import tqdm
 
-from echo_augment.augmentor.data import (
-    EchoNetDynamic,
-    EchoTable,
-    VideoInfo,
-    open_video,
-    phantom,
-    probe_video,
-)
+from echo_augment.augmentor.data import EchoNetDynamic, EchoTable, VideoInfo, open_video, phantom, probe_video
 from echo_augment.augmentor.data.ef_units import FACTORS, declare_ef_unit
 from echo_augment.augmentor.data.phantom.writing import check_format
-from echo_augment.augmentor.mcdm.hearts import resample_indices
+from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_whole

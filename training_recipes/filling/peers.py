@@ -9,10 +9,10 @@ import numpy as np
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, read_table
-from echo_augment.augmentor.data.leaks import find_leaks
 from echo_augment.augmentor.data.probe import frames_hash
+from echo_augment.augmentor.data.same_videos import find_leaks
 from echo_augment.augmentor.data.selection import openable
-from echo_augment.augmentor.mcdm.hearts import resample_indices
+from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache import ClipStore, EchoClip, FillSummary, Plan, PlanLine, Provenance, fill
 from echo_augment.cache.arguments import check_number, check_whole

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import Skipped, VideoInfo, content_hash, probe_video, read_video
-from echo_augment.augmentor.mcdm.hearts import Heart, make_heart
+from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json

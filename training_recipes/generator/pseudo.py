@@ -11,8 +11,8 @@ import torch
 from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.flow import shrink_flow
-from echo_augment.augmentor.mcdm.hearts import Heart
 from echo_augment.augmentor.mcdm.motion import estimated_flows
+from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.system.files import atomic_path
 

@@ -6,8 +6,8 @@ import torch
 from echo_augment.augmentor.data.phantom import render, sample_phantom
 from echo_augment.augmentor.mcdm.codec import build_codec
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
-from echo_augment.augmentor.mcdm.hearts import make_heart
 from echo_augment.augmentor.mcdm.mafe import MAFE
+from echo_augment.augmentor.mcdm.phase import make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.training_recipes.generator.denoiser import noise_scheduler

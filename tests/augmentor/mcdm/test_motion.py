@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echo_augment.augmentor.mcdm.flow import FlowEstimator, grid_weights, pool_flow
-from echo_augment.augmentor.mcdm.hearts import make_heart, resample_indices
 from echo_augment.augmentor.mcdm.labels import donor_label
 from echo_augment.augmentor.mcdm.motion import flow_codes, pad_to, room, stretch
+from echo_augment.augmentor.mcdm.phase import make_heart, resample_indices
 from echo_augment.cache import EchoAugmentError
 
 

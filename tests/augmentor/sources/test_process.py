@@ -7,9 +7,7 @@ import pytest
 from fakes.echo import make_clip
 
 from echo_augment.augmentor.sources.process import Status, clips_of
-from echo_augment.augmentor.sources.recipe import (
-    Pairing,
-)
+from echo_augment.augmentor.sources.recipe import Pairing
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import as_gates, image_gate

@@ -20,13 +20,7 @@ from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.fingerprint import hash_pipeline
 from echo_augment.augmentor.sources.process import Status, clips_of
-from echo_augment.augmentor.sources.recipe import (
-    GeneratorRecipe,
-    Pairing,
-    clip_shape,
-    donor_rows,
-    portable_pipeline,
-)
+from echo_augment.augmentor.sources.recipe import GeneratorRecipe, Pairing, clip_shape, donor_rows, portable_pipeline
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.processes import alive
 

@@ -5,11 +5,7 @@ from fakes.cache import FINGERPRINT, fake_clip, fake_plan, write_clips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.cache import (
-    ClipStore,
-    EchoAugmentError,
-    StoreWriter,
-)
+from echo_augment.cache import ClipStore, EchoAugmentError, StoreWriter
 from echo_augment.cache.manifest import MANIFEST, SHARDS
 from echo_augment.cache.shard.preamble import SIZE, Preamble, find_gaps, unpack
 

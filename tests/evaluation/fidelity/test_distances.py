@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.fidelity.distances import (
-    Overlap,
-    frechet,
-    frechet_distances,
-    load_extractor,
-    mask_overlap,
-)
+from echo_augment.evaluation.fidelity.distances import Overlap, frechet, frechet_distances, load_extractor, mask_overlap
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
-from echo_augment.augmentor.mcdm.hearts import beat_period, find_phase, without_drift
+from echo_augment.augmentor.mcdm.phase import beat_period, find_phase, without_drift
 
 FPS = 25
 
