@@ -48,6 +48,8 @@ class WithUnlabelled(Dataset[Any]):
             return self.base[index]
         return self.unlabelled[number][0], self.ef[number]
 
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # a clip and its EF, as those of the base
+
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch, also of the datasets below."""
         self._epoch = epoch

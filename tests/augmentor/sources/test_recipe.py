@@ -51,7 +51,7 @@ def test_a_folder_a_dataset_and_a_dict_give_the_same_donors(root):
     assert donor_rows(rows) == (rows, None, [])
 
 
-def test_a_generator_of_each_form_makes_clips_of_its_donors(root, untrained):  # noqa: F811
+def test_a_generator_of_each_form_makes_clips_of_its_donors(root, untrained):
     before = hash_pipeline(untrained)
     for donors in (root, EchoNetDynamic(root, split="train"), donor_rows(root)[0]):
         generator = recipe(untrained, donors, batch=1)()
@@ -67,12 +67,12 @@ def test_a_generator_of_each_form_makes_clips_of_its_donors(root, untrained):  #
     assert hash_pipeline(other) != before and hash_pipeline(untrained) == before, "a copy has weights of its own"
 
 
-def test_only_the_named_motion_donors_give_motion(root, untrained):  # noqa: F811
+def test_only_the_named_motion_donors_give_motion(root, untrained):
     one = min(names(root, "TRAIN"))
     assert list(recipe(untrained, root, motion_donors=[one])().motion_donors) == [one]
 
 
-def test_held_out_donors_are_refused_by_split_and_by_content(root, untrained, tmp_path):  # noqa: F811
+def test_held_out_donors_are_refused_by_split_and_by_content(root, untrained, tmp_path):
     with pytest.raises(EchoAugmentError, match="is in a held-out split"):
         donor_rows(EchoNetDynamic(root, split="val"))
     copy = tmp_path / "copy"
@@ -139,14 +139,14 @@ def test_live_clips_of_the_bundled_generator_and_a_dataset_folder(root, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_live_clips_of_a_pipeline_object_and_a_dataset(root, untrained, method):  # noqa: F811
+def test_live_clips_of_a_pipeline_object_and_a_dataset(root, untrained, method):
     dataset = EchoNetDynamic(root, split="train")
     with LiveClips(untrained, dataset, device="cpu", steps=1, batch=1, slots=3, start_method=method) as live:
         assert live.ready(2, timeout=900), live.stats()
         assert live[0].provenance.fingerprint == live[1].provenance.fingerprint != ""
 
 
-def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):  # noqa: F811
+def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):
     rows, *_ = donor_rows(root)
     broken = replace(rows[min(rows)], name="broken", path=Path(root) / "FileList.csv")
     generator = recipe(untrained, root, batch=1)()

@@ -7,7 +7,7 @@ from fakes.training import ef_trainer
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainingSettings
-from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
+from echo_augment.training_recipes.training.subsets import choose_labelled, choose_validation, count_labels
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,29 @@ def test_a_job_refuses_it_before_any_work():
 
 def test_subsets_are_nested():
     assert choose_labelled("abcdefgh", 5, 3)[:2] == choose_labelled("hgfedcba", 2, 3)
+
+
+@pytest.mark.parametrize(("labels", "count"), [(16, 16), (0.25, 16), ("1/8", 8), ("all", 64), (1, 1), ("1/640", 1)])
+def test_labels_are_a_number_a_share_or_all(labels, count):
+    assert count_labels(labels, 64) == count
+
+
+@pytest.mark.parametrize("labels", [0, -1, 65, "many", 1.5, "1/0"])
+def test_wrong_labels_are_refused_with_their_value(labels):
+    with pytest.raises(EchoAugmentError, match=str(labels)):
+        count_labels(labels, 64)
+
+
+def test_labelled_hearts_are_nested_redrawn_by_seed_and_blind_to_order():
+    names = [f"h{k}" for k in range(40)]
+    few, more = choose_labelled(names, 8, 3), choose_labelled(names, 16, 3)
+    assert more[:8] == few
+    assert choose_labelled(names[::-1], 8, 3) == few
+    assert set(choose_labelled(names, 8, 4)) != set(few)
+
+
+def test_validation_is_in_proportion_but_not_below_the_minimum():
+    names = [f"v{k}" for k in range(40)]
+    assert len(choose_validation(names, 0.5, 4, 0)) == 20
+    assert len(choose_validation(names, 0.01, 4, 0)) == 4
+    assert len(choose_validation(names, 0.01, 100, 0)) == 40

@@ -1,0 +1,81 @@
+"""Batches, decoded videos and the grey-value scale of a training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.utils.data import Dataset
+
+from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale, train_batches
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=48, workers=1, splits=(0.6, 0.2, 0.2))
+
+
+def test_decoded_samples_are_the_reader_s_own(root):
+    settings = {"root": root, "length": 6, "period": 4, "pad": 12, "mean": 30.0, "std": 50.0}
+    plain, kept = EchoNetDynamic(**settings), DecodedEcho(**settings, memory_mb=50)
+    for epoch in (0, 1):
+        plain.set_epoch(epoch)
+        kept.set_epoch(epoch)
+        for index in (0, 3):
+            np.testing.assert_array_equal(plain[index][0], kept[index][0])
+            assert plain[index][1] == kept[index][1]
+    assert len(kept._kept) == 2
+
+
+def test_windows_are_spread_over_the_video_and_the_same_from_memory(root):
+    settings = {"root": root, "length": 6, "period": 4, "clips": "all"}
+    everything = DecodedEcho(**settings).windows(0)
+    assert everything.shape == (48 - 20, 3, 6, 112, 112)
+    some = DecodedEcho(**settings, memory_mb=50).windows(0, 3)
+    np.testing.assert_array_equal(some, everything[[0, 14, 27]])
+
+
+def test_memory_is_bounded(root):
+    one = 48 * 112 * 112 * 3 / 1e6
+    data = DecodedEcho(root, length=6, period=4, memory_mb=1.5 * one)
+    for index in range(4):
+        data[index]
+    assert len(data._kept) == 1
+
+
+def test_channel_scale_normalises_train_clips(root):
+    scale = channel_scale(str(root), samples=8, length=12, period=4)
+    data = DecodedEcho(root, length=12, period=4, **scale)
+    pixels = np.stack([data[index][0] for index in range(8)])
+    assert np.abs(pixels.mean((0, 2, 3, 4))).max() < 0.05
+    assert np.abs(pixels.std((0, 2, 3, 4)) - 1).max() < 0.05
+
+
+class Numbers(Dataset):
+    """Says which item was asked for in which epoch."""
+
+    def __init__(self, length: int) -> None:
+        self.length, self.epoch = length, -1
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        return self.epoch, index
+
+
+def test_batches_are_a_function_of_the_step():
+    def take(start: int, count: int) -> list[tuple]:
+        stream = train_batches(Numbers(10), 4, 7, 0)(start)
+        return [tuple(part.tolist() for part in next(stream)) for _ in range(count)]
+
+    whole = take(0, 6)
+    assert [batch[0][0] for batch in whole] == [0, 0, 1, 1, 2, 2]
+    assert all(len(set(batch[1])) == 4 for batch in whole)
+    for start in (1, 2, 5):
+        assert take(start, 1) == [whole[start]]
+    assert whole[0][1] != whole[2][1]
