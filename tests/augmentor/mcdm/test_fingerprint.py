@@ -23,9 +23,15 @@ def test_fingerprint_follows_weights_donors_sampler_and_code(tmp_path, monkeypat
     first = hash_weights(tmp_path)
     (tmp_path / "config.json").write_text("{ }")
     assert hash_weights(tmp_path) != first
-    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8")
+    shown = {"a": "1", "b": "2", "c": "3"}
+    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown)
     with monkeypatch.context() as other:
         other.setattr("echo_augment.augmentor.mcdm.fingerprint.CLIP_CODE", -1)
-        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8") != base, "other code makes other clips"
-    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8")
-    assert len({base, fingerprint("w", ["a"], ["b", "c"], "ddim-8"), fingerprint("w", ["a", "b"], ["c"], "dpm-8")}) == 3
+        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown) != base, "other code makes other clips"
+    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8", dict(reversed(shown.items())))
+    others = [
+        fingerprint("w", ["a"], ["b", "c"], "ddim-8", shown),
+        fingerprint("w", ["a", "b"], ["c"], "dpm-8", shown),
+        fingerprint("w", ["a", "b"], ["c"], "ddim-8", {**shown, "c": "another video under the same name"}),
+    ]
+    assert len({base, *others}) == 4
