@@ -31,7 +31,7 @@ def test_the_arm_is_trained_and_compared_and_the_report_says_what_is_not_known(r
 
 def test_without_a_cache_it_says_how_to_make_one_before_any_work(root, peers, tmp_path):
     given = [f"out={tmp_path / 'out'}", f"data.root={root}", "labels=[3]", "arm=[real,peer]"]
-    with pytest.raises(EchoAugmentError, match=r"needs a cache of peer clips .*action=import .*\+caches\.peer=OUT"):
+    with pytest.raises(EchoAugmentError, match=r"needs a cache of peer clips.*action=import .*\+caches\.peer=OUT"):
         run_benchmark(configure(*given), "benchmark", load)
     assert not (tmp_path / "out").exists()
     with pytest.raises(EchoAugmentError, match="brings no masks"):
