@@ -90,6 +90,8 @@ def fit(
 
     >>> from tempfile import TemporaryDirectory
     >>> model = nn.Linear(1, 1)
+    >>> for weight in model.parameters():
+    ...     _ = nn.init.zeros_(weight)
     >>> def batches(step):
     ...     while True:
     ...         x = torch.full((4, 1), float(step % 3))
