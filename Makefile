@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= 2
 OUT ?= runs/demo
 EVIDENCE ?= runs/evidence
 FORMS ?= runs/forms
@@ -84,8 +85,9 @@ mafe-losses: transport-form
 	$(call fidelity,$(LOSSES)/3,pairs=60)
 	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs/evidence
 
+# Two processes of one thread each: the suite of one process takes twice as long on two cores.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q -m "not slow" --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n $(TEST_PROCESSES) --dist loadfile --durations=10
 
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m slow --durations=0
