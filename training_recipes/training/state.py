@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import cast
 
 import torch
@@ -105,9 +106,11 @@ class TrainingState:
             errors = state["best"]["errors"]
             self.best = Best(None if errors is None else errors.cpu(), state["best"]["weights"])
             self.result = FitResult(**state["result"])
-        except (KeyError, RuntimeError, TypeError, EOFError) as error:
+        except (KeyError, RuntimeError, TypeError, EOFError, UnpicklingError) as error:
+            # torch's own words advise to load what is damaged as a pickle
+            what = "torch.save did not write it" if isinstance(error, UnpicklingError) else error
             raise EchoAugmentError(
-                f"checkpoint {path} does not fit this training ({error})",
+                f"checkpoint {path} does not fit this training ({what})",
                 "It was made with other settings: choose another out=, or delete the file to start again",
             ) from error
 

@@ -69,10 +69,3 @@ def test_the_job_writes_its_report(root, tmp_path, capsys):
     assert report["seeds"] == [0]
     assert report["arm"] == "real"
     assert str(tmp_path / "report.json") in capsys.readouterr().out
-
-
-def test_the_job_wants_one_arm():
-    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        cfg = compose("train-ef", ["arm=[real,oracle]", "data.root=x", "out=y"])
-    with pytest.raises(EchoAugmentError, match="real, oracle"):
-        job.run(cfg)

@@ -164,25 +164,11 @@ def test_one_se_goes_on_after_a_kill_with_what_it_was_to_be_compared_with(tmp_pa
     assert result.best_step == 30 and [item["mae"] for item in result.history] == [5.0, 3.0, pytest.approx(3.2)]
 
 
-def test_one_se_needs_single_errors(tmp_path):
-    how = {"validate": lambda _: {"mae": 1.0}, "validate_every": 5, "select": "mae", "selection": "one_se"}
-    with pytest.raises(EchoAugmentError, match="selection=one_se needs the errors behind 'mae': mae_each"):
-        run(tmp_path, 10, **how)
-
-
 def test_global_random_state_is_left_alone(tmp_path):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     run(tmp_path, 5)
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_a_checkpoint_keeps_its_form(tmp_path):
-    run(tmp_path, 10, validate=lambda _: {"mae": 1.0}, select="mae")
-    state = torch.load(tmp_path / "t.ckpt", weights_only=True)
-    assert list(state) == ["model", "optimizer", "scheduler", "ema", "result", "best"]
-    assert list(state["result"]) == ["steps", "seconds", "history", "best_step", "losses", "first"]
-    assert list(state["best"]) == ["errors", "weights"] and state["best"]["weights"].keys() == state["model"].keys()
 
 
 def test_foreign_checkpoint_is_named(tmp_path):

@@ -1,16 +1,12 @@
 """Which weights are kept: the smallest error on VAL, or the latest that VAL cannot tell from it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from fakes.training import ef_trainer, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.training.selection import keep
 
 
@@ -66,11 +62,3 @@ def test_one_error_alone_is_the_smallest_rule():
 def test_other_rules_are_refused_before_any_training():
     with pytest.raises(EchoAugmentError, match="selection must be one of smallest, one_se, got 'last'"):
         keep("last", torch.ones(3), None)
-    with pytest.raises(EchoAugmentError, match="selection must be one of smallest, one_se, got 'last'"):
-        ef_trainer(selection="last")
-
-
-def test_the_smallest_rule_leaves_finished_trainings_what_they_were(root):
-    run = EFRun(root=str(root), arm="real", spec={}, labels=4, seed=0, model=tiny(), trainer=ef_trainer())
-    same, other = (replace(run, trainer=ef_trainer(selection=rule)) for rule in ("smallest", "one_se"))
-    assert run.key() == same.key() != other.key()

@@ -1,11 +1,7 @@
-import json
-
 import pytest
 import torch
-from fakes.training import result
 
 from echo_augment.evaluation.benchmark.job import notes_of
-from echo_augment.training_recipes.training.run import TrainingResult
 from echo_augment.training_recipes.training.setup import Arithmetic, arithmetic
 
 CPU = torch.device("cpu")
@@ -22,15 +18,6 @@ def test_auto_says_what_it_came_to(native, used, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
     assert arithmetic("auto", CPU).precision == used
     assert arithmetic("auto", torch.device("mps")) == Arithmetic("fp32", "mps", "mps")
-
-
-def test_it_survives_result_json_and_older_results_have_none():
-    found = result(arithmetic=Arithmetic("bf16", "cpu", "AVX512"))
-    written = json.loads(json.dumps(found.to_json()))
-    assert written["arithmetic"] == {"precision": "bf16", "device": "cpu", "kernels": "AVX512"}
-    assert TrainingResult.from_json(written) == found
-    del written["arithmetic"]
-    assert TrainingResult.from_json(written).arithmetic is None
 
 
 def test_a_benchmark_says_if_its_trainings_were_computed_differently():

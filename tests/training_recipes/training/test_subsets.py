@@ -2,11 +2,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from fakes.training import ef_trainer
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.common.dataset import DataSettings
-from echo_augment.training_recipes.training.settings import ModelSettings, TrainingSettings
 from echo_augment.training_recipes.training.subsets import choose_labelled, choose_validation, count_labels
 
 
@@ -33,16 +30,6 @@ def test_what_is_no_number_of_videos(labels):
 def test_more_than_there_are():
     with pytest.raises(EchoAugmentError, match=r"labels=21 asks for 21 labelled videos, TRAIN has 20"):
         count_labels(21, 20)
-
-
-def test_a_job_refuses_it_before_any_work():
-    def settings(labels):
-        data, model = DataSettings(name="echonet", root="x"), ModelSettings(name="tiny")
-        return TrainingSettings(out="o", data=data, model=model, trainer=ef_trainer(), arm={"real": {}}, labels=labels)
-
-    assert settings(1).labels == 1
-    with pytest.raises(EchoAugmentError, match="could mean one video or all"):
-        settings(1.0)
 
 
 def test_subsets_are_nested():
