@@ -10,7 +10,7 @@ import numpy as np
 from echo_augment.cache.errors import EchoAugmentError
 
 from .containers import COPY_AGAIN
-from .csv_files import VIDEO_SUFFIXES, video_name
+from .csv_files import VIDEO_SUFFIXES, to_number, video_name, without_zeros
 from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .same_videos import find_leaks
@@ -20,7 +20,8 @@ from .tracing import tracing_volume
 from .video import read_frames, read_video
 
 TRACING_WARNINGS = {"tracing", "untraced", "order", "lines", "area"}
-WARNINGS = frozenset({"ESV", "EDV", "short", "unlisted", "frames", "volumes", "size", "fps", *TRACING_WARNINGS})
+TABLE_WARNINGS = {"ESV", "EDV", "facts", "unlisted", "volumes", "word"}
+WARNINGS = frozenset({"short", "frames", "size", "fps", *TABLE_WARNINGS, *TRACING_WARNINGS})
 """Kinds of problems that stop no EF training; all others are errors."""
 
 SHORT = 64  # frames: the usual clip takes 32 frames with period 2
@@ -106,7 +107,8 @@ def check_dataset(
             opened.pop(row.name, None)
             problems.append(Problem("video", row.name, error.message, error.remedy, row.split, row.fold))
     good = [row for row in table.rows if row.name in opened]
-    problems += file_problems(table, opened) + label_problems(table) + tracing_problems(table) + leak_problems(good)
+    problems += split_problems(table) + file_problems(table, opened) + label_problems(table)
+    problems += tracing_problems(table) + leak_problems(good)
     return Checkup(problems, data_facts(table, opened))
 
 
@@ -165,6 +167,10 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
             add("short", row, f"has {facts.frames} frames; clips of {SHORT} are filled up with zeros", "Lower length")
         if (facts.height, facts.width) != usual:
             add("size", row, f"is {facts.width}x{facts.height}, most are not", "Videos of one batch need one size")
+        width, height = stated_size(table, row)
+        if (width > 0 and width != facts.width) or (height > 0 and height != facts.height):
+            text = f"is {facts.width}x{facts.height}, FrameWidth and FrameHeight say {width:g}x{height:g}"
+            add("size", row, text, "The file is believed; check its tracing, if it has one")
         beyond = [frame for frame in table.tracings.get(row.name, {}) if frame >= facts.frames]
         if beyond and row.n_frames != facts.frames:
             add("tracing", row, f"is traced in frame {beyond[0]}, it has {facts.frames}", "Mend or drop the tracing")
@@ -174,6 +180,33 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
     if spare:
         text = f"{table.root / VIDEOS}: {len(spare)} videos are in no row of {FILE_LIST}: {', '.join(spare[:3])}"
         problems.append(Problem("unlisted", "", text, "Nothing uses them; drop them or add rows"))
+    return problems
+
+
+def stated_size(table: EchoTable, row: VideoInfo) -> tuple[float, float]:
+    """Return width and height of a video by the table; NaN for what it does not state."""
+    text = dict(zip(table.header, row.values, strict=False))
+    return to_number(text.get("FrameWidth", "")), to_number(text.get("FrameHeight", ""))
+
+
+def split_problems(table: EchoTable) -> list[Problem]:
+    """Return what keeps the table's splits from being used: none at all, no TRAIN, words that nobody asks for."""
+    where = table.root / FILE_LIST
+    if not table.rows:
+        return []
+    if "Split" not in table.header:
+        text = f"{where}: has no column Split; its columns are {', '.join(table.header)}"
+        remedy = 'Add one with TRAIN, VAL and TEST, by patient; only split="all" reads the table as it is'
+        return [Problem("splits", "", text, remedy)]
+    counts = Counter(row.split for row in table.rows)
+    there = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+    problems = []
+    if TRAIN not in counts:
+        text = f"{where}: no usable row is in TRAIN; there are {there}"
+        problems.append(Problem("splits", "", text, "Nothing can be trained on it; put patients into TRAIN"))
+    for word in sorted(counts.keys() - {TRAIN, *HELD_OUT}):
+        text = f"{where}: {counts[word]} rows have the split {word}, which is none of TRAIN, VAL and TEST"
+        problems.append(Problem("word", "", text, f"Mend them, if it is a slip; split={word!r} reads them"))
     return problems
 
 
@@ -191,6 +224,15 @@ def label_problems(table: EchoTable) -> list[Problem]:
 def tracing_problems(table: EchoTable) -> list[Problem]:
     """Return tracings of another number of lines than EchoNet's, and those whose areas do not fit the volumes."""
     problems = []
+    listed = {row.name for row in table.rows} | {problem.video for problem in table.problems}
+    spare = [name for name in table.tracings if name not in listed]
+    if spare:
+        names = ", ".join(spare[:3])
+        text = f"{table.root / TRACINGS}: {len(spare)} traced videos are in no row of {FILE_LIST}: {names}"
+        untraced = {without_zeros(row.name) for row in table.rows if row.name not in table.tracings}
+        alike = [name for name in spare if without_zeros(name) in untraced]
+        remedy = f"{alike[0]} has lost zeros in front, or has them too much; mend it" if alike else "Nothing uses them"
+        problems.append(Problem("unlisted", "", text, remedy))
     for row in table.rows:
         frames = table.tracings.get(row.name, {})
         where = f"{table.root / TRACINGS}: {row.name}"
@@ -231,7 +273,7 @@ def data_facts(table: EchoTable, opened: Mapping[str, VideoFacts]) -> DataFacts:
     folds = Counter(row.fold for row in rows if row.fold is not None)
     return DataFacts(
         videos=len(rows),
-        splits=dict(sorted(Counter(row.split for row in rows).items())),
+        splits=dict(sorted(Counter(row.split or "unknown" for row in rows).items())),
         traced=sum(len(table.tracings.get(row.name, {})) >= 2 for row in rows),
         folds={str(fold): count for fold, count in sorted(folds.items())},
         ef={"n": len(ef), "mean": ef.mean(), "sd": ef.std(), "min": ef.min(), "max": ef.max()} if len(ef) else {},

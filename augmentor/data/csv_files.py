@@ -2,7 +2,10 @@
 
 import csv
 import io
+import math
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -24,16 +27,41 @@ class CsvFile:
     rows: list[tuple[int, list[str]]]
 
     def column(self, *names: str) -> int | None:
-        """Return the position of the first of ``names`` in the header, in any case and spacing, or None."""
-        plain = ["".join(title.lower().replace("_", " ").split()) for title in self.header]
+        """Return the position of the first of ``names`` in the header, in any case and spacing, or None.
+
+        Raises:
+            EchoAugmentError: two columns of that name, in which lines differ.
+        """
+        plain = [plain_title(title) for title in self.header]
         for name in names:
-            if name.lower() in plain:
-                return plain.index(name.lower())
+            places = [place for place, title in enumerate(plain) if title == plain_title(name)]
+            for other in places[1:]:
+                for line, fields in self.rows:
+                    pair = [fields[place].strip() for place in (places[0], other) if place < len(fields)]
+                    if len(set(pair)) > 1:
+                        raise EchoAugmentError(
+                            f"{self.path}: has two columns {self.header[other]}; line {line} has {pair[0]!r} and "
+                            f"{pair[1]!r} in them",
+                            "Rename or drop one of them",
+                        )
+            if places:
+                return places[0]
         return None
 
 
+def plain_title(title: str) -> str:
+    """Return a column's title in lower case, without blanks and underscores: ``" File_Name"`` is ``"filename"``."""
+    return "".join(title.lower().replace("_", " ").split())
+
+
+SEPARATORS = (",", ";", "\t")
+
+
 def read_csv(path: Path) -> CsvFile:
-    """Read a comma-separated UTF-8 file, with or without a byte order mark.
+    """Read a UTF-8 file of fields separated by commas, semicolons or tabs, with or without a byte order mark.
+
+    Which of the three separates, the header tells: the one that gives the most columns. Empty fields past the header's
+    end, which spreadsheets leave, are dropped.
 
     Raises:
         EchoAugmentError: the file is missing, empty, not UTF-8 or not CSV.
@@ -50,14 +78,53 @@ def read_csv(path: Path) -> CsvFile:
         ) from error
     if "\0" in text:
         raise EchoAugmentError(f"{path}: holds NUL characters, so it is not text", "Save the file as CSV in UTF-8")
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    first, separator = 0, None
+    if said := re.match(r"sep=(.)\r?\n", text):  # a spreadsheet's own word for it
+        first, separator = 1, said[1]
+        text = text[said.end() :]
+    lines = []
     try:
-        lines = [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
+        if separator is None:
+            separator = max(SEPARATORS, key=lambda one: len(next(fields_of(text, one), (0, []))[1]))
+        lines = list(fields_of(text, separator))
     except csv.Error as error:
-        raise EchoAugmentError(f"{path}: line {reader.line_num}: {error}", "Mend the line") from error
+        raise EchoAugmentError(f"{path}: line {len(lines) + 1}: {error}", "Mend the line") from error
     if not lines:
         raise EchoAugmentError(f"{path}: is empty", "Copy it again from the data set")
-    return CsvFile(path, tuple(title.strip() for title in lines[0][1]), lines[1:])
+    header = tuple(title.strip() for title in lines[0][1])
+    rows = [(line + first, _cut(fields, len(header))) for line, fields in lines[1:]]
+    return CsvFile(path, header, rows)
+
+
+def fields_of(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and fields of each line of a table that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    for fields in reader:
+        if any(field.strip() for field in fields):
+            yield reader.line_num, fields
+
+
+def _cut(fields: list[str], count: int) -> list[str]:
+    return fields if any(field.strip() for field in fields[count:]) else fields[:count]
+
+
+def plain_number(text: str) -> str:
+    """Return a number's text with a decimal point for a comma and no percent sign; other text only stripped."""
+    text = text.strip()
+    number = re.fullmatch(r"([+-]?\d+)(?:[.,](\d+))?\s*%?", text)
+    return text if number is None else f"{number[1]}.{number[2]}" if number[2] else number[1]
+
+
+def to_number(text: str) -> float:
+    """Return a field as a number, with a decimal comma (``"55,5"``) or a percent sign if need be; NaN for other text.
+
+    >>> to_number(" 55,5 %"), to_number("Couldn't calculate"), to_number("1_0")
+    (55.5, nan, nan)
+    """
+    try:
+        return math.nan if "_" in text else float(plain_number(text))  # Python takes 1_0 for 10
+    except ValueError:
+        return math.nan
 
 
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -110,9 +177,22 @@ def inside(folder: Path, text: str, *, follow_links: bool = True) -> Path:
 
 
 def nearby(folder: Path) -> dict[str, list[str]]:
-    """Return the videos of a folder by name in lower case without suffix, to find ``A.AVI`` or ``a.mp4`` for ``A``."""
+    """Return the videos of a folder by name in lower case without suffix, to find ``A.AVI`` or ``a.mp4`` for ``A``.
+
+    A name with zeros in front is found without them too, for spreadsheets take them away.
+    """
     found: dict[str, list[str]] = {}
     for entry in sorted(folder.iterdir()):
         if entry.suffix.lower() in VIDEO_SUFFIXES:
-            found.setdefault(video_name(entry.name).lower(), []).append(entry.name)
+            name = video_name(entry.name).lower()
+            for key in dict.fromkeys((name, without_zeros(name))):
+                found.setdefault(key, []).append(entry.name)
     return found
+
+
+def without_zeros(name: str) -> str:
+    """Return a name without the zeros in front that a spreadsheet takes away: ``"0017"`` is ``"17"``, ``"0X1"`` stays.
+
+    Only digits are numbers to a spreadsheet.
+    """
+    return (name.lstrip("0") or "0") if name.isdecimal() else name

@@ -47,7 +47,8 @@ class Problem:
 
     Attributes:
         kind: ``name``, ``missing``, ``duplicate``, ``split``, ``row`` (the video cannot be used), ``EF``, ``ESV``,
-            ``EDV`` (that label cannot), ``tracing``, ``untraced`` (traces cannot), ``video`` (the file is bad).
+            ``EDV`` (that label cannot), ``tracing``, ``untraced`` (traces cannot), ``video`` (the file is bad),
+            ``facts`` (frame rate or length is no number), ``splits``, ``word`` (of the Split column as a whole).
         video: name of the video it concerns; empty for the whole dataset.
         message: one line that names the file and the value.
         remedy: what to do.

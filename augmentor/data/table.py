@@ -8,7 +8,7 @@ from pathlib import Path
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .csv_files import CsvFile, inside, nearby, read_csv, video_name
+from .csv_files import CsvFile, inside, nearby, plain_number, read_csv, to_number, video_name, without_zeros
 from .ef_units import EFUnit, ef_factor
 from .records import Problem, VideoInfo
 from .splits import SplitChoice, parse_split, split_filter
@@ -27,7 +27,7 @@ KNOWN_COLUMNS = {
     "NumberOfFrames": ("numberofframes", "nframes", "frames"),
     "Split": ("split", "fold"),
 }
-REQUIRED = ("FileName", "EF", "Split")
+REQUIRED = ("FileName", "EF")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,17 @@ class EchoTable:
         chosen = split_filter(choice)
         rows = [row for row in self.rows if chosen(row.split, row.fold)]
         if not rows:
-            counts = Counter(row.split if row.fold is None else f"{row.split} fold {row.fold}" for row in self.rows)
+            if self.rows and "Split" not in self.header:
+                raise EchoAugmentError(
+                    f"{self.root / FILE_LIST}: has no column Split, so there is no split {choice!r}; its columns are "
+                    f"{', '.join(self.header)}",
+                    'Add a column Split with TRAIN, VAL and TEST, by patient; split="all" reads the table as it is',
+                )
+            words = (row.split or "unknown" for row in self.rows)
+            counts = Counter(
+                word if row.fold is None else f"{word} fold {row.fold}"
+                for word, row in zip(words, self.rows, strict=True)
+            )
             there = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())) or "no usable video at all"
             raise EchoAugmentError(
                 f"{self.root / FILE_LIST}: no usable video in split {choice!r}; there are: {there}",
@@ -92,8 +102,8 @@ def read_table(root: str | Path, *, ef_unit: EFUnit | None = None, follow_links:
         follow_links: whether a video may be a symbolic link that leads out of the folder.
 
     Raises:
-        EchoAugmentError: the folder, FileList.csv or Videos/ is missing; FileList.csv is empty, not UTF-8 or lacks a
-            column; or all its EF are at most 1, or above 100, and ``ef_unit`` is None.
+        EchoAugmentError: the folder, FileList.csv or Videos/ is missing; FileList.csv is empty, not UTF-8 or has no
+            FileName or EF; or all its EF are at most 1, or above 100, and ``ef_unit`` is None.
     """
     root = Path(root)
     if not root.is_dir():
@@ -116,11 +126,11 @@ def read_table(root: str | Path, *, ef_unit: EFUnit | None = None, follow_links:
     header = list(file.header)
     for title, column in place.items():
         header[column] = title
-    numbers = [_number(fields[place["EF"]]) for _, fields in file.rows if len(fields) == len(file.header)]
+    numbers = [to_number(fields[place["EF"]]) for _, fields in file.rows if len(fields) == len(file.header)]
     factor = ef_factor(root, numbers, ef_unit, f"{file.path}: column {file.header[place['EF']]}")
     if factor != 1:
         for _, fields in file.rows:
-            if len(fields) == len(file.header) and math.isfinite(number := _number(fields[place["EF"]])):
+            if len(fields) == len(file.header) and math.isfinite(number := to_number(fields[place["EF"]])):
                 fields[place["EF"]] = f"{factor * number:.10g}"
     rows, problems = read_rows(file, root / VIDEOS, place, follow_links=follow_links)
     tracings, found = _read_traces(root / TRACINGS, {row.name: row for row in rows})
@@ -165,6 +175,7 @@ def _read_traces(path: Path, rows: dict[str, VideoInfo]) -> tuple[Tracings | Non
     return tracings, problems
 
 
+UNKNOWN = frozenset({"nan", "na", "n/a", "none", "null", "-", "?"})
 LABELS = {"EF": "percent", "ESV": "mL", "EDV": "mL"}
 
 
@@ -177,10 +188,12 @@ def read_rows(
     there = {entry.name for entry in videos.iterdir()}
     near: dict[str, list[str]] | None = None
     clashes: set[str] = set()
+    lines: dict[str, list[int]] = {}
+    splits: dict[str, list[tuple[str, int | None]]] = {}
     for line, fields in file.rows:
         where = f"{file.path}: line {line}"
         if len(fields) != len(file.header):
-            remedy = "Mend the line; a comma inside a field needs quotes around the field"
+            remedy = "Mend the line; a comma inside a field, a decimal comma too, needs quotes around the field"
             text = f"{where} has {len(fields)} fields, the header {len(file.header)}"
             problems.append(Problem("row", video_name(fields[0]), text, remedy))
             continue
@@ -188,37 +201,38 @@ def read_rows(
         split, fold = "", None
         try:
             kind = "split"
-            split, fold = parse_split(fields[place["Split"]])
+            if "Split" in place:
+                split, fold = parse_split(fields[place["Split"]])
             kind = "name"
             path = inside(videos, fields[place["FileName"]], follow_links=follow_links)
         except EchoAugmentError as error:
             problems.append(Problem(kind, name, f"{where}: {error.message}", error.remedy, split, fold))
             continue
+        lines.setdefault(name, []).append(line)
         if name in rows:
-            same = rows[name].values == tuple(fields)
-            if not same:
+            if [one.strip() for one in rows[name].values] != [one.strip() for one in fields]:
                 clashes.add(name)
-            what = "appears twice" if same else "appears twice with different values, so neither row is used"
-            remedy = "Keep one row a video"
-            splits = (
-                [(split, fold)] if same else list(dict.fromkeys([(rows[name].split, rows[name].fold), (split, fold)]))
-            )
-            for one_split, one_fold in splits:
-                problems.append(Problem("duplicate", name, f"{where}: {name} {what}", remedy, one_split, one_fold))
+            splits.setdefault(name, [(rows[name].split, rows[name].fold)]).append((split, fold))
             continue
         if not (path.name in there if path.parent == videos else path.is_file()):
             text = f"{where}: {path} is not there"
             remedy = "Copy the video from the data set or drop the row"
             near = nearby(videos) if near is None else near
-            if others := near.get(name.lower()):
+            if others := near.get(name.lower()) or near.get(without_zeros(name)):
                 text += f", {others[0]} is"
                 remedy = f"Write {others[0]} into FileName, or rename the file"
             problems.append(Problem("missing", name, text, remedy, split, fold))
             continue
         row = VideoInfo(name, path, split=split, fold=fold, values=tuple(fields))
-        row, found = _read_labels(row, where, {title: fields[column].strip() for title, column in place.items()})
+        row, bad = _read_labels(row, where, {title: fields[column].strip() for title, column in place.items()})
         rows[name] = row
-        problems += found
+        problems += bad
+    for name, found in splits.items():
+        *first, last = lines[name]
+        what = " with different values, so none of them is used" if name in clashes else ""
+        text = f"{file.path}: {name} is in lines {', '.join(map(str, first))} and {last}{what}"
+        for split, fold in dict.fromkeys(found):
+            problems.append(Problem("duplicate", name, text, "Keep one row a video", split, fold))
     return [row for name, row in rows.items() if name not in clashes], problems
 
 
@@ -229,7 +243,7 @@ def _read_labels(row: VideoInfo, where: str, text: dict[str, str]) -> tuple[Vide
     for title, unit in LABELS.items():
         if title not in text:
             continue
-        value = _number(text[title])
+        value = to_number(text[title])
         high = 100.0 if title == "EF" else math.inf
         if not (math.isfinite(value) and 0 <= value <= high):
             limits = "in [0, 100]" if title == "EF" else "0 or more"
@@ -237,14 +251,18 @@ def _read_labels(row: VideoInfo, where: str, text: dict[str, str]) -> tuple[Vide
             problems.append(Problem(title, row.name, message, "Mend or drop the row", row.split, row.fold))
             value = math.nan
         labels[title] = value
-    fps, count = _number(text.get("FPS", "")), _number(text.get("NumberOfFrames", ""))
+    fps, count = to_number(text.get("FPS", "")), to_number(text.get("NumberOfFrames", ""))
+    for title, value, good in (("FPS", fps, fps > 0), ("NumberOfFrames", count, count >= 0 and count.is_integer())):
+        if text.get(title) and not good and not (math.isnan(value) and text[title].lower() in UNKNOWN):
+            message = f"{where}: {title} of {row.name} is {text[title]!r}"
+            problems.append(Problem("facts", row.name, message, "The file is believed", row.split, row.fold))
     done = replace(
         row,
         ef=labels["EF"],
         esv=labels["ESV"],
         edv=labels["EDV"],
         fps=fps if math.isfinite(fps) and fps > 0 else math.nan,
-        n_frames=int(count) if math.isfinite(count) and count >= 0 else -1,
+        n_frames=int(count) if count >= 0 and count.is_integer() else -1,
     )
     return done, problems
 
@@ -259,14 +277,7 @@ def _typed(column: Sequence[str]) -> Sequence[int | float | str]:
     kinds: tuple[type[int], type[float]] = (int, float)
     for kind in kinds:
         try:
-            return [kind(text.strip() or "nan") for text in column]
+            return [kind(plain_number(text) or "nan") for text in column]
         except ValueError:
             continue
     return [text.strip() for text in column]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -1,14 +1,13 @@
 """A table of labels joined to clips by name, study or patient, through keyed hashes: no name is kept with a clip."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..csv_files import CsvFile, read_csv, video_name
+from ..csv_files import CsvFile, read_csv, to_number, video_name
 from ..splits import HELD_OUT, TRAIN, parse_split
 from .identity import Hasher
 from .records import Labels, ReadClip
@@ -146,16 +145,6 @@ def row_labels(text: Mapping[str, str], line: int, problems: list[TableProblem])
         problems.append(TableProblem(line, f"split is none of {', '.join(SPLITS)}", text["split"]))
         split = ""
     return Labels(ef=values["ef"], edv=values["edv"], esv=values["esv"], split=split)
-
-
-def to_number(text: str) -> float:
-    """A number, with a decimal comma if need be; NaN for other text."""
-    if re.fullmatch(r"-?\d+,\d+", text):
-        text = text.replace(",", ".")
-    try:
-        return float(text.removesuffix("%"))
-    except ValueError:
-        return math.nan
 
 
 def refuse_fractions(path: Path, rows: Sequence[Labels]) -> None:

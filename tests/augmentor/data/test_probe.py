@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from echo_augment.augmentor.adapters import EchoAdapter, file_rate
+from echo_augment.augmentor.adapters import EchoAdapter, file_facts
 from echo_augment.augmentor.data import EchoNetDynamic, content_hash, read_video, write_video
 from echo_augment.augmentor.data.checkup import check_dataset
 
@@ -48,5 +48,5 @@ def test_the_file_decides_rate_and_length_and_one_warning_names_both(maker, tool
 def test_the_wrapper_takes_its_frame_rate_from_the_files(maker, tools):
     root = with_rates(maker, tools, (25, 40), (25, 40), (25, 40))
     data = EchoNetDynamic(root, "train", require_tracings=False)
-    assert file_rate(data) == 50 and EchoAdapter.of(data).video.fps == 50
+    assert file_facts(data)[0] == 50 and EchoAdapter.of(data).video.fps == 50
     assert EchoAdapter.of(data, fps=30).video.fps == 30

@@ -46,7 +46,7 @@ BAD_ROWS = {
     "leaving the folder": (lambda row: row("../../B"), r"FileName '\.\./\.\./B' leaves the dataset's folder"),
     "absolute": (lambda row: row("/etc/passwd"), r"FileName '/etc/passwd' leaves the dataset's folder"),
     "no split": (lambda row: row("B", ""), "Split is ''"),
-    "twice": (lambda row: row("A", ef=12), "A appears twice with different values"),
+    "twice": (lambda row: row("A", ef=12), "A is in lines 2 and 3 with different values"),
     "short row": (lambda row: "B,50", "line 3 has 2 fields, the header 9"),
 }
 

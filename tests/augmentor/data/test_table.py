@@ -60,7 +60,7 @@ def test_limits_of_the_ef_are_inside(maker, tools, ef):
 
 def test_bad_volumes_and_unknown_counts(maker, tools):
     table = read_table(maker([tools.row("A", esv="nan", edv=-3, n="many")], ["A"]))
-    assert kinds(table, "A") == ["ESV", "EDV"] and table.rows[0].n_frames == -1
+    assert kinds(table, "A") == ["ESV", "EDV", "facts"] and table.rows[0].n_frames == -1
 
 
 def test_columns_are_numbers_where_all_their_fields_are():
@@ -112,7 +112,8 @@ def test_two_different_rows_of_a_video_are_both_refused(maker, tools):
         (b"\n \n", "FileList.csv: is empty"),
         (b"FileName,EF,Split\n", "FileList.csv: lists no videos"),
         (b"FileName,Split\nA,TRAIN\n", "has no column EF; its columns are FileName, Split"),
-        (b"FileName;EF;Split\nA;50;TRAIN\n", "has no column FileName, EF, Split"),
+        (b"FileName|EF|Split\nA|50|TRAIN\n", "has no column FileName, EF; its columns are FileName.EF.Split"),
+        (b"FileName,EF,EF\nA,50,50\nB,50,40\n", "has two columns EF; line 3 has '50' and '40'"),
         (b"FileName,EF,Split\nA,50,TRAIN\nM\xfcller,50,TRAIN\n", "line 3 is not UTF-8 .byte 0xfc."),
         ("FileName,EF,Split\nA,50,TRAIN\n".encode("utf-16"), "is not UTF-8"),
         ("FileName,EF,Split\nA,50,TRAIN\n".encode("utf-16-le"), "NUL"),
