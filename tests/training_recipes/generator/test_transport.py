@@ -1,42 +1,29 @@
 """The transport's batches: a frame's flow, look and latents are one heart's; watched hearts never train; it learns."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
+from fakes.hearts import LENGTH, write_hearts
 
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import Windows, condition
 from echo_augment.training_recipes.generator.motions import Copies, Motions
-from echo_augment.training_recipes.generator.prepare import prepare
 from echo_augment.training_recipes.generator.transport import explained, transport_loss
-
-HEARTS, LENGTH = 6, 8
 
 
 @pytest.fixture
 def motions(tmp_path):
-    """Hearts of 8 frames whose brightness, latents and flows tell which heart and frame they are."""
-    frames = np.zeros((HEARTS * LENGTH, 112, 112), np.uint8)
-    latents = np.zeros((HEARTS * LENGTH, 4, 14, 14), np.float16)
-    flows = np.zeros((HEARTS * LENGTH // 2, 2, 28, 28), np.float16)
-    rows = []
-    for heart in range(HEARTS):
-        start = heart * LENGTH
-        frames[start : start + LENGTH] = 20 * (heart + 1)
+    """Hearts whose latents and flows tell, as their brightness does, which heart and frame they are."""
+    data = write_hearts(tmp_path)
+    latents = np.zeros((data.total, 4, 14, 14), np.float16)
+    flows = np.zeros((data.total // 2, 2, 28, 28), np.float16)
+    for heart, start in enumerate(data.starts):
         for t in range(0, LENGTH, 2):
-            frames[start + t] += t
             latents[start + t] = heart + t
             flows[(start + t) // 2] = heart + t / 16
-        rows.append({"name": f"h{heart}", "start": start, "length": LENGTH, "ed": 0, "es": 4})
-    np.save(tmp_path / "frames.npy", frames)
     np.save(tmp_path / "latents.npy", latents)
     np.save(tmp_path / "flows.npy", flows)
-    table = {"hearts": rows, "hashes": {"first": [], "content": []}, "skipped": []}
-    (tmp_path / "hearts.json").write_text(json.dumps(table))
-    data = prepare([], tmp_path, rate=12.5, size=112, monitor=0.34)
     return Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
 
 

@@ -1,0 +1,67 @@
+"""Presets: each composes, a value out of its range is named, and only what decides the weights decides the run."""
+
+import pytest
+from fakes.generator import compose_job, preset
+from hydra.errors import ConfigCompositionException
+
+from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common.settings import object_from
+from echo_augment.training_recipes.generator.preset import LossWeights, PresetSettings, ReidSettings
+
+
+@pytest.mark.parametrize("name", ["tiny", "base", "paper"])
+def test_a_preset_names_itself_and_lasts_a_whole_beat(name):
+    settings = preset(f"preset={name}")
+    assert settings.name == name and settings.frames / settings.rate >= 1.28
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("preset.code=flows", "preset.code must be one of .*, got 'flows'. Did you mean flow"),
+        ("preset.rate=0", "preset.rate must be above 0, got 0"),
+        ("preset.codec.steps=-1", "preset.codec.steps must be a whole number of at least 0, got -1"),
+        ("preset.reid.lr=0", "preset.reid.lr must be above 0, got 0"),
+        ("preset.mafe.batch=0", "preset.mafe.batch must be a whole number of at least 1, got 0"),
+        ("preset.mafe.losses.reid=-1", "preset.mafe.losses.reid must be at least 0, got -1"),
+        ("preset.transport.flow=raft", "preset.transport.flow must be one of mafe, teacher, got 'raft'"),
+        ("preset.denoiser.motion=clip", "preset.denoiser.motion must be one of frame, vector, got 'clip'"),
+        ("preset.denoiser.ema=2", r"preset.denoiser.ema must be in \[0, 1\], got 2"),
+        ("preset.student.kind=gan", r"preset\.student\.kind must be one of consistency, reflow, got 'gan'"),
+        ("preset.frames=1", "preset.frames must be a whole number of at least 2, got 1"),
+        ("preset.size=4", "preset.size must be a whole number of at least 8, got 4"),
+        ("preset.denoiser.drop=1.5", r"preset.denoiser.drop must be in \[0, 1\], got 1.5"),
+        ("preset.denoiser.weight_decay=-1", "preset.denoiser.weight_decay must be at least 0, got -1"),
+        ("preset.codec.each=0", "preset.codec.each must be a whole number of at least 1, got 0"),
+        ("preset.mafe.save_every=0", "preset.mafe.save_every must be a whole number of at least 1, got 0"),
+        ("preset.student.grid=0", "preset.student.grid must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_a_value_out_of_range_is_named(override, message):
+    with pytest.raises(EchoAugmentError, match=message):
+        preset(override)
+
+
+@pytest.mark.parametrize("override", ["preset.codec.stepz=3", "preset.codec.steps=many", "preset.mafe.losses.reed=1"])
+def test_a_mistyped_setting_is_refused_by_hydra(override):
+    with pytest.raises(ConfigCompositionException):
+        compose_job("out=x", override)
+
+
+def test_a_section_is_named_in_its_errors_however_it_is_made():
+    given = {"lr": 1e-3, "warmup": 0, "save_every": 10, "width": 8, "embedding": 4, "hearts": 2}
+    assert ReidSettings(steps=0, **given).ema is None
+    with pytest.raises(EchoAugmentError, match=r"preset\.reid\.steps must be a whole number of at least 0, got -1"):
+        ReidSettings(steps=-1, **given)
+    with pytest.raises(EchoAugmentError, match=r"preset\.mafe\.losses\.flow must be at least 0, got -0.5"):
+        LossWeights(reid=1.0, flow=-0.5)
+
+
+def test_what_decides_the_weights_leaves_out_the_sampler_and_what_is_not_given():
+    plain = preset().plain()
+    assert preset("preset.sampler_steps=9").plain() == plain != preset("preset.rate=25").plain()
+    assert "sampler_steps" not in plain and plain["student"]["sampler_steps"] == 1
+    assert "weight_decay" not in plain["codec"] and "ema" not in plain["reid"]
+    assert plain["denoiser"]["weight_decay"] == 0.01 and plain["mafe"]["losses"] == {"reid": 0.3, "flow": 2.0}
+    assert preset("preset.codec.weight_decay=0.5").plain()["codec"]["weight_decay"] == 0.5
+    assert object_from({**plain, "sampler_steps": 0}, PresetSettings) == preset()
