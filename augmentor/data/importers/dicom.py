@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from echo_augment.cache.errors import EchoAugmentError
-
 from .colour import box_of, count_colour
 from .dicom_pixels import MOST_LUMA, PixelForm, luma_frames, pixel_form, quiet
 from .frame_rate import FrameRate, choose_rate, from_times
@@ -29,20 +27,6 @@ TWO_D, M_MODE, SPECTRUM = 1, 2, 3  # Region Spatial Format
 TISSUE, COLOUR_FLOW = 1, 2  # Region Data Type
 SPECTRAL_DATA = (3, 4)  # PW and CW Doppler
 BEATS = (30, 250)  # a minute: heart rates that are believed
-
-
-def need_pydicom() -> None:
-    """Say which extra is missing before any work.
-
-    Raises:
-        EchoAugmentError: pydicom is not installed.
-    """
-    try:
-        import pydicom  # noqa: F401
-    except ImportError as error:
-        raise EchoAugmentError(
-            "from=dicom needs pydicom, which is not installed", 'pip install "echo-augment[dicom]"'
-        ) from error
 
 
 def is_dicom(path: Path) -> bool:

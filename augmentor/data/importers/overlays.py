@@ -108,7 +108,7 @@ def blocks(drawn: Mask, reach: int) -> Mask:
         drawn: ``(H, W)``.
         reach: pixels between letters of one word.
     """
-    kernel = np.ones((reach, 2 * reach + 1), np.uint8)
+    kernel = np.ones((reach | 1, 2 * reach + 1), np.uint8)  # odd: OpenCV's closing by an even one moves by a pixel
     closed = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     result = drawn.copy()

@@ -4,8 +4,9 @@ import errno
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 from echo_augment.cache.errors import EchoAugmentError
@@ -13,16 +14,47 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..probe import frames_hash
 from ..video import write_video
 from .camus import find_patients, read_camus
-from .dicom import find_dicoms, need_pydicom, read_dicom
+from .dicom import find_dicoms, read_dicom
 from .identity import Hasher
 from .label_table import clip_keys
 from .records import ImportPlan, Left, Outcome, ReadClip, Source
 from .videos import find_videos, read_any_video
-from .volume_images import find_volume, need_nibabel
+from .volume_images import find_volume
 
 VIDEOS = "Videos"
 CHUNK = 1 << 20
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})  # no fault of the file
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one format is found and read.
+
+    Attributes:
+        find: yields the sources of a folder or file.
+        read: reads one of them; the mapping holds frames per second by the label table, by name.
+        package: what it needs beyond the base install; the extra of the format's own name brings it.
+    """
+
+    find: Callable[[Path, ImportPlan], Iterator[Source]]
+    read: Callable[[Source, ImportPlan, Mapping[str, float]], ReadClip]
+    package: str = ""
+
+
+FORMATS = {
+    "dicom": Format(
+        find=lambda root, plan: find_dicoms(root),
+        read=lambda source, plan, rates: read_dicom(source, plan),
+        package="pydicom",
+    ),
+    "video": Format(find=lambda root, plan: find_videos(root), read=read_any_video),
+    "camus": Format(
+        find=lambda root, plan: find_patients(root, plan.views),
+        read=lambda source, plan, rates: read_camus(source, plan),
+        package="nibabel",
+    ),
+}
+"""The formats by what ``from=`` calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +79,7 @@ class Worker:
         name = ""
         try:
             name = self.hasher.name("clip", content_of(source) + source.view.encode())
-            clip = self.read(source)
+            clip = FORMATS[self.plan.source].read(source, self.plan, self.rates)
             write_video(self.out / VIDEOS / f"{name}.avi", clip.frames, clip.fps)
         except Left as left:
             reason = f"{left.message}. {left.remedy}" if left.remedy else left.message
@@ -61,14 +93,6 @@ class Worker:
             reason = f"it cannot be read ({type(error).__name__})"
             return Outcome(source=mark, name=name, status="out", kind="damaged", reason=reason)
         return self.outcome(mark, name, source, clip)
-
-    def read(self, source: Source) -> ReadClip:
-        """Read by the kind of source."""
-        if self.plan.source == "dicom":
-            return read_dicom(source, self.plan)
-        if self.plan.source == "video":
-            return read_any_video(source, self.plan, dict(self.rates))
-        return read_camus(source, self.plan)
 
     def outcome(self, mark: str, name: str, source: Source, clip: ReadClip) -> Outcome:
         """Return the record of a clip that came in; patient and keys are hashed here and name nobody."""
@@ -101,23 +125,32 @@ def known(value: float) -> float | None:
 
 
 def find_sources(roots: list[Path], plan: ImportPlan) -> Iterator[Source]:
-    """Yield what is to be imported below folders, or of files.
+    """Yield what is to be imported from folders and files.
 
     Raises:
-        EchoAugmentError: a folder or file that is not there, or a package that is missing.
+        EchoAugmentError: a folder or file does not exist, or the format's package is not installed.
     """
-    for need, kind in ((need_pydicom, "dicom"), (need_nibabel, "camus")):
-        if plan.source == kind:
-            need()
+    need_package(plan.source)
     for root in roots:
         if not root.exists():
             raise EchoAugmentError(f"{root}: there is no such folder or file", "data= names what to import")
-        if plan.source == "dicom":
-            yield from find_dicoms(root)
-        elif plan.source == "video":
-            yield from find_videos(root)
-        else:
-            yield from find_patients(root, plan.views)
+        yield from FORMATS[plan.source].find(root, plan)
+
+
+def need_package(name: str) -> None:
+    """Check that the package of the format ``name`` is there, before any work.
+
+    Raises:
+        EchoAugmentError: it is not installed.
+    """
+    package = FORMATS[name].package
+    try:
+        if package:
+            import_module(package)
+    except ImportError as error:
+        raise EchoAugmentError(
+            f"from={name} needs {package}, which is not installed", f'pip install "echo-augment[{name}]"'
+        ) from error
 
 
 def content_of(source: Source) -> bytes:

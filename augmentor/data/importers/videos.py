@@ -1,7 +1,7 @@
 """Any video file as a clip: AVI, MP4, MKV, GIF, ..., with or without an extension."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,7 @@ def find_videos(root: Path) -> Iterator[Source]:
             yield Source(path, root)
 
 
-def read_any_video(source: Source, plan: ImportPlan, rates: "dict[str, float] | None" = None) -> ReadClip:
+def read_any_video(source: Source, plan: ImportPlan, rates: Mapping[str, float]) -> ReadClip:
     """Read one video.
 
     Args:
@@ -61,7 +61,7 @@ def read_any_video(source: Source, plan: ImportPlan, rates: "dict[str, float] | 
     try:
         with open_video(source.path) as video:
             count = refuse_size(video)
-            by_table = next((rates[name] for name in names if rates and name in rates), float("nan"))
+            by_table = next((rates[name] for name in names if name in rates), float("nan"))
             rate = choose_rate({"the label table": by_table, "the container": video.fps}, wanted=plan.fps)
             if count / rate.fps < plan.beat_seconds:
                 raise Left(f"{count / rate.fps:.2f} s are less than one beat ({plan.beat_seconds:.2f} s)", "short")

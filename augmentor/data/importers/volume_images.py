@@ -7,8 +7,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.cache.errors import EchoAugmentError
-
 from .dicom_pixels import MOST_LUMA, MOST_PIXELS
 from .records import Left
 
@@ -37,20 +35,6 @@ class Volume:
 
     frames: npt.NDArray[np.generic]
     spacing: tuple[float, float]
-
-
-def need_nibabel() -> None:
-    """Say which extra is missing before any work.
-
-    Raises:
-        EchoAugmentError: nibabel is not installed.
-    """
-    try:
-        import nibabel  # noqa: F401
-    except ImportError as error:
-        raise EchoAugmentError(
-            "from=camus needs nibabel, which is not installed", 'pip install "echo-augment[camus]"'
-        ) from error
 
 
 def find_volume(folder: Path, stem: str) -> Path | None:

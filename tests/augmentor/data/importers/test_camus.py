@@ -5,9 +5,8 @@ import pytest
 
 from echo_augment.augmentor.data.importers.camus import find_patients, read_camus
 from echo_augment.augmentor.data.importers.records import ImportPlan, Left
-from echo_augment.augmentor.data.importers.volume_images import as_grey, read_volume
 from echo_augment.augmentor.data.tracing import tracing_area, tracing_mask
-from tests.fakes.camus import save_meta, save_nifti, ventricle, write_camus, write_patient
+from tests.fakes.camus import save_nifti, ventricle, write_camus, write_patient
 
 PLAN = ImportPlan(source="camus")
 
@@ -48,16 +47,6 @@ def test_the_older_form(tmp_path):
     assert clip.labels.ef_by_discs == pytest.approx(clip.labels.ef, abs=3) and len(clip.tracings) == 2
 
 
-def test_both_forms_hold_the_same(tmp_path):
-    images, _, _ = ventricle()
-    save_nifti(tmp_path / "a.nii.gz", images, (0.2, 0.5))
-    save_meta(tmp_path / "b.mhd", images, (0.2, 0.5))
-    save_meta(tmp_path / "c.mhd", images, (0.2, 0.5), packed=True)
-    for name in ("a.nii.gz", "b.mhd", "c.mhd"):
-        volume = read_volume(tmp_path / name)
-        assert np.array_equal(volume.frames, images) and volume.spacing == pytest.approx((0.2, 0.5))
-
-
 def test_pixels_become_square(tmp_path):
     folder = tmp_path / "patient0009"
     write_patient(tmp_path, 9)
@@ -86,17 +75,3 @@ def test_damaged_files_are_left_out(tmp_path, name, content, message):
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(Left, match=message):
         read_camus(next(iter(find_patients(tmp_path, ("4CH",)))), PLAN)
-
-
-def test_a_header_cannot_name_a_file_elsewhere(tmp_path):
-    save_meta(tmp_path / "a.mhd", ventricle()[0])
-    text = (tmp_path / "a.mhd").read_text()
-    (tmp_path / "a.mhd").write_text(text.replace("a.raw", "../a.raw"))
-    with pytest.raises(Left, match="another folder"):
-        read_volume(tmp_path / "a.mhd")
-
-
-def test_grey_levels_of_other_ranges():
-    assert as_grey(np.array([0.0, 255.0])).tolist() == [0, 255] == as_grey(np.array([-100, 900])).tolist()
-    with pytest.raises(Left, match="not finite"):
-        as_grey(np.array([np.nan]))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from echo_augment.augmentor.data.importers.colour import off_the_tint
 from echo_augment.augmentor.data.importers.dicom import bmode_region, find_dicoms, frame_rate, read_dicom, read_header
 from echo_augment.augmentor.data.importers.dicom_pixels import pixel_form
 from echo_augment.augmentor.data.importers.records import ImportPlan, Left, Source
@@ -142,12 +141,3 @@ def test_all_of_the_sector_is_kept(tmp_path):
     seen = clip.frames.max(axis=0) > 0
     found = (seen.any(axis=1).sum() - 1) / (seen.any(axis=0).sum() - 1)
     assert found == pytest.approx(aspect, abs=0.04)
-
-
-def test_grey_pixels_of_rare_levels_are_no_colour():
-    frame = np.full((60, 80, 3), 128, np.uint8)
-    frame[..., 0] = 20
-    frame[:4, :8] = (200, 60, 200)  # a marker, most of the bright pixels
-    frame[30, 40] = (201, 128, 128)
-    found = off_the_tint(frame)
-    assert found[:4, :8].all() and found.sum() == 32

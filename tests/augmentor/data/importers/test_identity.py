@@ -1,14 +1,11 @@
-"""Keys are private and made once; names are keyed; patients have one split."""
+"""Keys are private and made once; names are keyed."""
 
 import stat
 
 import pytest
 
 from echo_augment.augmentor.data.importers.identity import Hasher, default_key, read_key, write_links
-from echo_augment.augmentor.data.importers.layout import draw_splits
 from echo_augment.cache.errors import EchoAugmentError
-
-SHARES = (0.75, 0.125, 0.125)
 
 
 def mode(path):
@@ -51,21 +48,3 @@ def test_links_are_for_the_owner_alone(tmp_path):
     write_links(tmp_path / "links.csv", [("/scans/DOE, JANE", "A1", "in", "")])
     assert mode(tmp_path / "links.csv") == 0o600
     assert (tmp_path / "links.csv").read_text().splitlines()[1] == '"/scans/DOE, JANE",A1,in,'
-
-
-def test_splits_follow_the_shares_the_seed_and_what_was_before():
-    patients = {f"{number:016X}": "" for number in range(80)}
-    first = draw_splits(patients, {}, SHARES, 0)
-    assert [list(first.values()).count(name) for name in ("TRAIN", "VAL", "TEST")] == [60, 10, 10]
-    assert first == draw_splits(dict(reversed(patients.items())), {}, SHARES, 0) != draw_splits(patients, {}, SHARES, 1)
-    more = draw_splits(patients | {f"{number:016X}": "" for number in range(80, 120)}, first, SHARES, 3)
-    assert first.items() <= more.items()
-    assert [list(more.values()).count(name) for name in ("TRAIN", "VAL", "TEST")] == [90, 15, 15]
-    told = draw_splits(patients | {"X": "TEST"}, {"X": "TRAIN"}, SHARES, 0)
-    assert told["X"] == "TEST"
-
-
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1)])
-def test_shares_that_are_none(shares):
-    with pytest.raises(EchoAugmentError, match="three shares"):
-        draw_splits({}, {}, shares, 0)

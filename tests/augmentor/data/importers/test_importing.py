@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -15,7 +14,6 @@ import pytest
 
 from echo_augment.augmentor.data import read_table, read_video, write_video
 from echo_augment.augmentor.data.importers import ImportPlan, import_clips, importing, report_of
-from echo_augment.augmentor.data.importers.pool import each
 from echo_augment.cache.errors import EchoAugmentError
 from tests.fakes.camus import write_camus
 from tests.fakes.cines import beating, forms, header, save, with_letters
@@ -211,17 +209,6 @@ def test_a_kill_at_any_moment_leaves_no_half_file_and_the_same_result(done, scan
     assert tables(out) == tables(reference) and not list(out.rglob(".*.tmp"))
 
 
-def crash(number: int) -> int:
-    if number == 3:
-        os._exit(9)
-    return number * number
-
-
-def test_a_crash_takes_one_item_only():
-    found = dict(each(crash, range(8), 2))
-    assert found == {number: None if number == 3 else number * number for number in range(8)}
-
-
 def test_every_form_in_one_folder(tmp_path):
     for name, dataset in forms(beating(20, 120, 160)).items():
         save(dataset, tmp_path / "scans" / f"{name.replace(' ', '_')}.dcm")
@@ -244,26 +231,3 @@ def test_camus_with_splits_and_ef_by_discs(tmp_path):
     )
     assert {row["View"] for row in rows(tmp_path / "set")} == {"2CH", "4CH"}
     assert {row["ImageQuality"] for row in rows(tmp_path / "set")} == {"Good"}
-
-
-def test_a_missing_package_is_named(monkeypatch, tmp_path):
-    for package, source in (("pydicom", "dicom"), ("nibabel", "camus")):
-        monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(EchoAugmentError, match=rf"echo-augment\[{source}\]"):
-            run(Path(tmp_path), tmp_path / "set", plan=ImportPlan(source=source))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"source": "tape"},
-        {"colour": "keep"},
-        {"image_size": 8},
-        {"fps": 0.0},
-        {"region": (5, 5, 5, 9)},
-        {"views": ("3CH",)},
-    ],
-)
-def test_settings_out_of_range(settings):
-    with pytest.raises(EchoAugmentError):
-        ImportPlan(**{"source": "dicom"} | settings)

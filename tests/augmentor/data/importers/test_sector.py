@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-from echo_augment.augmentor.data.importers.overlays import running_trace
 from echo_augment.augmentor.data.importers.records import Left
 from echo_augment.augmentor.data.importers.sector import cut, find_sector, fit, fitted
 from tests.fakes.cines import LETTERS, beating, letters, sector_mask, with_ecg, with_letters
@@ -63,10 +62,6 @@ def test_a_running_ecg_is_gone(base, quality):
     kept, _ = whole(drawn if quality is None else through_a_codec(drawn, quality))
     line = (drawn.max(axis=0) > 200) & (LUMA.max(axis=0) < 180)
     assert kept.max(axis=0)[line].max() < 180 and (kept.max(axis=0)[line] == 0).mean() > 0.95
-
-
-def test_no_trace_is_seen_where_only_tissue_moves():
-    assert not running_trace(LUMA, LUMA.min(axis=0), LUMA.max(axis=0)).any()
 
 
 def test_a_region_is_believed():

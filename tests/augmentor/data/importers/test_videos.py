@@ -29,7 +29,7 @@ def write(path, luma=LUMA, codec="mpeg4", fps=25, rgb=None):
 
 
 def read(path, plan=PLAN, rates=None):
-    return read_any_video(Source(path, path), plan, rates)
+    return read_any_video(Source(path, path), plan, rates or {})
 
 
 @pytest.mark.parametrize("name", CODECS)
