@@ -12,10 +12,7 @@ from omegaconf import OmegaConf
 from torch.utils.data import Subset
 
 from echo_augment.augmentor import ClassicalAugment, SyntheticAugment
-from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.data.phantom import counterfactual, load_phantoms
-from echo_augment.cache import EchoAugmentError, PlanLine
-from echo_augment.training_recipes.arms.oracle import OracleGenerator
+from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.arms.specification import TrainingSet, clips_of, make_arm, no_teacher, source_of
 from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled
 from echo_augment.training_recipes.ef.training import train_ef
@@ -126,19 +123,3 @@ def test_an_arm_without_its_cache_says_which(root):
         make_arm(ORACLE)(given)
     with pytest.raises(EchoAugmentError, match="_target_"):
         make_arm({"p": 0.5})
-
-
-def test_the_oracle_renders_the_counterfactual_with_the_motion_donor_s_label(root):
-    phantoms, oracle = load_phantoms(root), OracleGenerator.of(root)
-    train = {row.name: row.ef for row in read_table(root).split("train")}
-    assert dict(oracle.motion_donors) == train
-    one, other = list(train)[:2]
-    first, again = oracle([PlanLine("c", one, other, 5), PlanLine("c", one, other, 5)])
-    np.testing.assert_array_equal(first.frames, again.frames)
-    assert first.ef == train[one]
-    start = first.provenance.extra["start"]
-    exact = counterfactual(phantoms[one], phantoms[other], num_frames=16, fps=12.5, start=start, seed=5)
-    np.testing.assert_array_equal(first.frames, exact.frames)
-    assert oracle([PlanLine("d", one, other, 6)])[0].provenance.extra["start"] != start
-    with pytest.raises(EchoAugmentError, match="no phantom"):
-        oracle([PlanLine("e", one, "0X1", 1)])

@@ -11,7 +11,6 @@ import torch
 from fakes.training import ef_trainer, tiny
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
-from torch import nn
 from torch.utils.data import Dataset
 
 from echo_augment.augmentor.data.phantom import write_phantoms
@@ -20,7 +19,6 @@ from echo_augment.evaluation.benchmark.trainings import run_all, waves
 from echo_augment.training_recipes.arms.specification import TrainingSet, make_arm, teacher_of
 from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled, mean_teacher, pseudo_label
 from echo_augment.training_recipes.ef import training as ef_training
-from echo_augment.training_recipes.ef.learners import MeanTeacher, Supervised, make_learner
 from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.teacher import known_videos, load_net
 from echo_augment.training_recipes.ef.training import train_ef
@@ -101,56 +99,6 @@ def test_with_all_labels_the_arms_are_real_and_without_the_recipe_s_help_an_erro
         make_arm(arm("mean_teacher"))(replace(given, unlabelled=None))
     with pytest.raises(EchoAugmentError, match="net of the arm real"):
         pseudo_label(replace(given, unlabelled=Clips([1.0], 50.0)))
-
-
-class Mean(nn.Module):
-    """EF is a weight times the clip's mean."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(2.0))
-
-    def forward(self, clips):
-        return self.weight * clips.mean((1, 2, 3, 4))
-
-
-def test_the_mean_teacher_follows_slowly_and_only_the_student_has_gradients():
-    learner = MeanTeacher(Mean(), steps=10, decay=0.9, shift=2, gain=0.0).train()
-    with torch.no_grad():
-        learner.student.weight.fill_(4.0)
-        learner.step.fill_(100)
-    student, wanted = learner(torch.ones(2, 3, 2, 8, 8))
-    assert float(learner.net.weight) == pytest.approx(0.9 * 2 + 0.1 * 4)
-    assert wanted.tolist() == pytest.approx([2.2, 2.2])
-    found = learner.loss(torch.stack([student, wanted]), torch.tensor([10.0, float("nan")]))
-    assert found["supervised"].item() == pytest.approx(36.0)
-    assert found["consistency"].item() == pytest.approx((4 - 2.2) ** 2, rel=1e-5)
-    assert found["loss"].item() == pytest.approx(36 + (4 - 2.2) ** 2, rel=1e-5), "past the ramp the weight is 1"
-    found["loss"].backward()
-    assert learner.student.weight.grad is not None
-    assert learner.net.weight.grad is None
-    assert learner.eval()(torch.ones(1, 3, 2, 8, 8)).tolist() == pytest.approx([2.2])
-
-
-def test_a_batch_without_labels_still_has_a_finite_loss_and_the_weight_rises():
-    learner = MeanTeacher(Mean(), steps=100, ramp=0.5)
-    predicted, nothing = torch.tensor([[4.0, 4.0], [2.0, 2.0]]), torch.full((2,), float("nan"))
-    sizes = []
-    for step in (0, 25, 50, 90):
-        learner.step.fill_(step)
-        sizes.append(float(learner.loss(predicted, nothing)["loss"]))
-    assert sizes[0] == pytest.approx(4 * np.exp(-5), rel=1e-4)
-    assert sizes[0] < sizes[1] < sizes[2] == sizes[3] == 4
-    with pytest.raises(EchoAugmentError, match="decay"):
-        MeanTeacher(Mean(), steps=1, decay=1.0)
-
-
-def test_an_arm_without_a_learner_trains_the_net_itself():
-    net = Mean()
-    learner = make_learner(arm("real"), net, 10)
-    assert type(learner) is Supervised and learner.module is net
-    assert float(learner.loss(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 5.0]))["loss"]) == pytest.approx(2.5)
-    assert type(make_learner(arm("mean_teacher"), net, 10)) is MeanTeacher
 
 
 def test_pseudo_labels_are_what_the_teacher_reads(root, teacher, tmp_path, monkeypatch):

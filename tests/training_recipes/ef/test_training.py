@@ -1,6 +1,5 @@
 """One small EF training from end to end: figures, selection on VAL, and nothing done twice."""
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -9,13 +8,11 @@ import pytest
 import torch
 from fakes.ef import cache, root, trained  # noqa: F401
 from fakes.training import REAL, ef_trainer
-from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.ef.models import make_model
 from echo_augment.training_recipes.ef.training import predict, train_ef
-from echo_augment.training_recipes.jobs import train_ef as job
 from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale
 
 
@@ -56,16 +53,3 @@ def test_a_folder_of_another_training_is_refused(trained):
     for other in (replace(run, seed=2), replace(run, trainer=ef_trainer(pad=8)), replace(run, spec=REAL)):
         with pytest.raises(EchoAugmentError, match="other settings"):
             train_ef(other, out, progress=False)
-
-
-def test_the_job_writes_its_report(root, tmp_path, capsys):
-    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-        overrides = ["trainer.steps=2", "trainer.length=6", "trainer.batch_size=4", "model.settings.widths=[2,2]"]
-        overrides += [f"data.root={root}", f"out={tmp_path}", "labels=1/2", "val_at_least=1", "device=cpu"]
-        job.run(compose("train-ef", overrides))
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["job"] == "train-ef"
-    assert report["label_fraction"] == pytest.approx(0.5)
-    assert report["seeds"] == [0]
-    assert report["arm"] == "real"
-    assert str(tmp_path / "report.json") in capsys.readouterr().out

@@ -1,15 +1,12 @@
 """The gallery's page without a browser: what is in it, how large it is, and that nothing in it can break out."""
 
 import base64
-import io
 import json
 import re
 
-import numpy as np
 import pytest
 from fakes.cache import fake_plan, generate
 from fakes.echo import make_clip
-from PIL import Image
 
 from echo_augment.cache import ClipStore, EchoAugmentError, Provenance, StoreWriter, fill
 from echo_augment.cache.rejections import read_reasons
@@ -17,7 +14,6 @@ from echo_augment.training_recipes.filling.readings import Readings
 from echo_augment.training_recipes.gallery import page as page_module
 from echo_augment.training_recipes.gallery import write_gallery
 from echo_augment.training_recipes.gallery.page import for_page
-from echo_augment.training_recipes.gallery.strips import choose_side, make_strip, span
 
 ID, EF, CONFIDENCE, MOTION, APPEARANCE, REASON, FRAMES, SECONDS, OFF = range(9)  # of Card.to_json
 
@@ -105,26 +101,7 @@ def test_nothing_in_a_cache_can_break_out_of_the_page(tmp_path):
     assert "<" not in for_page({"a": "<b>"}) and json.loads(for_page({"a": "<b>"})) == {"a": "<b>"}
 
 
-def test_a_strip_has_the_first_moments_of_a_clip_one_under_the_other(tmp_path):
-    ramp = np.repeat(np.arange(64, dtype=np.uint8) * 3, 48 * 32).reshape(64, 48, 32)
-    with StoreWriter(tmp_path / "cache") as writer:
-        writer.add(make_clip(1, frames=8).__class__("slow", ramp[:8], 5.0))
-        writer.add(make_clip(1).__class__("long", ramp, 25.0))
-    store = ClipStore(tmp_path / "cache")
-    assert span(store.lazy(0)) == (16, 1.6) and span(store.lazy(1)) == (8, 1.6)
-    with Image.open(io.BytesIO(make_strip(store, 0, 24))) as picture:
-        assert picture.format == "WEBP" and picture.size == (16, 24 * 16)
-        levels = np.asarray(picture.convert("L")).reshape(16, 24, 16).mean((1, 2))
-    expected = ramp[[int(k * 2.5) for k in range(16)], 0, 0]
-    assert np.abs(levels - expected).max() < 4
-    with Image.open(io.BytesIO(make_strip(store, 1, 112))) as picture:
-        assert picture.size == (32, 48 * 8), "small frames are not enlarged"
-
-
 def test_thumbnails_shrink_and_then_leave_a_page_that_grows_too_large(cache, tmp_path, monkeypatch):
-    store = ClipStore(cache)
-    small, expected = choose_side(store, 1.0, sides=(24, 16))
-    assert small == 16 and 0 < expected < choose_side(store, 1e9, sides=(24, 16))[1]
     monkeypatch.setattr(page_module, "ROOMY", 1.0)
     assert write_gallery(cache, tmp_path / "small").thumbnail == 48
     monkeypatch.setattr(page_module, "LARGEST", 1.0)

@@ -1,36 +1,12 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.speckle import FakeGenerator
 from hydra import compose, initialize_config_module
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance
-from echo_augment.cache.generator import SkippedDonor
 from echo_augment.training_recipes.jobs import fill_cache
-
-
-class FakeGenerator:
-    """Speckle that beats; a heart named H9 cannot be read."""
-
-    motion_donors: dict[str, float] = {f"H{k}": 20.0 + 7 * k for k in range(10)}  # noqa: RUF012
-    appearance_donors: list[str] = [f"H{k}" for k in range(12)]  # noqa: RUF012
-    fingerprint, sampler, frames, height, width, fps = "fake", "ddim-2", 4, 32, 32, 12.5
-
-    def __init__(self) -> None:
-        self.skipped = [SkippedDonor("H99", "truncated")]
-        self.made: list[str] = []
-
-    def __call__(self, lines):
-        self.made += [line.clip_id for line in lines]
-        return [self.clip(line) for line in lines]
-
-    def clip(self, line):
-        if line.appearance_donor == "H9":
-            raise EchoAugmentError("H9 has no frames")
-        frames = np.random.default_rng(line.seed).integers(0, 120, (4, 32, 32), dtype=np.uint8)
-        source = Provenance(line.motion_donor, line.appearance_donor, line.seed, line.sampler, fingerprint="fake")
-        return EchoClip(line.clip_id, frames, 12.5, ef=self.motion_donors[line.motion_donor], provenance=source)
 
 
 @pytest.fixture
@@ -70,31 +46,6 @@ def test_the_job_fills_reports_and_goes_on(config, tmp_path, capsys):
     made = len(generator.made)
     fill_cache.run(config("batch=4", "device=cpu"), load)
     assert len(generator.made) == made, "clips were generated again"
-
-
-def test_settings_reach_the_fill(tmp_path):
-    generator = FakeGenerator()
-    summary = fill_cache.fill_from(
-        generator, tmp_path, n=20, seed=3, balance="uniform", shard_clips=5, compression="gzip", progress=False
-    )
-    assert summary.sealed == 20 and len(ClipStore(tmp_path).shards) == 4
-    plan = (tmp_path / "plan.jsonl").read_text()
-    assert '"balance": "uniform"' in plan and '"seed": 3' in plan and '"sampler": "ddim-2"' in plan
-
-
-def test_black_and_still_clips_do_not_pass(tmp_path):
-    class Broken(FakeGenerator):
-        def clip(self, line):
-            frames = np.zeros((4, 32, 32), np.uint8)
-            if line.seed % 2:
-                frames[:] = np.random.default_rng(0).integers(0, 99, (32, 32))
-            return EchoClip(line.clip_id, frames, 12.5)
-
-    cfg = SimpleNamespace(n=8)
-    generator = Broken()
-    generator.fingerprint = ""
-    summary = fill_cache.fill_from(generator, tmp_path, n=cfg.n, progress=False)
-    assert summary.sealed == 0 and summary.rejected == {"image": 10}
 
 
 def test_a_fill_without_any_clip_is_an_error(config):
