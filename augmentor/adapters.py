@@ -14,7 +14,7 @@ from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
 from .data.echonet import EchoNetDynamic
-from .data.table import VIDEOS
+from .data.layouts.finding import VIDEOS
 from .data.video import open_video
 from .sources.source import ClipSource
 from .video_format import VideoFormat

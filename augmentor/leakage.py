@@ -1,6 +1,7 @@
 """Keep VAL and TEST videos out of training: by split or fold, by the donors' names, by their videos' content."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -8,12 +9,13 @@ from typing import Any, Literal
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import column
-from .data.csv_files import inside, read_csv, video_name
+from .data.csv_files import inside, video_name
+from .data.layouts.finding import FILE_LIST, DataFiles, dynamic
+from .data.layouts.rows import read_list
 from .data.records import VideoInfo
 from .data.same_videos import find_leaks
 from .data.selection import openable
 from .data.splits import HELD_OUT, SplitChoice, parse_split, split_filter
-from .data.table import FILE_LIST, KNOWN_COLUMNS, VIDEOS
 from .wrapping import leaves, reached
 
 UNSEEN = frozenset({*HELD_OUT, "EXTERNAL_TEST", "CLINICAL_TEST"})
@@ -47,8 +49,8 @@ def refuse_unknown_split(base: Any, choice: SplitChoice) -> None:
     for leaf in leaves(base):
         rows |= {parsed(str(text)) for text in column(leaf, "Split")}
         complete |= {word for word, _, _ in chosen_splits(getattr(leaf, "split", None))} <= {"ALL", "NONE"}
-    for root in roots_of(base):
-        table = {(row.split, row.fold) for row in listed(root).values()}
+    for files in files_of(base):
+        table = {(row.split, row.fold) for row in listed(files).values()}
         rows, complete = rows | table, complete or bool(table)
     rows.discard(("", None))
     if not rows:
@@ -133,7 +135,7 @@ def refuse_leaking_donors(
     not.
 
     Donors are compared by name without suffix, and by content if the donor's video is known: from ``videos``, or
-    because the dataset has one of that name. A dataset without a ``FileList.csv`` in its ``root`` is not checked.
+    because the dataset has one of that name. A dataset without a table that is known is not checked.
 
     Args:
         base: wrapped dataset.
@@ -149,8 +151,8 @@ def refuse_leaking_donors(
     if not names:
         return
     unseen = held_out_filter(held_out)
-    for root in roots_of(base):
-        table = listed(root)
+    for files in files_of(base):
+        root, table = files.root, listed(files)
         known = {**{name: table[name] for name in names & table.keys()}, **(videos or {})}
         hidden = {name: row for name, row in table.items() if unseen(row.split, row.fold)}
         leaked = _leaked(names, known, hidden)
@@ -159,7 +161,7 @@ def refuse_leaking_donors(
                 f"{len(leaked)} donors of the synthetic clips are VAL or TEST videos of {root}: {leaked[0]}",
                 "Fill a new cache with donors of the TRAIN split only",
             )
-        own = _served(base, root, table) if scope == "subset" else table.keys()
+        own = _served(base, files, table) if scope == "subset" else table.keys()
         leaked = _leaked(names, known, {name: row for name, row in table.items() if name not in own})
         if leaked:
             raise EchoAugmentError(
@@ -178,12 +180,12 @@ def _leaked(names: Collection[str], known: Mapping[str, VideoInfo], hidden: Mapp
     return [f"{one} is {other}" for one, other in same_content(_files(known), _files(hidden))]
 
 
-def _served(base: Any, root: Path, table: Mapping[str, VideoInfo]) -> set[str]:
+def _served(base: Any, files: DataFiles, table: Mapping[str, VideoInfo]) -> set[str]:
     """Return the names that ``base`` serves, and those of its split that the dataset itself leaves out."""
     served: set[str] = set()
     for part in reached(base):
         leaf = part.leaf
-        if not getattr(leaf, "root", None) or Path(leaf.root) != root:
+        if files not in files_of(leaf):
             continue
         names = [video_name(str(name)) for name in getattr(leaf, "fnames", ())]
         split = getattr(leaf, "split", None)
@@ -193,29 +195,40 @@ def _served(base: Any, root: Path, table: Mapping[str, VideoInfo]) -> set[str]:
     return served
 
 
-def roots_of(base: Any) -> list[Path]:
-    """Return the folders with a ``FileList.csv`` of the datasets behind ``base``, in order."""
-    roots = {Path(leaf.root) for leaf in leaves(base) if getattr(leaf, "root", None)}
-    return sorted(root for root in roots if (root / FILE_LIST).is_file())
+def files_of(base: Any) -> list[DataFiles]:
+    """Return the tables of the datasets behind ``base``, in order of their folders.
+
+    A dataset that is none of ours is known by the tables in its ``root``; one without is not checked.
+    """
+    found: dict[DataFiles, None] = {}
+    for leaf in leaves(base):
+        files, root = getattr(leaf, "files", None), getattr(leaf, "root", None)
+        if isinstance(files, DataFiles):
+            found[files] = None
+        elif root and (Path(root) / FILE_LIST).is_file():
+            found[DataFiles(Path(root), (dynamic(Path(root)),))] = None
+    return sorted(found, key=lambda files: str(files.named))
 
 
-def listed(root: Path) -> dict[str, VideoInfo]:
-    """Return the videos in the ``FileList.csv`` of ``root`` by name, with their splits; tracings are not read."""
-    file = read_csv(root / FILE_LIST)
-    places = {title: file.column(*KNOWN_COLUMNS[title]) for title in ("FileName", "Split")}
-    name_at, split_at = places["FileName"], places["Split"]
+def listed(files: DataFiles) -> dict[str, VideoInfo]:
+    """Return the videos of a dataset's tables by name, with their splits; tracings are not read."""
     found: dict[str, VideoInfo] = {}
-    for _, fields in file.rows if name_at is not None and split_at is not None else ():
-        if max(name_at or 0, split_at or 0) >= len(fields):
+    for listing in files.lists:
+        file, place = read_list(replace(listing, required=()))
+        if not {"FileName", "Split"} <= place.keys():
             continue
-        text = fields[name_at or 0]
-        split, fold = parsed(fields[split_at or 0])
-        try:
-            path = inside(root / VIDEOS, text)
-        except EchoAugmentError:  # the name alone still counts
-            path = root / VIDEOS / "-"
-        if text.strip():
-            found[video_name(text)] = VideoInfo(video_name(text), path, split=split, fold=fold)
+        for _, fields in file.rows:
+            if max(place["FileName"], place["Split"]) >= len(fields):
+                continue
+            text = fields[place["FileName"]]
+            split, fold = parsed(fields[place["Split"]])
+            try:
+                paths = [inside(folder, text, suffix=listing.suffix) for folder in listing.folders]
+            except EchoAugmentError:  # the name alone still counts
+                paths = [listing.folders[0] / "-"]
+            path = next((path for path in paths if path.is_file()), paths[0])
+            if text.strip():
+                found[video_name(text)] = VideoInfo(video_name(text), path, split=split, fold=fold)
     return found
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from echo_augment.augmentor.classical import ClassicalAugment
     from echo_augment.augmentor.data.echonet import EchoNetDynamic
+    from echo_augment.augmentor.data.layouts.video_table import VideoTable
     from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
     from echo_augment.augmentor.sources.cached import CachedClips
     from echo_augment.augmentor.sources.in_memory import InMemoryClips
@@ -40,6 +41,7 @@ __all__ = [
     "MixedClips",
     "SyntheticAugment",
     "VideoFormat",
+    "VideoTable",
     "__version__",
 ]
 _HOMES = {
@@ -55,6 +57,7 @@ _HOMES = {
     "MixedClips": "augmentor.sources.mixed",
     "SyntheticAugment": "augmentor.synthetic",
     "VideoFormat": "augmentor.video_format",
+    "VideoTable": "augmentor.data.layouts.video_table",
 }
 
 

@@ -11,6 +11,7 @@ from .video import count_frames, open_video, read_frames, read_video, write_vide
 
 if TYPE_CHECKING:
     from .echonet import EchoNetDynamic
+    from .layouts.video_table import VideoTable
 
 __all__ = [
     "EchoNetDynamic",
@@ -20,6 +21,7 @@ __all__ = [
     "Skipped",
     "VideoFacts",
     "VideoInfo",
+    "VideoTable",
     "content_hash",
     "count_frames",
     "find_leaks",
@@ -34,9 +36,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the dataset, and with it torch, on its first use: processes that only write videos start faster."""
+    """Import a dataset, and with it torch, on its first use: processes that only write videos start faster."""
     if name == "EchoNetDynamic":
         from .echonet import EchoNetDynamic
 
         return EchoNetDynamic
+    if name == "VideoTable":
+        from .layouts.video_table import VideoTable
+
+        return VideoTable
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,12 +15,12 @@ from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .same_videos import find_leaks
 from .splits import HELD_OUT, TRAIN
-from .table import FILE_LIST, LAYOUT, TRACINGS, VIDEOS, EchoTable, read_table
+from .table import EchoTable, read_table
 from .tracing import tracing_volume
 from .video import read_frames, read_video
 
 TRACING_WARNINGS = {"tracing", "untraced", "order", "lines", "area"}
-TABLE_WARNINGS = {"ESV", "EDV", "facts", "unlisted", "volumes", "word"}
+TABLE_WARNINGS = {"ESV", "EDV", "no EF", "facts", "unlisted", "volumes", "word"}
 WARNINGS = frozenset({"short", "frames", "size", "fps", *TABLE_WARNINGS, *TRACING_WARNINGS})
 """Kinds of problems that stop no EF training; all others are errors."""
 
@@ -88,10 +88,6 @@ def check_dataset(
         decode: decode every frame of every video (10 ms each) instead of opening it and decoding the first (0.4 ms).
         progress: wraps the list of videos while they are opened, for a progress bar.
     """
-    root = Path(root)
-    problems = layout_problems(root)
-    if problems:
-        return Checkup(problems)
     try:
         table = read_table(root)
     except EchoAugmentError as error:
@@ -122,14 +118,6 @@ def check_frames(path: Path) -> None:
     for index in sorted({len(frames) - 1, len(frames) // 2, len(frames) // 3, 0}):
         if not np.array_equal(read_frames(path, [index])[0], frames[index]):
             raise EchoAugmentError(f"{path}: frame {index} read alone differs from the one read in order", COPY_AGAIN)
-
-
-def layout_problems(root: Path) -> list[Problem]:
-    """Return what the layout lacks; a missing VolumeTracings.csv is left to `read_table`."""
-    if not root.is_dir():
-        return [Problem("folder", "", f"{root}: there is no such folder", LAYOUT)]
-    missing = [name for name in (FILE_LIST, VIDEOS) if not (root / name).exists()]
-    return [Problem("folder", "", f"{root}: has no {name}", LAYOUT) for name in missing]
 
 
 def many_missing(messages: Sequence[str], splits: str) -> str:
@@ -175,10 +163,12 @@ def file_problems(table: EchoTable, opened: Mapping[str, VideoFacts]) -> list[Pr
         if beyond and row.n_frames != facts.frames:
             add("tracing", row, f"is traced in frame {beyond[0]}, it has {facts.frames}", "Mend or drop the tracing")
     listed = {row.name for row in table.rows} | {problem.video for problem in table.problems}
-    files = sorted(path.name for path in (table.root / VIDEOS).iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-    spare = [name for name in files if video_name(name) not in listed]
+    folders = {folder for listing in table.files.lists for folder in listing.folders}
+    files = sorted(path for folder in folders for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    spare = [path for path in files if video_name(path.name) not in listed]
     if spare:
-        text = f"{table.root / VIDEOS}: {len(spare)} videos are in no row of {FILE_LIST}: {', '.join(spare[:3])}"
+        names = ", ".join(path.name for path in spare[:3])
+        text = f"{spare[0].parent}: {len(spare)} videos are in no row of {table.files.named.name}: {names}"
         problems.append(Problem("unlisted", "", text, "Nothing uses them; drop them or add rows"))
     return problems
 
@@ -191,7 +181,7 @@ def stated_size(table: EchoTable, row: VideoInfo) -> tuple[float, float]:
 
 def split_problems(table: EchoTable) -> list[Problem]:
     """Return what keeps the table's splits from being used: none at all, no TRAIN, words that nobody asks for."""
-    where = table.root / FILE_LIST
+    where = table.files.named
     if not table.rows:
         return []
     if "Split" not in table.header:
@@ -211,14 +201,23 @@ def split_problems(table: EchoTable) -> list[Problem]:
 
 
 def label_problems(table: EchoTable) -> list[Problem]:
-    """Return labels that contradict one another: EF and volumes, volumes and tracings."""
+    """Return labels that contradict one another: EF and volumes; and that there is no EF at all."""
     problems = []
+    if "EF" not in table.header:
+        text = f"{table.files.named}: has no column EF; its columns are {', '.join(table.header)}"
+        problems.append(Problem("no EF", "", text, "It gives targets by these names; what learns EF needs labels"))
     for row in table.rows:
         by_volume = 100 * (row.edv - row.esv) / row.edv if row.edv > 0 else np.nan
         if abs(by_volume - row.ef) > EF_TOLERANCE:
-            text = f"{table.root / FILE_LIST}: {row.name} has EF {row.ef:g}, its volumes give {by_volume:.1f}"
+            text = f"{table.files.named}: {row.name} has EF {row.ef:g}, its volumes give {by_volume:.1f}"
             problems.append(Problem("volumes", row.name, text, "Check which is right", row.split, row.fold))
     return problems
+
+
+def tracing_file(table: EchoTable) -> Path:
+    """Return the file of the tracings, or the folder if there are several, for a message."""
+    paths = [listing.tracings for listing in table.files.lists if listing.tracings is not None]
+    return paths[0] if len(paths) == 1 else table.root
 
 
 def tracing_problems(table: EchoTable) -> list[Problem]:
@@ -228,14 +227,14 @@ def tracing_problems(table: EchoTable) -> list[Problem]:
     spare = [name for name in table.tracings if name not in listed]
     if spare:
         names = ", ".join(spare[:3])
-        text = f"{table.root / TRACINGS}: {len(spare)} traced videos are in no row of {FILE_LIST}: {names}"
+        text = f"{tracing_file(table)}: {len(spare)} traced videos are in no row of {table.files.named.name}: {names}"
         untraced = {without_zeros(row.name) for row in table.rows if row.name not in table.tracings}
         alike = [name for name in spare if without_zeros(name) in untraced]
         remedy = f"{alike[0]} has lost zeros in front, or has them too much; mend it" if alike else "Nothing uses them"
         problems.append(Problem("unlisted", "", text, remedy))
     for row in table.rows:
         frames = table.tracings.get(row.name, {})
-        where = f"{table.root / TRACINGS}: {row.name}"
+        where = f"{tracing_file(table)}: {row.name}"
         for frame, tracing in frames.items():
             if tracing.shape[1] == 4 and len(tracing) != LINES:
                 text = f"{where} has {len(tracing)} lines in frame {frame}, EchoNet-Dynamic has {LINES}"

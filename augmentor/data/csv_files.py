@@ -5,7 +5,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -141,13 +141,13 @@ def video_name(text: str) -> str:
     return stem if suffix.lower() in VIDEO_SUFFIXES else text
 
 
-def video_file_name(text: str) -> str:
-    """Return the file name that a ``FileName`` entry stands for, with ``.avi`` added if it has no video suffix."""
+def video_file_name(text: str, suffix: str = ".avi") -> str:
+    """Return the file name that a ``FileName`` entry stands for, with ``suffix`` added if it has no video suffix."""
     text = text.strip()
-    return text if video_name(text) != text else f"{text}.avi"
+    return text if video_name(text) != text else f"{text}{suffix}"
 
 
-def inside(folder: Path, text: str, *, follow_links: bool = True) -> Path:
+def inside(folder: Path, text: str, *, follow_links: bool = True, suffix: str = ".avi") -> Path:
     """Return the path of a ``FileName`` entry in ``folder``. The file need not exist.
 
     A symbolic link that lies in ``folder`` is its owner's doing (DataLad, git-annex, DVC, ``ln -s``) and is followed.
@@ -156,6 +156,7 @@ def inside(folder: Path, text: str, *, follow_links: bool = True) -> Path:
         folder: folder of the videos; may be a link itself.
         text: entry of the table.
         follow_links: False refuses links inside ``folder`` that lead out of it.
+        suffix: of the file, if the entry has none.
 
     Raises:
         EchoAugmentError: the name is empty, absolute, has ``..`` in it, or is a link that may not be followed.
@@ -167,7 +168,7 @@ def inside(folder: Path, text: str, *, follow_links: bool = True) -> Path:
         raise EchoAugmentError(f"FileName {text!r} is not a file name", NAME_REMEDY)
     if ".." in parts or PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive:
         raise EchoAugmentError(f"FileName {text!r} leaves the dataset's folder", NAME_REMEDY)
-    path = folder / video_file_name(name)
+    path = folder / video_file_name(name, suffix)
     if not follow_links:
         home = os.path.realpath(folder)
         if os.path.commonpath([home, os.path.realpath(path)]) != home:
@@ -176,13 +177,13 @@ def inside(folder: Path, text: str, *, follow_links: bool = True) -> Path:
     return path
 
 
-def nearby(folder: Path) -> dict[str, list[str]]:
-    """Return the videos of a folder by name in lower case without suffix, to find ``A.AVI`` or ``a.mp4`` for ``A``.
+def nearby(folders: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the videos of some folders by name in lower case without suffix, to find ``A.AVI`` or ``a.mp4`` for ``A``.
 
     A name with zeros in front is found without them too, for spreadsheets take them away.
     """
     found: dict[str, list[str]] = {}
-    for entry in sorted(folder.iterdir()):
+    for entry in sorted(entry for folder in folders for entry in folder.iterdir()):
         if entry.suffix.lower() in VIDEO_SUFFIXES:
             name = video_name(entry.name).lower()
             for key in dict.fromkeys((name, without_zeros(name))):

@@ -15,6 +15,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..workers import SharedEpoch
 from .csv_files import VIDEO_SUFFIXES
 from .ef_units import EFUnit
+from .layouts.finding import DataFiles, find_files
 from .packed import PackedVideo, PackedVideos
 from .records import VideoInfo
 from .sampling import Choice, Clips, Scale, black_out, check_scale, choose, crop_padded
@@ -22,7 +23,7 @@ from .selection import CLINICAL, ON_ERROR, OnError, Skipped, openable, select_ro
 from .splits import SplitChoice
 from .table import read_table
 from .targets import TRACED, Pictures, Targets
-from .tracing import Tracing
+from .tracing import TraceOrder, Tracing
 from .video import VideoFile, open_video
 
 EXTERNAL = "EXTERNAL_TEST"
@@ -39,8 +40,8 @@ class EchoNetDynamic(Dataset[Sample]):
 
     - only the frames of the sample are decoded;
     - a sample is a pure function of ``(seed, epoch, index)``: the same with any number of workers, however started;
-    - ``FileName`` may come with or without ``.avi``, splits in any case or as fold numbers, and VolumeTracings.csv in
-      EchoNet-Pediatric's form;
+    - EchoNet-Pediatric (one view's folder, or the one above for all) and EchoNet-LVH (targets ``LVIDd``, ``IVSd``, ...)
+      are read as they ship; names come with or without ``.avi``, splits in any case or as fold numbers;
     - each bad input gives one clear error or, with ``on_error="skip"``, an entry in ``skipped``.
 
     As in ``echonet``, videos with fewer than two traced frames are left out; they are in ``skipped``.
@@ -54,7 +55,7 @@ class EchoNetDynamic(Dataset[Sample]):
     ((3, 16, 112, 112), dtype('float32'), 27)
 
     Args:
-        root: folder with FileList.csv, Videos/ and VolumeTracings.csv; not used with ``split="external_test"``.
+        root: folder of the dataset, as `read_table` takes it; not used with ``split="external_test"``.
         split: ``"train"``, ``"val"``, ``"test"``, ``"all"``, ``"external_test"``, ``"clinical_test"``, any other word
             of the Split column, a fold number, ``"fold:0,1"``, or a list of these. For a table with fold numbers the
             words mean EchoNet-Pediatric's convention: 0-7 train, 8 val, 9 test.
@@ -79,8 +80,11 @@ class EchoNetDynamic(Dataset[Sample]):
             and no video is decoded. The video files must stay, unread. None reads them.
         ef_unit: unit of the table's EF, as in `read_table`; the target is in percent.
         follow_links: whether a video may be a symbolic link that leads out of the folder.
+        traces: ``"area"``: of a video's traced frames the smaller is ES and the larger ED, whatever the file's order;
+            ``"file"``: the first is ES and the last ED, as in `echonet`.
 
     Attributes:
+        files: the tables that the rows are of; None with ``split="external_test"``.
         rows: `VideoInfo` of each item.
         fnames: file name of each item.
         outcome: fields of each item's row, in the order of ``header``.
@@ -119,6 +123,7 @@ class EchoNetDynamic(Dataset[Sample]):
         store: str | Path | None = None,
         ef_unit: EFUnit | None = None,
         follow_links: bool = True,
+        traces: TraceOrder = "area",
     ) -> None:
         self.root = root
         self.split = split.upper() if isinstance(split, str) else split
@@ -136,14 +141,15 @@ class EchoNetDynamic(Dataset[Sample]):
 
         self.header: list[str] = []
         self.skipped: list[Skipped] = []
+        self.files: DataFiles | None = None
         tracings: dict[str, dict[int, Tracing]] = {}
         if self.split == EXTERNAL:
             rows = self._external_rows()
         elif root is None:
             raise EchoAugmentError("root is None", "Give the folder of the dataset")
         else:
-            table = read_table(root, ef_unit=ef_unit, follow_links=follow_links)
-            self.header, tracings = list(table.header), table.tracings
+            table = read_table(self._find(root), ef_unit=ef_unit, follow_links=follow_links, traces=traces)
+            self.files, self.header, tracings = table.files, list(table.header), table.tracings
             rows, self.skipped = select_rows(
                 table, split, self.target_type, on_error=on_error, require_tracings=require_tracings
             )
@@ -273,6 +279,10 @@ class EchoNetDynamic(Dataset[Sample]):
         check_scale("mean", self.mean)
         check_scale("std", self.std, divides=True)
         check_choice("on_error", self.on_error, ON_ERROR)
+
+    def _find(self, root: str | Path) -> DataFiles:
+        """Return the tables of the folder."""
+        return find_files(root)
 
     def _external_rows(self) -> list[VideoInfo]:
         """Return the videos of ``external_test_location`` and list its other files in ``skipped``."""

@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .layouts.rows import LABELS
 from .probe import as_filed, disagreement, probe_video, warn_of_disagreements
 from .records import Problem, VideoInfo
 from .splits import SplitChoice
-from .table import FILE_LIST, LABELS, VIDEOS, EchoTable
+from .table import EchoTable
 from .targets import TRACED
 
 OnError = Literal["raise", "skip"]
@@ -83,7 +84,8 @@ def select_rows(
         lost = {row.name for row in untraced}
         rows = [row for row in rows if row.name not in lost]
     if clinical:
-        old, new = table.root / VIDEOS, table.root / CLINICAL_VIDEOS
+        old = table.files.lists[0].folders[0]
+        new = old.parent / CLINICAL_VIDEOS
         rows = [replace(row, path=new / row.path.relative_to(old)) for row in rows]
     return Selection(rows, skipped)
 
@@ -112,9 +114,10 @@ def many_missing(table: EchoTable, problems: Sequence[Problem]) -> EchoAugmentEr
     splits = Counter(row.split for row in table.rows)
     usable = ", ".join(f"{name} {count}" for name, count in sorted(splits.items()))
     rest = f"the other {len(table.rows)} can be used ({usable})" if table.rows else "no other row can be used"
+    where = ", ".join(dict.fromkeys(listing.where for listing in table.files.lists))
     takes = 'on_error="skip" takes the rest'
     return EchoAugmentError(
-        f"{table.root / FILE_LIST}: {len(missing)} rows name videos that are not in {VIDEOS} ({missing[0]}, "
+        f"{table.files.named}: {len(missing)} rows name videos that are not in {where} ({missing[0]}, "
         f"{missing[1]}, ...); {rest}",
         f"Copy the videos; {takes if table.rows else 'check data.root'}",
     )

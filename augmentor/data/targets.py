@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .layouts.rows import typed_columns
 from .records import VideoInfo
-from .table import typed_columns
 from .tracing import Tracing, tracing_mask
 
 # Place of the frame among the traced ones, which are ordered small (end-systole) to large (end-diastole).

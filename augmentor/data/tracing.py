@@ -4,16 +4,19 @@ EchoNet-Dynamic writes 21 lines per traced frame, ``X1, Y1, X2, Y2``: the long a
 EchoNet-Pediatric writes the outline's points, ``X, Y``.
 """
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
 
-from .csv_files import read_csv, video_name
+from .csv_files import plain_number, read_csv, video_name
 
 Tracing = npt.NDArray[np.float64]
 """``(N, 4)`` lines x1, y1, x2, y2 (the first is the long axis) or ``(N, 2)`` points x, y, in pixels."""
@@ -25,7 +28,8 @@ class Tracings:
 
     Attributes:
         frames: video name -> frame -> `Tracing`. The frames are ordered by area, small (end-systolic) to large
-            (end-diastolic), as EchoNet-Dynamic's file is and `echonet` relies on. A line that is repeated counts once.
+            (end-diastolic), as EchoNet-Dynamic's file is and `echonet` relies on; or as they are in the file. A line
+            that is repeated counts once.
         reordered: names of videos whose lines had a larger frame before a smaller one.
         bad_lines: ``(video name, what is wrong)`` of lines that could not be used.
     """
@@ -35,14 +39,26 @@ class Tracings:
     reordered: list[str] = field(default_factory=list)
 
 
-def read_tracings(path: Path) -> Tracings:
+TraceOrder = Literal["area", "file"]
+TRACE_ORDERS = ("area", "file")
+NO_FRAME = re.compile(r"no (dia|sy)stolic", re.IGNORECASE)
+
+
+def read_tracings(path: Path, order: TraceOrder = "area") -> Tracings:
     """Read a VolumeTracings.csv: columns in any order and case, lines or points, file names with or without ``.avi``.
 
-    Lines whose frame or coordinates are no numbers (EchoNet-Pediatric has ``No Systolic``) are left out and listed.
+    Lines whose frame or coordinates are no numbers are left out and listed; those with the frame ``No Systolic``, which
+    is EchoNet-Pediatric's word for a video without such a tracing, are left out.
+
+    Args:
+        path: the CSV.
+        order: order of a video's frames: ``"area"``, the smaller first, or ``"file"``.
 
     Raises:
-        EchoAugmentError: the file is missing, empty or not UTF-8, or its columns are neither lines nor points.
+        EchoAugmentError: ``order`` is unknown; the file is missing, empty or not UTF-8; or its columns are neither
+            lines nor points.
     """
+    check_choice("traces", order, TRACE_ORDERS)
     table = read_csv(path)
     name = table.column("filename", "file", "name")
     frame = table.column("frame", "framenumber", "frameindex")
@@ -62,9 +78,11 @@ def read_tracings(path: Path) -> Tracings:
         if len(fields) <= needed:
             result.bad_lines.append((key, f"line {number} has {len(fields)} of {len(table.header)} fields"))
             continue
+        if NO_FRAME.fullmatch(fields[frame].strip()):
+            continue
         try:
             index = whole_number(fields[frame])
-            place = [float(fields[column]) for column in coordinates]
+            place = [float(plain_number(fields[column])) for column in coordinates]
         except ValueError:
             values = [fields[column] for column in (frame, *coordinates)]
             result.bad_lines.append((key, f"line {number} has no numbers for frame and coordinates: {values}"))
@@ -75,7 +93,7 @@ def read_tracings(path: Path) -> Tracings:
         gathered[key][index].append(place)
     for key, by_frame in gathered.items():
         arrays = {index: np.array(_once(places), dtype=np.float64) for index, places in by_frame.items()}
-        ordered = sorted(arrays, key=lambda index: tracing_area(arrays[index]))
+        ordered = sorted(arrays, key=lambda index: tracing_area(arrays[index])) if order == "area" else list(arrays)
         if len(coordinates) == 4 and ordered != list(arrays):
             result.reordered.append(key)
         result.frames[key] = {index: arrays[index] for index in ordered}

@@ -15,6 +15,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.generator import DonorGenerator, SkippedDonor
 
 from ..data import VideoInfo, read_table, refuse_leaks
+from ..data.layouts.finding import DataFiles
 from ..data.selection import openable
 from ..data.splits import HELD_OUT
 from ..devices import best_device
@@ -34,7 +35,7 @@ class GeneratorRecipe:
         pipeline: folder, Hub id, ``"bundled"``, or an ``MCDMPipeline`` on the CPU.
         rows: TRAIN videos by name.
         root: dataset folder whose TRAIN videos ``rows`` are, or None.
-        tables: dataset folders whose VAL and TEST videos must not be among ``rows``, under any name.
+        tables: dataset folders or their tables, whose VAL and TEST videos must not be among ``rows``, under any name.
         device: device of the generator; ``"auto"`` takes the fastest.
         steps: number of sampler steps; None takes the generator's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
@@ -45,7 +46,7 @@ class GeneratorRecipe:
     pipeline: Any
     rows: Mapping[str, VideoInfo]
     root: str | Path | None
-    tables: Sequence[str | Path]
+    tables: Sequence[str | Path | DataFiles]
     device: str = "auto"
     steps: int | None = None
     sampler: str = "ddim"
@@ -101,8 +102,8 @@ class GeneratorRecipe:
         )
 
 
-def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[Path]]:
-    """Return the donors by name, the folder whose TRAIN videos they are (or None), and all folders they come from.
+def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[DataFiles]]:
+    """Return the donors by name, the folder whose TRAIN videos they are (or None), and all tables they come from.
 
     Args:
         donors: a dataset folder (its TRAIN split), an `EchoNetDynamic` of TRAIN or ``Subset``s of it, or videos by
@@ -112,16 +113,18 @@ def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[Pat
         EchoAugmentError: no donors, donors of another kind, or one of VAL or TEST.
     """
     root: Path | None = None
+    tables: list[DataFiles] = []
     if isinstance(donors, str | Path):
         root = Path(donors)
-        rows, tables = read_table(root).split("TRAIN"), [root]
+        table = read_table(root)
+        rows, tables = table.split("TRAIN"), [table.files]
     elif isinstance(donors, Mapping):
-        rows, tables = list(donors.values()), []
+        rows = list(donors.values())
     elif hasattr(donors, "__len__") and all(hasattr(leaf, "rows") for leaf in leaves(donors)):
         rows = [leaf.rows[place] for leaf, place in (locate(donors, index) for index in range(len(donors)))]
-        tables = list(dict.fromkeys(Path(leaf.root) for leaf in leaves(donors) if leaf.root is not None))
+        tables = list(dict.fromkeys(files for leaf in leaves(donors) if (files := getattr(leaf, "files", None))))
     else:
-        rows, tables = [], []
+        rows = []
     if not rows or not all(isinstance(row, VideoInfo) for row in rows):
         raise EchoAugmentError(
             f"donors must be a dataset folder, an EchoNetDynamic or a dict of VideoInfo with videos in it, got "

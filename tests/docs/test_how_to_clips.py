@@ -4,11 +4,13 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes.cache import fake_plan, generate
 from fakes.peers import ROWS, write_set
 from hydra import compose, initialize_config_module
 
+from echo_augment.augmentor.data import write_video
 from echo_augment.cache import ClipStore, fill
 from echo_augment.training_recipes.cli import find_jobs
 
@@ -67,3 +69,16 @@ def test_peer_clips(folder, capsys):
     assert "(3, 16, 32, 32)" in capsys.readouterr().out
     cfg = run(compare[0])
     assert list(cfg.arm) == ["real", "synthetic", "peer"] and cfg.caches.peer == "cache/peer"
+
+
+def test_tables(folder):
+    fill(fake_plan(4), generate, folder / "cache" / "site2", progress=False)
+    lines = ["MRN;clip file;LVEF biplane;set"]
+    for number, split in enumerate(("train", "train", "val")):
+        frames = np.random.default_rng(number).integers(0, 200, (70, 24, 24), dtype=np.uint8)
+        write_video(folder / "data" / "site2" / "clips" / f"c{number}.mp4", frames, 50)
+        lines.append(f"{number};c{number};5{number},5;{split}")
+    (folder / "data" / "site2" / "labels.csv").write_text("\n".join(lines))
+    names = {}
+    exec(blocks("tables.md", "python")[0], names)
+    assert len(names["base"]) == 2 and names["train"][0][0].shape == (3, 32, 24, 24)

@@ -29,6 +29,7 @@ class SegmentationRun(TrainingRun):
 
     def key(self) -> str:
         """Return a hash of all that the figures depend on, the tracings included; never that of an EF training."""
-        path = read_table(self.root).root / "VolumeTracings.csv"
-        tracings = path.read_bytes() if path.is_file() else b""  # the reader names what is wrong if there are none
+        paths = [listing.tracings for listing in read_table(self.root).files.lists]
+        # The reader names what is wrong if there are none.
+        tracings = b"".join(path.read_bytes() for path in paths if path is not None and path.is_file())
         return hashlib.sha256(b"segmentation" + tracings + super().key().encode()).hexdigest()[:24]

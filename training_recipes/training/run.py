@@ -90,8 +90,8 @@ class TrainingRun:
     def key(self) -> str:
         """Return a hash of all that the figures depend on: the settings, the data set's table, the cache's clips."""
         kind = clips_of(self.spec)
-        root = read_table(self.root).root  # names what is wrong with the folder
-        content = hashlib.sha256((root / "FileList.csv").read_bytes()).hexdigest()
+        lists = read_table(self.root).files.lists  # names what is wrong with the folder
+        content = hashlib.sha256(b"".join(listing.path.read_bytes() for listing in lists)).hexdigest()
         clips: list[JsonValue] = []
         if kind is not None and kind in self.caches:
             source = CachedClips(self.caches[kind], exclude=excluded_by(self.spec))

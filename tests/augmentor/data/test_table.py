@@ -3,7 +3,7 @@
 import pytest
 
 from echo_augment.augmentor.data import read_table
-from echo_augment.augmentor.data.table import typed_columns
+from echo_augment.augmentor.data.layouts.rows import typed_columns
 from echo_augment.cache.errors import EchoAugmentError
 
 
@@ -155,7 +155,7 @@ def test_bad_tracing_lines_are_listed_with_their_video(maker, tools):
     lines = [
         *tools.tracing_lines("A.avi", 5, 3),
         "A.avi,1,2,x,4,5",
-        "A.avi,1,2,3,4,No Systolic",
+        "A.avi,1,2,3,4,No Frame",
         "A.avi,1",
         "A.avi,1,2,3,4,-2",
     ]

@@ -57,7 +57,10 @@ def test_points_as_in_echonet_pediatric_are_ordered_small_to_large(tmp_path):
     path = tmp_path / "VolumeTracings.csv"
     path.write_text("\n".join(["FileName,X,Y,Frame", *lines, "A.avi,1,1,No Systolic"]))
     tracings = read_tracings(path)
-    assert list(tracings.frames["A"]) == [11, 4] and len(tracings.bad_lines) == 1
+    assert list(tracings.frames["A"]) == [11, 4] and tracings.bad_lines == []
+    assert list(read_tracings(path, "file").frames["A"]) == [4, 11]
+    with pytest.raises(EchoAugmentError, match="traces must be"):
+        read_tracings(path, "size")
     assert tracing_area(tracings.frames["A"][4]) == pytest.approx(18 * 18)
     assert tracing_mask(tracings.frames["A"][4], (24, 32)).sum() == 19 * 19
 

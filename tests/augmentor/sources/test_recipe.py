@@ -17,6 +17,7 @@ from mcdm.conftest import untrained  # noqa: F401  a fixture
 
 from echo_augment.augmentor import CachedClips, LiveClips, SyntheticAugment
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.fingerprint import hash_pipeline
 from echo_augment.augmentor.sources.process import Status, clips_of
@@ -44,9 +45,9 @@ def recipe(pipeline, donors, **options):
 def test_a_folder_a_dataset_and_a_dict_give_the_same_donors(root):
     train = names(root, "TRAIN")
     rows, folder, tables = donor_rows(str(root))
-    assert set(rows) == train and folder == root and tables == [root]
+    assert set(rows) == train and folder == root and tables == [find_files(root)]
     dataset = EchoNetDynamic(root, split="train")
-    assert set(donor_rows(dataset)[0]) == train and donor_rows(dataset)[1:] == (None, [root])
+    assert set(donor_rows(dataset)[0]) == train and donor_rows(dataset)[1:] == (None, tables)
     assert set(donor_rows(Subset(dataset, [1]))[0]) == {dataset.rows[1].name}
     assert donor_rows(rows) == (rows, None, [])
 
