@@ -62,9 +62,7 @@ def check_seed(value: object, name: str = "seed") -> int:
     Raises:
         EchoAugmentError: the value is no whole number of at least 0.
     """
-    if is_whole(value) and (number := value.__index__()) >= 0:
-        return number
-    raise EchoAugmentError(f"{name} must be a whole number >= 0, got {value!r}")
+    return check_whole(name, value)
 
 
 def check_number(

@@ -14,7 +14,7 @@ def test_a_seed_is_returned_as_an_int(value):
 
 @pytest.mark.parametrize("value", [-1, 0.0, True, "0", None, np.float32(1)])
 def test_what_is_no_seed_is_refused_with_its_value(value):
-    with pytest.raises(EchoAugmentError, match="seed must be a whole number >= 0, got"):
+    with pytest.raises(EchoAugmentError, match="seed must be a whole number of at least 0, got"):
         check_seed(value)
 
 

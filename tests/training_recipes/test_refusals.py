@@ -58,7 +58,7 @@ def test_a_setting_of_another_type(refused, job):
 
 @pytest.mark.parametrize("job", JOBS)
 def test_a_setting_out_of_its_range(refused, job):
-    setting, text = OUT_OF_RANGE.get(job, ["seed=-1", "seed must be a whole number >= 0, got -1"])
+    setting, text = OUT_OF_RANGE.get(job, ["seed=-1", "seed must be a whole number of at least 0, got -1"])
     assert text in refused(job, setting)
 
 

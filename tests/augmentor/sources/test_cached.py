@@ -1,3 +1,5 @@
+"""Clips of a cache: those excluded are gone from everything that it tells; a list that does not fit is named."""
+
 import json
 import pickle
 
@@ -9,7 +11,6 @@ from torch.utils.data import DataLoader
 from echo_augment.augmentor import CachedClips, SyntheticAugment
 from echo_augment.augmentor.sources.cached import read_ids
 from echo_augment.cache import EchoAugmentError, StoreWriter
-from echo_augment.training_recipes.arms.chosen_clips import ClipsOfMotionDonors
 
 NAMES = [f"clip{k:03d}" for k in range(9)]
 
@@ -93,8 +94,13 @@ def test_what_is_no_list_is_refused(folder, tmp_path):
         CachedClips(folder, exclude=NAMES)
 
 
-def test_the_clips_that_a_run_may_know_leave_them_out_too(folder):
-    source = CachedClips(folder, exclude=["clip001", "clip004"])
-    known = ClipsOfMotionDonors(source, ["motion1", "motion2", "motion8"])
-    assert [clip.clip_id for clip in known] == ["clip002", "clip008"] and known.ef.tolist() == [22.0, 28.0]
-    assert known.donors == {"motion2", "look2", "motion8", "look8"}
+def test_a_cached_source_stays_as_it_was_while_a_fill_goes_on(folder):
+    source = CachedClips(folder)
+    with StoreWriter(folder) as writer:
+        writer.add(make_clip(9))
+    assert len(source) == 9 and len(CachedClips(folder)) == 10
+
+
+def test_a_missing_cache_is_named(tmp_path):
+    with pytest.raises(EchoAugmentError, match="nowhere"):
+        CachedClips(tmp_path / "nowhere")

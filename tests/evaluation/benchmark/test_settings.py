@@ -28,7 +28,7 @@ def composed(name: str, kind: type, *overrides: str):
     [
         ("seeds=[1,1]", r"seeds must be a list of different values, got \[1, 1\]"),
         ("labels=[]", "labels must be"),
-        ("seeds=[-1]", "seeds must be a whole number >= 0, got -1"),
+        ("seeds=[-1]", "seeds must be a whole number of at least 0, got -1"),
         ("workers=0", "workers must be auto or a number of at least 1, got 0"),
         ("workers=many", "workers must be .* got 'many'"),
         ("level=1.0", r"level must be in \(0, 1\), got 1.0"),

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fakes.echo import make_clip
 
 from echo_augment.augmentor import CachedClips
 from echo_augment.cache import EchoAugmentError, EchoClip, Provenance, StoreWriter
@@ -61,3 +62,13 @@ def test_a_gate_that_learned_from_no_label_is_no_hindrance(tmp_path):
     gates = {"image": True, "label": {"by": "masks", "teacher": None}, "privacy": {"against": "others"}}
     (tmp_path / "gates.json").write_text(json.dumps({"gates": gates, "limits": {}}))
     assert len(ClipsOfMotionDonors(source, ["A"])) == 1
+
+
+def test_clips_that_the_source_excludes_are_not_chosen(tmp_path):
+    with StoreWriter(tmp_path / "cache", shard_clips=4) as writer:
+        for k in range(9):
+            writer.add(make_clip(k))
+    source = CachedClips(tmp_path / "cache", exclude=["clip001", "clip004"])
+    known = ClipsOfMotionDonors(source, ["motion1", "motion2", "motion8"])
+    assert [clip.clip_id for clip in known] == ["clip002", "clip008"] and known.ef.tolist() == [22.0, 28.0]
+    assert known.donors == {"motion2", "look2", "motion8", "look8"}

@@ -96,7 +96,7 @@ def job(kind=EFTrainingSettings, **changes):
         ({"labels": "half"}, "labels must be a number of videos, a share or 'all', got 'half'"),
         ({"labels": 1.0}, "labels=1.0 could mean one video or all"),
         ({"val_at_least": 0}, "val_at_least must be a whole number of at least 1, got 0"),
-        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         ({"device": "gpu"}, "device must be auto, cpu, cuda, cuda:0 or mps, got 'gpu'"),
         ({"arm": {}}, "this job trains one arm, got none. Give arm=NAME"),
         ({"arm": {"real": REAL, "oracle": REAL}}, "this job trains one arm, got real, oracle. Give arm=NAME"),
