@@ -6,7 +6,7 @@ import json
 import math
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -25,7 +25,14 @@ LIST = ("FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "Num
 TRACINGS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 
 
-def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *, split: str = "TRAIN") -> int:
+def export_echonet(
+    store: ClipStore,
+    out: str | Path,
+    write_video: WriteVideo,
+    *,
+    split: str = "TRAIN",
+    places: Sequence[int] | None = None,
+) -> int:
     """Write ``Videos/<id>.avi``, ``FileList.csv`` and ``VolumeTracings.csv``.
 
     ESV and EDV stay empty: a generated clip has no pixel size in centimetres. Tracings come from the clips' masks at
@@ -36,6 +43,7 @@ def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *
         out: folder to write; made if missing. Videos in it are kept, so that an export can be resumed.
         write_video: called with path, frames ``(T, H, W)`` uint8 and frames per second; must write atomically.
         split: split written for every clip.
+        places: positions of the clips to export; None for all. Videos of the others in ``out`` are deleted.
 
     Returns:
         Number of clips with tracings.
@@ -47,7 +55,11 @@ def export_echonet(store: ClipStore, out: str | Path, write_video: WriteVideo, *
     videos = Path(out) / "Videos"
     videos.mkdir(parents=True, exist_ok=True)
     rows, lines, traced = [], list[tuple[Any, ...]](), 0
-    for clip in store:
+    kept = range(len(store)) if places is None else places
+    for gone in set(range(len(store))) - set(kept):
+        (videos / f"{store.ids[gone]}.avi").unlink(missing_ok=True)
+    for place in kept:
+        clip = store[place]
         if not re.fullmatch(r"[\w.~-]+", clip.clip_id) or clip.clip_id.startswith("."):
             raise EchoAugmentError(f"clip id {clip.clip_id!r} cannot be a file name")
         path = videos / f"{clip.clip_id}.avi"
@@ -87,7 +99,9 @@ def _write(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]])
 INDEX = "index.json"
 
 
-def export_webdataset(store: ClipStore, out: str | Path, *, shard_clips: int = 256) -> list[str]:
+def export_webdataset(
+    store: ClipStore, out: str | Path, *, shard_clips: int = 256, places: Sequence[int] | None = None
+) -> list[str]:
     """Write ``clips-000000.tar``, ... and ``index.json``.
 
     A clip is written as the members ``<key>.json`` (labels and provenance), ``<key>.frames.npy`` (``(T, H, W)`` uint8)
@@ -102,6 +116,7 @@ def export_webdataset(store: ClipStore, out: str | Path, *, shard_clips: int = 2
         store: cache to export.
         out: folder to write; made if missing.
         shard_clips: highest number of clips in a tar file.
+        places: positions of the clips to export; None for all.
 
     Returns:
         Names of the tar files.
@@ -115,15 +130,16 @@ def export_webdataset(store: ClipStore, out: str | Path, *, shard_clips: int = 2
     if any(out.glob("clips-*.tar")):
         raise EchoAugmentError(f"{out} holds tar shards already", "Export to an empty folder")
     names = []
-    for first in range(0, len(store), shard_clips):
+    kept = range(len(store)) if places is None else list(places)
+    for first in range(0, len(kept), shard_clips):
         names.append(f"clips-{first // shard_clips:06d}.tar")
         with atomic_path(out / names[-1]) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            for index in range(first, min(first + shard_clips, len(store))):
+            for index in kept[first : first + shard_clips]:
                 for name, data in members(store[index]):
                     member = tarfile.TarInfo(name)
                     member.size = len(data)
                     tar.addfile(member, io.BytesIO(data))
-    write_json(out / INDEX, {"shards": names, "clips": len(store), "fingerprint": store.fingerprint})
+    write_json(out / INDEX, {"shards": names, "clips": len(kept), "fingerprint": store.fingerprint})
     return names
 
 

@@ -67,6 +67,11 @@ class CachedClips:
         return self.store.ids if self._places is None else [self.store.ids[int(place)] for place in self._places]
 
     @property
+    def places(self) -> list[int]:
+        """Positions of the clips in the cache, in their order."""
+        return list(range(len(self.store))) if self._places is None else [int(place) for place in self._places]
+
+    @property
     def ef(self) -> npt.NDArray[np.float64]:
         """EF of every clip in percent, ``(N,)``; NaN if unknown."""
         ef = np.asarray(self.store.ef, np.float64)

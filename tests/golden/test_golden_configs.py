@@ -7,7 +7,12 @@ import frozen
 import pytest
 import yaml
 
-DECLARED_SINCE: dict[str, object] = {"cache:data.name": "echonet", "demo:generator.train": []}
+DECLARED_SINCE: dict[str, object] = {
+    "cache:data.name": "echonet",
+    "cache:gates.label.by": "teacher",
+    "cache:gates.label.quantile": 0.9,
+    "demo:generator.train": [],
+}
 """Settings that came after the goldens: path, for every job or as ``job:path``, and default. Null needs no entry."""
 
 RENAMED_SINCE = {

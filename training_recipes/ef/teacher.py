@@ -160,11 +160,15 @@ class Teacher:
         ends = np.cumsum([len(video) for video in videos])[:-1]
         return np.array([part.mean() for part in np.split(found, ends)])
 
+    def room(self, clip: EchoClip) -> float:
+        """Return how many frames of a clip are left beside one window; below 0 it is too short to be read."""
+        step = self.form.period * clip.fps / self.form.fps  # in frames of the clip
+        return len(clip.frames) - EPS - (int(self.form.length or 1) - 1) * step  # a frame stands for 1 / fps seconds
+
     def windows(self, clip: EchoClip) -> npt.NDArray[np.float32]:
         """Return the parts of a clip that are read, ``(K, 3, L, H, W)`` normalised, evenly spread, each on a frame."""
         form, length = self.form, int(self.form.length or 1)
-        step = form.period * clip.fps / form.fps  # in frames of the clip
-        room = len(clip.frames) - EPS - (length - 1) * step  # a frame stands for 1 / fps seconds
+        step, room = form.period * clip.fps / form.fps, self.room(clip)
         if room < 0:
             raise EchoAugmentError(
                 f"the teacher looks at {length * form.period / form.fps:.2f} s, clip {clip.clip_id!r} has only "

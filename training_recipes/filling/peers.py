@@ -1,8 +1,8 @@
 """Other people's synthetic clips: a ready-made set in EchoNet-Dynamic's layout becomes a cache."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +12,20 @@ from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, read_t
 from echo_augment.augmentor.data.probe import frames_hash
 from echo_augment.augmentor.data.same_videos import find_leaks
 from echo_augment.augmentor.data.selection import openable
+from echo_augment.augmentor.devices import best_device
 from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache import ClipStore, EchoClip, FillSummary, Plan, PlanLine, Provenance, fill
 from echo_augment.cache.arguments import check_number, check_whole
 from echo_augment.cache.clip import is_real
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.gates import IMAGE_ONLY, image_gate
+from echo_augment.cache.gates import image_gate
 from echo_augment.cache.manifest import list_shards
 from echo_augment.cache.system.files import JsonValue
 
 from ..arms.peer_clips import PEER
-from .agreement import agree
+from .peer_gates import make_peer_gates
+from .settings import LabelGateSettings
 
 WAY = 1  # in the fingerprint: of reading, resampling and scaling
 ROUND_FRAMES = 64  # lengths of shards: videos as they come have hundreds of lengths
@@ -42,6 +44,7 @@ class PeerImport:
         traced: clips whose ED and ES frames are known from tracings.
         problems: rows of the table that cannot be used, with reasons.
         alike: clips whose name is also that of a VAL or TEST video of ``against``.
+        gates: limits and readings of the label gate; empty without one.
     """
 
     summary: FillSummary
@@ -50,13 +53,15 @@ class PeerImport:
     traced: int
     problems: tuple[str, ...]
     alike: tuple[str, ...]
+    gates: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the figures as plain JSON, for a report."""
         skipped: list[JsonValue] = list(self.problems)
         counts = {"clips": self.summary.sealed, "traced": self.traced}
         about = {"origin": self.origin, "split": self.split, "alike": list(self.alike)}
-        return {**about, **counts, "skipped": skipped, "fill": self.summary.to_json()}
+        gates: dict[str, JsonValue] = {"gates": dict(self.gates)} if self.gates else {}
+        return {**about, **counts, "skipped": skipped, "fill": self.summary.to_json(), **gates}
 
     def __str__(self) -> str:
         fill, rejected = self.summary, ", ".join(f"{n} {kind}" for kind, n in self.summary.rejected.items())
@@ -77,6 +82,8 @@ def import_peer_clips(
     fps: float | None = None,
     image_size: int | None = None,
     against: str | Path | None = None,
+    label_gate: LabelGateSettings | None = None,
+    device: str = "cpu",
     progress: bool = True,
 ) -> PeerImport:
     """Turn a ready-made synthetic set into a cache. Run it again after anything: it goes on from what is sealed.
@@ -97,6 +104,9 @@ def import_peer_clips(
         fps: frames per second to resample to, the nearest frames, 1 to 1,000; None keeps each video's rate.
         image_size: height and width in pixels to scale to, 16 to 1,024; None keeps each video's.
         against: folder of the real data set that the clips shall train for.
+        label_gate: a teacher reads every clip, and those that do not show their label are left out; see
+            `make_peer_gates`. None for no such gate.
+        device: for the teacher.
         progress: show bars.
 
     Raises:
@@ -123,21 +133,25 @@ def import_peer_clips(
     settings += [(name, value) for name, value in (("fps", fps), ("image_size", image_size)) if value is not None]
     plan = Plan(tuple(peers.line(row.name) for row in rows), (), digest, tuple(settings))
     folder.mkdir(parents=True, exist_ok=True)
-    agree(folder, IMAGE_ONLY)
+    gates = make_peer_gates(
+        label_gate, folder, against=None if against is None else Path(against), device=best_device(device)
+    )
     summary = fill(
         plan,
         peers,
         folder,
         batch=1,
-        gates=[has_label, image_gate],
+        gates=[has_label, image_gate, *gates.gates],
         round_frames=ROUND_FRAMES,
         progress=progress,
         say=lambda _: None,
     )
+    if gates.readings is not None:
+        gates.readings.close()
     store = ClipStore(folder)
     traced = sum(store.lazy(index).es_frame >= 0 for index in range(len(store)))
     problems = tuple(problem.message for problem in table.problems if problem.kind not in ("untraced", "tracing"))
-    return PeerImport(summary, origin, split, traced, problems, tuple(alike))
+    return PeerImport(summary, origin, split, traced, problems, tuple(alike), gates.figures())
 
 
 class PeerVideos:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.data.packing import pack
 from echo_augment.augmentor.data.records import VideoInfo
 from echo_augment.augmentor.data.video import write_video
+from echo_augment.augmentor.sources.cached import CachedClips
 from echo_augment.cache import (
     ClipStore,
     EchoAugmentError,
@@ -41,7 +42,19 @@ from ..common.dataset import DataSettings, dataset_root
 from ..common.reporting import REPORT, write_report
 from ..common.settings import JobSettings, register, settings_from
 from ..filling.peers import import_peer_clips
+from ..filling.settings import LabelGateSettings
 from ..gallery import write_gallery
+
+
+@dataclass(kw_only=True)
+class PeerGateSettings:
+    """Gates of other people's clips, beside the image gate.
+
+    Attributes:
+        label: a teacher reads each clip; off without one.
+    """
+
+    label: LabelGateSettings = field(default_factory=LabelGateSettings)
 
 
 @dataclass(kw_only=True)
@@ -62,6 +75,8 @@ class CacheSettings(JobSettings):
         fps: ``import``: frames per second to resample to; None for each video's own.
         image_size: ``import``: height and width in pixels to scale to; None for each video's own.
         against: ``import``: folder of the real data set; a clip that is one of its videos is refused.
+        exclude: ``export``: file of clips to leave out, as the gallery saves it, or a list of ids; None for none.
+        gates: ``import``: see `PeerGateSettings`.
     """
 
     data: DataSettings = field(default_factory=lambda: DataSettings(name="echonet", root=None))
@@ -77,6 +92,8 @@ class CacheSettings(JobSettings):
     fps: int | float | None = None
     image_size: int | None = None
     against: str | None = None
+    exclude: Any = None
+    gates: PeerGateSettings = field(default_factory=PeerGateSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,6 +104,10 @@ class CacheSettings(JobSettings):
         check_whole("clips", self.clips, 1)
         if self.thumbnail is not None:
             check_whole("thumbnail", self.thumbnail, 1)
+        if self.exclude is not None and self.action != "export":
+            raise EchoAugmentError(f"exclude= is for action=export, got action={self.action}", "Leave it out")
+        if self.gates.label.on and self.action != "import":
+            raise EchoAugmentError(f"gates.label is for action=import, got action={self.action}", "Leave it out")
         if self.action != "merge" and len(self.folders) != 1:
             raise EchoAugmentError(f"action={self.action} takes one cache, got {len(self.folders)}")
         if self.action == "import" and None in (self.data.root, self.provenance):
@@ -171,17 +192,18 @@ def run_merge(settings: CacheSettings) -> None:
 
 def run_export(settings: CacheSettings) -> None:
     """Write a cache to ``out``, in EchoNet-Dynamic's layout or as tar shards."""
-    store = ClipStore(settings.folder)
+    source = CachedClips(settings.folder, exclude=settings.exclude)
+    store, places, facts = source.store, source.places, {"clips": len(source), "fingerprint": source.fingerprint}
     if settings.format == "webdataset":
-        names = export_webdataset(store, settings.out, shard_clips=settings.shard_clips)
-        path = report(settings, clips=len(store), shards=names, fingerprint=store.fingerprint)
-        print(f"{len(store)} clips are in {len(names)} tar files in {settings.out}; report: {path}")
+        names = export_webdataset(store, settings.out, shard_clips=settings.shard_clips, places=places)
+        path = report(settings, shards=names, **facts)
+        print(f"{len(source)} clips are in {len(names)} tar files in {settings.out}; report: {path}")
         return
-    traced = export_echonet(store, settings.out, write_video, split=settings.split)
-    path = report(settings, clips=len(store), traced=traced, fingerprint=store.fingerprint)
-    left = len(store) - traced
+    traced = export_echonet(store, settings.out, write_video, split=settings.split, places=places)
+    path = report(settings, traced=traced, **facts)
+    left = len(source) - traced
     note = f" ({left} without masks have no tracings; the echonet package leaves those out)" if left else ""
-    print(f"{len(store)} clips are in {settings.out}{note}; report: {path}")
+    print(f"{len(source)} clips are in {settings.out}{note}; report: {path}")
 
 
 def run_pack(settings: CacheSettings) -> None:
@@ -235,6 +257,8 @@ def run_import(settings: CacheSettings) -> None:
         fps=settings.fps,
         image_size=settings.image_size,
         against=settings.against,
+        label_gate=settings.gates.label,
+        device=settings.device,
     )
     path = report(settings, **done.to_json(), fingerprint=done.summary.fingerprint)
     print(f"{done}; report: {path}")

@@ -1,4 +1,5 @@
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -117,6 +118,22 @@ def test_export_as_tar_shards(act, cache, tmp_path):
     report = act(action="export", format="webdataset", cache=cache, out=tmp_path / "out", shard_clips=4)
     assert report["shards"] == ["clips-000000.tar", "clips-000001.tar"] and report["clips"] == 7
     assert all((tmp_path / "out" / name).stat().st_size > 10_000 for name in report["shards"])
+
+
+def test_export_leaves_out_what_the_gallery_listed(act, cache, tmp_path):
+    out, ids = tmp_path / "out", list(ClipStore(cache).ids)
+    act(action="export", cache=cache, out=out)
+    (tmp_path / "exclude.txt").write_text(f"{ids[2]}\n{ids[5]}\n")
+    report = act(action="export", cache=cache, out=out, exclude=tmp_path / "exclude.txt")
+    assert report["clips"] == 5 and "-without-2-" in report["fingerprint"]
+    kept = [name for name in ids if name not in (ids[2], ids[5])]
+    assert sorted(path.stem for path in (out / "Videos").iterdir()) == kept
+    assert [row.name for row in EchoNetDynamic(out, "train", length=4).rows] == kept
+    tars = act(action="export", format="webdataset", cache=cache, out=out, exclude=f"[{ids[0]}]", shard_clips=4)
+    with tarfile.open(out / tars["shards"][0]) as tar:
+        assert tars["clips"] == 6 and not any(name.startswith(f"{ids[0]}.") for name in tar.getnames())
+    with pytest.raises(EchoAugmentError, match="exclude= is for action=export"):
+        act(action="info", cache=cache, out=out, exclude=tmp_path / "exclude.txt")
 
 
 def test_pack(act, tmp_path, capsys):
