@@ -1,4 +1,4 @@
-"""DICOM, videos and CAMUS into a data set in EchoNet-Dynamic's layout, without names."""
+"""DICOM, videos and CAMUS into a dataset in EchoNet-Dynamic's layout, without names."""
 
 from .importing import Imported, ImportReport, import_clips, report_of
 from .records import ImportPlan, Left

@@ -35,7 +35,7 @@ class Phase:
 
     Attributes:
         frame: index in the sequence, or -1 where the sequence does not hold it.
-        mask: ``(H, W)`` bool of the cavity, or None.
+        mask: LV mask, ``(H, W)`` bool, or None.
     """
 
     frame: int
@@ -55,7 +55,7 @@ def read_camus(source: Source, plan: ImportPlan) -> ReadClip:
     """Read one view of a patient.
 
     Raises:
-        Left: files missing or damaged.
+        Left: a file is missing or damaged.
     """
     folder, stem = source.path, f"{source.path.name}_{source.view}"
     info = read_info(folder / f"Info_{source.view}.cfg")
@@ -87,10 +87,10 @@ def read_camus(source: Source, plan: ImportPlan) -> ReadClip:
 
 
 def read_sequence(folder: Path, stem: str) -> tuple[Volume, Volume | None, tuple[str, ...]]:
-    """The frames, their masks where there are any, and notes.
+    """Return the frames, their masks or None, and notes.
 
     Raises:
-        Left: no sequence, a damaged one, or masks of another size.
+        Left: the sequence is missing, damaged or a single frame.
     """
     names = [name for name in ("half_sequence", "sequence") if find_volume(folder, f"{stem}_{name}")]
     if not names:
@@ -109,7 +109,7 @@ def read_sequence(folder: Path, stem: str) -> tuple[Volume, Volume | None, tuple
 
 
 def read_info(path: Path) -> dict[str, str]:
-    """The lines ``key: value`` of an ``Info_*.cfg``.
+    """Return the lines ``key: value`` of an ``Info_*.cfg``.
 
     Raises:
         Left: it is no text.
@@ -123,7 +123,7 @@ def read_info(path: Path) -> dict[str, str]:
 
 
 def number(info: dict[str, str], key: str) -> float:
-    """A number of the Info file, or NaN."""
+    """Return a number of the Info file, or NaN."""
     try:
         return float(info[key])
     except (KeyError, ValueError):
@@ -131,7 +131,7 @@ def number(info: dict[str, str], key: str) -> float:
 
 
 def phase_of(name: str, info: dict[str, str], folder: Path, stem: str, masks: Volume | None, count: int) -> Phase:
-    """The frame of ED or ES, which the Info file counts from 1, and its mask: of the sequence, else of its own file."""
+    """Return the frame of ED or ES, counted from 1 in the Info file, and its mask, of the sequence or its own file."""
     stated = number(info, name)
     frame = int(stated) - 1 if np.isfinite(stated) and 1 <= stated <= count else -1
     if masks is not None and frame >= 0:
@@ -140,13 +140,13 @@ def phase_of(name: str, info: dict[str, str], folder: Path, stem: str, masks: Vo
 
 
 def single_mask(folder: Path, stem: str, name: str) -> npt.NDArray[np.bool_] | None:
-    """The cavity of ``*_ED_gt`` or ``*_ES_gt``; None where there is no such file."""
+    """Return the cavity of ``*_ED_gt`` or ``*_ES_gt``, ``(H, W)`` bool; None if there is no such file."""
     path = find_volume(folder, f"{stem}_{name}_gt")
     return None if path is None else np.asarray(read_volume(path).frames[0] == LV)
 
 
 def volumes_of(source: Source) -> tuple[float, float]:
-    """EDV and ESV in mL by the method of discs, on both views where both are traced; NaN where none is."""
+    """Return EDV and ESV in mL by the method of discs, biplane if both views are traced; NaN if none is."""
     found: dict[str, list[Discs]] = {"ED": [], "ES": []}
     for view in (source.view, *(other for other in VIEWS if other != source.view)):
         try:
@@ -164,7 +164,7 @@ def volumes_of(source: Source) -> tuple[float, float]:
 
 
 def view_discs(folder: Path, view: str) -> tuple[Discs, Discs] | None:
-    """The discs of one view at ED and ES, or None where it is not traced."""
+    """Return the discs of one view at ED and ES; None if it is not traced."""
     stem, cfg = f"{folder.name}_{view}", folder / f"Info_{view}.cfg"
     if not cfg.is_file():
         return None
@@ -183,7 +183,7 @@ def view_discs(folder: Path, view: str) -> tuple[Discs, Discs] | None:
 
 
 def isotropic(frames: npt.NDArray[np.uint8], spacing: tuple[float, float]) -> npt.NDArray[np.uint8]:
-    """Frames with square pixels, of the finer of the two sizes."""
+    """Resize frames to square pixels of the finer of the two sizes."""
     shape = isotropic_shape(frames.shape[1], frames.shape[2], spacing)
     if shape == frames.shape[1:]:
         return frames
@@ -191,10 +191,10 @@ def isotropic(frames: npt.NDArray[np.uint8], spacing: tuple[float, float]) -> np
 
 
 def isotropic_shape(height: int, width: int, spacing: tuple[float, float]) -> tuple[int, int]:
-    """``(H, W)`` of the picture with square pixels.
+    """Return ``(H, W)`` of the picture with square pixels.
 
     Raises:
-        Left: pixels so long that they are no pixels.
+        Left: a pixel is over 20 times as long as wide.
     """
     fine = min(spacing)
     if max(spacing) > 20 * fine:
@@ -203,7 +203,7 @@ def isotropic_shape(height: int, width: int, spacing: tuple[float, float]) -> tu
 
 
 def tracings_of(phases: dict[str, Phase], spacing: tuple[float, float], image_size: int) -> dict[int, Lines]:
-    """EchoNet's 21 lines of ED and ES in pixels of the clip, the smaller mask first; none unless both are traced."""
+    """Return EchoNet's lines of ED and ES in pixels of the clip, the smaller mask first; none unless both are there."""
     found: dict[int, Lines] = {}
     traced = [phase for phase in phases.values() if phase.mask is not None and phase.frame >= 0]
     if len(traced) < 2 or traced[0].frame == traced[1].frame:
@@ -222,7 +222,7 @@ def tracings_of(phases: dict[str, Phase], spacing: tuple[float, float], image_si
 
 
 def official_split(source: Source) -> str:
-    """The split that ``database_split/subgroup_*.txt`` puts a patient in; empty where there is no such file."""
+    """Return the split that ``database_split/subgroup_*.txt`` puts a patient in; empty if none does."""
     for folder in (source.root, source.root.parent, source.path.parent, source.path.parent.parent):
         for split, name in SPLIT_FILES.items():
             path = folder / "database_split" / name

@@ -13,7 +13,7 @@ Chroma = npt.NDArray[np.uint8]
 COLOURED = 24  # chroma levels off the tint: JPEG's own errors are far below
 FLOW = 0.004  # share of the picture that changes its colour, from which on it is colour flow and not a marker
 LEVELS = 16  # groups of grey levels that each have a tint
-COMMON = 0.02  # share of the picture that a group has at least, to be believed
+COMMON = 0.02  # smallest share of the picture that makes a group's tint believable
 
 
 @dataclass(slots=True, eq=False)
@@ -21,9 +21,10 @@ class ColourCount:
     """Where a video was coloured, frame by frame.
 
     Attributes:
-        ever: ``(H, W)`` bool: coloured in some frame.
-        always: ``(H, W)`` bool: coloured in every frame.
-        moves: ``(H, W)`` bool: coloured, and of changing colour.
+        ever: pixels coloured in some frame, ``(H, W)`` bool.
+        always: pixels coloured in every frame, ``(H, W)`` bool.
+        low: smallest blue and red chroma of each pixel, ``(H, W, 2)`` uint8.
+        high: largest, likewise.
     """
 
     ever: Mask
@@ -33,23 +34,20 @@ class ColourCount:
 
     @property
     def moves(self) -> Mask:
-        """Coloured in some frame, and not of the same colour in all."""
+        """Return the pixels coloured in some frame and not of the same colour in all, ``(H, W)`` bool."""
         return np.asarray(self.ever & ((self.high.astype(np.int16) - self.low).max(axis=-1) >= COLOURED))
 
     def is_flow(self) -> bool:
-        """Whether so much changes its colour that it can only be colour Doppler."""
+        """Return whether so large an area changes its colour that it can only be colour Doppler."""
         solid = cv2.morphologyEx(self.moves.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         return float(solid.mean()) >= FLOW
 
 
 def count_colour(frames: Iterable[Chroma]) -> ColourCount | None:
-    """Find coloured pixels.
+    """Find the coloured pixels of a video; None if it has no frames.
 
     Args:
-        frames: ``(H, W, 3)`` uint8 of luma, blue and red chroma each.
-
-    Returns:
-        None where there are no frames.
+        frames: luma, blue and red chroma of each frame, ``(H, W, 3)`` uint8.
     """
     found: ColourCount | None = None
     for frame in frames:
@@ -65,12 +63,12 @@ def count_colour(frames: Iterable[Chroma]) -> ColourCount | None:
 
 
 def off_the_tint(frame: Chroma) -> Mask:
-    """Pixels ``(H, W)`` whose colour is not the one that most pixels of their grey level have.
+    """Return the pixels ``(H, W)`` whose colour differs from that of most pixels of their grey level.
 
     A scanner's sepia or blue map gives each grey level one colour; flow and graphics have others.
 
     Args:
-        frame: ``(H, W, 3)`` of luma, blue and red chroma.
+        frame: luma, blue and red chroma, ``(H, W, 3)`` uint8.
     """
     chroma = frame[..., 1:].astype(np.int16)
     if int(np.abs(chroma - 128).max()) < COLOURED:
@@ -87,7 +85,7 @@ def off_the_tint(frame: Chroma) -> Mask:
 
 
 def to_ycbcr(rgb: npt.NDArray[np.uint8]) -> Chroma:
-    """Luma, blue and red chroma ``(..., 3)`` of RGB, full range, as JPEG has them (ITU-T T.871, BT.601)."""
+    """Return luma, blue and red chroma ``(..., 3)`` of RGB, full range, as JPEG has them (ITU-T T.871, BT.601)."""
     values = rgb.astype(np.float32)
     red, green, blue = values[..., 0], values[..., 1], values[..., 2]
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -96,7 +94,7 @@ def to_ycbcr(rgb: npt.NDArray[np.uint8]) -> Chroma:
 
 
 def box_of(mask: Mask) -> Mask:
-    """The upright box around ``mask``, filled; nothing where it is empty."""
+    """Return the filled bounding box of ``mask``; nothing if the mask is empty."""
     result = np.zeros(mask.shape, np.bool_)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows):

@@ -1,4 +1,4 @@
-"""A DICOM cine as a clip: what is refused, its frame rate, its B-mode region, and whose it is.
+"""A DICOM cine as a clip: what is refused, its frame rate, its B-mode region and its patient.
 
 Tags by DICOM PS3.3: C.8.5.5 (US Region Calibration), C.8.5.6 (US Image), C.7.6.5 (Cine).
 """
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 PREAMBLE = 128
 OTHERS = frozenset({"CR", "CT", "DX", "ECG", "IVUS", "MG", "MR", "NM", "OCT", "OT", "PT", "RF", "SC", "SR", "XA"})
-"""Modalities that are told as they are; no other word of a file is."""
+"""Modalities that a reason may name; no other text of a file is repeated."""
 TWO_D, M_MODE, SPECTRUM = 1, 2, 3  # Region Spatial Format
 TISSUE, COLOUR_FLOW = 1, 2  # Region Data Type
 SPECTRAL_DATA = (3, 4)  # PW and CW Doppler
-BEATS = (30, 250)  # a minute: heart rates that are believed
+BEATS = (30, 250)  # plausible heart rates, beats per minute
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM by its first bytes, with or without the preamble, whatever its name."""
+    """Return whether a file is DICOM by its first bytes, with or without the preamble, whatever its name."""
     with path.open("rb") as file:
         head = file.read(PREAMBLE + 4)
     # Without a preamble the first element is of group 0002 or 0008, little endian.
@@ -49,7 +49,7 @@ def read_dicom(source: Source, plan: ImportPlan) -> ReadClip:
     """Read one cine.
 
     Raises:
-        Left: it is none that is wanted, or damaged; with the reason.
+        Left: it is no B-mode cine of a beat at least, or damaged.
     """
     dataset = read_header(source.path)
     refuse_kind(dataset, plan.colour)
@@ -74,7 +74,7 @@ def read_dicom(source: Source, plan: ImportPlan) -> ReadClip:
 
 
 def read_header(path: Path) -> "Dataset":
-    """All tags but the pixels.
+    """Read all tags but the pixels.
 
     Raises:
         Left: it is no DICOM, or damaged.
@@ -99,7 +99,7 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
 def is_deflated(path: Path) -> bool:
-    """Whether all tags are packed by zlib, so that pixels cannot be read by themselves."""
+    """Return whether zlib packs all tags, so that pixels cannot be read alone."""
     with path.open("rb") as file:
         return DEFLATED in file.read(1024)
 
@@ -158,7 +158,7 @@ def refuse_short(dataset: "Dataset", seconds: float, beat_seconds: float) -> Non
 
 
 def frame_rate(dataset: "Dataset", num_frames: int, wanted: float | None) -> FrameRate:
-    """Frames per second, by what the Frame Increment Pointer points at first.
+    """Return the frame rate; what the Frame Increment Pointer points at is believed first.
 
     Raises:
         Left: no tag states one.
@@ -181,10 +181,10 @@ def frame_rate(dataset: "Dataset", num_frames: int, wanted: float | None) -> Fra
 
 
 def bmode_region(dataset: "Dataset", form: PixelForm) -> tuple[Box | None, tuple[str, ...]]:
-    """The box of the one region of 2D tissue, or None with a note where none can be used.
+    """Return the box of the one region of 2D tissue; None and a note if none can be used.
 
     Raises:
-        Left: several such regions, so that it is not clear which is meant.
+        Left: there are several such regions.
     """
     found = []
     for region in regions_of(dataset):
@@ -211,7 +211,7 @@ def bmode_region(dataset: "Dataset", form: PixelForm) -> tuple[Box | None, tuple
 def read_pixels(
     path: Path, dataset: "Dataset", form: PixelForm, colour: str
 ) -> tuple[np.ndarray, Mask | None, tuple[str, ...]]:
-    """Luma ``(T, H, W)``; what is drawn in colour, or None; notes.
+    """Return luma ``(T, H, W)`` uint8, what is coloured, ``(H, W)`` bool or None, and notes.
 
     Raises:
         Left: colour flow, unless its box is to be dropped; or damaged pixels.
@@ -237,13 +237,13 @@ def read_pixels(
 
 
 def regions_of(dataset: "Dataset") -> "list[Dataset]":
-    """The regions of ``SequenceOfUltrasoundRegions``; none where it is damaged."""
+    """Return the items of ``SequenceOfUltrasoundRegions``; none if it is damaged."""
     sequence = dataset.get("SequenceOfUltrasoundRegions")
     return [one for one in sequence if hasattr(one, "get")] if isinstance(sequence, list) or sequence else []
 
 
 def number_of(dataset: "Dataset", keyword: str) -> float:
-    """A tag's number, or NaN."""
+    """Return a tag's number, or NaN."""
     value = dataset.get(keyword)
     try:
         return float(value) if value is not None else math.nan
@@ -252,6 +252,6 @@ def number_of(dataset: "Dataset", keyword: str) -> float:
 
 
 def text_of(dataset: "Dataset", keyword: str) -> str:
-    """A tag's text without blanks around it; empty where it is not there."""
+    """Return a tag's text without blanks around it; empty if it is missing."""
     value = dataset.get(keyword)
     return "" if value is None else str(value).replace("\0", " ").strip()

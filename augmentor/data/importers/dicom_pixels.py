@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GREY = ("MONOCHROME1", "MONOCHROME2")
 LUMA_FIRST = ("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
 AS_RGB = ("RGB", "YBR_ICT", "YBR_RCT")  # the two of JPEG 2000 are undone by its decoder
-MOST_PIXELS = 16_000_000  # of a frame; no scanner draws more, a broken header may promise any number
+MOST_PIXELS = 16_000_000  # of a frame: no scanner draws more, but a broken header may state any number
 MOST_LUMA = 400_000_000  # bytes of a clip's luma that are held at a time
 
 
@@ -85,7 +85,7 @@ def luma_frames(path: str, dataset: "Dataset", form: PixelForm) -> Iterator[npt.
     """Yield ``(H, W)`` luma of each frame, or ``(H, W, 3)`` luma and chroma where the file has colours.
 
     Args:
-        path: of the file.
+        path: the file.
         dataset: its header, with the palette.
         form: as `pixel_form` gives it.
 
@@ -137,7 +137,7 @@ def decoder_reason(dataset: "Dataset", error: Exception) -> tuple[str, str, str]
 
 
 def to_luma(values: npt.NDArray[np.generic], dataset: "Dataset", form: PixelForm) -> npt.NDArray[np.uint8]:
-    """One frame's luma ``(H, W)``, or luma and chroma ``(H, W, 3)``, as 8 bits."""
+    """Return one frame's luma ``(H, W)``, or luma and chroma ``(H, W, 3)``, as uint8."""
     if form.photometric in GREY:
         grey = to_8_bits(values, form.bits, form.signed)
         return 255 - grey if form.photometric == "MONOCHROME1" else grey

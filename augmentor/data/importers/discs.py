@@ -19,8 +19,8 @@ class Discs:
     """A ventricle cut into 20 discs of equal height.
 
     Attributes:
-        length: of the long axis in mm.
-        diameters: ``(20,)`` in mm, from apex to base.
+        length: long axis, mm.
+        diameters: ``(20,)`` mm, from apex to base.
     """
 
     length: float
@@ -28,7 +28,7 @@ class Discs:
 
 
 def measure(mask: Mask, spacing: tuple[float, float]) -> Discs | None:
-    """Cut a mask into discs; None for one of hardly any pixels.
+    """Cut a mask into discs; return None if it has fewer than 20 pixels.
 
     Args:
         mask: ``(H, W)`` bool.
@@ -47,7 +47,7 @@ def measure(mask: Mask, spacing: tuple[float, float]) -> Discs | None:
 
 
 def volume(first: Discs, second: Discs | None = None) -> float:
-    """Volume in mL; with two views, discs are ellipses and the longer axis counts.
+    """Return the volume in mL; with two views, the discs are ellipses and the longer axis counts.
 
     Lang et al., "Recommendations for cardiac chamber quantification by echocardiography in adults" (2015): biplane
     method of disks summation, pi / 4 * sum of a b L / 20.
@@ -62,5 +62,5 @@ def volume(first: Discs, second: Discs | None = None) -> float:
 
 
 def ejection_fraction(edv: float, esv: float) -> float:
-    """EF in percent; NaN without a volume at the end of diastole."""
+    """Return the EF in percent; NaN unless ``edv`` is above 0."""
     return 100 * (edv - esv) / edv if edv > 0 else math.nan

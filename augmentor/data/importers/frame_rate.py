@@ -1,4 +1,4 @@
-"""Frames per second where a file states it in several places, and says different things."""
+"""The frame rate of a file that states several and contradicts itself."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,18 +8,18 @@ import numpy as np
 
 from .records import Left
 
-LEAST, MOST = 2.0, 400.0  # frames per second that an echocardiogram can have
-AGREE = 0.05  # share by which two statements may differ without a word
-UNEVEN = 1.5  # longest over shortest time between frames, from which on it is worth a word
+LEAST, MOST = 2.0, 400.0  # plausible frames per second of an echocardiogram
+AGREE = 0.05  # relative difference up to which two statements agree
+UNEVEN = 1.5  # ratio of longest to shortest time between frames from which a note is made
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRate:
-    """A frame rate and what spoke against it.
+    """A frame rate and what contradicts it.
 
     Attributes:
         fps: frames per second.
-        notes: statements that disagree, uneven times.
+        notes: statements that disagree; uneven times.
     """
 
     fps: float
@@ -27,14 +27,14 @@ class FrameRate:
 
 
 def choose_rate(stated: Mapping[str, float], *, wanted: float | None = None) -> FrameRate:
-    """Return the first frame rate stated that can be one, and a note where others disagree.
+    """Return the first plausible frame rate, with a note if others disagree.
 
     Args:
         stated: name of the statement -> frames per second, the most trusted first.
-        wanted: the user's own word; it decides.
+        wanted: frames per second that the user gave; decides if not None.
 
     Raises:
-        Left: nobody states one that can be.
+        Left: none is plausible.
 
     >>> choose_rate({"FrameTime": 50.0, "CineRate": 30.0})
     FrameRate(fps=50.0, notes=('FrameTime says 50 frames a second, CineRate 30; fps= decides',))
@@ -45,7 +45,7 @@ def choose_rate(stated: Mapping[str, float], *, wanted: float | None = None) -> 
     elif usable:
         first, fps = next(iter(usable.items()))
     else:
-        raise Left("no frame rate that can be one is stated", "fps", "Give fps=NUMBER")
+        raise Left("no plausible frame rate is stated", "fps", "Give fps=NUMBER")
     others = [f"{name} {value:.4g}" for name, value in usable.items() if abs(value - fps) > AGREE * fps]
     if not others:
         return FrameRate(fps)
@@ -54,11 +54,11 @@ def choose_rate(stated: Mapping[str, float], *, wanted: float | None = None) -> 
 
 
 def from_times(milliseconds: Sequence[float], num_frames: int) -> tuple[float, tuple[str, ...]]:
-    """Frames per second of a ``FrameTimeVector``, and a note where its steps are uneven.
+    """Return the frames per second of a ``FrameTimeVector``, and a note if its steps are uneven.
 
     Args:
         milliseconds: time of each frame after the one before; the first is 0 by the standard.
-        num_frames: of the video; a vector of another length is not believed.
+        num_frames: frames of the video; a vector of another length gives NaN and a note.
     """
     steps = np.asarray(milliseconds, np.float64)[1:]
     if len(steps) != num_frames - 1 or not len(steps) or not np.isfinite(steps).all() or steps.min() <= 0:

@@ -1,4 +1,4 @@
-"""Names become keyed hashes: who has the key can find a patient again, who has the data set alone cannot.
+"""Names become keyed hashes: with the key a patient can be found again, with the dataset alone not.
 
 HMAC-SHA-256 (RFC 2104): without the key, not even somebody who can guess every hospital number can tell which name is
 whose.
@@ -35,22 +35,22 @@ class Hasher:
         return "Hasher(key=...)"
 
     def digest(self, kind: str, value: str | bytes) -> str:
-        """64 hexadecimal digits; the same text as another ``kind`` gives another hash."""
+        """Return 64 hexadecimal digits; the same text as another ``kind`` gives another hash."""
         data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
         return hmac.new(self.key, kind.encode() + b"\0" + data, sha256).hexdigest()
 
     def name(self, kind: str, value: str | bytes) -> str:
-        """A short name, of `NAME_DIGITS` digits."""
+        """Return a short name of `NAME_DIGITS` digits."""
         return self.digest(kind, value)[:NAME_DIGITS].upper()
 
     @property
     def fingerprint(self) -> str:
-        """Tells one key from another without telling the key."""
+        """Return a hash that tells keys apart without revealing them."""
         return self.digest("key", "")[:NAME_DIGITS]
 
 
 def default_key(out: Path) -> Path:
-    """Where the key lies if the user names no place: beside the data set, never in it."""
+    """Return where the key lies by default: beside the dataset, never in it."""
     return out.absolute().with_name(f"{out.absolute().name}-private") / "import.key"
 
 
@@ -58,14 +58,14 @@ def read_key(path: Path, out: Path) -> tuple[Hasher, bool]:
     """Read the key file, or make one.
 
     Args:
-        path: of the key file.
-        out: folder of the data set.
+        path: the key file.
+        out: folder of the dataset.
 
     Returns:
         The hasher, and whether the key is new.
 
     Raises:
-        EchoAugmentError: the key would lie inside the data set, or the file is no key.
+        EchoAugmentError: the key would lie inside the dataset, or the file is no key.
     """
     real, home = Path(os.path.realpath(path)), Path(os.path.realpath(out))
     if real == home or home in real.parents:
@@ -106,7 +106,7 @@ def write_links(path: Path, rows: Iterable[tuple[str, str, str, str]]) -> None:
     """Write which file became which clip, for the key's owner alone.
 
     Args:
-        path: of the CSV; beside the key.
+        path: the CSV, beside the key.
         rows: source file, clip's name, ``in`` or ``out``, reason.
     """
     text = io.StringIO()
@@ -117,7 +117,7 @@ def write_links(path: Path, rows: Iterable[tuple[str, str, str, str]]) -> None:
 
 
 def write_public(path: Path, header: tuple[str, ...], rows: Iterable[Iterable[object]]) -> None:
-    """Write a CSV of the data set, whole or not at all."""
+    """Write a CSV of the dataset, whole or not at all."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -36,7 +36,7 @@ from .records import ImportPlan, Outcome, Source
 
 CLAIM, JOURNAL = "import.json", "import.jsonl"
 FORMAT = 1
-AGAIN = frozenset({"syntax", "unreadable"})  # reasons that lie in this machine, not in the file: tried again
+AGAIN = frozenset({"syntax", "unreadable"})  # the fault may be this machine's, not the file's: tried again
 Progress = Callable[[Iterable[tuple[Source, Outcome | None]], int], Iterable[tuple[Source, Outcome | None]]]
 
 
@@ -45,8 +45,8 @@ class Imported:
     """What an import did.
 
     Attributes:
-        rows: clips of the data set, by name.
-        left: what was left out, by source.
+        rows: clips of the dataset, by name.
+        left: sources that were left out.
         new: sources read by this run.
         before: sources that an earlier run had read.
         table: the label table, or an empty one.
@@ -81,26 +81,26 @@ def import_clips(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Import files into a data set in EchoNet-Dynamic's layout. Run it again after anything: it goes on.
+    """Import files into a dataset in EchoNet-Dynamic's layout; after an interruption, go on.
 
     Further files may be imported into the same folder later; patients keep their splits.
 
     Args:
         roots: folders or files.
-        out: folder of the data set.
+        out: folder of the dataset.
         plan: how files are read.
         labels: CSV table of EF, volumes and splits.
-        columns: the user's names of its columns.
-        shares: of TRAIN, VAL and TEST among patients.
-        qualities: CAMUS: only clips of these image qualities; empty for all.
-        seed: of the splits.
-        key: file of the secret key; by default in ``<out>-private``, and made where it is missing.
-        workers: processes; all cores where None.
+        columns: the user's names for its columns, as in `read_labels`.
+        shares: shares of TRAIN, VAL and TEST among patients.
+        qualities: image qualities of CAMUS to import; empty for all.
+        seed: seed of the splits.
+        key: file of the secret key, made if missing; by default in ``<out>-private``.
+        workers: processes; None for all cores.
         progress: wraps the results and their number, for a progress bar.
 
     Raises:
-        EchoAugmentError: nothing to import, a folder that holds another data set or another key's, a table that
-            cannot be used, a patient in two splits, or a disk that is full.
+        EchoAugmentError: there is nothing to import, the folder holds another dataset or one of another key, the table
+            cannot be used, a patient is in two splits, or the disk is full.
         KeyboardInterrupt: on Ctrl-C or SIGTERM; what is done is kept.
     """
     check_seed(seed)
@@ -136,10 +136,10 @@ def import_clips(
 
 
 def claim(out: Path, hasher: Hasher) -> None:
-    """Mark ``out`` as the place of an import with this key, or refuse.
+    """Mark ``out`` as the place of an import with this key.
 
     Raises:
-        EchoAugmentError: another data set is there, or one of another key.
+        EchoAugmentError: it holds another dataset, or one of another key.
     """
     path, mine = out / CLAIM, {"format": FORMAT, "key": hasher.fingerprint}
     if path.exists():
@@ -182,12 +182,12 @@ PLACE = 16  # digits of a source's mark that tell its place; the rest tells size
 
 
 def latest(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
-    """The last outcome of each place."""
+    """Return the last outcome of each place."""
     return {one.source[:PLACE]: one for one in outcomes}
 
 
 def is_done(outcome: Outcome | None, mark: str, out: Path) -> bool:
-    """Whether a source need not be read again: same place, size, time and plan, and its clip is there."""
+    """Return whether a source need not be read again: same place, size, time and plan, and its clip is there."""
     if outcome is None or outcome.source != mark or outcome.kind in AGAIN:
         return False
     return outcome.status == "out" or (out / VIDEOS / f"{outcome.name}.avi").exists()
@@ -203,7 +203,7 @@ def wrong_quality(outcome: Outcome, qualities: Sequence[str]) -> Outcome:
 def settle(
     out: Path, outcomes: Sequence[Outcome], table: LabelTable, shares: Sequence[float], seed: int
 ) -> tuple[list[Row], int]:
-    """Labels and splits of the clips that came in, and how many rows of the table were used."""
+    """Return the clips that came in with labels and splits, and how many rows of the table were used."""
     clips, labels, used = join_labels([one for one in outcomes if one.status == "in"], table)
     splits = draw_splits(told_splits(clips, labels), splits_before(out), shares, seed)
     rows = [Row(clip=clip, labels=label, split=splits[clip.patient]) for clip, label in zip(clips, labels, strict=True)]
@@ -237,20 +237,20 @@ class ImportReport:
     """What ``report.json`` keeps of an import: no name, no path, no date.
 
     Attributes:
-        clips: that came in.
-        patients: of these; where nobody tells, each clip is a patient of its own.
-        splits: clips of each split.
-        left_out: kind of reason -> how many.
-        reasons: one reason of each kind.
-        left: ``source, kind, reason`` of everything that was left out.
-        notes: clip -> what a user should look at.
+        clips: clips that came in.
+        patients: their patients; a clip without a known patient counts as its own.
+        splits: split -> clips.
+        left_out: kind of reason -> sources left out.
+        reasons: kind of reason -> one of the reasons.
+        left: ``source, kind, reason`` of every source left out.
+        notes: clip -> remarks for the user.
         with_ef: clips that have an EF.
         label_rows: rows of the label table.
-        label_rows_used: of these, joined to a clip.
-        label_problems: of the table, each with its line.
+        label_rows_used: rows that a clip was joined to.
+        label_problems: problems of the table, each with its line.
         new: sources read by this run.
         before: sources that an earlier run had read.
-        agreement: of the EF by discs with the stated one, or None.
+        agreement: how EF by discs and stated EF agree, or None.
     """
 
     clips: int
@@ -270,7 +270,7 @@ class ImportReport:
 
 
 def report_of(done: Imported) -> ImportReport:
-    """What an import reports."""
+    """Return the report of an import."""
     rows, left = done.rows, done.left
     return ImportReport(
         clips=len(rows),

@@ -32,9 +32,9 @@ class TableProblem:
     """A row or value of the label table that cannot be used.
 
     Attributes:
-        line: of the file.
-        text: what is wrong; without the value, which a wrong column may make a name.
-        value: as it stands there; for the screen, not for the report.
+        line: line of the file.
+        text: what is wrong, without the value: from a wrong column it may be a name.
+        value: value in the file; shown on the screen, never in the report.
     """
 
     line: int
@@ -51,9 +51,9 @@ class LabelTable:
 
     Attributes:
         rows: labels of each usable row.
-        patients: whose each row is, as a keyed hash; empty where it does not tell.
+        patients: keyed hash of each row's patient; empty if it names none.
         by_key: keyed hash -> index into ``rows``.
-        rates: name of a video -> frames per second, where the table states them.
+        rates: name of a video -> frames per second, if the table states them.
         problems: rows and values that cannot be used, each with its line.
     """
 
@@ -64,7 +64,7 @@ class LabelTable:
     problems: list[TableProblem] = field(default_factory=list)
 
     def find(self, keys: Sequence[str]) -> int | None:
-        """Index of the row of the first of ``keys`` that is there, or None."""
+        """Return the index of the row that the first known of ``keys`` belongs to, or None."""
         return next((self.by_key[key] for key in keys if key in self.by_key), None)
 
 
@@ -73,9 +73,9 @@ def read_labels(path: Path, columns: Mapping[str, str | None], hasher: Hasher) -
 
     Args:
         path: CSV file.
-        columns: what the user calls ``name``, ``study``, ``patient``, ``ef``, ``edv``, ``esv``, ``split`` and ``fps``;
-            None to find it.
-        hasher: of the import.
+        columns: the user's names for the columns ``name``, ``study``, ``patient``, ``ef``, ``edv``, ``esv``, ``split``
+            and ``fps``; None to find a column by its usual names.
+        hasher: hashes names with the import's key.
 
     Raises:
         EchoAugmentError: no such file or column, no column to join by, or EF as a fraction of 1.
@@ -111,12 +111,12 @@ def read_labels(path: Path, columns: Mapping[str, str | None], hasher: Hasher) -
 
 
 def same(first: Labels, second: Labels) -> bool:
-    """Whether two rows say the same; NaN equals NaN."""
+    """Return whether two rows say the same; NaN equals NaN."""
     return repr(first) == repr(second)
 
 
 def find_column(file: CsvFile, kind: str, wanted: str | None) -> int | None:
-    """Position of a column by the user's name for it, or by the usual ones; None if there is none.
+    """Return the position of a column by the user's name for it, or by the usual ones; None if there is none.
 
     Raises:
         EchoAugmentError: the user's name is no column.
@@ -132,7 +132,7 @@ def find_column(file: CsvFile, kind: str, wanted: str | None) -> int | None:
 
 
 def row_labels(text: Mapping[str, str], line: int, problems: list[TableProblem]) -> Labels:
-    """The labels of a row; what is no number in its range is a problem and stays unknown."""
+    """Return the labels of a row; a value outside its range becomes a problem and stays unknown."""
     values = {}
     for kind, high in RANGES.items():
         value = to_number(text.get(kind, ""))
@@ -148,10 +148,10 @@ def row_labels(text: Mapping[str, str], line: int, problems: list[TableProblem])
 
 
 def refuse_fractions(path: Path, rows: Sequence[Labels]) -> None:
-    """Refuse a table whose EF is a share of 1.
+    """Raise if a table gives EF as a fraction of 1.
 
     Raises:
-        EchoAugmentError: it is.
+        EchoAugmentError: the largest EF is at most 1.
     """
     known = [row.ef for row in rows if math.isfinite(row.ef)]
     if known and max(known) <= 1:
@@ -159,7 +159,7 @@ def refuse_fractions(path: Path, rows: Sequence[Labels]) -> None:
 
 
 def row_keys(text: Mapping[str, str], hasher: Hasher) -> list[str]:
-    """The keyed hashes that a row is found by."""
+    """Return the keyed hashes that a row is found by."""
     keys = [key_of(hasher, kind, text[kind]) for kind in JOINED_BY if text.get(kind)]
     if text.get("patient"):
         keys.append(key_of(hasher, "loose", text["patient"]))
@@ -167,8 +167,8 @@ def row_keys(text: Mapping[str, str], hasher: Hasher) -> list[str]:
 
 
 def clip_keys(clip: ReadClip, hasher: Hasher) -> list[str]:
-    """The keyed hashes that a clip looks for its row by, the most exact first; last, its patient without leading zeros,
-    which spreadsheets take away.
+    """Return the keyed hashes by which a clip finds its row, the most exact first; last, its patient without leading
+    zeros, which spreadsheets remove.
     """
     keys = [key_of(hasher, "name", name) for name in clip.names if name]
     keys += [key_of(hasher, "study", study) for study in clip.study]
@@ -178,7 +178,7 @@ def clip_keys(clip: ReadClip, hasher: Hasher) -> list[str]:
 
 
 def key_of(hasher: Hasher, kind: str, text: str) -> str:
-    """The keyed hash of a name, whatever its case and suffix."""
+    """Return the keyed hash of a name, regardless of case and suffix."""
     plain = text.strip().casefold()
     if kind == "name":
         plain = video_name(plain).removesuffix(".dcm")
@@ -188,7 +188,7 @@ def key_of(hasher: Hasher, kind: str, text: str) -> str:
 
 
 def joined(own: Labels, row: Labels | None) -> Labels:
-    """A source's own labels, those of the table in their place where it has any."""
+    """Return a source's own labels, replaced by those that the table has."""
     if row is None:
         return own
     known = {kind: value for kind in RANGES if math.isfinite(value := getattr(row, kind))}

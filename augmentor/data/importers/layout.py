@@ -1,4 +1,4 @@
-"""The data set's tables: which clips stay, their splits by patient, FileList.csv and VolumeTracings.csv."""
+"""The dataset's tables: which clips stay, their splits by patient, FileList.csv and VolumeTracings.csv."""
 
 import math
 from collections import Counter
@@ -21,11 +21,11 @@ TRACINGS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Row:
-    """A clip of the data set.
+    """A clip of the dataset.
 
     Attributes:
-        clip: what was read.
-        labels: its own and those of the table.
+        clip: record of the import.
+        labels: labels of the file and of the table.
         split: ``TRAIN``, ``VAL`` or ``TEST``.
     """
 
@@ -35,7 +35,7 @@ class Row:
 
 
 def drop_twins(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Mark clips of equal frames as left out, but one of each: a copy in another split would be a leak.
+    """Leave out all but one of the clips with equal frames: a copy in another split would be a leak.
 
     Returns:
         All outcomes, by name and source; the order of ``outcomes`` does not matter.
@@ -56,7 +56,7 @@ def join_labels(clips: Sequence[Outcome], table: LabelTable) -> tuple[list[Outco
     """Join clips to their rows of the table.
 
     Returns:
-        The clips, whose patients the table tells where their files do not; their labels; and the rows that were used.
+        The clips, with the table's patient if their file names none; their labels; the indices of the rows used.
     """
     known, found, used = [], [], set()
     for clip in clips:
@@ -82,19 +82,19 @@ def join_labels(clips: Sequence[Outcome], table: LabelTable) -> tuple[list[Outco
 def draw_splits(
     patients: Mapping[str, str], before: Mapping[str, str], shares: Sequence[float], seed: int
 ) -> dict[str, str]:
-    """A split for every patient: the one told, the one that it had before, else drawn.
+    """Return a split for every patient: as stated, else as before, else drawn.
 
-    Patients are drawn in an order that only the seed and their hashes decide, each into the split that lacks most, so
-    that patients who come later change nobody's split.
+    Patients are drawn in an order that only the seed and their hashes decide, each into the split that lacks most.
+    Given ``before``, patients imported later change nobody's split.
 
     Args:
-        patients: patient -> split that is told, or empty.
+        patients: patient -> split as stated, or empty.
         before: patient -> split of an earlier import into the same folder.
-        shares: of TRAIN, VAL and TEST, of all patients.
-        seed: of the order.
+        shares: shares of TRAIN, VAL and TEST among all patients.
+        seed: seed of the order.
 
     Raises:
-        EchoAugmentError: shares that do not sum to 1.
+        EchoAugmentError: ``shares`` are not three of at least 0 that sum to 1.
 
     >>> sorted(draw_splits({"a": "", "b": "", "c": "VAL", "d": ""}, {}, (0.5, 0.25, 0.25), 0).items())
     [('a', 'TRAIN'), ('b', 'TEST'), ('c', 'VAL'), ('d', 'TRAIN')]
@@ -112,10 +112,10 @@ def draw_splits(
 
 
 def told_splits(clips: Sequence[Outcome], labels: Sequence[Labels]) -> dict[str, str]:
-    """Patient -> split that the table or the source tells, or empty.
+    """Return patient -> split that the table or the source states, or empty.
 
     Raises:
-        EchoAugmentError: a patient in two splits.
+        EchoAugmentError: a patient is in two splits.
     """
     told: dict[str, str] = {}
     for clip, label in zip(clips, labels, strict=True):
@@ -130,7 +130,7 @@ def told_splits(clips: Sequence[Outcome], labels: Sequence[Labels]) -> dict[str,
 
 
 def splits_before(out: Path) -> dict[str, str]:
-    """Patient -> split of the FileList.csv that is there."""
+    """Return patient -> split of the FileList.csv in ``out``; empty if there is none, or none with patients."""
     path = out / "FileList.csv"
     if not path.is_file():
         return {}
@@ -142,7 +142,7 @@ def splits_before(out: Path) -> dict[str, str]:
 
 
 def write_tables(out: Path, rows: Sequence[Row]) -> None:
-    """Write both tables, each whole or not at all; FileList.csv last, for it makes a folder a data set."""
+    """Write both tables, each whole or not at all; FileList.csv last, for it makes a folder a dataset."""
     ordered = sorted(rows, key=lambda row: row.clip.name)
     lines: list[tuple[object, ...]] = []
     for row in ordered:
@@ -165,8 +165,8 @@ class Agreement:
 
     Attributes:
         n: patients.
-        mae: mean absolute difference in EF points.
-        bias: mean of discs less stated.
+        mae: mean absolute difference, EF points.
+        bias: mean of EF by discs minus stated EF, EF points.
     """
 
     n: int
@@ -175,7 +175,7 @@ class Agreement:
 
 
 def agreement(clips: Sequence[Outcome]) -> Agreement | None:
-    """How the two EFs agree; None where no source has both."""
+    """Return how the two EFs agree; None if no source has both."""
     pairs = {
         one.patient: one.ef_by_discs - one.ef for one in clips if one.ef is not None and one.ef_by_discs is not None
     }
@@ -186,10 +186,10 @@ def agreement(clips: Sequence[Outcome]) -> Agreement | None:
 
 
 def shown(value: float) -> str:
-    """A label as text; empty where it is unknown."""
+    """Return a label as text; empty if unknown."""
     return f"{value:.8g}" if math.isfinite(value) else ""
 
 
 def unknown(value: float | None) -> float:
-    """None as NaN."""
+    """Return ``value``, NaN for None."""
     return math.nan if value is None else value

@@ -17,9 +17,9 @@ WIDE = 0.15  # share of the width that a running trace spans at least
 
 
 def drawn_over(low: Frames, high: Frames) -> Mask:
-    """Text, rulers and icons: strokes that are bright and stand still while tissue moves.
+    """Find text, rulers and icons: strokes that are bright and stand still while tissue moves.
 
-    Letters are blacked out as whole blocks, for black letters could be read as well as white ones.
+    Letters come as whole blocks: blacked out one by one, they could still be read.
 
     Args:
         low: darkest value of each pixel over time ``(H, W)``.
@@ -43,14 +43,14 @@ def drawn_over(low: Frames, high: Frames) -> Mask:
 
 
 def without_dots(mask: Mask, least: int) -> Mask:
-    """``mask`` without groups of fewer than ``least`` pixels: speckle that happens to stand still is smaller."""
+    """Remove groups of fewer than ``least`` pixels from ``mask``: speckle that happens to stand still."""
     _, labels = cv2.connectedComponents(grown(mask).astype(np.uint8), connectivity=8)
     sizes = np.bincount(labels[mask], minlength=int(labels.max()) + 1)
     return np.asarray(mask & (sizes[labels] >= least), np.bool_)
 
 
 def running_trace(frames: Frames, low: Frames, high: Frames) -> Mask:
-    """A curve that is drawn while the video runs, such as an ECG: pixels jump to a level and keep it for a while.
+    """Find a curve that is drawn while the video runs, such as an ECG: pixels jump to a level and keep it for a while.
 
     Args:
         frames: ``(T, H, W)``.
@@ -85,28 +85,28 @@ def running_trace(frames: Frames, low: Frames, high: Frames) -> Mask:
 
 
 def stroke_reach(picture: Frames) -> int:
-    """Half the width in pixels of the thickest stroke of a letter, for pictures of this size."""
+    """Return half the width in pixels of the thickest stroke of a letter in pictures of this size."""
     return max(2, int(min(picture.shape)) // 40)
 
 
 def stands_out(picture: Frames, reach: int) -> npt.NDArray[np.int16]:
-    """Grey levels by which a pixel is brighter than everything around it that is wider than a stroke (top hat)."""
+    """Return how much brighter each pixel is than its surroundings without strokes (top hat), in grey levels."""
     side = 2 * reach + 1
     opened = cv2.morphologyEx(picture, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     return np.asarray(picture.astype(np.int16) - opened, np.int16)
 
 
 def grown(mask: Mask) -> Mask:
-    """``mask`` and two pixels around it."""
+    """Grow ``mask`` by two pixels."""
     return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)), np.bool_)
 
 
 def blocks(drawn: Mask, reach: int) -> Mask:
-    """Letters and icons as filled boxes of neighbours; curves and long lines as they are.
+    """Fill the boxes of neighbouring letters and icons; leave curves and long lines as they are.
 
     Args:
-        drawn: ``(H, W)``.
-        reach: pixels between letters of one word.
+        drawn: strokes, ``(H, W)`` bool.
+        reach: pixels between the lines of one block; letters of a word may be twice as far apart.
     """
     kernel = np.ones((reach | 1, 2 * reach + 1), np.uint8)  # odd: OpenCV's closing by an even one moves by a pixel
     closed = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_CLOSE, kernel)

@@ -1,4 +1,4 @@
-"""Work in several processes that outlives a decoder's crash: the file that takes a process down is found and told."""
+"""Work in several processes that survives a decoder's crash and finds the file that caused it."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +18,9 @@ def each(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterat
     """Yield each item with its result as it is done, in any order; None for one that crashed its process.
 
     Args:
-        function: picklable.
+        function: picklable function of an item; its exceptions are raised here.
         items: picklable.
-        workers: processes; no more than items.
+        workers: processes, at most one an item.
     """
     todo = list(reversed(items))
     while todo:
@@ -30,7 +30,7 @@ def each(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterat
                 suspects.append(item)
             else:
                 yield item, result
-        for item in suspects:  # one at a time, so that only the guilty one is told so
+        for item in suspects:  # one at a time, to find which of them crashes
             for _, result, _ in _until_crash(function, [item], 1):
                 yield item, result
 

@@ -62,10 +62,10 @@ class Worker:
     """What a process needs to import a source; goes to it by pickle.
 
     Attributes:
-        out: folder of the data set.
+        out: folder of the dataset.
         plan: how files are read.
-        hasher: of names.
-        rates: frames per second by the label table.
+        hasher: hashes names with the key.
+        rates: name of a video -> frames per second by the label table.
     """
 
     out: Path
@@ -120,7 +120,7 @@ class Worker:
 
 
 def known(value: float) -> float | None:
-    """NaN as None."""
+    """Return ``value``, None for NaN."""
     return float(value) if math.isfinite(value) else None
 
 
@@ -154,7 +154,7 @@ def need_package(name: str) -> None:
 
 
 def content_of(source: Source) -> bytes:
-    """SHA-256 of a source's bytes: copies of a file under other names are the same clip."""
+    """Return the SHA-256 of a source's bytes: copies of a file under other names are the same clip."""
     path = source.path
     if source.view:
         stem = f"{path.name}_{source.view}"
@@ -176,7 +176,7 @@ def place(source: Source, hasher: Hasher) -> str:
 
 
 def stamp(source: Source, plan: ImportPlan, hasher: Hasher) -> str:
-    """Keyed hash of where a source lies, its size and time, and how it is read: equal stamps need no second reading."""
+    """Return the keyed hash of a source's place, size, time and plan; with an equal stamp it need not be read again."""
     paths = sorted(source.path.glob(f"*{source.view}*")) if source.view else [source.path]
     facts = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     text = json.dumps([facts, asdict(plan)], sort_keys=True)

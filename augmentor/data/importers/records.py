@@ -25,7 +25,7 @@ class Left(EchoAugmentError):
     """A file that is left out of an import.
 
     Args:
-        message: why; without names, paths or text of the file, for it stands in the report.
+        message: reason, without names, paths or text of the file: it stands in the report.
         kind: one word that groups reasons: ``"modality"``, ``"still"``, ``"short"``, ...
         remedy: what the user can do about it.
     """
@@ -37,17 +37,17 @@ class Left(EchoAugmentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """How each file is read; a pure part of the settings, so that a data set can be held to it.
+    """How each file is read; part of a source's stamp, so that other settings read it again.
 
     Attributes:
         source: ``dicom``, ``video`` or ``camus``.
         image_size: height and width of the clips.
-        fps: frames per second, whatever files say; None to believe them.
+        fps: frames per second for all files; None to take what each states.
         colour: ``refuse`` or ``drop_box``.
         region: ``x0, y0, x1, y1`` of the B-mode picture in pixels, for all files; None to find it.
         beat_seconds: shorter clips are refused where the file states no heart rate.
-        patient: videos: ``file``, ``folder``, or a regular expression with one group for the path.
-        views: CAMUS: which of `VIEWS`.
+        patient: whose a video is: ``file``, ``folder``, or a regular expression with one group for the path.
+        views: views of CAMUS to import, of `VIEWS`.
     """
 
     source: str
@@ -78,12 +78,12 @@ class ImportPlan:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One clip-to-be.
+    """A file, or a view of a CAMUS patient, that may become a clip.
 
     Attributes:
         path: the file; for CAMUS the patient's folder.
-        root: folder that was searched; ``path`` itself where it was named.
-        view: CAMUS: ``2CH`` or ``4CH``.
+        root: folder that was searched; ``path`` itself if the user named the file.
+        view: ``2CH`` or ``4CH`` for CAMUS, else empty.
     """
 
     path: Path
@@ -92,7 +92,7 @@ class Source:
 
     @property
     def relative(self) -> str:
-        """The path below the searched folder, with the view; tells sources of one import apart."""
+        """Return the path below the searched folder, with the view; no two sources of an import share it."""
         inner = self.path.relative_to(self.root).as_posix() if self.path != self.root else self.path.name
         return f"{inner}:{self.view}" if self.view else inner
 
@@ -102,11 +102,11 @@ class Labels:
     """Labels that a source brings itself.
 
     Attributes:
-        ef: ejection fraction in percent, NaN where unknown.
+        ef: ejection fraction in percent; NaN if unknown, as for the other numbers.
         edv: end-diastolic volume in mL.
         esv: end-systolic volume in mL.
         split: ``TRAIN``, ``VAL``, ``TEST``, or empty.
-        quality: of the image in words, or empty.
+        quality: image quality in words, or empty.
         ef_by_discs: EF by the method of discs on the source's own masks, in percent.
     """
 
@@ -120,19 +120,19 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadClip:
-    """A clip as read: cropped, masked and of its final size. The identifying texts never leave the process that read it
-    but as keyed hashes.
+    """A clip as read: cropped, masked and of its final size. Texts that identify a patient leave the process that read
+    them as keyed hashes only.
 
     Attributes:
         frames: ``(T, S, S)`` uint8.
         fps: frames per second.
-        patient: text that is the same for all clips of a patient; empty where nobody tells.
+        patient: text that is the same for all clips of a patient; empty if unknown.
         study: texts that name the study.
         names: texts that name the clip.
         masked: share of the sector that was blacked out.
-        notes: what a user should know of it.
-        labels: that the source brings.
-        tracings: frame -> ``(21, 4)`` lines, of ED and ES.
+        notes: remarks for the user.
+        labels: labels of the source.
+        tracings: ED and ES frame -> ``(21, 4)`` lines.
     """
 
     frames: Frames
@@ -152,25 +152,25 @@ class Outcome:
 
     Attributes:
         source: keyed hash of its place, size and time.
-        name: of the clip, a keyed hash of the file's bytes; empty where it was left out unread.
+        name: name of the clip, a keyed hash of the file's bytes; empty if it was left out unread.
         status: ``"in"`` or ``"out"``.
-        kind: of the reason, where it is out.
+        kind: kind of the reason if it is out.
         reason: why it is out.
-        patient: keyed hash.
+        patient: keyed hash of the patient.
         keys: keyed hashes that a row of the label table may be joined by, the best first.
         fps: frames per second.
-        num_frames: of the clip.
+        num_frames: frames of the clip.
         image_size: height and width.
         content: hash of the frames as they came in.
         masked: share of the sector that was blacked out.
-        notes: what a user should know.
-        view: of a CAMUS clip.
-        ef: as `Labels`; None where unknown, as are the others.
-        edv: mL.
-        esv: mL.
-        split: that the source brings, or empty.
-        quality: that the source brings, or empty.
-        ef_by_discs: percent.
+        notes: remarks for the user.
+        view: view of a CAMUS clip, else empty.
+        ef: ejection fraction in percent; None if unknown, as for the other labels.
+        edv: end-diastolic volume in mL.
+        esv: end-systolic volume in mL.
+        split: split of the source, or empty.
+        quality: image quality of the source, or empty.
+        ef_by_discs: EF by the method of discs, in percent.
         tracings: frame -> lines.
     """
 
@@ -202,6 +202,6 @@ class Outcome:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Outcome":
-        """The outcome that `to_json` wrote; keys of another version are passed over."""
+        """Return the outcome that `to_json` wrote; unknown keys are ignored."""
         known = {one.name for one in fields(cls)}
         return cls(**{key: item for key, item in value.items() if key in known})

@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]
 
 MOVES = 8  # grey levels between darkest and brightest: more than a lossy codec's noise on what stands still
 LEAST_SIDE, LEAST_SHARE = 24, 0.02  # pixels, and share of the picture: smaller is no sector
-LITTLE = 0.75  # share of the picture that is not sector, from which on it is worth a word
+LITTLE = 0.75  # share of the picture that is not sector, from which a note is made
 LEGIBLE = 160  # pixels: in smaller pictures a letter's stroke is no wider than speckle
 PANEL = 0.3  # a second part that moves, of this size against the first, is a second panel
 
@@ -30,10 +30,10 @@ class Sector:
     """Where the sector is and what of it is kept.
 
     Attributes:
-        box: that the clip is cropped to.
+        box: box that the clip is cropped to.
         keep: ``(y1 - y0, x1 - x0)`` bool; False is black in every frame.
-        masked: share of the sector that was drawn over.
-        notes: what a user should look at.
+        masked: share of the sector that was drawn over, 0 to 1.
+        notes: remarks for the user.
     """
 
     box: Box
@@ -46,9 +46,9 @@ def find_sector(frames: Frames, *, region: Box | None = None, drawn: Mask | None
     """Find the sector, and what is drawn over it.
 
     Args:
-        frames: ``(T, H, W)`` luma, the whole picture.
-        region: that holds the sector, from the file or the user; None to look at the whole picture.
-        drawn: ``(H, W)``: pixels that are known to be no tissue (coloured graphics, a colour box).
+        frames: luma of the whole picture, ``(T, H, W)`` uint8.
+        region: box that holds the sector, from the file or the user; None to search the whole picture.
+        drawn: pixels that are known to be no tissue (coloured graphics, a colour box), ``(H, W)`` bool.
 
     Raises:
         Left: nothing that could be a sector moves.
@@ -85,10 +85,10 @@ def find_sector(frames: Frames, *, region: Box | None = None, drawn: Mask | None
 
 
 def moving_parts(moves: Mask) -> list[Mask]:
-    """Connected parts of a picture that move, the largest first; thin ones (letters, a trace) are no parts.
+    """Return the connected parts of a picture that move, the largest first, without thin ones (letters, a trace).
 
     Args:
-        moves: ``(H, W)``.
+        moves: pixels that move, ``(H, W)`` bool.
     """
     side = min(moves.shape)
     if side < LEAST_SIDE:
@@ -101,7 +101,7 @@ def moving_parts(moves: Mask) -> list[Mask]:
 
 
 def convex_hull(part: Mask) -> Mask:
-    """The smallest convex area that holds ``part``: a phased array's sector is convex, and dark walls belong to it."""
+    """Return the convex hull of ``part``: a phased array's sector is convex, and dark walls belong to it."""
     points = cv2.findNonZero(part.astype(np.uint8))
     filled = np.zeros(part.shape, np.uint8)
     cv2.fillConvexPoly(filled, cv2.convexHull(points), 1)
@@ -109,20 +109,20 @@ def convex_hull(part: Mask) -> Mask:
 
 
 def disk(radius: int) -> npt.NDArray[np.uint8]:
-    """A round kernel for OpenCV's morphology."""
+    """Return a round kernel for OpenCV's morphology."""
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
 
 
 def cut(frames: Frames, sector: Sector) -> Frames:
-    """Frames ``(T, H, W)`` cropped to the sector, black where it keeps nothing."""
+    """Crop frames ``(T, H, W)`` to the sector and black out what it does not keep."""
     x0, y0, x1, y1 = sector.box
     return np.where(sector.keep, frames[:, y0:y1, x0:x1], np.uint8(0))
 
 
 def fit(frames: Frames, image_size: int) -> Frames:
-    """Frames ``(T, H, W)`` in a black square of ``image_size``, their aspect kept, as EchoNet-Dynamic has them.
+    """Fit frames ``(T, H, W)`` into a black square of ``image_size``, their aspect kept, as EchoNet-Dynamic has them.
 
-    Down by the area of each pixel, up by cubic interpolation.
+    They shrink by area averaging and grow by cubic interpolation.
     """
     count, height, width = frames.shape
     shape = fitted(height, width, image_size)

@@ -26,11 +26,11 @@ MAGIC = (
     (0, b"\x00\x00\x01\xb3"),
     (0, b"\x30\x26\xb2\x75"),  # ASF: WMV
 )
-COLOUR_FRAMES = 12  # looked at for colours: flow is there in most frames of a beat
+COLOUR_FRAMES = 12  # frames searched for colour: most frames of a beat show flow
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is a video by its name or its first bytes."""
+    """Return whether a file is a video by its name or its first bytes."""
     if path.suffix.lower() in SUFFIXES:
         return True
     with path.open("rb") as file:
@@ -51,8 +51,8 @@ def read_any_video(source: Source, plan: ImportPlan, rates: Mapping[str, float])
 
     Args:
         source: the file.
-        plan: of the import.
-        rates: frames per second by the label table, for any of the names that it may be listed by.
+        plan: how files are read.
+        rates: name of a video, as the label table has it -> frames per second.
 
     Raises:
         Left: it is damaged, still, shorter than a beat, or shows colour flow.
@@ -85,7 +85,7 @@ def read_any_video(source: Source, plan: ImportPlan, rates: Mapping[str, float])
 
 
 def refuse_size(video: VideoFile) -> int:
-    """Number of frames of a video that can be held.
+    """Return the number of frames of a video, if it fits into memory.
 
     Raises:
         Left: more pixels than any cine has, or a single frame.
@@ -102,7 +102,7 @@ def refuse_size(video: VideoFile) -> int:
 
 
 def coloured_parts(path: Path, count: int, colour: str) -> tuple[Mask | None, tuple[str, ...]]:
-    """What is drawn in colour in a video, and a note.
+    """Return what is coloured in a video, ``(H, W)`` bool or None, and notes.
 
     Raises:
         Left: colour flow, unless its box is to be dropped.
@@ -118,7 +118,7 @@ def coloured_parts(path: Path, count: int, colour: str) -> tuple[Mask | None, tu
 
 
 def patient_of(source: Source, rule: str) -> str:
-    """Whose video it is.
+    """Return whose video it is; empty if unknown.
 
     Args:
         source: the file.
@@ -139,7 +139,7 @@ def patient_of(source: Source, rule: str) -> str:
 
 
 def fits(region: tuple[int, int, int, int], luma: np.ndarray) -> tuple[int, int, int, int]:
-    """``region`` if it lies in the frames ``(T, H, W)``.
+    """Return ``region`` if it lies in the frames ``(T, H, W)``.
 
     Raises:
         Left: it does not.
@@ -151,7 +151,7 @@ def fits(region: tuple[int, int, int, int], luma: np.ndarray) -> tuple[int, int,
 
 
 def without_path(text: str, path: Path) -> str:
-    """A message without the file's name, which may be a patient's."""
+    """Return a message without the file's name, which may be a patient's."""
     for name in (str(path), path.as_posix(), path.name):
         text = text.replace(name, "it")
     return text.removeprefix("it: ")

@@ -29,7 +29,7 @@ class Volume:
     """Frames and the size of a pixel.
 
     Attributes:
-        frames: ``(T, H, W)``, of the file's own type.
+        frames: ``(T, H, W)`` in the file's own type.
         spacing: ``(dy, dx)`` in mm.
     """
 
@@ -38,7 +38,7 @@ class Volume:
 
 
 def find_volume(folder: Path, stem: str) -> Path | None:
-    """The file of this name in whichever format it is there."""
+    """Return the file ``stem`` of a folder in the first format that is there; None if none is."""
     return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
 
 
@@ -46,7 +46,7 @@ def read_volume(path: Path) -> Volume:
     """Read a 2D image or a sequence of them.
 
     Raises:
-        Left: a damaged file, another number of axes, or more than can be held.
+        Left: the file is damaged, or its image has another number of axes or too many pixels.
     """
     try:
         frames, spacing = _nifti(path) if ".nii" in path.suffixes[-2:] else _meta(path)
@@ -97,17 +97,17 @@ def _meta(path: Path) -> tuple[npt.NDArray[np.generic], tuple[float, float]]:
 
 
 def pixel_bytes(path: Path, name: str, start: int, size: int, packed: bool) -> bytes:
-    """The bytes of a MetaImage's pixels.
+    """Return the bytes of a MetaImage's pixels.
 
     Args:
-        path: of the header.
-        name: of the file with the pixels, or ``LOCAL`` where they follow the header.
-        start: where they follow it.
-        size: that they have unpacked.
-        packed: by zlib.
+        path: file of the header.
+        name: file of the pixels, or ``LOCAL`` if they follow the header.
+        start: byte at which they follow it.
+        size: number of bytes, unpacked.
+        packed: whether zlib packed them.
 
     Raises:
-        Left: a name outside the folder, or another number of bytes.
+        Left: the name leads outside the folder, or the number of bytes is another.
     """
     if name != "LOCAL" and PurePosixPath(name.replace("\\", "/")).name != name:
         raise Left("its header names a file in another folder", "damaged")
@@ -120,10 +120,10 @@ def pixel_bytes(path: Path, name: str, start: int, size: int, packed: bool) -> b
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse what is no sequence of images.
+    """Raise if ``shape`` is no image or sequence of images.
 
     Raises:
-        Left: not two or three axes, an empty one, or more pixels than can be held.
+        Left: it has not two or three axes, an empty one, or too many pixels.
     """
     if len(shape) not in (2, 3) or min(shape) < 1:
         raise Left(f"an image of {len(shape)} axes", "damaged")
@@ -133,10 +133,10 @@ def check_shape(shape: tuple[int, ...]) -> None:
 
 
 def as_grey(frames: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Grey levels as 8 bits: those of 0 to 255 as they are, others scaled to their own range.
+    """Return grey levels as uint8: values within 0 to 255 as they are, others scaled from their own range.
 
     Raises:
-        Left: values that are no numbers.
+        Left: a value is not finite.
     """
     values = np.asarray(frames, np.float32)
     if not np.isfinite(values).all():
