@@ -7,25 +7,20 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.experimental.callback import Callback as HydraCallback
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
-from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.system.limits import remedy_of
-
-from .common.settings import KINDS, as_typed, said, settings_from
+from .common.refusals import FULL_ERROR, CheckSettings, check_missing, errors_in_a_line
+from .common.typed import as_typed, refuse_swept_out
 
 GROUP = "echo_augment.jobs"
-EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-FULL_ERROR = "ECHO_AUGMENT_FULL_ERROR"  # what the user has set as HYDRA_FULL_ERROR
+EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 
 USAGE = """echo-augment {version}: data augmentation for echocardiography models, and the proof whether it helps
 
@@ -102,47 +97,11 @@ def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
     multirun = hydra_config.mode is not None and hydra_config.mode.name == "MULTIRUN"
     if multirun and not is_share(hydra_config.overrides.task):
         config.out = hydra_config.runtime.output_dir
-    with errors_in_a_line():
+    started = CheckSettings.started
+    clear = None if started is None else partial(started.clear, also=Path(hydra_config.runtime.output_dir))
+    with errors_in_a_line(clear):
         check_missing(config)
         job(config)
-
-
-def check_missing(config: DictConfig) -> None:
-    """Raise if a setting has no value yet.
-
-    Raises:
-        EchoAugmentError: naming it.
-    """
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        raise EchoAugmentError(f"no value for {', '.join(missing)}", f"Add {missing[0]}=... to the command")
-
-
-@contextmanager
-def errors_in_a_line() -> Iterator[None]:
-    """Print an error that a user can mend as one line and exit; with ``HYDRA_FULL_ERROR=1``, raise it."""
-    try:
-        yield
-    except (EchoAugmentError, OmegaConfBaseException, HydraException, OSError) as error:
-        if os.environ.get(FULL_ERROR) == "1":
-            raise
-        in_words = said(error) if isinstance(error, OmegaConfBaseException | HydraException) else error
-        if isinstance(error, OSError) and (remedy := remedy_of(error)):
-            in_words = EchoAugmentError(str(error), remedy)
-        print(f"error: {in_words}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
-
-
-class CheckSettings(HydraCallback):
-    """Checks the settings of a run before Hydra makes a folder for it (``hydra.callbacks`` of ``conf/base.yaml``)."""
-
-    def on_run_start(self, config: DictConfig, **more: Any) -> None:
-        """Exit with one line if a setting has no value or one that cannot be."""
-        own = OmegaConf.masked_copy(config, [str(name) for name in config if name != "hydra"])
-        with errors_in_a_line():
-            check_missing(own)
-            if (kind := KINDS.get(more["config_name"])) is not None:
-                settings_from(own, kind)
 
 
 def run_named(name: str, config: DictConfig) -> None:
@@ -178,6 +137,7 @@ def main() -> None:
     try:
         with hydra_raises(), errors_in_a_line():
             find_jobs()[name].load()  # registers the job's settings, which its YAML file names
+            refuse_swept_out(arguments[1:])
             typed = as_typed(name, in_settings_words(name, arguments[1:]))
             sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(typed)]
             decorate(task)()

@@ -8,6 +8,7 @@ from echo_augment.augmentor.devices import AUTO
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
+from echo_augment.training_recipes.common.inputs import check_caches, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings, group, object_from
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 from echo_augment.training_recipes.training.subsets import check_labels
@@ -102,6 +103,12 @@ class DesignSettings(JobSettings):
     resamples: int = 4999
     workers: int | str = AUTO
     published: list[PublishedSettings] = field(default_factory=list)
+
+    def check_inputs(self) -> None:
+        """Look for the data set, the generator and the ready caches."""
+        self.data.check_inputs()
+        check_generator("generator.weights", self.generator.weights)
+        check_caches("caches", self.caches.values())
 
     def __post_init__(self) -> None:
         super().__post_init__()

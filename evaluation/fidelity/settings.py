@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from echo_augment.augmentor.mcdm.pipeline import SAMPLERS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.inputs import check_dataset_folder, check_generator, check_trainings
 from echo_augment.training_recipes.common.settings import JobSettings
 
 from .coverage import LEAST_VIDEOS
@@ -83,6 +84,13 @@ class FidelitySettings(JobSettings):
     data: TracedSettings = field(default_factory=TracedSettings)
     training: str | None = None
     training_hearts: int = 200
+
+    def check_inputs(self) -> None:
+        """Look for the generator, the data sets and the segmenter."""
+        check_generator("generator", self.generator)
+        check_dataset_folder(self.data.root)
+        check_dataset_folder(self.training)
+        check_trainings("segmenter", [self.segmenter])
 
     def __post_init__(self) -> None:
         super().__post_init__()

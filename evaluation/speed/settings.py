@@ -6,6 +6,7 @@ from typing import Any
 
 from echo_augment.cache.arguments import check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.inputs import check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings
 
 TABLES = ("store", "loader", "live", "fill", "generator")
@@ -140,6 +141,11 @@ class SpeedSettings(JobSettings):
             check_whole(name, getattr(self, name), 1)
         if self.steps is not None:
             check_whole("steps", self.steps)
+
+    def check_inputs(self) -> None:
+        """Look for the generator and the data set."""
+        check_generator("generator", self.generator)
+        check_dataset_folder(self.data.root)
 
     def shortened(self) -> "SpeedSettings":
         """Return the settings with a few repetitions, and without what takes minutes."""

@@ -22,6 +22,8 @@ from echo_augment.cache.arguments import check_choice, check_number, check_seed,
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.locks import FolderLock
 
+from .inputs import check_dataset_folder
+
 PATIENCE = 24 * 3600.0  # seconds: processes that start together wait for the one that writes the set
 
 
@@ -62,6 +64,17 @@ class DataSettings:
             check_number("data.fps", self.fps, 0, above_low=True)
         if self.ef_unit is not None:
             check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
+
+    def check_inputs(self) -> None:
+        """Raise if the folder lacks its table or its videos; phantoms are written if they are not there.
+
+        Raises:
+            EchoAugmentError: with what is missing.
+        """
+        if self.name != "phantom":
+            check_dataset_folder(self.root)
+        elif self.root is not None and Path(self.root).is_file():
+            raise EchoAugmentError(f"data.root={self.root} is a file", "Give a folder for the phantoms")
 
     @property
     def folder(self) -> Path:

@@ -7,9 +7,9 @@ A job's settings are a dataclass, registered as a Hydra structured config next t
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args
 
 import torch
 from hydra.core.config_store import ConfigStore
@@ -22,6 +22,9 @@ from echo_augment.cache.errors import EchoAugmentError
 
 S = TypeVar("S")
 SCHEMA = "{job}_schema"
+TEXT = {"text": True}
+"""``metadata`` of a field that holds a text or a list of them, and whose type cannot say so."""
+
 KINDS: dict[str, type["JobSettings"]] = {}
 """Settings by job, as far as the jobs' modules are loaded."""
 
@@ -41,8 +44,17 @@ class JobSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        if not self.out.strip():
+            raise EchoAugmentError(f"out must be a folder, got {self.out!r}", "Give out=FOLDER")
         check_seed(self.seed)
         check_device(self.device)
+
+    def check_inputs(self) -> None:
+        """Raise if a folder or file that the settings name is not there; the command asks before it makes a folder.
+
+        Raises:
+            EchoAugmentError: with the name and the remedy.
+        """
 
 
 def check_device(device: str) -> None:
@@ -60,43 +72,6 @@ def check_device(device: str) -> None:
         raise EchoAugmentError(f"device={device}, but torch finds {there} here", "Give device=auto or device=cpu")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise EchoAugmentError("device=mps, but this machine has no Apple GPU", "Give device=auto or device=cpu")
-
-
-NUMBER_LIKE = re.compile(
-    r"[+-]?(\d[\d_]*(\.[\d_]*)?|\.\d[\d_]*)(e[+-]?\d[\d_]*)?|[+-]?inf|nan|true|false", re.IGNORECASE
-)
-
-
-def as_typed(job: str, arguments: Sequence[str]) -> list[str]:
-    """Return a command's arguments with quotes where a text would be read as a number.
-
-    ``out=2024_11`` would write to ``202411``, ``out=1e3`` to ``1000.0``: to YAML they are numbers.
-
-    Args:
-        job: whose settings they are.
-        arguments: for instance ``["out=2024_11", "n=1_000"]``.
-    """
-    found = []
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        text = equals and NUMBER_LIKE.fullmatch(value) and _takes_text(KINDS.get(job), key.lstrip("+").split("."))
-        found.append(f"{key}='{value}'" if text else argument)
-    return found
-
-
-def _takes_text(kind: Any, keys: Sequence[str]) -> bool:
-    """Return whether a setting is a text, or a mapping of texts, and never a number.
-
-    Args:
-        kind: type of the settings.
-        keys: groups and name of the setting.
-    """
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return bool(keys) and _takes_text(get_type_hints(kind).get(keys[0]), keys[1:])
-    if get_origin(kind) is dict:
-        return len(keys) == 1 and get_args(kind)[1] is str
-    kinds = set(get_args(kind)) - {type(None)} or {kind}
-    return not keys and kinds == {str}
 
 
 def group(kind: type[S]) -> Callable[[], S]:

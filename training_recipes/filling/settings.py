@@ -11,6 +11,7 @@ from echo_augment.cache.shard.writer import COMPRESSIONS
 from echo_augment.cache.system.files import JsonValue
 
 from ..common.dataset import DataSettings
+from ..common.inputs import check_generator, check_trainings
 from ..common.ranks import AUTO
 from ..common.settings import JobSettings, group
 
@@ -198,6 +199,14 @@ class FillSettings(JobSettings):
     seal_seconds: int | float = 300
     rank: int | str = AUTO
     world: int | str = AUTO
+
+    def check_inputs(self) -> None:
+        """Look for the data set, the generator and the teachers."""
+        self.data.check_inputs()
+        check_generator("generator", self.generator)
+        check_trainings("label.teacher", [self.label.teacher])
+        check_trainings("gates.label.teacher", [self.gates.label.teacher])
+        check_trainings("masks.segmenter", [self.masks.segmenter])
 
     def __post_init__(self) -> None:
         super().__post_init__()

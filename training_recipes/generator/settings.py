@@ -9,6 +9,7 @@ from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.dataset import DataSettings
+from ..common.inputs import check_folders, check_generator
 from ..common.settings import JobSettings
 from ..training.logging import TRACKERS
 from .preset import LOSSES, LossWeights, PresetSettings
@@ -68,6 +69,14 @@ class GeneratorSettings(JobSettings):
             check_whole("accumulate", self.accumulate, 1)
         self._check_distil()
         self._check_preset()
+
+    def check_inputs(self) -> None:
+        """Look for the data set, and whatever the run takes over."""
+        self.data.check_inputs()
+        check_generator("distil", self.distil)
+        check_folders("reuse", [self.reuse], "Give the folder of another train-generator run")
+        if self.codec is not None and not self.codec.startswith("hub:"):
+            check_folders("codec", [self.codec], "Give a folder, or hub:<owner>/<name>/<subfolder>")
 
     def _check_distil(self) -> None:
         others = {"only": self.last != "student", "codec": self.codec is not None, "losses": self.losses is not None}

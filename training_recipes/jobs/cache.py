@@ -22,7 +22,7 @@ from echo_augment.cache import (
     repair,
     verify,
 )
-from echo_augment.cache.arguments import check_choice, check_whole
+from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.clip import REAL
 from echo_augment.cache.shard.writer import COMPRESSIONS
 
@@ -39,8 +39,9 @@ from ..common.contact_sheet import (
     write_picture,
 )
 from ..common.dataset import DataSettings, dataset_root
+from ..common.inputs import check_caches, check_dataset_folder
 from ..common.reporting import REPORT, write_report
-from ..common.settings import JobSettings, register, settings_from
+from ..common.settings import TEXT, JobSettings, register, settings_from
 from ..filling.peers import import_peer_clips
 from ..filling.settings import LabelGateSettings
 from ..gallery import write_gallery
@@ -81,7 +82,7 @@ class CacheSettings(JobSettings):
 
     data: DataSettings = field(default_factory=lambda: DataSettings(name="echonet", root=None))
     action: str = "info"
-    cache: Any = MISSING
+    cache: Any = field(default=MISSING, metadata=TEXT)
     format: str = "echonet"
     split: str = "TRAIN"
     shard_clips: int = 256
@@ -116,6 +117,19 @@ class CacheSettings(JobSettings):
             )
         if self.action == "pack" and self.data.root is None:
             raise EchoAugmentError("action=pack needs a data set", "Add data=echonet data.root=FOLDER")
+
+        if self.fps is not None:
+            check_number("fps", self.fps, 0, above_low=True)
+        if self.image_size is not None:
+            check_whole("image_size", self.image_size, 1)
+
+    def check_inputs(self) -> None:
+        """Look for the caches and the data sets."""
+        if self.action in ("import", "pack"):
+            self.data.check_inputs()
+        else:
+            check_caches("cache", map(str, self.folders))
+        check_dataset_folder(self.against)
 
     @property
     def folders(self) -> list[Path]:

@@ -3,7 +3,6 @@
 import importlib
 import json
 import platform
-import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,13 +26,13 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.processes import usable_cores
 
+from ..common.inputs import HUB_ID
 from ..common.reporting import REPORT, plain, versions, write_report
 from ..common.settings import JobSettings, register, settings_from
 
 ERROR, WARNING = "error", "warning"
 GIGABYTE = 1e9
 LITTLE_DISK, LITTLE_SHARED = 10 * GIGABYTE, 1 * GIGABYTE
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 
 

@@ -12,11 +12,12 @@ from tqdm import tqdm
 from echo_augment.augmentor.data.importers import Imported, ImportPlan, ImportReport, import_clips, report_of
 from echo_augment.augmentor.data.importers.layout import Row
 from echo_augment.augmentor.data.video import read_video
+from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
 from ..common.reporting import REPORT, write_report
-from ..common.settings import JobSettings, register, settings_from
+from ..common.settings import TEXT, JobSettings, register, settings_from
 
 SHEET_CLIPS, SHEET_FRAMES, SHEET_HEIGHT = 40, 4, 200
 PRIVATE = ("files", "labels", "key")  # settings that may hold a name: the report in the data set keeps none of them
@@ -71,7 +72,7 @@ class ImportSettings(JobSettings):
     """
 
     source: str = MISSING
-    files: Any = MISSING
+    files: Any = field(default=MISSING, metadata=TEXT)
     labels: str | None = None
     columns: Columns = field(default_factory=Columns)
     size: int = 112
@@ -90,6 +91,16 @@ class ImportSettings(JobSettings):
         super().__post_init__()
         self.plan()
         self.roots()
+        if self.workers is not None:
+            check_whole("workers", self.workers, 1)
+
+    def check_inputs(self) -> None:
+        """Look for the files and the label table."""
+        for path in self.roots():
+            if not path.exists():
+                raise EchoAugmentError(f"{path}: there is no such folder or file", "data= names what to import")
+        if self.labels is not None and not Path(self.labels).is_file():
+            raise EchoAugmentError(f"labels={self.labels}: there is no such file", "Give a CSV table, or leave it out")
 
     def plan(self) -> ImportPlan:
         """How files are read.

@@ -77,6 +77,17 @@ class PhantomSettings(JobSettings):
             raise EchoAugmentError(
                 "action=compare needs real clips", "Add data.root=FOLDER, in EchoNet-Dynamic's layout"
             )
+        if self.action == "write" and self.data.root is not None:
+            raise EchoAugmentError(
+                f"data.root={self.data.root} is for action=compare; phantoms are written to out",
+                "Give out=FOLDER alone, or action=compare",
+            )
+
+    def check_inputs(self) -> None:
+        """Look for the real clips."""
+        videos = None if self.data.root is None else Path(self.data.root) / "Videos"
+        if videos is not None and not videos.is_dir():
+            raise EchoAugmentError(f"{videos}: there is no such folder", "data.root= is a folder of real clips")
 
 
 def run(cfg: DictConfig) -> None:

@@ -10,6 +10,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
 from ..common.dataset import DataSettings
+from ..common.inputs import check_caches, check_trainings
 from ..common.settings import JobSettings, group
 from .selection import SMALLEST, check_rule
 from .subsets import check_labels
@@ -178,6 +179,11 @@ class TrainingSettings(JobSettings):
     val_at_least: int = 16
     caches: dict[str, str] = field(default_factory=dict)
 
+    def check_inputs(self) -> None:
+        """Look for the data set and the caches."""
+        self.data.check_inputs()
+        check_caches("caches", self.caches.values())
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_labels(self.labels)
@@ -197,6 +203,11 @@ class EFTrainingSettings(TrainingSettings):
 
     unlabelled: int | None = None
     teachers: dict[str, str] = field(default_factory=dict)
+
+    def check_inputs(self) -> None:
+        """Look for the data set, the caches and the teachers."""
+        super().check_inputs()
+        check_trainings("teachers", self.teachers.values())
 
     def __post_init__(self) -> None:
         super().__post_init__()
