@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from echo_augment.augmentor.data.checkup import layout_problems
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.cache.errors import EchoAugmentError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -17,8 +17,8 @@ def check_dataset_folder(root: str | None) -> None:
     Raises:
         EchoAugmentError: with what is missing.
     """
-    for problem in [] if root is None else layout_problems(Path(root)):
-        raise problem.error()
+    if root is not None:
+        find_files(root)
 
 
 def check_generator(setting: str, name: str | None) -> None:
