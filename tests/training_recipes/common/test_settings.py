@@ -80,7 +80,7 @@ def test_plain_settings_become_dataclasses_with_their_groups():
         ({"part": {"zzz": 1}}, r"there is no setting part\.zzz\. There are: size, rate"),
         ({"part": {"size": "many"}}, r"part\.size: value 'many' of type 'str' could not be converted to Integer"),
         ({"names": "a"}, "names: invalid value assigned"),
-        ({"seed": -1}, r"seed must be a whole number >= 0, got -1"),
+        ({"seed": -1}, r"seed must be a whole number of at least 0, got -1"),
         ({"device": "gpu"}, "device must be auto, cpu, cuda, cuda:0 or mps, got 'gpu'"),
         ({"note": "${nothing}"}, "nothing"),
     ],
