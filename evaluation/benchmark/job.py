@@ -19,7 +19,7 @@ from echo_augment.training_recipes.common.reporting import machine, plain, versi
 from echo_augment.training_recipes.common.settings import register, settings_from
 from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
-from ..report.content import BenchmarkReport, CacheFigures, Machine, Published, Sizes, SweepReport, Trainings
+from ..report.content import BenchmarkReport, CacheFigures, Published, Sizes, SweepReport, Trainings
 from ..report.sections import spelled, typed
 from ..report.verdict import whole_verdict
 from ..statistics.comparison import Precision, correct
@@ -262,7 +262,7 @@ def benchmark_report(
         config=plain(OmegaConf.to_container(OmegaConf.structured(settings))),
         overrides=tuple(typed_overrides()),
         trainings=Trainings(count=len(results), seconds=sum(result.seconds for result in results.values())),
-        machine=Machine.from_json(machine(settings.device).to_json()),
+        machine=machine(settings.device),
         arithmetic=tuple(sorted(computed)),
         minutes=minutes,
         fractions=tuple(levels) if len(levels) > 1 else (),

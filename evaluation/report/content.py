@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from echo_augment.cache.generator import SkippedDonor
+from echo_augment.training_recipes.common.reporting import Machine
+
 from ..statistics.records import Record
 from ..statistics.results import ArmEstimate, Contrast, LevelFigures
 
@@ -15,14 +18,6 @@ class Sizes(Record):
     train: int
     validation: int
     test: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped(Record):
-    """A video that could not be a donor, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +43,7 @@ class CacheFigures(Record):
     kind: str
     labels: int | float | str
     seed: int
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedDonor, ...]
     folder: str
     wanted: int
     sealed: int
@@ -66,15 +61,6 @@ class Trainings(Record):
 
     count: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine(Record):
-    """What a benchmark ran on: device, CPU cores that it may use, and kind of system."""
-
-    device: str
-    cores: int
-    system: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

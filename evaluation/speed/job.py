@@ -17,7 +17,7 @@ from echo_augment.training_recipes.common.reporting import write_report
 from echo_augment.training_recipes.common.settings import register, settings_from
 
 from .material import Material, prepare
-from .rows import PASS, SHORT, Machine, Table, markdown, summary, terminal
+from .rows import PASS, SHORT, Surroundings, Table, markdown, summary, terminal
 from .settings import SpeedSettings
 
 
@@ -82,9 +82,9 @@ def measure(name: str, settings: SpeedSettings, material: Material, device: torc
     return generator_table(material, settings, device)
 
 
-def describe_machine() -> Machine:
+def describe_machine() -> Surroundings:
     """Return what of this machine and its software decides the figures."""
-    return Machine(
+    return Surroundings(
         cores=usable_cores(),
         processor=f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor import LiveClips, SyntheticAugment
 from echo_augment.cache import EchoAugmentError, EchoClip
-from echo_augment.training_recipes.common.text import duration
+from echo_augment.cache.results import duration
 from echo_augment.training_recipes.ef.models import make_model
 from echo_augment.training_recipes.training.batches import DecodedEcho
 

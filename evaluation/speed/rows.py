@@ -91,7 +91,7 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class Surroundings:
     """What of the machine and its software decides the figures; nothing that names it.
 
     Attributes:
@@ -173,7 +173,7 @@ def terminal(table: Table) -> str:
     return "\n".join(lines)
 
 
-def markdown(tables: Sequence[Table], machine: Machine, data: str) -> str:
+def markdown(tables: Sequence[Table], machine: Surroundings, data: str) -> str:
     """Return all tables as Markdown.
 
     Args:

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -14,7 +14,7 @@ class Record:
     """A result whose field names are its keys in JSON; another key is given as ``field(metadata={"key": ...})``.
 
     A field without a default is always written; one with a default is left out while it has that value. A number that
-    is undefined is NaN here and null there.
+    is undefined is NaN here and null there. Fields may be records, and dataclasses of lower floors.
 
     >>> from dataclasses import field
     >>> @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain JSON."""
-        values = [(one, getattr(self, one.name)) for one in fields(self)]
-        return {_key(one): _plain(value) for one, value in values if value != _default(one)}
+        return _written(self)
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
@@ -40,12 +39,25 @@ class Record:
         Raises:
             EchoAugmentError: a field without a default is missing.
         """
-        kinds = get_type_hints(cls)
-        there = [one for one in fields(cls) if _key(one) in plain]
-        missing = [_key(one) for one in fields(cls) if one not in there and _default(one) is MISSING]
-        if missing:
-            raise EchoAugmentError(f"a report lacks {', '.join(missing)} ({cls.__name__})")
-        return cls(**{one.name: _read(kinds[one.name], plain[_key(one)]) for one in there})
+        return _made(cls, plain)
+
+
+T = TypeVar("T")
+
+
+def _written(value: Any) -> dict[str, Any]:
+    values = [(one, getattr(value, one.name)) for one in fields(value)]
+    return {_key(one): _plain(value) for one, value in values if value != _default(one)}
+
+
+def _made(kind: type[T], plain: Mapping[str, Any]) -> T:
+    """Return the dataclass that ``plain`` holds."""
+    kinds, known = get_type_hints(kind), fields(kind)  # type: ignore[arg-type]
+    there = [one for one in known if _key(one) in plain]
+    missing = [_key(one) for one in known if one not in there and _default(one) is MISSING]
+    if missing:
+        raise EchoAugmentError(f"a report lacks {', '.join(missing)} ({kind.__name__})")
+    return kind(**{one.name: _read(kinds[one.name], plain[_key(one)]) for one in there})
 
 
 def _key(one: "Field[Any]") -> str:
@@ -59,6 +71,8 @@ def _default(one: "Field[Any]") -> object:
 def _plain(value: Any) -> Any:
     if isinstance(value, Record):
         return value.to_json()
+    if is_dataclass(value) and not isinstance(value, type):
+        return _written(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -79,4 +93,6 @@ def _read(kind: Any, value: Any) -> Any:
         return {str(key): _read(inner[1], item) for key, item in value.items()}
     if isinstance(kind, type) and issubclass(kind, Record):
         return kind.from_json(value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _made(kind, value)
     return math.nan if kind is float and value is None else value

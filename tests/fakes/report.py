@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from echo_augment.evaluation.report.content import BenchmarkReport, Machine, Sizes, Trainings
+from echo_augment.evaluation.report.content import BenchmarkReport, Sizes, Trainings
 from echo_augment.evaluation.statistics.comparison import Precision, Table, correct
 from echo_augment.evaluation.statistics.ef_summary import summarise
 from echo_augment.evaluation.statistics.results import LevelFigures
 from echo_augment.evaluation.statistics.segmentation_summary import summarise as summarise_masks
+from echo_augment.training_recipes.common.reporting import Machine
 
 ARMS = {"real": 0.0, "classical": -0.5, "pseudo_label": -0.8, "synthetic": -1.5, "synthetic+pseudo_label": -1.8}
 

@@ -1,8 +1,6 @@
-"""Words and tables for people: durations, and tables as Markdown."""
+"""Tables for people, as Markdown."""
 
 from collections.abc import Sequence
-
-from echo_augment.cache.results import duration as duration
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,9 +9,8 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.results import duration
 from echo_augment.cache.system.files import atomic_path
-
-from ..common.text import duration
 
 TIMED = 10  # steps after which the time left is told
 TRACKERS = ("tensorboard", "wandb")  # accelerate's names, and those of the packages and of this package's extras

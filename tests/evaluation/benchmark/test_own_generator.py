@@ -9,8 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.benchmark import caches, own_generator
-from echo_augment.evaluation.benchmark.caches import load_weights
+from echo_augment.evaluation.benchmark import own_generator
 from echo_augment.evaluation.benchmark.own_generator import configure
 from echo_augment.evaluation.benchmark.settings import BenchmarkSettings
 
@@ -67,18 +66,6 @@ def test_a_student_is_the_generator_if_one_is_distilled_and_a_part_is_refused(tm
     assert made_by("preset=tiny", "+distil=bundled") == tmp_path / "generator" / "generator-student"
     with pytest.raises(EchoAugmentError, match="only=mafe makes no generator"):
         made_by("preset=tiny", "+only=mafe")
-
-
-def test_the_published_protocol_trains_a_generator_on_its_data_set(tmp_path, monkeypatch):
-    settings = settings_of("experiment=echonet_label_scarce", "model=tiny", f"out={tmp_path}", "data.root=x")
-    asked = []
-    made = tmp_path / "generator" / "generator"
-    monkeypatch.setattr(caches, "own_generator", lambda *given: asked.append(given) or made)
-    load_weights(settings, tmp_path / "x", [], lambda weights, *_, **__: asked.append(weights))
-    assert asked == [(settings, tmp_path / "x", tmp_path), str(made)]
-    job = configure(settings, tmp_path / "x", tmp_path / "generator")
-    assert (job.preset.name, job.data.root, job.out) == ("base", str(tmp_path / "x"), str(tmp_path / "generator"))
-    assert (job.seed, job.device) == (settings.seed, settings.device)
 
 
 @pytest.mark.slow

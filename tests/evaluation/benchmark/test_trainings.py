@@ -1,10 +1,7 @@
 """How many trainings run side by side, their progress, and one that was done elsewhere."""
 
-import pytest
 from fakes.benchmark import configure, load
 
-from echo_augment.cache import EchoAugmentError
-from echo_augment.evaluation.benchmark.design import choose_arms
 from echo_augment.evaluation.benchmark.job import open_design, run_benchmark
 from echo_augment.evaluation.benchmark.trainings import borrow, count_workers, run_all, steps_done
 
@@ -34,8 +31,3 @@ def test_a_training_is_borrowed_only_if_it_is_the_same(root, tmp_path):
     assert list(run_all({tmp_path / "same": run}, workers=1)) == [tmp_path / "same"]
     borrow(run, tmp_path / "other", [other])
     assert not (tmp_path / "other").exists()
-
-
-def test_names_of_arms_have_no_hyphen(tmp_path):
-    with pytest.raises(EchoAugmentError, match=r"'my-arm'.*no '-'"):
-        choose_arms({"my-arm": {}}, tmp_path)

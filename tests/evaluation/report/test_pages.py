@@ -88,11 +88,6 @@ def test_markdown_and_page_have_the_same_words_and_escape_them(sections, tmp_pat
     assert markdown(nasty).splitlines()[:3] == ["# <b>", "", "<script>"]
 
 
-def test_the_command_is_the_one_that_was_typed(report):
-    typed = replace(report, overrides=("labels=[16,64]", "out=my runs"))
-    assert command(typed) == "echo-augment benchmark 'labels=[16,64]' 'out=my runs'"
-
-
 def test_the_page_stands_alone(sections):
     assert not re.search(r"(src|href)=['\"](?!data:)", html(sections))
     assert Path("report.css").suffix == ".css" and "@media" in html(sections)

@@ -4,8 +4,8 @@ from echo_augment.evaluation.speed.rows import (
     MISSING,
     PASS,
     SHORT,
-    Machine,
     Row,
+    Surroundings,
     Table,
     markdown,
     missing,
@@ -30,7 +30,7 @@ def test_verdicts():
 def test_tables_as_text():
     rows = [Row(what="a | b", found=Spread(50, 40, 60), target=40, detail="1 ms against 50 ms"), missing("c", "no GPU")]
     table = Table(name="store", title="reading", how="By hand.", rows=rows)
-    machine = Machine(cores=2, processor="x", load=0.1, devices=[], torch_threads=2, torch="2", python="3")
+    machine = Surroundings(cores=2, processor="x", load=0.1, devices=[], torch_threads=2, torch="2", python="3")
     text = markdown([table], machine, "2 phantoms")
     assert "a \\| b | 50.0x | 40.0 to 60.0 | at least 40.0x | pass | 1 ms against 50 ms |" in text
     assert "no GPU" in text and "2 phantoms" in text and "2 cores" in text
@@ -40,5 +40,7 @@ def test_tables_as_text():
 
 
 def test_a_machine_is_told_in_a_line():
-    machine = Machine(cores=4, processor="x", load=None, devices=["H"], torch_threads=2, torch="2.1", python="3.11")
+    machine = Surroundings(
+        cores=4, processor="x", load=None, devices=["H"], torch_threads=2, torch="2.1", python="3.11"
+    )
     assert str(machine) == "4 cores (x); H; torch 2.1 on 2 threads; Python 3.11"

@@ -2,9 +2,6 @@
 
 import math
 
-import pytest
-
-from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.statistics.results import ArmEstimate, ArmFigures, Contrast, Gain, LevelFigures, Pooled
 
 MAE = ArmEstimate(mean=9.0, ci=(8.0, 10.0), per_seed=(8.5, 9.5))
@@ -45,9 +42,3 @@ def test_an_undefined_figure_is_null_in_json():
     assert (plain["mean"], plain["per_seed"]) == (None, [None, 1.0])
     back = ArmEstimate.from_json(plain)
     assert math.isnan(back.mean) and math.isnan(back.per_seed[0])
-
-
-def test_a_key_of_a_later_version_is_ignored_and_a_missing_one_is_named():
-    assert ArmEstimate.from_json({**MAE.to_json(), "later": 1}) == MAE
-    with pytest.raises(EchoAugmentError, match="lacks per_seed"):
-        ArmEstimate.from_json({"mean": 1.0, "ci": None})
