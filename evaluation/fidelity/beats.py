@@ -170,15 +170,26 @@ def traced_phase_errors(root: str, *, fps: float, image_size: int, limit: int) -
         except EchoAugmentError:
             continue  # the report counts the videos that were used
         traced = list(table.tracings[row.name])  # small (ES) first, large (ED) last
-        phase = find_phase(heart.frames, 2 * fps)
-        pairs = ((phase.ed_frames, traced[-1]), (phase.es_frames, traced[0]))
-        ed, es = (
-            float(np.abs(np.array(at) / (2 * fps) - truth / video_fps).min()) * ECHONET_FPS for at, truth in pairs
-        )
+        ed, es = frame_errors(heart, fps, traced[-1] / video_fps, traced[0] / video_fps)
         videos.append(TracedVideo(name=row.name, ed=ed, es=es))
     if not videos:
         raise EchoAugmentError(f"{root}: no video with traced frames can be read", "Run echo-augment doctor on it")
     return phase_errors([(video.ed, video.es) for video in videos], videos)
+
+
+def frame_errors(heart: Heart, fps: float, ed: float, es: float) -> tuple[float, float]:
+    """Return the frames at 50 fps from stated ED and ES to the nearest that is found in the video without labels.
+
+    Args:
+        heart: the video as a generator sees it.
+        fps: frames per second of that generator.
+        ed: seconds from the start to the stated ED frame.
+        es: to the stated ES frame.
+    """
+    phase = find_phase(heart.frames, 2 * fps)
+    pairs = ((phase.ed_frames, ed), (phase.es_frames, es))
+    at_ed, at_es = (float(np.abs(np.array(at) / (2 * fps) - truth).min()) * ECHONET_FPS for at, truth in pairs)
+    return at_ed, at_es
 
 
 def phase_errors(errors: Sequence[tuple[float, float]], videos: list[TracedVideo] | None = None) -> PhaseErrors:

@@ -163,6 +163,48 @@ def coverage(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What of `Coverage` needs no donor: clips and real held-out videos against TRAIN videos; fields as there."""
+
+    hearts: int
+    limit: float
+    remembered: float
+    recall_generated: float
+    recall_real: float
+
+
+def remembering(pipeline: MCDMPipeline, clips: list[Clips], held_out: list[Clips], root: str, limit: int) -> Remembered:
+    """Measure, by a generator's re-ID model, whether clips of unknown donors repeat a dataset's TRAIN videos.
+
+    Args:
+        pipeline: the generator.
+        clips: ``(T, H, W)`` uint8 each.
+        held_out: real videos likewise; as many of both are used for the recall.
+        root: folder of the dataset.
+        limit: TRAIN videos at most.
+
+    Raises:
+        EchoAugmentError: no data set at ``root``, or fewer than 8 of its TRAIN videos can be read.
+    """
+    videos = training_videos(root, pipeline, limit)
+    own = appearances_of(pipeline, [video.frames for video in videos])
+    halves = [
+        appearances_of(pipeline, [part(video.frames) for video in videos])
+        for part in (lambda frames: frames[: len(frames) // 2], lambda frames: frames[len(frames) // 2 :])
+    ]
+    most = float(np.quantile((halves[0] * halves[1]).sum(1), SAME))
+    made, real = appearances_of(pipeline, clips), appearances_of(pipeline, held_out)
+    count = min(len(made), len(real))
+    return Remembered(
+        hearts=len(videos),
+        limit=most,
+        remembered=float(((made @ own.T) > most).any(0).mean()),
+        recall_generated=recall(own, made[:count]),
+        recall_real=recall(own, real[:count]),
+    )
+
+
 def recognised(pipeline: MCDMPipeline, generated: Clips, references: Clips) -> float:
     """Return the share of clips whose mean re-ID embedding lies nearest to their own reference frame's.
 

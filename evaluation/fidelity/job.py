@@ -23,6 +23,7 @@ from .coverage import coverage, recognised
 from .curve import step_curve
 from .distances import Extractor, frechet_distances, load_extractor, mask_overlap, reader_features
 from .pairs import Pairs, draw_pairs
+from .peers import measure_peers
 from .plots import pair_film, pair_sheet, write_curve_plot, write_label_plot
 from .reader import EFReader, ReaderTraining, get_reader
 from .results import DETAILED, DISTANT, ROWS, FidelityReport, heart_rates, label_figures, row_figures
@@ -75,10 +76,21 @@ class Evidence:
 
 
 def run(cfg: DictConfig) -> None:
-    """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF."""
+    """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF.
+
+    With ``clips=CACHE`` measure ready-made clips against real videos.
+    """
     settings = settings_from(cfg, FidelitySettings)
     out = Path(settings.out)
     out.mkdir(parents=True, exist_ok=True)
+    if settings.clips is not None:
+        found, sheet = measure_peers(settings)
+        write_picture(out / "contact_sheet.png", sheet)
+        write_report(out, "fidelity", cfg, found.to_json())
+        write_text(out / "fidelity.md", found.text(), plots="Frames: `contact_sheet.png`.")
+        print(f"\n{found.text()}\n")
+        print(f"report in {out / 'report.json'} and {out / 'fidelity.md'}, frames in {out / 'contact_sheet.png'}")
+        return
     subject = look_first(settings)
     reader = choose_reader(settings, subject, out)
     evidence = gather(settings, subject, reader)

@@ -22,9 +22,11 @@ class ReaderSettings:
         folder: where a reader is kept; None takes the bundled one, or trains one in ``out`` if that does not serve.
         clips: phantoms it learned from, at least.
         steps: optimiser steps it learned for, at least.
+        teacher: with ``clips=CACHE``: folder of a finished ``train-ef``, which reads in its place; None for the reader.
     """
 
     folder: str | None = None
+    teacher: str | None = None
     clips: int = 6000
     steps: int = 5000
 
@@ -37,13 +39,17 @@ class ReaderSettings:
 class TracedSettings:
     """Videos with tracings, which say how far off the ED and ES frames found without labels are.
 
+    With ``clips=CACHE`` the real videos that clips are held against.
+
     Attributes:
         root: folder in EchoNet-Dynamic's layout; None for none.
-        limit: videos at most.
+        limit: videos at most, and clips of a cache.
+        split: of them, with ``clips=CACHE``.
     """
 
     root: str | None = None
     limit: int = 200
+    split: str = "VAL"
 
     def __post_init__(self) -> None:
         check_whole("data.limit", self.limit, 1)
@@ -54,7 +60,9 @@ class FidelitySettings(JobSettings):
     """Everything that ``echo-augment fidelity`` is told (``conf/fidelity.yaml``).
 
     Attributes:
-        generator: folder of a trained generator, Hub id, or ``bundled``.
+        clips: folder of a cache of ready-made clips, which are measured in a generator's place; None to measure the
+            generator.
+        generator: folder of a trained generator, Hub id, or ``bundled``; with ``clips`` its re-ID model is used.
         pairs: pairs of phantoms, at least 2; at least 8 with ``amplitude`` or ``guidance``.
         steps: sampling steps; None for the generator's own number.
         sampler: ``ddim``, ``dpm`` or ``ddpm``.
@@ -70,6 +78,7 @@ class FidelitySettings(JobSettings):
         training_hearts: TRAIN videos of it at most, at least 8.
     """
 
+    clips: str | None = None
     generator: str = "bundled"
     pairs: int = 200
     steps: int | None = None
@@ -108,6 +117,19 @@ class FidelitySettings(JobSettings):
             raise EchoAugmentError(
                 f"amplitude and guidance are calibrated on pairs, and pairs={self.pairs} are too few",
                 f"Take {LEAST_CALIBRATED} or more",
+            )
+        if self.clips is not None:
+            if self.data.root is None:
+                raise EchoAugmentError(
+                    f"clips={self.clips}: there are no real videos to hold them against", "Add data.root=FOLDER"
+                )
+            for name in ("curve", "amplitude", "guidance", "segmenter"):
+                if getattr(self, name):
+                    raise EchoAugmentError(f"{name} needs a generator, and clips={self.clips} has none", "Leave it out")
+        elif self.reader.teacher is not None:
+            raise EchoAugmentError(
+                "reader.teacher reads ready-made clips, and clips is null",
+                "Give clips=CACHE; a generator is measured on phantoms, by a reader of phantoms",
             )
         check_whole("shown", self.shown, 1)
         check_whole("training_hearts", self.training_hearts, LEAST_VIDEOS)

@@ -14,10 +14,11 @@ from .distances import FrechetDistances, Overlap
 from .results import ROWS, FidelityReport, LabelFigures, RowFigures
 from .strength import Strength
 
+PLOTS = "Plots: `label.png`, `contact_sheet.png`, `pairs.gif`, and `curve.png` where steps were compared."
 
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` atomically, with a heading, and the names of the plots beside it."""
-    plots = "Plots: `label.png`, `contact_sheet.png`, `pairs.gif`, and `curve.png` where steps were compared."
+
+def write_text(path: Path, text: str, plots: str = PLOTS) -> None:
+    """Write ``text`` atomically, with a heading, and a line on the pictures beside it."""
     with atomic_path(path) as temporary:
         temporary.write_text(f"# Fidelity\n\n{text}\n\n{plots}\n", encoding="utf-8")
 

@@ -60,13 +60,15 @@ def test_peer_clips(folder, capsys):
         [(f"r{k}", 50 + k, split) for k, split in enumerate(["TRAIN", "VAL", "TEST"])],
         frames=64,
     )
-    make, compare = (block.strip().splitlines() for block in blocks("peer-clips.md", "bash"))
+    make, look, compare = (block.strip().splitlines() for block in blocks("peer-clips.md", "bash"))
     for command in make:
         run(command)
     said = capsys.readouterr().out
     assert "2 of 3 clips of EchoNet-Synthetic are in cache/peer" in said and "every byte of cache/peer" in said
     exec(blocks("peer-clips.md", "python")[0], {})
     assert "(3, 16, 32, 32)" in capsys.readouterr().out
+    cfg = run(look[0])
+    assert (cfg.clips, cfg.reader.teacher, cfg.data.root) == ("cache/peer", "runs/teacher", "data/real")
     cfg = run(compare[0])
     assert list(cfg.arm) == ["real", "synthetic", "peer"] and cfg.caches.peer == "cache/peer"
 

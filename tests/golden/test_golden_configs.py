@@ -12,6 +12,7 @@ DECLARED_SINCE: dict[str, object] = {
     "cache:gates.label.by": "teacher",
     "cache:gates.label.quantile": 0.9,
     "demo:generator.train": [],
+    "fidelity:data.split": "VAL",
 }
 """Settings that came after the goldens: path, for every job or as ``job:path``, and default. Null needs no entry."""
 

@@ -1,0 +1,96 @@
+"""Ready-made clips are measured against real videos; what needs a donor is left out by name."""
+
+import json
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance, StoreWriter
+from echo_augment.evaluation.fidelity import job as fidelity
+from echo_augment.evaluation.fidelity import peers as module
+from echo_augment.training_recipes.filling.peers import import_peer_clips
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Phantoms that stand for real videos: 8 in VAL, 8 in TRAIN, 8 in TEST."""
+    return write_phantoms(tmp_path_factory.mktemp("real"), 24, num_frames=80, splits=(1 / 3, 1 / 3, 1 / 3), workers=1)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Other phantoms as somebody's synthetic set, one of them too short, one without a label."""
+    folder = tmp_path_factory.mktemp("peers")
+    set_ = write_phantoms(folder / "set", 10, seed=500, num_frames=80, splits=(1, 0, 0), workers=1)
+    (set_ / "phantoms.json").unlink()
+    import_peer_clips(set_, folder / "cache", origin="Somebody", progress=False)
+    store = ClipStore(folder / "cache")
+    with StoreWriter(folder / "cache", fingerprint=store.fingerprint, round_frames=64) as writer:
+        made = Provenance("", "", 0, fingerprint=store.fingerprint)
+        writer.add(EchoClip("brief", store[0].frames[:20], 50.0, ef=50.0, provenance=made))
+    return folder / "cache"
+
+
+def run(cache, root, out, *overrides):
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("fidelity", [f"clips={cache}", f"data.root={root}", f"out={out}", "device=cpu", *overrides])
+    fidelity.run(cfg)
+    return json.loads((out / "report.json").read_text())
+
+
+def test_a_cache_of_phantoms_is_read_as_the_phantoms_are(cache, root, tmp_path, capsys):
+    found = run(cache, root, tmp_path, f"training={root}", "shown=3")
+    assert (found["origin"], found["clips"], found["too_short"], found["real"]) == (
+        "Somebody",
+        10,
+        1,
+        {"n": 8, "split": "VAL"},
+    )
+    for row in ("clips", "real"):  # the bundled reader knows phantoms
+        assert found["label"][row]["mae"] < 8 and found["label"][row]["r"] > 0.5, row
+    assert found["frechet"]["n"] == 4 and found["frechet"]["real"] > 0 and found["frechet"]["clips"] > 0
+    assert found["phase"]["n"] == 10 and found["phase"]["ed"]["median"] < 6
+    assert found["memory"]["hearts"] == 8 and 0 <= found["memory"]["remembered"] <= 1
+    assert {"likeness", "swap", "transport", "heart_rate", "reid_nearest"} <= set(found["left_out"])
+    assert found["fingerprint"].startswith("peer-") and found["seeds"] == [0]
+    text = (tmp_path / "fidelity.md").read_text()
+    assert "10 clips of Somebody, 1 more are too short" in text and "- swap: " in text and "real VAL" in text
+    assert (tmp_path / "contact_sheet.png").stat().st_size > 5_000
+    assert "seen nothing but" in capsys.readouterr().out
+
+
+def test_a_teacher_reads_in_place_of_the_reader(cache, root, tmp_path, monkeypatch):
+    class Fixed:
+        def room(self, clip):
+            return -1 if clip.clip_id.endswith("0") else 5
+
+        def __call__(self, clips):
+            return np.array([clip.ef + 2 for clip in clips])
+
+    asked = []
+    monkeypatch.setattr(
+        module.Teacher, "load", lambda folder, *, device, held_out: asked.append(len(held_out)) or Fixed()
+    )
+    found = run(cache, root, tmp_path, "reader.teacher=t")
+    label = found["label"]["clips"]
+    assert label["n"] == 9 and label["bias"] == pytest.approx(2) and label["mae"] == pytest.approx(2)
+    assert asked == [16] and found["reader"] == "the teacher t" and found["memory"] is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.root=null"], "no real videos to hold them against"),
+        (["curve=[1]"], "curve needs a generator"),
+        (["segmenter=x"], "segmenter needs a generator"),
+        (["data.split=EXTRA"], "no usable video in split 'EXTRA'"),
+        (["data.limit=3"], "2 are long enough to be compared"),
+        (["clips=null", "reader.teacher=t"], "reader.teacher reads ready-made clips"),
+        (["clips=nowhere"], "there is no cache at nowhere"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(cache, root, tmp_path, overrides, message):
+    with pytest.raises(EchoAugmentError, match=message):
+        run(cache, root, tmp_path, *overrides)
