@@ -190,6 +190,6 @@ def soft_disk(
         radius: radius of the disk.
         longer: makes an ellipse of it: so many times as high, and as much narrower.
     """
-    places = (torch.arange(side) + 0.5) / side
+    places = (torch.arange(side, device=x.device if isinstance(x, Tensor) else None) + 0.5) / side
     dx, dy = (places[None, :] - x) * longer, (places[:, None] - y) / longer
     return torch.sigmoid((radius - (dx**2 + dy**2).sqrt()) * 2 * side)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +21,7 @@ from echo_augment.cache.system.locks import HEARTBEAT_SECONDS, STALE_SECONDS
 
 REMEDY = "Give both, for instance rank=0 world=4, or leave both to the launcher: rank=auto world=auto"
 LOOK_SECONDS = 0.2
+Items = TypeVar("Items")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,53 @@ class Ranks:
     local: int = 0
     launched: int = 1
     patience: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which items of a batch one of several processes takes: every ``world``-th from ``rank`` on.
+
+    All processes decide on the whole batch, by the same random numbers, and each does the work of its own items; so the
+    items of a batch do not depend on the number of processes.
+
+    >>> Share(1, 2).of([10, 11, 12, 13])
+    [11, 13]
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, items: Items) -> Items:
+        """Return this process's items of a sequence, an array or a tensor along its first dimension."""
+        own: Items = items[self.rank :: self.world]  # type: ignore[index]
+        return own
+
+    def check(self, name: str, count: int) -> None:
+        """Raise unless all processes get equally many of ``count`` items.
+
+        Raises:
+            EchoAugmentError: naming the setting and a number that can be shared.
+        """
+        if count % self.world:
+            fits = -(-count // self.world) * self.world
+            raise EchoAugmentError(
+                f"{name}={count} cannot be shared equally by {self.world} processes", f"Give {name}={fits}"
+            )
+
+    def most(self, count: int, what: str) -> int:
+        """Return the largest number up to ``count`` that all processes can share equally.
+
+        Raises:
+            EchoAugmentError: there are fewer than processes; ``what`` names them.
+        """
+        if count < self.world:
+            raise EchoAugmentError(
+                f"{count} {what} cannot be shared by {self.world} processes", "Launch fewer processes"
+            )
+        return count - count % self.world
+
+
+ALONE = Share()
 
 
 def find_ranks(environment: Mapping[str, str], rank: int | str = AUTO, world: int | str = AUTO) -> Ranks:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
 from ..arms.specification import make_arm, no_teacher
 from ..training.batches import DecodedEcho, GreyScale, channel_scale
 from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
-from ..training.setup import make_accelerator, use_bf16
+from ..training.setup import make_accelerator, share_of, use_bf16
 from .learners import make_learner
 from .models import make_model
 from .run import Array, ClipForm, EFErrors, EFResult, EFRun
@@ -69,22 +70,30 @@ def usable_videos(root: str | Path, split: str) -> dict[str, float]:
     return {row.name: row.ef for row in data.rows}
 
 
-def train_ef(run: EFRun, out: str | Path, *, progress: bool = True) -> EFResult:
+def train_ef(run: EFRun, out: str | Path, *, progress: bool = True, together: bool = False) -> EFResult:
     """Train, select on VAL, test once. Finished runs are read, killed ones go on from their last checkpoint.
 
     Args:
         run: what to train.
         out: folder of the checkpoint, the log, ``model.safetensors`` and ``result.json``.
         progress: show a bar with the time left.
+        together: whether the processes of an ``accelerate launch`` share each batch; the first one writes.
 
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    return train_once(run, out, lambda folder: _train(run, folder, progress), EFResult)
+    accelerator = make_accelerator(run.device, together=together)
+    return train_once(
+        run,
+        out,
+        lambda folder: _train(run, folder, accelerator, progress),
+        EFResult,
+        writes=accelerator.is_main_process,
+    )
 
 
-def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
-    recipe, accelerator = run.trainer, make_accelerator(run.device)
+def _train(run: EFRun, out: Path, accelerator: Accelerator, progress: bool) -> EFResult:
+    recipe = run.trainer
     device = accelerator.device
     window = run.window
     scale = channel_scale(run.root, samples=recipe.stats_clips, **window)
@@ -111,7 +120,7 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     unlabelled = chosen.of(train, chosen.unlabelled)
     given = training_set(run, chosen, train, unlabelled=unlabelled, teach=teach, reader=read_clips)
     dataset = make_arm(run.spec)(given)
-    pace = Pace.of(recipe, len(dataset))
+    pace = Pace.of(recipe, len(dataset), share_of(accelerator))
     net = make_model(run.model.name, run.model.settings, run.seed)
     learner = make_learner(run.spec, net, pace.steps)
 
@@ -143,7 +152,8 @@ def _train(run: EFRun, out: Path, progress: bool) -> EFResult:
     model = learner.net
     predicted = predict(model, test, everyone, recipe.test_clips, device, bf16)
     true = true_ef(test, everyone)
-    save_model(model, str(out / "model.safetensors"))
+    if accelerator.is_main_process:
+        save_model(model, str(out / "model.safetensors"))
     pairs = zip(test.rows, true, predicted, strict=True)
     return EFResult(
         **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test), device=device),

@@ -16,6 +16,7 @@ from echo_augment.augmentor.mcdm.codec import decode, encode, to_unit
 from echo_augment.cache.system.files import atomic_path
 
 from ..common.likeness import frame_likeness
+from ..common.ranks import ALONE, Share
 from .mafe import laplacian_loss
 from .prepare import Prepared
 
@@ -64,6 +65,12 @@ class Latents:
         reference = self.array[start + heart.ed].astype(np.float32)
         return reference, self.array[start + heart.grid].astype(np.float32) - reference
 
+    def window(self, index: int, at: int, frames: int) -> tuple[Array, Array]:
+        """Return what `video` does, of up to ``frames`` grid positions from ``at`` on."""
+        heart, start = self.data.videos[index], self.data.starts[index]
+        reference = self.array[start + heart.ed].astype(np.float32)
+        return reference, self.array[start + heart.grid[at : at + frames]].astype(np.float32) - reference
+
     def frame(self, index: int, at: int) -> tuple[Array, Array]:
         """Return the ED latent, and the latent at grid position ``at`` relative to it, both ``(C, h, w)``."""
         heart, start = self.data.videos[index], self.data.starts[index]
@@ -71,17 +78,17 @@ class Latents:
         return reference, self.array[start + heart.grid[at]].astype(np.float32) - reference
 
 
-def frame_batch(data: Prepared, rng: np.random.Generator, videos: int, each: int) -> Tensor:
+def frame_batch(data: Prepared, rng: np.random.Generator, videos: int, each: int, share: Share = ALONE) -> Tensor:
     """Draw ``each`` frames (repeats allowed, in order of time) of ``videos`` different training videos, or of all.
 
     Returns:
-        uint8 ``(videos, each, H, W)``; fewer videos where there are not so many.
+        uint8 ``(videos, each, H, W)``, or a process's share of them; fewer videos where there are not so many.
     """
     pool = data.training
-    chosen = rng.choice(len(pool), min(videos, len(pool)), replace=False)
-    return torch.from_numpy(
-        np.stack([pool[i].frames[np.sort(rng.integers(0, len(pool[i].frames), each))] for i in chosen])
-    )
+    count = share.most(min(videos, len(pool)), "training videos")
+    chosen = rng.choice(len(pool), count, replace=False)
+    drawn = [(pool[i].frames, np.sort(rng.integers(0, len(pool[i].frames), each))) for i in chosen]
+    return torch.from_numpy(np.stack([frames[at] for frames, at in share.of(drawn)]))
 
 
 def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
@@ -123,7 +130,7 @@ def train(context: "StageContext") -> dict[str, float]:
     codec, settings, data = context.networks.codec, context.preset.codec, context.data
     result = context.train(
         codec,
-        lambda rng: frame_batch(data, rng, settings.hearts, settings.each).flatten(0, 1),
+        lambda rng, share: frame_batch(data, rng, settings.hearts, settings.each, share).flatten(0, 1),
         codec_loss(settings.kl),
         settings,
         name="codec",

@@ -4,19 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers import AutoencoderKL
 from diffusers.models.modeling_utils import ModelMixin
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import AdamW
 
+from ..common.ranks import Share
+from ..training.ahead import Finish
 from ..training.batches import endless
-from ..training.fit import fit
+from ..training.fit import LossFn, fit
 from ..training.optimiser import warmup_cosine
+from ..training.setup import share_of
 from ..training.state import FitResult
 from .codec import Latents
 from .denoiser import Windows
@@ -28,8 +31,8 @@ from .preset import FitSettings, PresetSettings
 from .settings import GeneratorSettings
 from .source_generator import SourceGenerator
 
-Batch = TypeVar("Batch")
 WEIGHT_DECAY = 0.01  # AdamW's own
+AHEAD = 2  # batches that are ready while the device computes
 
 
 @dataclass(kw_only=True)
@@ -89,28 +92,37 @@ class StageContext:
     def train(
         self,
         network: nn.Module,
-        draw: Callable[[np.random.Generator], Batch],
-        loss_fn: Callable[[nn.Module, Batch], dict[str, Tensor]],
+        draw: Callable[[np.random.Generator, Share], Any],
+        loss_fn: LossFn,
         settings: FitSettings,
         *,
         name: str,
         stream: int,
+        finish: Finish | None = None,
     ) -> FitResult:
         """Train a network in place.
 
         Args:
             network: the stage's.
-            draw: makes a batch; a pure function of the random generator.
+            draw: makes a process's share of a batch; a pure function of the random generator.
             loss_fn: losses of the network on a batch, as `fit` takes them.
             settings: the stage's.
             name: the stage's, for its checkpoint and log.
             stream: number of the stage's random numbers; no two stages have the same.
+            finish: makes of a batch on the device what the losses take.
+
+        Raises:
+            EchoAugmentError: the processes that train together cannot share a batch equally.
         """
+        share = share_of(self.accelerator)
+        size = "hearts" if hasattr(settings, "hearts") else "batch"
+        share.check(f"preset.{name}.{size}", getattr(settings, size))
         decay = WEIGHT_DECAY if settings.weight_decay is None else settings.weight_decay
-        optimizer = AdamW(network.parameters(), lr=settings.lr, weight_decay=decay)
+        fused = self.device.type == "cuda" or None
+        optimizer = AdamW(network.parameters(), lr=settings.lr, weight_decay=decay, fused=fused)
         return fit(
             network,
-            endless(draw, self.settings.seed, stream),
+            endless(draw, self.settings.seed, stream, share),
             loss_fn,
             steps=settings.steps,
             optimizer=optimizer,
@@ -121,6 +133,9 @@ class StageContext:
             accelerator=self.accelerator,
             ema_decay=settings.ema,
             save_every=settings.save_every,
+            finish=finish,
+            ahead=AHEAD,
+            compile=bool(self.settings.compile),
             announce=True,
         )
 

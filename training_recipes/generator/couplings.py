@@ -4,12 +4,13 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
@@ -17,7 +18,9 @@ from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
-from .denoiser import Windows, condition, noise_scheduler
+from ..common.ranks import ALONE, Share
+from .denoiser import Windows, condition, noise_scheduler, stacked
+from .motions import Drawn, make_copies
 
 if TYPE_CHECKING:
     from .context import StageContext
@@ -43,11 +46,12 @@ class Couplings:
     def __init__(self, windows: Windows, path: Path, seed: int) -> None:
         self.windows, self.path, self.seed = windows, path, seed
 
-    def given(self, number: int) -> dict[str, Tensor]:
+    def given(self, number: int) -> Drawn:
         """Return the training window of a pair, with its noise ``(F, C, h, w)``."""
         window = self.windows.draw(np.random.default_rng([self.seed, STREAM, number]), 1)
-        one = {key: value[0] for key, value in window.items()}
-        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(one["latents"].shape, np.float32)
+        one: Drawn = tree_map(lambda value: value[0], window)
+        shape = cast(Tensor, one["latents"]).shape
+        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(shape, np.float32)
         return one | {"noise": torch.from_numpy(noise)}
 
     def write(
@@ -79,8 +83,8 @@ class Couplings:
             part = self._part(first)
             if part.exists():
                 continue
-            drawn = [self.given(number) for number in range(first, min(first + batch, clips))]
-            given = {key: torch.stack([one[key] for one in drawn]).to(source.device) for key in drawn[0]}
+            drawn = stacked([self.given(number) for number in range(first, min(first + batch, clips))])
+            given = make_copies(tree_map(lambda value: value.to(source.device), drawn))
             with torch.no_grad(), autocast():
                 ends = path_end(source, transport, given, float(source.config["motion_scale"]), steps)
             with atomic_path(part) as temporary, temporary.open("wb") as file:
@@ -114,12 +118,11 @@ class Couplings:
             raise EchoAugmentError(f"{part}: holds {len(ends)} ends, not {wanted}", AGAIN)
         return ends
 
-    def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
-        """Draw ``count`` random pairs, stacked: windows whose latents are the source generator's, and their noise."""
+    def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE) -> Drawn:
+        """Draw ``count`` random pairs, or a process's share: windows of the source generator's latents, and noise."""
         ends = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        numbers = [int(number) for number in rng.integers(0, len(ends), count)]
-        drawn = [self.given(number) for number in numbers]
-        batch = {key: torch.stack([one[key] for one in drawn]) for key in drawn[0]}
+        numbers = share.of([int(number) for number in rng.integers(0, len(ends), count)])
+        batch = stacked([self.given(number) for number in numbers])
         return batch | {"latents": torch.from_numpy(ends[numbers].astype(np.float32))}
 
 

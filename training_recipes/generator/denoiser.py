@@ -1,6 +1,6 @@
 """Stage ``denoiser``: windows of latents and motion, and the diffusion loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from diffusers.schedulers import DDIMScheduler
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS, MotionDenoiser
 from echo_augment.augmentor.mcdm.motion import Codes, pad_to
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
+from ..common.ranks import ALONE, Share
+from ..training.together import mean_of_all, strata
 from .codec import Latents
-from .motions import Motions
+from .motions import Copies, Drawn, Motions, draw_copies, make_copies
 from .prepare import Prepared
 
 if TYPE_CHECKING:
@@ -60,30 +63,41 @@ class Windows:
         codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
 
-    def window(self, index: int, at: int, rng: np.random.Generator) -> dict[str, Tensor]:
+    def window(self, index: int, at: int, copies: Copies | None) -> Drawn:
         """Return a window of video ``index`` from grid position ``at`` on; short videos are padded and masked."""
-        reference, relative = self.latents.video(index)
-        part = torch.from_numpy(relative[at : at + self.frames] / self.latents.scale)
+        reference, relative = self.latents.window(index, at, self.frames)
+        part = torch.from_numpy(relative / self.latents.scale)
         there = torch.arange(self.frames) < len(part)
         last = len(part) - 1
         missing = self.frames - len(part)
         if missing:
             part = torch.cat([part, torch.zeros(missing, *part.shape[1:])])
-        given = {"latents": part, "reference": torch.from_numpy(reference), "there": there}
-        if self.motions is not None:
-            return given | self.motions.window(rng, index, at + np.arange(self.frames).clip(max=last))
+        given: Drawn = {"latents": part, "reference": torch.from_numpy(reference), "there": there}
+        if self.motions is not None and copies is not None:
+            return given | {"copies": self.motions.window(copies, index, at + np.arange(self.frames).clip(max=last))}
         codes = self.codes[index]
         return given | {"motion": codes if self.vector else pad_to(codes[at : at + self.frames], self.frames)[0]}
 
-    def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
-        """Draw ``count`` windows of random videos at random phases, stacked; ``watched``: of the watched videos."""
+    def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE, *, watched: bool = False) -> Drawn:
+        """Draw ``count`` windows of random videos at random phases, or a process's share of them, stacked.
+
+        Affine copies are still to be made of it (`echo_augment.training_recipes.generator.motions.make_copies`).
+        ``watched``: of the watched videos.
+        """
         first = len(self.data.training) if watched else 0
         last = len(self.data.videos) if watched else len(self.data.training)
-        windows = []
+        drawn = []
         for index in rng.integers(first, last, count):
             room = max(0, len(self.data.videos[index].grid) - self.frames)
-            windows.append(self.window(int(index), int(rng.integers(room + 1)), rng))
-        return {key: torch.stack([window[key] for window in windows]) for key in windows[0]}
+            at = int(rng.integers(room + 1))
+            drawn.append((int(index), at, None if self.motions is None else draw_copies(rng, 1)))
+        return stacked([self.window(*one) for one in share.of(drawn)])
+
+
+def stacked(items: Sequence[Drawn]) -> Drawn:
+    """Return the parts of a batch from those of its items."""
+    batch: Drawn = tree_map(lambda *parts: torch.stack(parts), items[0], *items[1:])
+    return batch
 
 
 def noise_scheduler() -> DDIMScheduler:
@@ -121,8 +135,7 @@ def denoising_loss(
         device, count = clean.device, len(clean)
         noise = batch["noise"] if "noise" in batch else draw_noise(clean, noise_offset)
         # One draw per stratum of the noise levels: the loss of a small batch varies much less.
-        strata = (torch.arange(count, device=device) + torch.rand(count, device=device)) / count
-        steps = (strata * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
+        steps = (strata(count, device) * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
         noisy = scheduler.add_noise(clean, noise, steps)
         target = scheduler.get_velocity(clean, noise, steps)
         dropped = torch.rand(count, device=device) < drop
@@ -156,8 +169,8 @@ def condition(
 
 
 def frames_mean(values: Tensor, there: Tensor) -> Tensor:
-    """Return the mean of ``values (B, F)`` over the frames that exist."""
-    return (values * there).sum() / there.sum()
+    """Return the mean of ``values (B, F)`` over the frames that exist, of all processes' batches on average."""
+    return (values * there).sum() / mean_of_all(there.sum())
 
 
 def train(context: "StageContext") -> dict[str, float]:
@@ -169,11 +182,12 @@ def train(context: "StageContext") -> dict[str, float]:
         denoiser.enable_gradient_checkpointing()
     result = context.train(
         denoiser,
-        lambda rng: windows.draw(rng, settings.batch),
+        lambda rng, share: windows.draw(rng, settings.batch, share),
         denoising_loss(settings.noise_offset, settings.drop, context.networks.transport, scale),
         settings,
         name="denoiser",
         stream=STREAM,
+        finish=make_copies,
     )
     context.save(denoiser, "denoiser")
     return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}

@@ -211,7 +211,8 @@ class Ledger:
         figures["seconds"] = round(figures.get("seconds", time.perf_counter() - started), 1)
         self.done[name] = figures
         self._keep()
-        print(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+        if self.writes:
+            print(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
         return figures
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from echo_augment.augmentor.mcdm.mafe import MAFE
 
 from ..common.likeness import frame_likeness
+from ..common.ranks import ALONE, Share
 from .prepare import Prepared
 from .pseudo import PseudoLabels
 
@@ -50,25 +51,30 @@ def flow_loss(flow: Tensor, pseudo: Tensor) -> Tensor:
 
 
 def pair_batch(
-    data: Prepared, pseudo: PseudoLabels, rng: np.random.Generator, count: int, reach: int
+    data: Prepared, pseudo: PseudoLabels, rng: np.random.Generator, count: int, reach: int, share: Share = ALONE
 ) -> dict[str, Tensor]:
     """Draw pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped at random.
 
-    ``reach`` bounds the distance in frames of the generator, so that "halfway" means one heart-beat's motion.
+    ``reach`` bounds the distance in frames of the generator, so that "halfway" means one heart-beat's motion. A process
+    gets its ``share`` of them.
     """
-    frames, flows, embeddings = [], [], []
+    drawn = []
     for index in rng.integers(0, len(data.training), count):
         heart = data.training[index]
         steps = (heart.grid - heart.ed) // 2
         choices = np.flatnonzero((np.abs(steps) <= reach) & (steps != 0))
         at = int(rng.choice(choices)) if len(choices) else int(rng.integers(len(steps)))
+        drawn.append((int(index), at, rng.random() < 0.5, rng.random() < 0.5))
+    frames, flows, embeddings = [], [], []
+    for index, at, backwards, mirrored in share.of(drawn):
+        heart = data.training[index]
         t = int(heart.grid[at])
         triple = np.stack([heart.frames[heart.ed], heart.frames[t], heart.frames[(heart.ed + t) // 2]])
         flow = pseudo.flow(index, at)
         embedding = pseudo.embedding(index)[[heart.ed, t]]
-        if rng.random() < 0.5:
+        if backwards:
             triple, flow, embedding = triple[[1, 0, 2]], -flow, embedding[::-1]
-        if rng.random() < 0.5:
+        if mirrored:
             triple, flow = triple[..., ::-1], flow[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
         frames.append(triple)
         flows.append(flow)
@@ -88,11 +94,10 @@ def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor
         output = model(first, second)
         interpolation = laplacian_loss(output.frame.float(), middle)
         merges = torch.stack([laplacian_loss(merge.float(), middle) for merge in output.merges]).sum()
-        inner = cast(MAFE, getattr(model, "module", model))
         small = F.interpolate(output.flow.float(), size=batch["flow"].shape[-2:], mode="area")
         losses = {
             "interpolation": interpolation,
-            "reid": reid_loss(inner.reid_head(output.appearance).float(), batch["embedding"]),
+            "reid": reid_loss(cast(MAFE, model).reid_head(output.appearance).float(), batch["embedding"]),
             "flow": flow_loss(small, batch["flow"]),
             "psnr": -10 * (output.frame.float() - middle).pow(2).mean().detach().log10(),
         }
@@ -142,7 +147,7 @@ def train(context: "StageContext") -> dict[str, float]:
     labels = PseudoLabels(context.out / "pseudo.h5")
     result = context.train(
         mafe,
-        lambda rng: pair_batch(data, labels, rng, settings.batch, settings.reach),
+        lambda rng, share: pair_batch(data, labels, rng, settings.batch, settings.reach, share),
         mafe_loss(settings.losses.reid, settings.losses.flow),
         settings,
         name="mafe",

@@ -1,11 +1,11 @@
 """Stage ``motions``: the flow of every video, with affine copies for the transport to learn from; or its codes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, ma
 from echo_augment.augmentor.mcdm.transport import small, soft_disk
 from echo_augment.cache.system.files import atomic_path
 
+from ..common.ranks import ALONE, Share
 from .codec import Latents
 from .prepare import Prepared
 from .pseudo import PseudoLabels, video_flow
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SCALE, STRETCH = 0.35, 0.15  # natural logarithms: lengths by 0.70 to 1.42, one axis against the other up to 1.35
 TURN, SHIFT = 25.0, 0.1  # degrees; share of a side
 LIGHT = 0.35  # natural logarithm of gain and of gamma
+Drawn = dict[str, Tensor | dict[str, Tensor]]
 DISK = {"x": (0.4, 0.6), "y": (0.35, 0.6), "radius": (0.3, 0.5), "longer": (0.8, 1.25)}  # shares of a side; a ratio
 
 
@@ -52,6 +54,11 @@ class Copies:
     gamma: Tensor
     disks: dict[str, Tensor]
 
+    def plain(self) -> dict[str, Tensor]:
+        """Return all of it by name."""
+        numbers = {"linear": self.linear, "shift": self.shift, "gain": self.gain, "gamma": self.gamma}
+        return numbers | self.disks
+
 
 def draw_copies(rng: np.random.Generator, count: int) -> Copies:
     """Draw another size, proportion, tilt, place and light for each of ``count`` copies."""
@@ -66,17 +73,6 @@ def draw_copies(rng: np.random.Generator, count: int) -> Copies:
     return Copies(moved, shifted, gain, gamma, disks)
 
 
-def repeated(copies: Copies, count: int) -> Copies:
-    """Repeat one copy's changes for ``count`` frames."""
-    return Copies(
-        copies.linear.expand(count, 2, 2),
-        copies.shift.expand(count, 2),
-        copies.gain.expand(count),
-        copies.gamma.expand(count),
-        {key: value.expand(count, 1, 1) for key, value in copies.disks.items()},
-    )
-
-
 def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
     """Return the rotation matrices ``(N, 2, 2)`` of angles in radians."""
     cos, sin = np.cos(angles), np.sin(angles)
@@ -88,7 +84,7 @@ def copied(flow: Tensor, frames: Tensor, copies: Copies) -> tuple[Tensor, Tensor
 
     A displacement goes where its place goes and turns and grows with it: nothing is rendered or estimated anew.
     """
-    back = torch.linalg.inv(copies.linear)
+    back = torch.linalg.inv_ex(copies.linear).inverse  # linalg.inv waits for a GPU to say that all went well
     theta = torch.cat([back, -back @ copies.shift[:, :, None]], dim=2)
     grid = F.affine_grid(theta, list(frames.shape), align_corners=False)
     moved = F.grid_sample(flow, grid, align_corners=False)
@@ -96,6 +92,30 @@ def copied(flow: Tensor, frames: Tensor, copies: Copies) -> tuple[Tensor, Tensor
     gain, gamma = (value[:, None, None, None] for value in (copies.gain, copies.gamma))
     lit = gain * F.grid_sample(frames, grid, align_corners=False).clamp_min(1e-4) ** gamma
     return turned, lit.clamp(0, 1)
+
+
+def make_copies(batch: Drawn) -> dict[str, Tensor]:
+    """Make the affine copies that a batch of `Motions` asks for, on the device that it lies on.
+
+    In place of ``copies`` the batch gets ``flow`` ``(B, 2, s, s)``, ``frames`` ``(B, 2, s, s)``, the ED frame and the
+    moved one, and ``disks`` ``(B, 1, s, s)``; for windows of ``F`` frames ``(B, F, ...)``, of one copy each. A batch
+    without ``copies`` passes as it is.
+    """
+    if "copies" not in batch:
+        return cast(dict[str, Tensor], batch)
+    given = cast(dict[str, Tensor], batch["copies"])
+    windows, flow = given["frames"].ndim == 4, given["flow"].float()
+    each = flow.shape[1] if windows else 1
+    flow, frames = (flow.flatten(0, 1), given["frames"].flatten(0, 1)) if windows else (flow, given["frames"])
+    linear, shift, gain, gamma, ed = (
+        given[key].repeat_interleave(each, dim=0) for key in ("linear", "shift", "gain", "gamma", "ed")
+    )
+    disks = soft_disk(flow.shape[-1], *(given[key] for key in DISK))[:, None].repeat_interleave(each, dim=0)
+    made = copied(flow, torch.cat([ed, small(frames)], dim=1), Copies(linear, shift, gain, gamma, {}))
+    found = dict(zip(("flow", "frames", "disks"), (*made, disks), strict=True))
+    if windows:
+        found = {key: value.unflatten(0, (-1, each)) for key, value in found.items()}
+    return {key: cast(Tensor, value) for key, value in batch.items() if key != "copies"} | found
 
 
 def write_flows(data: Prepared, source: MAFE | PseudoLabels, path: Path) -> None:
@@ -122,6 +142,8 @@ def write_flows(data: Prepared, source: MAFE | PseudoLabels, path: Path) -> None
 class Motions:
     """Single frames of videos: the flow from the ED frame, the ED frame and the frame, their latents.
 
+    What is drawn are the parts of a batch and how its copies differ; `make_copies` makes these, on the device.
+
     Args:
         data: the videos.
         latents: those of their frames.
@@ -134,31 +156,38 @@ class Motions:
         counts = [len(heart.grid) for heart in data.videos]
         self.video_of = np.repeat(np.arange(len(counts)), counts)
         self.first = np.cumsum([0, *counts[:-1]])
-        self.references = small(torch.from_numpy(np.stack([heart.reference for heart in data.videos])))
+        self.references = small(torch.from_numpy(np.stack([heart.reference for heart in data.videos]))).numpy()
 
-    def frames(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return the ED frame and the frame of each row at the side of a flow field, ``(N, 2, s, s)`` in [0, 1]."""
-        numbers, videos = self.video_of[rows], self.data.videos
-        moved = [videos[v].frames[videos[v].grid[row - self.first[v]]] for v, row in zip(numbers, rows, strict=True)]
-        return torch.cat([self.references[torch.from_numpy(numbers)], small(torch.from_numpy(np.stack(moved)))], dim=1)
-
-    def draw(self, rng: np.random.Generator, count: int, *, watched: bool = False) -> dict[str, Tensor]:
-        """Draw ``count`` frames, each with an affine copy's flow and frames; ``watched``: of the watched videos."""
+    def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE, *, watched: bool = False) -> Drawn:
+        """Draw ``count`` frames, each with an affine copy, or a process's share; ``watched``: of the watched videos."""
         border = self.first[len(self.data.training)]
         rows = rng.integers(border, len(self.video_of), count) if watched else rng.integers(0, border, count)
+        copies = draw_copies(rng, count)
+        rows = share.of(rows)
         numbers = self.video_of[rows]
-        pairs = [self.latents.frame(int(v), int(row - self.first[v])) for v, row in zip(numbers, rows, strict=True)]
-        reference, relative = (torch.from_numpy(np.stack(part)) for part in zip(*pairs, strict=True))
-        return self._copies(rows, draw_copies(rng, count)) | {"reference": reference, "relative": relative}
+        places = list(zip(map(int, numbers), map(int, rows - self.first[numbers]), strict=True))
+        reference, relative = zip(*(self.latents.frame(*place) for place in places), strict=True)
+        moved = np.stack([self._frames(video, at) for video, at in places])
+        parts = {"flow": self.flows[rows], "frames": moved, "ed": self.references[numbers]}
+        return {
+            "reference": torch.from_numpy(np.stack(reference)),
+            "relative": torch.from_numpy(np.stack(relative)),
+            "copies": _parts(parts) | {key: share.of(value) for key, value in copies.plain().items()},
+        }
 
-    def window(self, rng: np.random.Generator, video: int, grid: npt.NDArray[np.int64]) -> dict[str, Tensor]:
-        """Return flows, frames and disks of one affine copy of a video at some grid positions."""
-        return self._copies(self.first[video] + grid, repeated(draw_copies(rng, 1), len(grid)))
+    def window(self, copies: Copies, video: int, grid: npt.NDArray[np.int64]) -> dict[str, Tensor]:
+        """Return the parts of one affine copy of a video at some grid positions, and how it differs from the video."""
+        flow = self.flows[self.first[video] + grid]
+        parts = {"flow": flow, "frames": self._frames(video, grid), "ed": self.references[video]}
+        return _parts(parts) | {key: value[0] for key, value in copies.plain().items()}
 
-    def _copies(self, rows: npt.NDArray[np.int64], copies: Copies) -> dict[str, Tensor]:
-        flows = torch.from_numpy(self.flows[rows].astype(np.float32))
-        flow, frames = copied(flows, self.frames(rows), copies)
-        return {"flow": flow, "frames": frames, "disks": soft_disk(flow.shape[-1], **copies.disks)[:, None]}
+    def _frames(self, video: int, grid: npt.NDArray[np.int64] | int) -> npt.NDArray[np.uint8]:
+        heart = self.data.videos[video]
+        return heart.frames[heart.grid[grid]]
+
+
+def _parts(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in arrays.items()}
 
 
 def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:

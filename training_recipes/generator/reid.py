@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 
+from ..training.together import of_all, own_share
 from .codec import frame_batch
 from .prepare import Prepared
 
@@ -31,10 +32,14 @@ def jitter(frames: Tensor) -> Tensor:
 
 
 def contrastive_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
-    """Return InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are of one video."""
-    scores = F.normalize(first, dim=-1) @ F.normalize(second, dim=-1).T / temperature
-    target = torch.arange(len(scores), device=scores.device)
-    return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+    """Return InfoNCE, both ways: row i of ``first (B, D)`` and of ``second (B, D)`` are of one video.
+
+    Where several processes train together, the rows of all are contrasted.
+    """
+    one, other = F.normalize(first, dim=-1), F.normalize(second, dim=-1)
+    target = torch.arange(len(one), device=one.device) + own_share().rank * len(one)
+    ways = [F.cross_entropy(a @ of_all(b).T / temperature, target) for a, b in ((one, other), (other, one))]
+    return (ways[0] + ways[1]) / 2
 
 
 def reid_step(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
@@ -64,7 +69,12 @@ def train(context: "StageContext") -> dict[str, float]:
     """Train the re-ID model, and save it."""
     settings, reid, data = context.preset.reid, context.networks.reid, context.data
     result = context.train(
-        reid, lambda rng: frame_batch(data, rng, settings.hearts, 2), reid_step, settings, name="reid", stream=STREAM
+        reid,
+        lambda rng, share: frame_batch(data, rng, settings.hearts, 2, share),
+        reid_step,
+        settings,
+        name="reid",
+        stream=STREAM,
     )
     context.save(reid, "reid")
     return {"steps": result.steps, "seconds": result.seconds, "nearest": nearest_share(reid, data)}

@@ -36,6 +36,7 @@ class GeneratorSettings(JobSettings):
         accumulate: batches a step, whose gradients are averaged; None: 1.
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
             with the same result and much less memory.
+        compile: compile the networks' training (``torch.compile``); for a GPU, and for more than an hour.
         distil: a finished generator (its folder, a Hub id, or ``bundled``) whose denoiser is distilled to a student;
             its networks are taken, and only the student is trained.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
@@ -54,6 +55,7 @@ class GeneratorSettings(JobSettings):
     log: Any = None
     accumulate: int | None = None
     checkpointing: bool | None = None
+    compile: bool | None = None
     distil: str | None = None
     reuse: str | None = None
 

@@ -13,6 +13,7 @@ from echo_augment.augmentor.mcdm.transport import MotionTransport
 from . import denoiser
 from .couplings import couplings_of
 from .denoiser import condition, denoising_loss, draw_noise, frames_mean, noise_scheduler
+from .motions import make_copies
 
 if TYPE_CHECKING:
     from .context import StageContext
@@ -93,7 +94,13 @@ def train(context: "StageContext") -> dict[str, float]:
         draw = context.windows.draw
         loss = consistency_loss(source, transport, scale, grid=settings.grid, noise_offset=offset)
     result = context.train(
-        student, lambda rng: draw(rng, settings.batch), loss, settings, name="student", stream=STREAM
+        student,
+        lambda rng, share: draw(rng, settings.batch, share),
+        loss,
+        settings,
+        name="student",
+        stream=STREAM,
+        finish=make_copies,
     )
     context.save(student, "student")
     losses = {key: value for key, value in result.losses.items() if key != "grad_norm"}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
-from .motions import Motions
+from .motions import Motions, make_copies
 
 if TYPE_CHECKING:
     from .context import StageContext
@@ -31,7 +31,7 @@ def transport_loss(scale: float) -> Callable[[nn.Module, dict[str, Tensor]], dic
 
 def explained(transport: MotionTransport, motions: Motions, count: int = 512) -> float:
     """Return the share of what moves in frames of the watched videos that is predicted from their copies' codes."""
-    batch = motions.draw(np.random.default_rng(0), count, watched=True)
+    batch = make_copies(motions.draw(np.random.default_rng(0), count, watched=True))
     device = transport.device
     errors = []
     with torch.no_grad():
@@ -51,11 +51,12 @@ def train(context: "StageContext") -> dict[str, float]:
     transport.register_to_config(scale=scale)
     result = context.train(
         transport,
-        lambda rng: motions.draw(rng, settings.batch),
+        lambda rng, share: motions.draw(rng, settings.batch, share),
         transport_loss(scale),
         settings,
         name="transport",
         stream=STREAM,
+        finish=make_copies,
     )
     context.save(transport, "transport")
     return {"steps": result.steps, "seconds": result.seconds, "explained": explained(transport, motions)}

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import VideoInfo, probe_video, read_table
-from echo_augment.augmentor.devices import fast_dtype
+from echo_augment.augmentor.devices import best_device, fast_dtype
 from echo_augment.augmentor.mcdm.codec import load_codec
 from echo_augment.augmentor.mcdm.fingerprint import hash_network, hash_weights
 from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
@@ -29,6 +29,7 @@ from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
 from ..generator.source_generator import SourceGenerator, load_source, take_networks
 from ..training.logging import check_trackers
+from ..training.setup import make_accelerator
 
 
 def run(cfg: DictConfig) -> None:
@@ -54,7 +55,7 @@ def run(cfg: DictConfig) -> None:
     )
     accelerator = open_accelerator(settings)
     ledger, data = begin(settings, decided, rows, source, accelerator)
-    print(
+    accelerator.print(
         f"{len(data.training)} videos train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"
     )
     with torch.random.fork_rng([accelerator.device] if accelerator.device.type == "cuda" else []):
@@ -77,9 +78,10 @@ def run(cfg: DictConfig) -> None:
 
 def open_accelerator(settings: GeneratorSettings) -> Accelerator:
     """Return the devices, precision and accumulation of the settings; trackers write below ``<out>/logs``."""
-    accelerator = Accelerator(
+    accelerator = make_accelerator(
+        settings.device,
+        together=True,
         mixed_precision=choose_precision(settings.precision, settings.device),
-        cpu=settings.device == "cpu" or not torch.cuda.is_available(),
         gradient_accumulation_steps=settings.batches_a_step,
         log_with=list(settings.trackers) or None,
         project_dir=settings.out,
@@ -95,8 +97,8 @@ def choose_precision(wanted: str, device: str) -> str:
     """Return ``wanted``; for ``auto`` bf16 if the hardware multiplies it fast, fp16 on older GPUs, else ``no``."""
     if wanted != "auto":
         return wanted
-    found = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    return "bf16" if fast_dtype(found) == torch.bfloat16 else "fp16" if found == "cuda" else "no"
+    found = torch.device(best_device(device))
+    return "bf16" if fast_dtype(found) == torch.bfloat16 else "fp16" if found.type == "cuda" else "no"
 
 
 def begin(

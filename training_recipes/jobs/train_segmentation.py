@@ -4,6 +4,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from echo_augment.augmentor.devices import process_rank
+
 from ..common.settings import register, settings_from
 from ..segmentation.run import SegmentationRun
 from ..segmentation.training import train_segmentation
@@ -15,7 +17,9 @@ def run(cfg: DictConfig) -> None:
     """Train, select on VAL, test once; ``report.json``, the segmenter, ``overlay.png`` and the log go to ``out``."""
     settings = settings_from(cfg, TrainingSettings)
     training, out = run_of(SegmentationRun, settings), Path(settings.out)
-    result = train_segmentation(training, out)
+    result = train_segmentation(training, out, together=True)
+    if process_rank():
+        return
     path = report_run(settings, training, result)
     pooled = result.test["pooled"]
     print(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Subset
@@ -18,7 +19,7 @@ from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 from ..arms.specification import make_arm
 from ..training.batches import DecodedEcho, channel_scale
 from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
-from ..training.setup import make_accelerator, use_bf16
+from ..training.setup import make_accelerator, share_of, use_bf16
 from .measures import MaskFigures, measure, scales, summary
 from .models import make_segmentation_model
 from .overlay import Overlay, write_overlay
@@ -113,22 +114,32 @@ SHOWN = 8  # videos in the overlay picture
 Judgements = dict[str, MaskFigures]
 
 
-def train_segmentation(run: SegmentationRun, out: str | Path, *, progress: bool = True) -> SegmentationResult:
+def train_segmentation(
+    run: SegmentationRun, out: str | Path, *, progress: bool = True, together: bool = False
+) -> SegmentationResult:
     """Train, select on VAL, test once. Finished runs are read, killed ones go on from their last checkpoint.
 
     Args:
         run: what to train.
         out: folder of the checkpoint, the log, the segmenter (`load_segmenter`), ``overlay.png`` and ``result.json``.
         progress: show a bar with the time left.
+        together: whether the processes of an ``accelerate launch`` share each batch; the first one writes.
 
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    return train_once(run, out, lambda folder: _train(run, folder, progress), SegmentationResult)
+    accelerator = make_accelerator(run.device, together=together)
+    return train_once(
+        run,
+        out,
+        lambda folder: _train(run, folder, accelerator, progress),
+        SegmentationResult,
+        writes=accelerator.is_main_process,
+    )
 
 
-def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResult:
-    recipe, accelerator = run.trainer, make_accelerator(run.device)
+def _train(run: SegmentationRun, out: Path, accelerator: Accelerator, progress: bool) -> SegmentationResult:
+    recipe = run.trainer
     device, workers = accelerator.device, recipe.workers
     # echonet takes mean and deviation from whole clips, of 16 frames and period 2.
     scale = channel_scale(run.root, samples=recipe.stats_clips, length=16, period=2)
@@ -147,7 +158,7 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
     val = read("val")
     chosen = choose_videos(run, train.rows, val.rows)
     dataset = make_arm(run.spec)(training_set(run, chosen, train))
-    pace = Pace.of(recipe, len(dataset))
+    pace = Pace.of(recipe, len(dataset), share_of(accelerator))
     model = make_segmentation_model(run.model.name, run.model.settings, run.seed)
     bf16 = use_bf16(recipe.precision, device)
 
@@ -170,10 +181,11 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
         progress=progress,
     )
     test = read("test")
-    judgements, size = _test(model, test, run, out, device, bf16)
+    judgements, size = _test(model, test, run, out if accelerator.is_main_process else None, device, bf16)
     bias = ef_bias(model, val, chosen.judged, device, bf16, workers)
     rows = [train.rows[chosen.places[name]] for name in chosen.labelled]
-    save_segmenter(out, model, model=run.model, scale=scale, size=size, rows=rows, ef_bias=bias)
+    if accelerator.is_main_process:
+        save_segmenter(out, model, model=run.model, scale=scale, size=size, rows=rows, ef_bias=bias)
     return SegmentationResult(
         **training_figures(run, chosen, dataset, fitted, model, pace=pace, read=(train, val, test), device=device),
         test=summary(judgements),
@@ -182,9 +194,9 @@ def _train(run: SegmentationRun, out: Path, progress: bool) -> SegmentationResul
 
 
 def _test(
-    model: nn.Module, test: DecodedEcho, run: SegmentationRun, out: Path, device: torch.device, bf16: bool
+    model: nn.Module, test: DecodedEcho, run: SegmentationRun, out: Path | None, device: torch.device, bf16: bool
 ) -> tuple[Judgements, tuple[int, int]]:
-    """Write ``overlay.png``; return the figures of every TEST video and the size of a frame."""
+    """Return the figures of every TEST video and the size of a frame; with a folder write ``overlay.png``."""
     scale, figures, masks = scales(run.root), {}, []
     everyone = range(len(test))
     for row, (logits, true) in zip(test.rows, predict_traced(model, test, everyone, device, bf16), strict=True):
@@ -200,7 +212,8 @@ def _test(
         predicted, true = (np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape) > 0 for bits in masks[index])
         dice = (figures[name]["dice_ed"], figures[name]["dice_es"])
         overlays.append(Overlay(name, _grey(test, index), predicted, true, dice))
-    write_overlay(out / "overlay.png", overlays)
+    if out is not None:
+        write_overlay(out / "overlay.png", overlays)
     return figures, (int(shape[1]), int(shape[2]))
 
 

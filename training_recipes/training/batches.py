@@ -12,6 +12,7 @@ from echo_augment.augmentor.data.echonet import Sample
 from echo_augment.augmentor.data.sampling import Choice
 from echo_augment.augmentor.wrapping import pass_epoch
 
+from ..common.ranks import ALONE, Share
 from .fit import Batches
 
 
@@ -101,8 +102,19 @@ class DecodedEcho(EchoNetDynamic):
         return {**self.__dict__, "_kept": {}, "_size": 0}
 
 
-def train_batches(dataset: Any, batch_size: int, seed: int, workers: int) -> Batches:
-    """Batches as a pure function of the step: each epoch is a permutation drawn from ``(seed, epoch)``."""
+def train_batches(
+    dataset: Any, batch_size: int, seed: int, workers: int, share: Share = ALONE, *, pin: bool = False
+) -> Batches:
+    """Batches as a pure function of the step: each epoch is a permutation drawn from ``(seed, epoch)``.
+
+    Args:
+        dataset: to draw from.
+        batch_size: items a step, of all processes together.
+        seed: of the order.
+        workers: of the ``DataLoader``.
+        share: of each batch, which this process reads.
+        pin: whether batches lie in pinned memory, for a GPU.
+    """
     per_epoch = len(dataset) // batch_size
 
     def batches(start: int) -> Iterator[Any]:
@@ -110,8 +122,9 @@ def train_batches(dataset: Any, batch_size: int, seed: int, workers: int) -> Bat
         while True:
             pass_epoch(dataset, epoch)
             order = np.random.default_rng([seed, epoch]).permutation(len(dataset))[: per_epoch * batch_size]
-            chosen = order.reshape(per_epoch, batch_size)[skip:].tolist()
-            yield from DataLoader(dataset, batch_sampler=chosen, num_workers=min(workers, len(chosen)))
+            chosen = [share.of(batch) for batch in order.reshape(per_epoch, batch_size)[skip:].tolist()]
+            loader = DataLoader(dataset, batch_sampler=chosen, num_workers=min(workers, len(chosen)), pin_memory=pin)
+            yield from loader
             epoch, skip = epoch + 1, 0
 
     return batches
@@ -141,12 +154,14 @@ def channel_scale(root: str, *, samples: int, length: int, period: int) -> GreyS
     return GreyScale(mean=mean.tolist(), std=np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist())
 
 
-def endless(draw: Callable[[np.random.Generator], Any], seed: int, stream: int) -> Callable[[int], Iterator[Any]]:
-    """Batches that are a pure function of the step: ``draw`` gets a fresh random generator for each."""
+def endless(
+    draw: Callable[[np.random.Generator, Share], Any], seed: int, stream: int, share: Share = ALONE
+) -> Callable[[int], Iterator[Any]]:
+    """Batches that are a pure function of the step: ``draw`` gets a fresh random generator for each, and the share."""
 
     def batches(step: int) -> Iterator[Any]:
         while True:
-            yield draw(np.random.default_rng([seed, stream, step]))
+            yield draw(np.random.default_rng([seed, stream, step]), share)
             step += 1
 
     return batches

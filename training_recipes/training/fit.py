@@ -2,21 +2,20 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import send_to_device
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils._pytree import tree_map
 
 from echo_augment.cache.errors import EchoAugmentError
 
+from .ahead import Finish, ready
 from .logging import TrainingLog
 from .selection import SMALLEST, check_rule
 from .state import FitResult, TrainingState, Validate
@@ -28,6 +27,23 @@ EXPLODED = 100.0  # a mean loss so many times that of the start (or 1, if that i
 
 class Divergence(Exception):
     """The loss is no longer finite, or has exploded."""
+
+
+class Objective(nn.Module):
+    """A network with its loss: what DDP and ``torch.compile`` wrap, since they see to a module's forward alone.
+
+    Args:
+        network: that is trained.
+        loss_fn: see `fit`.
+    """
+
+    def __init__(self, network: nn.Module, loss_fn: LossFn) -> None:
+        super().__init__()
+        self.network, self.loss_fn = network, loss_fn
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        """Return the losses of a batch."""
+        return self.loss_fn(self.network, batch)
 
 
 def fit(
@@ -48,6 +64,9 @@ def fit(
     validate_every: int | None = None,
     select: str | None = None,
     selection: str = SMALLEST,
+    finish: Finish | None = None,
+    ahead: int = 0,
+    compile: bool = False,
     save_every: int = 200,
     log_every: int = 20,
     progress: bool = True,
@@ -62,8 +81,11 @@ def fit(
     Args:
         model: trained in place.
         batches: ``batches(step)`` yields the batches from that step on; a pure function of the step, which makes
-            a resume exact. One batch serves all processes: each takes its share of every tensor's first dimension.
-        loss_fn: ``loss_fn(model, batch)`` returns scalar losses; ``"loss"`` is minimised, the others are logged.
+            a resume exact. Of several processes each yields its own share
+            (`echo_augment.training_recipes.common.ranks.Share`), all equally many items.
+        loss_fn: ``loss_fn(model, batch)`` returns scalar losses; ``"loss"`` is minimised, the others are logged. It
+            runs inside a module's forward, so that the gradients of several processes are averaged whatever of the
+            model it calls.
         steps: optimiser steps. Gradient accumulation and precision are the accelerator's.
         optimizer: over the parameters of ``model``.
         out: folder for the checkpoint ``<name>.ckpt`` and the log ``<name>.csv``.
@@ -79,8 +101,13 @@ def fit(
         select: key of ``validate``'s result, an error by which weights are kept.
         selection: how: see `echo_augment.training_recipes.training.selection.keep`. For ``one_se``, ``validate``
             also returns the errors of which ``select`` is the mean, a tensor under ``<select>_each``.
+        finish: makes of a batch what ``loss_fn`` takes, on the device, without gradient or mixed precision.
+        ahead: batches that a thread draws while the device computes; 0 draws each when it is needed. ``batches`` must
+            then leave the global random state alone.
+        compile: compile network and loss (``torch.compile``), which takes minutes and then saves time on a GPU.
         save_every: steps between checkpoints.
-        log_every: steps between log lines.
+        log_every: steps between log lines. Losses are read then, before a checkpoint and before a validation, so that
+            the device need not wait for the host in between.
         progress: show a bar with the time left.
         announce: print after a few steps how long the training will take.
 
@@ -117,13 +144,16 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{name}.ckpt"
     model.to(accelerator.device)
-    ema = EMAModel(model.parameters(), decay=ema_decay) if ema_decay else None
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
-    state = TrainingState(model=model, optimizer=optimizer, scheduler=scheduler, ema=ema)
+    ema = EMAModel(model.parameters(), decay=ema_decay, foreach=True) if ema_decay else None
+    objective = Objective(model, loss_fn)
+    if compile:
+        objective.compile()
+    wrapped, optimizer = accelerator.prepare(objective, optimizer)
+    state = TrainingState(model=model, optimizer=optimizer, scheduler=scheduler, ema=ema, scaler=accelerator.scaler)
     if checkpoint.exists():
-        state.load(checkpoint, accelerator.device)
+        state.load(checkpoint)
     result = state.result
-    stream = iter(batches(result.steps * accelerator.gradient_accumulation_steps))
+    drawn = iter(batches(result.steps * accelerator.gradient_accumulation_steps))
     log = TrainingLog(
         out / f"{name}.csv",
         accelerator,
@@ -134,24 +164,29 @@ def fit(
         announce=announce,
     )
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), log:
+    with torch.random.fork_rng(devices), log, ready(drawn, accelerator.device, finish, ahead) as stream:
         started = time.perf_counter() - result.seconds
         while result.steps < steps:
-            try:
-                losses = _step(wrapped, state, stream, loss_fn, accelerator, seed=seed, clip_norm=clip_norm)
-                result.seconds = time.perf_counter() - started
-                means = log.add(result.steps, losses, lr=optimizer.param_groups[0]["lr"], seconds=result.seconds)
-                if means is not None:
-                    result.losses = means
-                    _check_growth(result)
-            except Divergence as divergence:
-                raise _gone_back(state, checkpoint, name, divergence, accelerator.device) from None
+            log.add(result.steps + 1, _step(wrapped, state, stream, accelerator, seed=seed, clip_norm=clip_norm))
             last = result.steps == steps
-            due = validate_every is not None and result.steps % validate_every == 0
-            if validate is not None and (due or last):
+            judge = last or result.steps % (validate_every or steps) == 0
+            save = last or result.steps % save_every == 0
+            if judge or save or log.due(result.steps):
+                try:
+                    _check_finite(log.read(), str(accelerator.mixed_precision))
+                    result.seconds = time.perf_counter() - started
+                    if log.due(result.steps):
+                        result.losses = log.write(
+                            result.steps, lr=optimizer.param_groups[0]["lr"], seconds=result.seconds
+                        )
+                        _check_growth(result)
+                except Divergence as divergence:
+                    raise _gone_back(state, checkpoint, name, divergence) from None
+            if judge and validate is not None:
                 state.validate(validate, select, selection)
-            if accelerator.is_main_process and (result.steps % save_every == 0 or last):
+            if save and accelerator.is_main_process:
                 state.save(checkpoint)
+    accelerator.free_memory()  # else network, gradients and optimiser stay for as long as the accelerator does
     state.restore_best()
     return result
 
@@ -160,32 +195,26 @@ def _step(
     wrapped: nn.Module,
     state: TrainingState,
     stream: Iterator[Any],
-    loss_fn: LossFn,
     accelerator: Accelerator,
     *,
     seed: int,
     clip_norm: float,
-) -> dict[str, float]:
+) -> dict[str, Tensor]:
     """Take one optimiser step, on as many batches as the accelerator accumulates; return the last one's losses.
 
-    Raises:
-        Divergence: the loss or the gradient is not finite.
+    They stay on their device: to read them would be to wait for it.
     """
     wrapped.train()
-    step, losses = state.result.steps, dict[str, float]()
+    step, losses = state.result.steps, dict[str, Tensor]()
     for part in range(accelerator.gradient_accumulation_steps):
         torch.manual_seed(hash((seed, step, part, accelerator.process_index)) % 2**63)
-        batch = send_to_device(_share(next(stream), accelerator), accelerator.device)
-        with accelerator.accumulate(wrapped), accelerator.autocast():
-            values = loss_fn(wrapped, batch)
+        batch = next(stream)
+        with accelerator.accumulate(wrapped):
+            values = wrapped(batch)
             accelerator.backward(values["loss"])
-            losses = {key: float(value.detach()) for key, value in values.items()}
+            losses = {key: value.detach() for key, value in values.items()}
             if accelerator.sync_gradients and clip_norm:
-                losses["grad_norm"] = float(accelerator.clip_grad_norm_(wrapped.parameters(), clip_norm))
-            bad = [key for key, value in losses.items() if not math.isfinite(value)]
-            # In fp16 the scaler meets an infinite gradient by a smaller scale: no divergence.
-            if bad and not (bad == ["grad_norm"] and accelerator.mixed_precision == "fp16"):
-                raise Divergence(f"{bad[0]} is not finite at step {step}")
+                losses["grad_norm"] = accelerator.clip_grad_norm_(wrapped.parameters(), clip_norm)
             state.optimizer.step()
             state.optimizer.zero_grad()
     if state.scheduler is not None:
@@ -196,12 +225,13 @@ def _step(
     return losses
 
 
-def _share(batch: Any, accelerator: Accelerator) -> Any:
-    """Return this process's share of a batch."""
-    if accelerator.num_processes == 1:
-        return batch
-    rank, world = accelerator.process_index, accelerator.num_processes
-    return tree_map(lambda item: item[rank::world] if isinstance(item, Tensor) and item.ndim else item, batch)
+def _check_finite(losses: Mapping[int, Mapping[str, float]], precision: str) -> None:
+    """Raise `Divergence` if a loss or the gradient of one of some steps is not finite."""
+    for step, values in losses.items():
+        bad = [key for key, value in values.items() if not math.isfinite(value)]
+        # In fp16 the scaler meets an infinite gradient by a smaller scale: no divergence.
+        if bad and not (bad == ["grad_norm"] and precision == "fp16"):
+            raise Divergence(f"{bad[0]} is not finite at step {step - 1}")
 
 
 def _check_growth(result: FitResult) -> None:
@@ -213,13 +243,11 @@ def _check_growth(result: FitResult) -> None:
         raise Divergence(f"the loss, {result.first:.3g} at the start, has grown to {mean:.3g} at step {step}")
 
 
-def _gone_back(
-    state: TrainingState, checkpoint: Path, name: str, divergence: Divergence, device: torch.device
-) -> EchoAugmentError:
+def _gone_back(state: TrainingState, checkpoint: Path, name: str, divergence: Divergence) -> EchoAugmentError:
     """Go back to the last good checkpoint, and return the error that says so."""
     kept = "no checkpoint was written yet"
     if checkpoint.exists():
-        state.load(checkpoint, device)
+        state.load(checkpoint)
         kept = f"the last good checkpoint, of step {state.result.steps}, is {checkpoint}"
     return EchoAugmentError(
         f"training {name!r} diverged: {divergence}; {kept}",

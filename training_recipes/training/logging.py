@@ -5,12 +5,16 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
+from torch import Tensor
 from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.results import duration
 from echo_augment.cache.system.files import atomic_path
+
+from .together import mean_of_all
 
 TIMED = 10  # steps after which the time left is told
 TRACKERS = ("tensorboard", "wandb")  # accelerate's names, and those of the packages and of this package's extras
@@ -83,7 +87,8 @@ class TrainingLog:
         self.bar = tqdm(total=steps, initial=done, desc=self.name, unit="step", disable=hidden, mininterval=1.0)
         self.announced_at = done + TIMED if announce and not hidden else -1
         self.began = time.perf_counter()
-        self.window: list[dict[str, float]] = []
+        self.unread: dict[int, dict[str, Tensor]] = {}
+        self.window: dict[int, dict[str, float]] = {}
 
     def __enter__(self) -> "TrainingLog":
         self.began = time.perf_counter()
@@ -92,31 +97,53 @@ class TrainingLog:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
 
-    def add(self, step: int, losses: dict[str, float], *, lr: float, seconds: float) -> dict[str, float] | None:
-        """Note the losses of a step.
+    def add(self, step: int, losses: dict[str, Tensor]) -> None:
+        """Note the losses of a step, which stay on their device.
 
         Args:
             step: that has just been taken, from 1.
             losses: of the step, the same names each time.
-            lr: the learning rate now.
-            seconds: of the training so far.
-
-        Returns:
-            The mean of each loss over the interval that ends here; None inside of one.
         """
-        self.window.append(losses)
+        self.unread[step] = losses
         self.bar.update()
         if step == self.announced_at:
             left = (time.perf_counter() - self.began) / TIMED * (self.steps - step)
             self.bar.write(f"{self.name}: {self.steps - step} of {self.steps} steps to go, about {duration(left)}")
-        if step % self.every and step != self.steps:
-            return None
-        means = {key: sum(item[key] for item in self.window) / len(self.window) for key in self.window[0]}
+
+    def due(self, step: int) -> bool:
+        """Return whether an interval ends with a step."""
+        return step % self.every == 0 or step == self.steps
+
+    def read(self) -> dict[int, dict[str, float]]:
+        """Return the losses of the interval so far by step, means over the processes; all processes call it together.
+
+        All that is not yet read is read at once, since each reading waits for the device.
+        """
+        if self.unread:
+            names = list(next(iter(self.unread.values())))
+            table = [torch.stack([losses[name].float() for name in names]) for losses in self.unread.values()]
+            rows = mean_of_all(torch.stack(table)).tolist()
+            self.window |= {
+                step: dict(zip(names, row, strict=True)) for step, row in zip(self.unread, rows, strict=True)
+            }
+            self.unread = {}
+        return self.window
+
+    def write(self, step: int, *, lr: float, seconds: float) -> dict[str, float]:
+        """Write the mean of each loss over the interval that ends with a step, begin the next one, return the means.
+
+        Args:
+            step: the last.
+            lr: the learning rate now.
+            seconds: of the training so far.
+        """
+        rows = list(self.read().values())
+        means = {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
         logged = {**means, "lr": lr, "s": seconds}
         self.csv.write(step, logged)
         track(self.accelerator, self.name, step, logged)
         self.bar.set_postfix({"loss": f"{means['loss']:.4g}"}, refresh=False)
-        self.window = []
+        self.window = {}
         return means
 
 

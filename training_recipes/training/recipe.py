@@ -14,13 +14,14 @@ from echo_augment.augmentor.data import VideoInfo
 from echo_augment.cache.system.files import write_json
 
 from ..arms.specification import TrainingSet, labels_of, source_of
+from ..common.ranks import ALONE, Share
 from ..common.reporting import plain
 from .batches import DecodedEcho, train_batches
 from .fit import LossFn, fit
 from .optimiser import make_optimizer, make_scheduler
 from .run import RESULT, SETTINGS, TrainingResult, TrainingRun, finished
 from .settings import TrainerSettings
-from .setup import arithmetic, cpu_threads
+from .setup import arithmetic, cpu_threads, share_of
 from .state import FitResult, Validate
 from .subsets import choose_labelled, choose_validation, count_labels
 from .videos import VIDEOS, note_videos
@@ -100,9 +101,14 @@ class Pace:
     steps: int
 
     @classmethod
-    def of(cls, recipe: TrainerSettings, items: int) -> "Pace":
-        """Return the pace of a recipe on a training set of ``items``: so many ``steps``, or so many ``epochs``."""
-        batch_size = min(recipe.batch_size, items)
+    def of(cls, recipe: TrainerSettings, items: int, share: Share = ALONE) -> "Pace":
+        """Return the pace of a recipe on a training set of ``items``: so many ``steps``, or so many ``epochs``.
+
+        Raises:
+            EchoAugmentError: the processes that train together cannot share a batch equally.
+        """
+        share.check("trainer.batch_size", recipe.batch_size)
+        batch_size = share.most(min(recipe.batch_size, items), "items of the training set")
         per_epoch = items // batch_size
         return cls(batch_size, per_epoch, recipe.steps or int(recipe.epochs or 0) * per_epoch)
 
@@ -136,10 +142,11 @@ def fit_by_recipe(
     """
     recipe = run.trainer
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(trained, recipe.optimizer)
+    on_gpu = accelerator.device.type == "cuda"
+    optimizer = make_optimizer(trained, recipe.optimizer, fused=on_gpu)
     return fit(
         module,
-        train_batches(dataset, pace.batch_size, run.seed, recipe.workers),
+        train_batches(dataset, pace.batch_size, run.seed, recipe.workers, share_of(accelerator), pin=on_gpu),
         loss_fn,
         steps=pace.steps,
         optimizer=optimizer,
@@ -203,7 +210,14 @@ def training_figures(
     }
 
 
-def train_once(run: TrainingRun, out: str | Path, train: Callable[[Path], Result], kind: type[Result]) -> Result:
+def train_once(
+    run: TrainingRun,
+    out: str | Path,
+    train: Callable[[Path], Result],
+    kind: type[Result],
+    *,
+    writes: bool = True,
+) -> Result:
     """Return the result of a run: read from ``out`` if it is finished there, else found by ``train``.
 
     Args:
@@ -211,6 +225,7 @@ def train_once(run: TrainingRun, out: str | Path, train: Callable[[Path], Result
         out: folder of ``settings.json``, ``result.json`` and, until it is finished, the checkpoint ``fit.ckpt``.
         train: trains in that folder, from the checkpoint on if there is one.
         kind: class of the result.
+        writes: whether this process writes in that folder; of several that train together one does.
 
     Raises:
         EchoAugmentError: ``out`` holds another run.
@@ -219,11 +234,13 @@ def train_once(run: TrainingRun, out: str | Path, train: Callable[[Path], Result
     done = finished(run, out)
     if isinstance(done, kind):
         return done
-    if not (out / VIDEOS).exists():
-        note_videos(out, run.videos())
-    write_json(out / SETTINGS, {"key": run.key(), **plain(run.to_json())})
+    if writes:
+        if not (out / VIDEOS).exists():
+            note_videos(out, run.videos())
+        write_json(out / SETTINGS, {"key": run.key(), **plain(run.to_json())})
     with cpu_threads(run.trainer.threads):
         found = train(out).to_json()
-    write_json(out / RESULT, found)
-    (out / "fit.ckpt").unlink(missing_ok=True)
+    if writes:
+        write_json(out / RESULT, found)
+        (out / "fit.ckpt").unlink(missing_ok=True)
     return kind.from_json(found)  # just as a later call reads it

@@ -1,18 +1,26 @@
 """What a training sets up first: device, precision, threads, and a model whose start weights follow from a seed."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 from torch import nn
 
 from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
+from ..common.ranks import Share, best_device
 from .settings import PRECISIONS
+
+PATIENCE = timedelta(days=7)  # NCCL's own 10 minutes end a training whose first process writes latents meanwhile
+SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")  # by which accelerate knows a launch
 
 
 def make_seeded(
@@ -37,9 +45,48 @@ def make_seeded(
         return kinds[name](**settings)
 
 
-def make_accelerator(device: str) -> Accelerator:
-    """Return an accelerator on the device of its choice; ``device="cpu"`` keeps it off a GPU."""
-    return Accelerator(cpu=device == "cpu")
+def make_accelerator(device: str, *, together: bool = False, **settings: Any) -> Accelerator:
+    """Return an accelerator on the device that is asked for.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        together: whether the processes of an ``accelerate launch`` train one network together; otherwise each trains
+            for itself. They wait for each other for as long as it takes: some work is the first one's alone.
+        settings: further arguments of ``Accelerator``.
+
+    Raises:
+        EchoAugmentError: one numbered device for several processes, or another than this process computes on already.
+    """
+    several = together and any(int(os.environ.get(name) or 1) > 1 for name in SIZES)
+    if several and ":" in device:
+        raise EchoAugmentError(f"device={device} is one device, and several processes train together", "Leave it out")
+    wanted = torch.device(best_device(device))
+    if wanted.type == "cuda" and wanted.index is not None:
+        torch.cuda.set_device(wanted)
+    patience = InitProcessGroupKwargs(timeout=PATIENCE)
+    with _without(() if several else ("RANK", "LOCAL_RANK", *SIZES)):
+        accelerator = Accelerator(cpu=wanted.type == "cpu", kwargs_handlers=[patience], **settings)
+    if accelerator.device.type != wanted.type:
+        raise EchoAugmentError(
+            f"device={device}, but this process computes on {accelerator.device.type} already",
+            "Ask for one device in all that a process does",
+        )
+    return accelerator
+
+
+@contextmanager
+def _without(names: Sequence[str]) -> Iterator[None]:
+    """Hide variables of the environment."""
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def share_of(accelerator: Accelerator) -> Share:
+    """Return which items of a batch this process takes."""
+    return Share(accelerator.process_index, accelerator.num_processes)
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:

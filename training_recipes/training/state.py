@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -65,6 +66,7 @@ class TrainingState:
         optimizer: over its parameters.
         scheduler: of the learning rate.
         ema: moving average of the weights.
+        scaler: of the loss in fp16; None in other precisions.
         result: how far the training is.
         best: the selected weights.
     """
@@ -73,6 +75,7 @@ class TrainingState:
     optimizer: Optimizer
     scheduler: LRScheduler | None = None
     ema: EMAModel | None = None
+    scaler: GradScaler | None = None
     result: FitResult = field(default_factory=FitResult)
     best: Best = field(default_factory=Best)
 
@@ -83,28 +86,34 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict() if self.scheduler else None,
             "ema": self.ema.state_dict() if self.ema else None,
+            "scaler": self.scaler.state_dict() if self.scaler else None,
             "result": vars(self.result),
             "best": {"errors": self.best.errors, "weights": self.best.weights},
         }
         with atomic_path(path) as temporary:
             torch.save(state, temporary)
 
-    def load(self, path: Path, device: torch.device) -> None:
+    def load(self, path: Path) -> None:
         """Go on from a checkpoint.
+
+        It is read into memory, and each part goes where it belongs: AdamW's count of steps stays there, since a step
+        whose counts lie on a GPU waits for every one of them.
 
         Raises:
             EchoAugmentError: it is of another training, or damaged.
         """
         try:
-            state = torch.load(path, map_location=device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             if self.scheduler is not None:
                 self.scheduler.load_state_dict(state["scheduler"])
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
-            errors = state["best"]["errors"]
-            self.best = Best(None if errors is None else errors.cpu(), state["best"]["weights"])
+                self.ema.to(next(self.model.parameters()).device)
+            if self.scaler is not None and state.get("scaler"):
+                self.scaler.load_state_dict(state["scaler"])
+            self.best = Best(**state["best"])
             self.result = FitResult(**state["result"])
         except (KeyError, RuntimeError, TypeError, EOFError, UnpicklingError) as error:
             # torch's own words advise to load what is damaged as a pickle

@@ -2,7 +2,7 @@ import pytest
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.cli import is_share, sweep_first
-from echo_augment.training_recipes.common.ranks import Ranks, choose_device, find_ranks
+from echo_augment.training_recipes.common.ranks import Ranks, Share, choose_device, find_ranks
 
 TORCHRUN = {
     "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "1",
@@ -97,3 +97,13 @@ def test_a_sweep_over_ranks_shares_a_folder():
 def test_settings_may_stand_on_both_sides_of_the_flag_of_a_sweep():
     assert sweep_first(["n=5", "-m", "rank=0,1", "--help"]) == ["-m", "n=5", "rank=0,1", "--help"]
     assert sweep_first(["n=5", "rank=0"]) == ["n=5", "rank=0"]
+
+
+def test_a_batch_that_processes_cannot_share_equally_is_refused_by_its_name():
+    Share(1, 4).check("preset.mafe.batch", 16)
+    with pytest.raises(EchoAugmentError, match=r"preset.mafe.batch=2 cannot be shared equally by 8 processes") as found:
+        Share(0, 8).check("preset.mafe.batch", 2)
+    assert "Give preset.mafe.batch=8" in str(found.value)
+    assert Share(0, 3).most(7, "videos") == 6
+    with pytest.raises(EchoAugmentError, match="2 videos cannot be shared by 3 processes"):
+        Share(0, 3).most(2, "videos")

@@ -7,8 +7,8 @@ from fakes.hearts import LENGTH, write_hearts
 
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.training_recipes.generator.codec import Latents
-from echo_augment.training_recipes.generator.denoiser import Windows, condition
-from echo_augment.training_recipes.generator.motions import Copies, Motions
+from echo_augment.training_recipes.generator.denoiser import Windows, condition, stacked
+from echo_augment.training_recipes.generator.motions import Copies, Motions, draw_copies, make_copies
 from echo_augment.training_recipes.generator.transport import explained, transport_loss
 
 
@@ -27,6 +27,11 @@ def motions(tmp_path):
     return Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
 
 
+def window_of(motions, seed, video, grid):
+    drawn = stacked([{"copies": motions.window(draw_copies(np.random.default_rng(seed), 1), video, grid)}])
+    return {key: value[0] for key, value in make_copies(drawn).items()}
+
+
 def still(_rng, count):
     one = torch.ones(count)
     disks = {key: torch.full((count, 1, 1), 0.5) for key in ("x", "y", "radius", "longer")}
@@ -36,7 +41,7 @@ def still(_rng, count):
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, watched):
     monkeypatch.setattr("echo_augment.training_recipes.generator.motions.draw_copies", still)
-    batch = motions.draw(np.random.default_rng(0), 64, watched=watched)
+    batch = make_copies(motions.draw(np.random.default_rng(0), 64, watched=watched))
     ed, moved = (batch["frames"][:, i, 14, 14] * 255 for i in range(2))
     heart, t = (ed / 20 - 1).round(), batch["relative"][:, 0, 0, 0]
     torch.testing.assert_close(moved - ed, t, atol=1e-2, rtol=0)
@@ -47,7 +52,7 @@ def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, 
 
 
 def test_a_window_is_one_copy_of_one_heart(motions):
-    window = motions.window(np.random.default_rng(3), 2, np.array([0, 1, 3, 3]))
+    window = window_of(motions, 3, 2, np.array([0, 1, 3, 3]))
     assert {key: tuple(value.shape) for key, value in window.items()} == {
         "flow": (4, 2, 28, 28),
         "frames": (4, 2, 28, 28),
@@ -56,19 +61,20 @@ def test_a_window_is_one_copy_of_one_heart(motions):
     frames, disks = window["frames"], window["disks"]
     assert all(torch.equal(frames[0, 0], frames[t, 0]) and torch.equal(disks[0], disks[t]) for t in (1, 2, 3))
     assert torch.equal(window["flow"][2], window["flow"][3]) and not torch.equal(window["flow"][0], window["flow"][1])
-    other = motions.window(np.random.default_rng(4), 2, np.array([0, 1, 3, 3]))
+    other = window_of(motions, 4, 2, np.array([0, 1, 3, 3]))
     assert not torch.equal(frames, other["frames"])
 
 
 @pytest.mark.parametrize("at", [0, 2])
 def test_the_denoisers_windows_are_told_the_copies(motions, at):
     windows = Windows(motions.data, motions.latents, motions, frames=3, kind="transport")
-    drawn = windows.window(1, at, np.random.default_rng(0))
+    drawn = windows.window(1, at, draw_copies(np.random.default_rng(0), 1))
     missing = max(0, at + 3 - LENGTH // 2)
     assert drawn["there"].tolist() == [True] * (3 - missing) + [False] * missing and "motion" not in drawn
-    assert torch.equal(drawn["flow"][-1], drawn["flow"][-2]) == (missing > 0), "short hearts stand still at their end"
+    flow = drawn["copies"]["flow"]
+    assert torch.equal(flow[-1], flow[-2]) == (missing > 0), "short hearts stand still at their end"
     transport = MotionTransport(6, 16, scale=motions.latents.scale).eval()
-    batch = windows.draw(np.random.default_rng(0), 5)
+    batch = make_copies(windows.draw(np.random.default_rng(0), 5))
     codes, hint = condition(transport, batch, motions.latents.scale)
     assert codes.shape == (5, 3, 6) and hint.shape == batch["latents"].shape
     with torch.no_grad():
@@ -86,7 +92,7 @@ def test_training_explains_what_moves(motions):
         before = explained(transport.eval(), motions, 64)
         loss_fn, rng = transport_loss(motions.latents.scale), np.random.default_rng(1)
         for _ in range(60):
-            losses = loss_fn(transport.train(), motions.draw(rng, 32))
+            losses = loss_fn(transport.train(), make_copies(motions.draw(rng, 32)))
             optimizer.zero_grad()
             losses["loss"].backward()
             optimizer.step()

@@ -14,11 +14,12 @@ from fakes.generator import short_job
 from echo_augment.augmentor.data import content_hash, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.transport import small
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator import student
 from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
-from echo_augment.training_recipes.generator.motions import Motions
+from echo_augment.training_recipes.generator.motions import Motions, draw_copies
 from echo_augment.training_recipes.generator.prepare import prepare
 from echo_augment.training_recipes.generator.student import consistency_loss
 from echo_augment.training_recipes.jobs.train_generator import run
@@ -136,8 +137,9 @@ def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
     heart = data.videos[0]
     count = len(heart.grid)
     with torch.no_grad():
-        flow = torch.from_numpy(motions.flows[:count].astype(np.float32))
-        trained_on = pipeline.transport.encode(flow, motions.frames(np.arange(count)))
+        parts = motions.window(draw_copies(np.random.default_rng(0), 1), 0, np.arange(count))
+        frames = torch.cat([parts["ed"].expand(count, -1, -1, -1), small(parts["frames"])], dim=1)
+        trained_on = pipeline.transport.encode(parts["flow"].float(), frames)
     torch.testing.assert_close(pipeline.encode_motion(heart), trained_on, atol=2e-2, rtol=2e-2)
     assert trained_on.std() > 1e-3
 

@@ -8,7 +8,8 @@ from torch.utils.data import Dataset
 
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale, train_batches
+from echo_augment.training_recipes.common.ranks import Share
+from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale, endless, train_batches
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,16 @@ class Numbers(Dataset):
 
     def __getitem__(self, index: int) -> tuple[int, int]:
         return self.epoch, index
+
+
+def test_processes_share_each_batch():
+    def first(share: Share) -> list[int]:
+        return next(train_batches(Numbers(10), 4, 7, 0, share)(0))[1].tolist()
+
+    whole = first(Share())
+    assert first(Share(0, 2)) == whole[::2] and first(Share(1, 2)) == whole[1::2]
+    drawn = [next(endless(lambda rng, share: share.of(rng.random(6)), 3, 1, Share(k, 3))(5)) for k in range(3)]
+    assert np.stack(drawn, 1).ravel().tolist() == np.random.default_rng([3, 1, 5]).random(6).tolist()
 
 
 def test_batches_are_a_function_of_the_step():

@@ -1,5 +1,6 @@
 """The training loop: exact resume after a kill, divergence, selection, and no touch of the global random state."""
 
+import copy
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from torch import nn
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.training.fit import fit
+from echo_augment.training_recipes.training.state import TrainingState
 
 
 def batches_from(step):
@@ -219,3 +221,105 @@ def test_the_time_left_is_told_once(tmp_path, capsys):
     run(tmp_path, 15, progress=True, announce=True)
     printed = capsys.readouterr()
     assert len(re.findall(r"t: 5 of 15 steps to go, about \d+ s", printed.out + printed.err)) == 1
+
+
+class Reads(torch.overrides.TorchFunctionMode):
+    """Counts what makes the host wait for a device: numbers read from tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        names = ("item", "tolist", "__float__", "__bool__", "__int__", "cpu", "numpy")
+        self.count += getattr(func, "__name__", "") in names
+        return func(*args, **(kwargs or {}))
+
+
+def test_losses_are_read_once_an_interval(tmp_path):
+    counts = []
+    for steps in (40, 80):
+        with Reads() as reads:
+            run(tmp_path / str(steps), steps, save_every=1000, log_every=20, ema_decay=None)
+        counts.append(reads.count)
+    own = 40 * len(list(build()[0].parameters()))  # AdamW reads its counts of steps, which lie in the host's memory
+    assert counts[1] - counts[0] - own == 2, "forty more steps, two more intervals"
+
+
+def test_a_resume_leaves_the_optimisers_counts_in_the_hosts_memory(tmp_path):
+    model, optimizer, _ = build()
+    loss_fn(model, next(batches_from(0)))["loss"].backward()
+    optimizer.step()
+    TrainingState(model=model, optimizer=optimizer).save(tmp_path / "t.ckpt")
+    model, optimizer, _ = build()
+    model.to("meta")  # a device that is not the host's, as a GPU is
+    TrainingState(model=model, optimizer=optimizer).load(tmp_path / "t.ckpt")
+    for weight in model.parameters():
+        state = optimizer.state[weight]
+        assert state["exp_avg"].device.type == "meta" and state["step"].device.type == "cpu"
+
+
+def test_the_scale_of_an_fp16_training_is_in_its_checkpoint(tmp_path):
+    model, optimizer, _ = build()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.ones(()))
+    TrainingState(model=model, optimizer=optimizer, scaler=scaler).save(tmp_path / "t.ckpt")
+    again = torch.amp.GradScaler("cpu", init_scale=65536.0)
+    TrainingState(model=model, optimizer=optimizer, scaler=again).load(tmp_path / "t.ckpt")
+    assert again.get_scale() == 1024.0
+
+
+def test_nothing_of_a_training_stays_in_the_accelerator(tmp_path):
+    accelerator = Accelerator(cpu=True)
+    model, _ = run(tmp_path, 3, accelerator=accelerator)
+    assert accelerator._models == [] and accelerator._optimizers == []
+    assert torch.equal(copy.deepcopy(model)[0].weight, model[0].weight), "no wrapper is left around its forward"
+
+
+class Halves(nn.Module):
+    """Has no forward: its loss calls methods, as the codec's calls encode and decode."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 1)
+
+    def encode(self, x):
+        return self.inner(x)
+
+
+def test_the_loss_runs_inside_the_wrapped_modules_forward(tmp_path, monkeypatch):
+    wrapped = []
+
+    def prepare(self, module, optimizer):
+        wrapped.append(module)
+        return nn.Sequential(module), optimizer  # hides the methods of what it wraps, as DDP does
+
+    monkeypatch.setattr(Accelerator, "prepare", prepare)
+    model = Halves()
+    fit(
+        model,
+        batches_from,
+        lambda net, batch: {"loss": (net.encode(batch[0]) - batch[1]).pow(2).mean()},
+        steps=2,
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+        out=tmp_path,
+        name="t",
+        accelerator=Accelerator(cpu=True),
+        progress=False,
+    )
+    assert wrapped[0].network is model
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_batches_drawn_ahead_change_nothing(tmp_path, ahead):
+    plain, _ = run(tmp_path / "plain", 12)
+    early, _ = run(tmp_path / "early", 12, ahead=ahead)
+    for a, b in zip(plain.parameters(), early.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_compiled_training_compiles_network_and_loss_together(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(type(self).__name__))
+    run(tmp_path, 2, compile=True)
+    assert compiled == ["Objective"]
