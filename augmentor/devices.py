@@ -94,10 +94,10 @@ def refuse_device_tensors(sample: Any) -> None:
 
 
 def fast_dtype(device: str | torch.device) -> torch.dtype:
-    """Return bfloat16 if the device has instructions for it, else float32."""
+    """Return bfloat16 if the device has instructions for it, else float32; a T4 or V100 would only emulate them."""
     kind = torch.device(device).type
     if kind == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if kind == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.bfloat16
     return torch.float32

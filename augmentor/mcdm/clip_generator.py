@@ -27,6 +27,14 @@ TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
 REPLAN = "Plan with this generator's own motion_donors and appearance_donors"
 
 
+def arithmetic(pipeline: MCDMPipeline) -> str:
+    """Return on what kind of device and in which number format a pipeline makes clips."""
+    weights, computed = pipeline.dtype, fast_dtype(pipeline.device)
+    if computed == torch.float32:  # no autocast: as the weights are
+        computed = weights
+    return f"{pipeline.device.type} {computed} {weights}".replace("torch.", "")
+
+
 @dataclass(frozen=True, slots=True)
 class MotionDonor:
     """A motion donor, read: codes ``(G, D)``, volume curve ``(G,)`` and EF in percent."""
@@ -52,7 +60,7 @@ class ClipGenerator:
     Attributes:
         motion_donors: EF in percent by name.
         appearance_donors: names of all usable TRAIN videos.
-        fingerprint: of weights, donors (names and first frames), sampler and code version.
+        fingerprint: of weights, donors (names and first frames), sampler, device, precision and code version.
         sampler: for instance ``"ddim-8"``.
         skipped: videos that cannot be donors, with reasons.
 
@@ -87,7 +95,8 @@ class ClipGenerator:
         if contents is None:
             contents = {name: probe_video(row.path).first for name, row in donors.items()}
         used = {name: contents[name] for name in donors}
-        self.fingerprint = fingerprint(weights, self.motion_donors, self.appearance_donors, self.sampler, used)
+        donors_of = (self.motion_donors, self.appearance_donors)
+        self.fingerprint = fingerprint(weights, *donors_of, self.sampler, used, arithmetic(pipeline))
         self._motion: dict[str, MotionDonor] = {}
         self._reference: dict[str, npt.NDArray[np.uint8]] = {}
 

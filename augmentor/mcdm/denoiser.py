@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from diffusers import UNetSpatioTemporalConditionModel
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from diffusers.models.resnet import SpatioTemporalResBlock
 from torch import Tensor, nn
 
 from echo_augment.cache.arguments import check_choice
@@ -91,17 +90,17 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         if motion == "frame":
             self.frame_embedding = nn.Sequential(nn.Linear(code_size, width), nn.SiLU(), nn.Linear(width, width))
             self._per_frame: Tensor | None = None
-            for block in self.unet.modules():
-                if isinstance(block, SpatioTemporalResBlock):
-                    block.register_forward_pre_hook(self._add_frame_embedding, with_kwargs=True)
+            # Before a whole level, not in each of its blocks: these compute again under gradient checkpointing, when
+            # forward is over and nothing of the clip is left here.
+            for level in (*self.unet.down_blocks, self.unet.mid_block, *self.unet.up_blocks):
+                level.register_forward_pre_hook(self._add_frame_embedding, with_kwargs=True)
 
     def _add_frame_embedding(
-        self, _block: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]
+        self, _level: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]
     ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """Add each frame's own code to the timestep embedding, which the UNet shares among all frames of a clip."""
         assert self._per_frame is not None, "forward sets it before the UNet runs"
-        hidden, embedding, *rest = args
-        return (hidden, embedding + self._per_frame, *rest), kwargs
+        return args, kwargs | {"temb": kwargs["temb"] + self._per_frame}
 
     def forward(
         self,
@@ -145,7 +144,11 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
             self._per_frame = self.frame_embedding(motion).flatten(0, 1)
         token = self.token(motion.mean(1, keepdim=True))
         dummy = torch.zeros(batch, 1, dtype=x.dtype, device=x.device)
-        v: Tensor = self.unet(x, timestep, token, dummy, return_dict=False)[0]
+        try:
+            v: Tensor = self.unet(x, timestep, token, dummy, return_dict=False)[0]
+        finally:
+            if self.frame_embedding is not None:
+                self._per_frame = None  # else copies and other processes would get it, its device and its gradient
         v = v[..., above : above + height, left : left + width]
         if hint is None:
             return v

@@ -92,6 +92,7 @@ def fingerprint(
     appearance_donors: Iterable[str],
     sampler: str,
     contents: Mapping[str, str],
+    arithmetic: str,
 ) -> str:
     """Return the hash of all that decides a clip beside its plan line.
 
@@ -101,9 +102,20 @@ def fingerprint(
         appearance_donors: names.
         sampler: for instance ``"ddim-8"``.
         contents: what each donor's video shows, by name: `VideoFacts.first`, or a `content_hash`.
+        arithmetic: kind of device and number format that compute, for instance ``"cuda bfloat16"``: on another, the
+            same line makes another clip.
 
     The version of this package and `CLIP_CODE` go into it as well.
     """
-    parts = [weights, *sorted(motion_donors), "|", *sorted(appearance_donors), "|", sampler, version("echo-augment")]
+    parts = [
+        weights,
+        *sorted(motion_donors),
+        "|",
+        *sorted(appearance_donors),
+        "|",
+        sampler,
+        version("echo-augment"),
+        arithmetic,
+    ]
     parts += [str(CLIP_CODE), "|", *(f"{name} {contents[name]}" for name in sorted(contents))]
     return digest("\n".join(parts).encode())

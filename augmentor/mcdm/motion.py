@@ -1,5 +1,7 @@
 """Motion codes: what the generator is told of the motion donor, frame by frame and relative to its ED frame."""
 
+import copy
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,8 +23,14 @@ def pooled(flow: Codes, reference: npt.NDArray[np.uint8]) -> Codes:
     return pool_flow(flow, grid_weights(reference, CELLS))
 
 
+def in_full(mafe: MAFE) -> MAFE:
+    """Return a MAFE in full precision: a copy of one in half precision, where places in pixels would be off by half."""
+    return mafe if mafe.dtype == torch.float32 else copy.deepcopy(mafe).float()
+
+
 def mafe_flows(mafe: MAFE, heart: Heart, *, batch: int = 32) -> Codes:
     """Return MAFE's flow from the ED frame to every frame on the grid: ``(G, 2, H, W)``, in pixels."""
+    mafe = in_full(mafe)
     reference = torch.from_numpy(np.array(heart.reference))[None, None].to(mafe.device).float() / 255
     frames = torch.from_numpy(heart.frames[heart.grid])[:, None]
     flows = []
@@ -66,6 +74,7 @@ def flow_codes(heart: Heart) -> Codes:
 
 def vector_code(mafe: MAFE, heart: Heart) -> Codes:
     """Return the paper's one motion vector, of the pair (ES, ED) and its mirror image, ``(1, D)``."""
+    mafe = in_full(mafe)
     pair = torch.from_numpy(heart.frames[[heart.es, heart.ed]])[:, None].to(mafe.device).float() / 255
     with torch.no_grad():
         return mafe.motion_vector(pair[:1], pair[1:], flip=True).float().cpu().numpy()

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
+from diffusers.models.modeling_utils import ModelMixin
 from diffusers.schedulers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from diffusers.utils import BaseOutput
 from torch import Tensor
@@ -84,7 +85,6 @@ class MCDMPipeline(DiffusionPipeline):
     torch.Size([1, 16, 112, 112])
     """
 
-    model_cpu_offload_seq = "mafe->reid->transport->denoiser->vae"
     _optional_components = ["transport"]  # noqa: RUF012  # diffusers reads the list from the class
 
     def __init__(
@@ -148,6 +148,20 @@ class MCDMPipeline(DiffusionPipeline):
             raise EchoAugmentError(
                 f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
             ) from error
+
+    def enable_model_cpu_offload(self, *_: Any, **_more: Any) -> None:
+        """Raise: the networks call each other's methods in turn, which diffusers' offloading does not follow.
+
+        Raises:
+            EchoAugmentError: always, with what to do instead.
+        """
+        size = sum(part.num_parameters() for part in self.components.values() if isinstance(part, ModelMixin)) * 2e-6
+        raise EchoAugmentError(
+            "MCDMPipeline cannot be offloaded to the CPU in parts",
+            f"It is small: pipeline.to('cuda', torch.float16) takes {size:.0f} MB",
+        )
+
+    enable_sequential_cpu_offload = enable_model_cpu_offload
 
     @property
     def least_steps(self) -> int:

@@ -70,7 +70,7 @@ class Coverage:
 def appearances_of(pipeline: MCDMPipeline, clips: list[Clips]) -> Vectors:
     """Return the re-ID model's unit vectors ``(N, D)`` of clips ``(T, H, W)`` uint8 of any length."""
     found = [embed_clips(pipeline.reid, torch.from_numpy(clip)[None].to(pipeline.reid.device)) for clip in clips]
-    return torch.cat(found).double().cpu().numpy()
+    return torch.cat(found).cpu().double().numpy()
 
 
 def training_videos(root: str, pipeline: MCDMPipeline, limit: int) -> list[Heart]:

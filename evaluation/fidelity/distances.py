@@ -86,7 +86,7 @@ def reader_features(net: EFReaderNet, *, batch: int = 32) -> Extractor:
 
     def extract(clips: Clips) -> Features:
         kept: list[Tensor] = []
-        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].double().cpu()))
+        hook = net.head.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].cpu().double()))
         try:
             with torch.no_grad():
                 for part in torch.from_numpy(clips).split(batch):

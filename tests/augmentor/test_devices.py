@@ -1,5 +1,6 @@
 """CUDA in a DataLoader worker ends in our own error; a machine with a GPU is not needed to see that."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from echo_augment.augmentor import InMemoryClips, LiveClips, SyntheticAugment, d
 from echo_augment.augmentor.mcdm import MCDMPipeline
 from echo_augment.cache.errors import EchoAugmentError
 
+ROOT = Path(__file__).parents[2]
 FORKED = "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, use 'spawn'"
 
 
@@ -96,3 +98,19 @@ def test_fork_is_refused_once_cuda_is_in_use(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     with pytest.raises(EchoAugmentError, match="uses CUDA already"):
         LiveClips("bundled", {}, start_method="fork")
+
+
+@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(monkeypatch, native, dtype):
+    """A T4 or V100 says that it supports bfloat16, which is emulated and slower than float32."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
+    assert devices.fast_dtype("cuda:0") == dtype
+
+
+def test_numbers_leave_a_device_before_they_are_widened():
+    """An Apple GPU has no float64: ``.double()`` there raises."""
+    floors = [
+        path for floor in ("augmentor", "training_recipes", "evaluation") for path in (ROOT / floor).rglob("*.py")
+    ]
+    assert len(floors) > 100
+    assert [path.name for path in floors if ".double().cpu()" in path.read_text(encoding="utf-8")] == []

@@ -14,7 +14,7 @@ import lz4
 import numpy as np
 import torch
 import yaml
-from reach import bundled_hash, clip_code, training_key, window_of
+from reach import arithmetic, bundled_hash, clip_code, training_key, window_of
 
 from echo_augment.augmentor import InMemoryClips, SyntheticAugment
 from echo_augment.augmentor.data.phantom import render, sample_phantom
@@ -343,7 +343,7 @@ def fingerprints(fill: str) -> dict[str, Any]:
     Args:
         fill: fingerprint of the cache that the job ``fill-cache`` filled.
     """
-    weights = {"weights": bundled_hash(), "clip_code": clip_code()}
+    weights = {"weights": bundled_hash(), "clip_code": clip_code(), "arithmetic": arithmetic()}
     return {"version": version("echo-augment"), **weights, "fill": fill}
 
 

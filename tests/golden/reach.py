@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from echo_augment.augmentor.devices import fast_dtype
 from echo_augment.augmentor.mcdm.fingerprint import CLIP_CODE, hash_weights
 from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED
@@ -16,7 +17,7 @@ from echo_augment.training_recipes.segmentation.training import SegmentationRun
 from echo_augment.training_recipes.training.job import run_of
 from echo_augment.training_recipes.training.settings import EFTrainingSettings, TrainingSettings
 
-__all__ = ["bundled_hash", "clip_code", "command_line", "training_key", "window_of"]
+__all__ = ["arithmetic", "bundled_hash", "clip_code", "command_line", "training_key", "window_of"]
 
 KINDS = {"train-ef": (EFRun, EFTrainingSettings), "train-segmentation": (SegmentationRun, TrainingSettings)}
 
@@ -35,6 +36,11 @@ def training_key(job: str, settings: Mapping[str, Any]) -> str:
 def bundled_hash() -> str:
     """Hash of the bundled generator's weights and configurations; it goes into the fingerprint of every clip."""
     return hash_weights(Path(BUNDLED))
+
+
+def arithmetic() -> str:
+    """Number format in which this machine's CPU makes clips; it goes into the fingerprint, too."""
+    return str(fast_dtype("cpu"))
 
 
 def clip_code() -> int:

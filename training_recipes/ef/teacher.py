@@ -156,7 +156,7 @@ class Teacher:
         videos = [self.windows(clip) for clip in clips]
         with torch.no_grad():
             parts = torch.from_numpy(np.concatenate(videos)).split(BATCH)
-            found = torch.cat([self.net(part.to(self.device)).double().cpu() for part in parts]).numpy()
+            found = torch.cat([self.net(part.to(self.device)).cpu().double() for part in parts]).numpy()
         ends = np.cumsum([len(video) for video in videos])[:-1]
         return np.array([part.mean() for part in np.split(found, ends)])
 

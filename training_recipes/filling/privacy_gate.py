@@ -47,7 +47,7 @@ def embedder(reid: Callable[[Tensor], Tensor], device: str | torch.device) -> Em
 
     def embed(clips: Sequence[Frames]) -> Array:
         batch = torch.from_numpy(np.stack(clips)).to(device)
-        return embed_clips(reid, batch).double().cpu().numpy()
+        return embed_clips(reid, batch).cpu().double().numpy()
 
     return embed
 

@@ -1,12 +1,15 @@
 """Long clips by overlapping windows: the plain call at the trained length, every frame covered, no step at a joint."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.mcdm.denoiser import predict_windows, tent, window_starts
+from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser, predict_windows, tent, window_starts
 from echo_augment.cache import EchoAugmentError
 
 
@@ -78,3 +81,42 @@ def test_too_short_a_clip_is_named(untrained):
         untrained(still, torch.zeros(1, 8, 50))
     with pytest.raises(EchoAugmentError, match=r"motion must be \(B, 24, D\)"):
         untrained(still, torch.zeros(1, 16, 50), frames=24)
+
+
+@pytest.fixture
+def framewise():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return MotionDenoiser((32, 32), (False, True), (2, 2), 1, motion="frame", code_size=6, cross_attention_dim=8)
+
+
+def called(denoiser, motion):
+    clean = torch.zeros(1, 3, 4, 8, 8)
+    return denoiser(clean, torch.tensor([500]), clean[:, 0], motion)
+
+
+def test_nothing_of_a_call_stays_in_the_network(framewise):
+    called(framewise, torch.randn(1, 3, 6)).sum().backward()
+    kept = [value for name, value in vars(framewise).items() if isinstance(value, torch.Tensor)]
+    assert kept == [], "another process would get it on its device, and a copy with a gradient raises"
+    again = copy.deepcopy(framewise)
+    motion = torch.randn(1, 3, 6)
+    assert torch.equal(called(again, motion), called(framewise, motion))
+    assert pickle.dumps(framewise), "as a live source sends it to its process"
+
+
+def test_a_call_that_fails_leaves_nothing_either(framewise):
+    with pytest.raises((RuntimeError, ValueError)):
+        framewise(torch.zeros(1, 3, 4, 8, 8), torch.tensor([1]), torch.zeros(1, 4, 8, 8), torch.zeros(1, 3, 7))
+    framewise.token = torch.nn.Identity()  # the UNet then gets a token that does not fit
+    with pytest.raises(RuntimeError):
+        called(framewise, torch.randn(1, 3, 6))
+    assert framewise._per_frame is None
+
+
+def test_each_frame_is_told_its_own_code(framewise):
+    motion = torch.randn(1, 3, 6)
+    other = motion.clone()
+    other[0, 2] += 5
+    moved = (called(framewise, motion) - called(framewise, other)).abs().mean((0, 2, 3, 4))
+    assert moved[2] > moved[0] > 0

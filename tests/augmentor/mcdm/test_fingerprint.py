@@ -18,20 +18,24 @@ def test_hashes_of_the_bundled_generator_are_as_ever():
     assert hash_pipeline(pipeline) == "5d79642184347a57"
 
 
+CPU = "cpu float32 float32"
+
+
 def test_fingerprint_follows_weights_donors_sampler_and_code(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("{}")
     first = hash_weights(tmp_path)
     (tmp_path / "config.json").write_text("{ }")
     assert hash_weights(tmp_path) != first
     shown = {"a": "1", "b": "2", "c": "3"}
-    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown)
+    base = fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown, CPU)
     with monkeypatch.context() as other:
         other.setattr("echo_augment.augmentor.mcdm.fingerprint.CLIP_CODE", -1)
-        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown) != base, "other code makes other clips"
-    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8", dict(reversed(shown.items())))
+        assert fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown, CPU) != base, "other code makes other clips"
+    assert base == fingerprint("w", ["b", "a"], ["c"], "ddim-8", dict(reversed(shown.items())), CPU)
     others = [
-        fingerprint("w", ["a"], ["b", "c"], "ddim-8", shown),
-        fingerprint("w", ["a", "b"], ["c"], "dpm-8", shown),
-        fingerprint("w", ["a", "b"], ["c"], "ddim-8", {**shown, "c": "another video under the same name"}),
+        fingerprint("w", ["a"], ["b", "c"], "ddim-8", shown, CPU),
+        fingerprint("w", ["a", "b"], ["c"], "dpm-8", shown, CPU),
+        fingerprint("w", ["a", "b"], ["c"], "ddim-8", {**shown, "c": "another video under the same name"}, CPU),
+        fingerprint("w", ["a", "b"], ["c"], "ddim-8", shown, "cuda bfloat16 float32"),
     ]
-    assert len({base, *others}) == 4
+    assert len({base, *others}) == 5

@@ -1,5 +1,7 @@
 """Hearts and motion codes: label-free, relative to ED, aligned in time."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from echo_augment.augmentor.mcdm.flow import FlowEstimator, grid_weights, pool_flow
 from echo_augment.augmentor.mcdm.labels import donor_label
-from echo_augment.augmentor.mcdm.motion import flow_codes, pad_to, room, stretch
+from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, pad_to, room, stretch, vector_code
 from echo_augment.augmentor.mcdm.phase import make_heart, resample_indices
 from echo_augment.cache import EchoAugmentError
 
@@ -79,3 +81,13 @@ def test_donor_label_finds_the_extremes_in_the_window():
     label = donor_label(61.0, volume, 2.0 + np.arange(16))
     assert label.ef == 61.0 and label.policy == "donor"
     assert label.ed_frame == 10 and label.es_frame == 4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_mafe_in_half_precision_reads_nearly_the_same_motion(untrained, hearts, dtype):
+    half = copy.deepcopy(untrained.mafe).to(dtype)
+    for read in (mafe_codes, vector_code):
+        whole, narrow = read(untrained.mafe, hearts[0]), read(half, hearts[0])
+        assert narrow.dtype == np.float32
+        np.testing.assert_allclose(narrow, whole, atol=0.02 * np.abs(whole).max())
+    assert half.dtype == dtype, "the pipeline keeps its own"

@@ -135,3 +135,11 @@ def test_bundled_weights_load_and_carry_their_card():
     assert size <= 20e6
     hashes = json.loads((BUNDLED / "training_hearts.json").read_text(encoding="utf-8"))
     assert len(hashes["content"]) == len(hashes["first"]) > 0
+
+
+def test_offloading_in_parts_is_refused_with_what_to_do(untrained):
+    for offload in (untrained.enable_model_cpu_offload, untrained.enable_sequential_cpu_offload):
+        with pytest.raises(
+            EchoAugmentError, match=r"cannot be offloaded .*pipeline.to\('cuda', torch.float16\) takes \d+ MB"
+        ):
+            offload(device="cuda")

@@ -39,7 +39,7 @@ def context(out, *overrides, **changes) -> StageContext:
     return StageContext(**{**given, "accelerator": Accelerator(cpu=True), **changes})
 
 
-def draw(rng):
+def draw(rng, _share):
     return torch.from_numpy(rng.normal(size=(8, 3)).astype(np.float32))
 
 

@@ -64,7 +64,7 @@ def test_a_checkpoint_keeps_its_form(tmp_path):
     one.validate(scores(1.0), "mae", "smallest")
     one.save(tmp_path / "t.ckpt")
     kept = torch.load(tmp_path / "t.ckpt", weights_only=True)
-    assert list(kept) == ["model", "optimizer", "scheduler", "ema", "result", "best"]
+    assert list(kept) == ["model", "optimizer", "scheduler", "ema", "scaler", "result", "best"]
     assert list(kept["result"]) == ["steps", "seconds", "history", "best_step", "losses", "first"]
     assert list(kept["best"]) == ["errors", "weights"] and kept["best"]["weights"].keys() == kept["model"].keys()
 
@@ -82,7 +82,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_with_the_remedy(tmp_path, damag
     with pytest.raises(
         EchoAugmentError, match=r"(?s)t\.ckpt does not fit this training .*choose another out=, or delete"
     ):
-        state().load(path, CPU)
+        state().load(path)
 
 
 def test_a_killed_save_leaves_the_checkpoint_before(tmp_path, monkeypatch):
