@@ -1,6 +1,7 @@
 """What a training writes down beside its CSV: trackers, the time it takes, and a missing package's name."""
 
 import pytest
+import torch
 from accelerate import Accelerator
 
 from echo_augment.cache.errors import EchoAugmentError

@@ -8,8 +8,6 @@ from torch import nn
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.training.state import Best, TrainingState
 
-CPU = torch.device("cpu")
-
 
 def state(seed=0, *, ema=True, width=3) -> TrainingState:
     with torch.random.fork_rng([]):
@@ -50,7 +48,7 @@ def test_a_training_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp_p
     first.result.history.append({"step": 3.0, "mae": 1.0})
     first.best = Best(torch.tensor([1.0, 2.0]), {"weight": torch.ones(2, 3)})
     first.save(tmp_path / "t.ckpt")
-    second.load(tmp_path / "t.ckpt", CPU)
+    second.load(tmp_path / "t.ckpt")
     assert second.result == first.result and second.best.errors.tolist() == [1.0, 2.0]
     assert torch.equal(second.best.weights["weight"], torch.ones(2, 3))
     train(second, 3)
