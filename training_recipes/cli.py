@@ -4,23 +4,27 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from .common.refusals import FULL_ERROR, CheckSettings, check_missing, errors_in_a_line
+from .common.settings import SCHEMA
 from .common.typed import as_typed, refuse_swept_out
 
 GROUP = "echo_augment.jobs"
-EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
+EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 2, 130, 141  # the last two as in a shell: 128 and the signal
+HELP = ("-h", "--help")
 
 USAGE = """echo-augment {version}: data augmentation for echocardiography models, and the proof whether it helps
 
@@ -46,6 +50,9 @@ SUMMARIES = {
     "speed": "every speed figure, as ratios measured in one run",
 }
 
+
+SPELLED_OUT = ("doctor", "import", "phantom", "fidelity", "speed")
+"""Jobs whose YAML files name every setting, the optional ones of each group, too."""
 
 SPOKEN = {"import": {"from": "source", "data": "files"}}
 """Settings by the words that a user types for them: ``from`` is no name in Python, and ``data`` is a group of settings
@@ -117,7 +124,44 @@ def sweep_first(arguments: Sequence[str]) -> list[str]:
 def main() -> None:
     """Entry point of the ``echo-augment`` command."""
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    try:
+        try:
+            run_command(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not is_closed(sys.stdout):
+            raise  # another pipe than the one that people read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        if not set(arguments) & set(HELP):
+            print("error: the output goes to a pipe that was closed; the job was ended", file=sys.stderr)
+        sys.exit(EXIT_PIPE)
+
+
+def is_closed(stream: TextIO) -> bool:
+    """Return whether nobody reads a stream any more; False on Windows, which cannot tell."""
+    if not hasattr(select, "poll"):
+        return False
+    watch = select.poll()
+    watch.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
+
+
+def register_settings(name: str, arguments: Sequence[str]) -> None:
+    """Register the settings of a job, which its YAML file names first.
+
+    For the help of a job in `SPELLED_OUT` an empty group stands in for them: its modules would bring PyTorch.
+    """
+    entry = find_jobs()[name]
+    if set(arguments) & set(HELP) and name in SPELLED_OUT and entry.value.startswith("echo_augment."):
+        ConfigStore.instance().store(name=SCHEMA.format(job=name), node={}, provider="echo_augment")
+    else:
+        entry.load()
+
+
+def run_command(arguments: Sequence[str]) -> None:
+    """Do what was typed after ``echo-augment``."""
+    if not arguments or arguments[0] in (*HELP, "help"):
         print(usage())
         sys.exit(0 if arguments else EXIT_USAGE)
     if arguments[0] == "--version":
@@ -136,7 +180,7 @@ def main() -> None:
     decorate = hydra.main(version_base="1.3", config_path="pkg://echo_augment.training_recipes.conf", config_name=name)
     try:
         with hydra_raises(), errors_in_a_line():
-            find_jobs()[name].load()  # registers the job's settings, which its YAML file names
+            register_settings(name, arguments[1:])
             refuse_swept_out(arguments[1:])
             typed = as_typed(name, in_settings_words(name, arguments[1:]))
             sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(typed)]

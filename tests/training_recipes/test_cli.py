@@ -1,13 +1,20 @@
-"""Freed memory is kept, in this process and its children, unless the user has settings of their own."""
+"""The command: help is light and may be cut short, and freed memory is kept unless the user wants it otherwise."""
 
 import os
 import platform
+import re
 import subprocess
 import sys
 
 import pytest
+import yaml
+from fakes.cache import write_clips
+from fakes.echo import make_clip
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
-from echo_augment.training_recipes.cli import KEPT
+from echo_augment.training_recipes import cli
+from echo_augment.training_recipes.cli import EXIT_PIPE, KEPT, SPELLED_OUT
 
 FAULTS = """
 import resource, sys
@@ -49,3 +56,75 @@ def test_children_keep_theirs():
 def test_the_users_own_settings_stay():
     told, _ = faults("keep", MALLOC_TRIM_THRESHOLD_="131072")
     assert told == "False"
+
+
+HELP_OF_ALL = """
+import os, sys
+from echo_augment.training_recipes.cli import SPELLED_OUT, main
+
+for job in SPELLED_OUT:
+    print(f"@@{job}", flush=True)
+    if not os.fork():
+        sys.argv = ["echo-augment", job, "--help"]
+        try:
+            main()
+        finally:
+            print(f"@torch {'torch' in sys.modules}", flush=True)
+            os._exit(0)
+    os.wait()
+"""
+
+
+def names(found, before="") -> set[str]:
+    """The settings of a configuration, by their names with those of their groups."""
+    if not isinstance(found, dict):
+        return {before}
+    return {before} | {name for key, value in found.items() for name in names(value, f"{before}.{key}")}
+
+
+def test_help_has_all_settings_and_does_without_torch_where_yaml_names_them():
+    done = subprocess.run([sys.executable, "-c", HELP_OF_ALL], capture_output=True, text=True, check=True)
+    told = dict(part.split("\n", 1) for part in done.stdout.split("@@")[1:])
+    assert tuple(told) == SPELLED_OUT and done.stderr == ""
+    for job, text in told.items():
+        settings, _, torch = text.partition("@torch ")
+        assert torch.strip() == "False", job
+        shown = yaml.safe_load(re.search(r"\(foo\.bar=value\)\n\n(.*?)\n\n", settings, re.DOTALL)[1])
+        with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+            whole = OmegaConf.to_container(compose(job))
+        assert names(shown) == names(whole), job
+
+
+def test_a_mistyped_setting_beside_help_is_one_line():
+    command = [sys.executable, "-m", "echo_augment.training_recipes", "phantom", "sed=1", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "there is no setting sed" in done.stderr
+
+
+def unread(*arguments) -> tuple[int, str]:
+    """Exit code and errors of a command whose output nobody reads."""
+    command = [sys.executable, "-m", "echo_augment.training_recipes", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        return process.wait(), process.stderr.read()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train-ef", "--help"]])
+def test_help_whose_reader_has_gone_ends_without_a_word(arguments):
+    assert unread(*arguments) == (EXIT_PIPE, "")
+
+
+def test_a_job_whose_reader_has_gone_says_why_it_ended(tmp_path):
+    write_clips(tmp_path / "cache", [make_clip(1)], fingerprint="")
+    code, error = unread("cache", f"cache={tmp_path / 'cache'}", f"out={tmp_path / 'out'}")
+    assert code == EXIT_PIPE and "Traceback" not in error
+    assert error.endswith("error: the output goes to a pipe that was closed; the job was ended\n")
+
+
+def test_another_pipe_that_breaks_is_no_reader_that_has_gone(monkeypatch):
+    def broken(arguments):
+        raise BrokenPipeError("a worker's")
+
+    monkeypatch.setattr(cli, "run_command", broken)
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        cli.main()

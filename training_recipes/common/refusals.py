@@ -37,6 +37,8 @@ def errors_in_a_line(clear: Callable[[], None] | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise  # the command knows whose pipe it is
     except (EchoAugmentError, OmegaConfBaseException, HydraException, OSError) as error:
         if clear is not None:
             clear()

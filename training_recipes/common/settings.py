@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast, get_args
 
-import torch
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -63,6 +62,8 @@ def check_device(device: str) -> None:
     Raises:
         EchoAugmentError: with what there is instead.
     """
+    import torch  # here: the help of a job needs none of it
+
     kind, _, number = device.partition(":")
     if device not in ("auto", "cpu", "cuda", "mps") and not (kind == "cuda" and number.isdecimal()):
         raise EchoAugmentError(f"device must be auto, cpu, cuda, cuda:0 or mps, got {device!r}")
