@@ -36,6 +36,7 @@ ROOMS = {
         ("segmentation",),
         ("filling",),
         ("gallery",),
+        ("judging",),
         ("generator",),
         ("jobs",),
         ("cli", REST),

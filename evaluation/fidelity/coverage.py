@@ -17,10 +17,10 @@ from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import embed_clips
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.contact_sheet import spread
+from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
 from .beats import read_heart
 from .pairs import Pairs
-from .sampling import Sampling, generate
 
 Clips = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float64]

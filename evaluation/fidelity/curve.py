@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.training_recipes.common.likeness import Likeness, likeness
+from echo_augment.training_recipes.judging.reader import EFReader
+from echo_augment.training_recipes.judging.sampling import Generated, Sampling, generate
 
 from .adherence import Adherence, adherence
 from .pairs import Pairs
-from .reader import EFReader
-from .sampling import Generated, Sampling, generate
 
 ENOUGH = 0.01  # of R2
 

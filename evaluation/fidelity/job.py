@@ -16,18 +16,19 @@ from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.common.contact_sheet import write_picture
 from echo_augment.training_recipes.common.reporting import write_report
 from echo_augment.training_recipes.common.settings import register, settings_from
+from echo_augment.training_recipes.judging.frechet import Extractor, load_extractor, reader_features
+from echo_augment.training_recipes.judging.reader import EFReader, ReaderTraining, get_reader
+from echo_augment.training_recipes.judging.sampling import Generated, Sampling, generate
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
 from .beats import phase_errors, traced_phase_errors
 from .coverage import coverage, recognised
 from .curve import step_curve
-from .distances import Extractor, frechet_distances, load_extractor, mask_overlap, reader_features
+from .distances import frechet_distances, mask_overlap
 from .pairs import Pairs, draw_pairs
 from .peers import measure_peers
 from .plots import pair_film, pair_sheet, write_curve_plot, write_label_plot
-from .reader import EFReader, ReaderTraining, get_reader
 from .results import DETAILED, DISTANT, ROWS, FidelityReport, heart_rates, label_figures, row_figures
-from .sampling import Generated, Sampling, generate
 from .settings import FidelitySettings
 from .strength import check_amplitude, strengths
 from .text import report_text, write_text

@@ -16,9 +16,9 @@ from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.judging.reader_net import whole_beat_ef
 
 from .beats import phantom_phase_error
-from .reader_net import whole_beat_ef
 
 Clips = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]

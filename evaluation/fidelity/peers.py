@@ -18,12 +18,13 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.contact_sheet import Tile, draw_sheet, png, spread, strip
 from echo_augment.training_recipes.common.dataset import ClipShape, held_out_videos
 from echo_augment.training_recipes.ef.teacher import Teacher
+from echo_augment.training_recipes.judging.frechet import Extractor, frechet, load_extractor, reader_features
+from echo_augment.training_recipes.judging.reader import BUNDLED, NAME, EFReader, load_reader
 
 from .beats import frame_errors, phase_errors
 from .coverage import remembering
-from .distances import Extractor, FrechetDistances, frechet, load_extractor, reader_features
+from .distances import FrechetDistances
 from .peer_report import AgainstLabel, Memory, PeerFidelity
-from .reader import BUNDLED, NAME, EFReader, load_reader
 from .settings import FidelitySettings
 
 Clips = npt.NDArray[np.uint8]

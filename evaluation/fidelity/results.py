@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.common.likeness import Likeness, likeness
+from echo_augment.training_recipes.judging.reader import ReaderQuality
 
 from .adherence import Adherence, Quarter, SizeTrend, adherence, by_quarter, by_size
 from .beats import PhaseErrors, RateError, rate_error, shown_tempo
@@ -15,7 +16,6 @@ from .coverage import Coverage
 from .curve import CurvePoint, fewest_steps
 from .distances import FrechetDistances, Overlap
 from .pairs import Pairs
-from .reader import ReaderQuality
 from .strength import Strength
 
 Clips = npt.NDArray[np.uint8]

@@ -11,11 +11,11 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from echo_augment.augmentor.mcdm.motion import amplify
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.judging.reader import EFReader
+from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
 from .adherence import Adherence, adherence
 from .pairs import Pairs
-from .reader import EFReader
-from .sampling import Sampling, generate
 
 Values = npt.NDArray[np.float64]
 

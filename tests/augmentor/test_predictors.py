@@ -25,7 +25,7 @@ def bare(path):
 
 READERS = {
     "net of train-ef": lambda: bare("training_recipes.ef.teacher:Teacher"),
-    "EF reader of fidelity": lambda: bare("evaluation.fidelity.reader:EFReader"),
+    "EF reader of fidelity": lambda: bare("training_recipes.judging.reader:EFReader"),
     "masks": lambda: named("training_recipes.filling.label_gate:read_masks"),
 }
 

@@ -7,7 +7,7 @@ from fakes.fidelity import CURVE
 
 from echo_augment.evaluation.fidelity import curve
 from echo_augment.evaluation.fidelity.curve import fewest_steps, step_curve
-from echo_augment.evaluation.fidelity.sampling import Generated, Sampling
+from echo_augment.training_recipes.judging.sampling import Generated, Sampling
 
 
 def test_a_curve_takes_what_was_generated_before(monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.fidelity.pairs import draw_pairs
-from echo_augment.evaluation.fidelity.sampling import Sampling, generate
+from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
 
 class Recorder:

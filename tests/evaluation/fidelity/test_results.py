@@ -8,7 +8,6 @@ from fakes.fidelity import CURVE, adherence_of
 
 from echo_augment.evaluation.fidelity.beats import RateError, TracedVideo, phase_errors
 from echo_augment.evaluation.fidelity.distances import FrechetDistances, Overlap
-from echo_augment.evaluation.fidelity.reader import ReaderQuality, ReaderTraining
 from echo_augment.evaluation.fidelity.results import (
     DETAILED,
     ROWS,
@@ -17,6 +16,7 @@ from echo_augment.evaluation.fidelity.results import (
     label_figures,
     row_figures,
 )
+from echo_augment.training_recipes.judging.reader import ReaderQuality, ReaderTraining
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import torch
 from echo_augment.augmentor.mcdm.motion import amplify
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.fidelity import strength
-from echo_augment.evaluation.fidelity.sampling import Sampling
 from echo_augment.evaluation.fidelity.strength import calibration, check_amplitude, strengths
+from echo_augment.training_recipes.judging.sampling import Sampling
 
 
 def test_an_amplified_code_keeps_the_ed_frame_s():

@@ -18,7 +18,7 @@ from echo_augment.augmentor.data.tracing import read_tracings, tracing_area
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.evaluation.fidelity import pairs
-from echo_augment.evaluation.fidelity import reader_net as reader_data
+from echo_augment.training_recipes.judging import reader_net as reader_data
 
 SMALL = {"num_frames": 40, "fps": 50}
 

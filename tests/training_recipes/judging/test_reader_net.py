@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from echo_augment.evaluation.fidelity.reader_net import render_many, render_one
+from echo_augment.training_recipes.judging.reader_net import render_many, render_one
 
 
 def test_phantoms_are_rendered_by_their_numbers_whatever_the_processes():

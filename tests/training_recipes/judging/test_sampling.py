@@ -9,8 +9,8 @@ import torch
 from echo_augment.augmentor.mcdm.codec import decode, encode
 from echo_augment.augmentor.mcdm.flow import carry_details
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
-from echo_augment.evaluation.fidelity import sampling
-from echo_augment.evaluation.fidelity.sampling import Sampling, generate
+from echo_augment.training_recipes.judging import sampling
+from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
 
 class Noise:

@@ -7,9 +7,16 @@ import pytest
 import torch
 
 from echo_augment.cache import EchoAugmentError, EchoClip
-from echo_augment.evaluation.fidelity import reader
-from echo_augment.evaluation.fidelity.reader import BUNDLED, NAME, ReaderTraining, get_reader, load_reader, reading_loss
-from echo_augment.evaluation.fidelity.reader_net import Readings, render_one
+from echo_augment.training_recipes.judging import reader
+from echo_augment.training_recipes.judging.reader import (
+    BUNDLED,
+    NAME,
+    ReaderTraining,
+    get_reader,
+    load_reader,
+    reading_loss,
+)
+from echo_augment.training_recipes.judging.reader_net import Readings, render_one
 
 WANTED = ReaderTraining(clips=6000, steps=5000, num_frames=16, fps=12.5, image_size=112, seed=3)
 SMALL = ReaderTraining(clips=8, steps=2, num_frames=8, fps=25.0, image_size=64, seed=0)

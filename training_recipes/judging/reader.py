@@ -17,8 +17,8 @@ from echo_augment.augmentor.mcdm.fingerprint import digest
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
-from echo_augment.training_recipes.training.fit import fit
 
+from ..training.fit import fit
 from .reader_net import SEEDS, EFReaderNet, Readings, read_ef, render_many
 
 BUNDLED = Path(__file__).parent / "weights"

@@ -1,0 +1,1 @@
+"""Judging generated clips: the EF reader, Fréchet distances, and re-enactment, which needs no labels."""
