@@ -16,7 +16,7 @@ from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.judging.reader_net import whole_beat_ef
+from echo_augment.training_recipes.judging.reader_net import FORMAT, whole_beat_ef
 
 from .beats import phantom_phase_error
 
@@ -98,7 +98,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
     """
     check_pairs(count, seed)
     num_frames, fps, image_size = (pipeline.config[key] for key in ("frames", "rate", "size"))
-    phantoms = [sample_phantom(SEEDS + seed * SEEDS_PER_RUN + i) for i in range(2 * count)]
+    phantoms = [sample_phantom(SEEDS + seed * SEEDS_PER_RUN + i, format=FORMAT) for i in range(2 * count)]
     motions, appearances = phantoms[:count], phantoms[count:]
     clips: dict[str, list[Clips]] = {name: [] for name in ("counterfactual", "codec", "still", "own", "donor")}
     codes, rests, references, starts, masks, phases = [], [], [], [], [], []

@@ -20,7 +20,7 @@ SCALE = {"mean": 32.0, "std": 50.0, "length": 8, "period": 2}
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("data"), 4, num_frames=40, workers=1, splits=(1, 0, 0))
+    return write_phantoms(tmp_path_factory.mktemp("data"), 4, num_frames=40, workers=1, splits=(1, 0, 0), format=2)
 
 
 class Rescaled(EchoNetDynamic):

@@ -17,7 +17,7 @@ N = 8
 
 @pytest.mark.slow
 def test_two_launched_processes_fill_the_plan_exactly_once(tmp_path):
-    data, out = write_phantoms(tmp_path / "data", 10, num_frames=80, workers=1), tmp_path / "cache"
+    data, out = write_phantoms(tmp_path / "data", 10, num_frames=80, workers=1, format=2), tmp_path / "cache"
     # --multi_gpu is what makes accelerate start several processes; they work on CPUs all the same
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "-m"]
     command += ["echo_augment.training_recipes", "fill-cache", "data=echonet", f"data.root={data}", f"out={out}"]
@@ -40,7 +40,7 @@ def test_two_launched_processes_fill_the_plan_exactly_once(tmp_path):
 @pytest.mark.slow
 def test_two_joblib_workers_share_a_benchmark(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra joblib is not installed")
-    data, out = write_phantoms(tmp_path / "data", 24, num_frames=80, workers=1), tmp_path / "benchmark"
+    data, out = write_phantoms(tmp_path / "data", 24, num_frames=80, workers=1, format=2), tmp_path / "benchmark"
     command = [sys.executable, "-m", "echo_augment.training_recipes", "benchmark", f"data.root={data}", f"out={out}"]
     command += ["labels=[4]", "seeds=[0,1]", "arm=[real,synthetic]", f"clips={N}", "val_at_least=2", "resamples=199"]
     command += [f"trainer.{name}" for name in ("steps=4", "validate_every=2", "stats_clips=2", "test_clips=1")]

@@ -17,4 +17,6 @@ def _jobs():
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 18, num_frames=36, workers=1, splits=(0.4, 0.1, 0.5))
+    return write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 18, num_frames=36, workers=1, splits=(0.4, 0.1, 0.5), format=2
+    )

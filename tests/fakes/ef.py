@@ -14,7 +14,9 @@ from fakes.training import ORACLE, ef_trainer, tiny
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=48, workers=1, splits=(0.6, 0.2, 0.2))
+    return write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 14, num_frames=48, workers=1, splits=(0.6, 0.2, 0.2), format=2
+    )
 
 
 @pytest.fixture(scope="module")

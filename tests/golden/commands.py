@@ -43,7 +43,7 @@ def job_commands(root: Path) -> list[tuple[str, list[str]]]:
     data = ["data=echonet", f"data.root={root / SET}"]
     clips = f"+caches.synthetic={root / CACHE}"
     ef = ["train-ef", *data, *COMMON, *EF, *FAST, "labels=6"]
-    phantom = ["phantom", "n=24", "frames=72", "workers=1", "splits=[0.4,0.2,0.4]"]
+    phantom = ["phantom", "n=24", "frames=72", "workers=1", "splits=[0.4,0.2,0.4]", "format=2"]
     fill = ["fill-cache", *data, "n=4", "batch=4", "reserve=0.5", "device=cpu"]
     check = ["doctor", f"cache={root / CACHE}", "device=cpu"]
     arms = ["arm=[real,synthetic]", "labels=[4]", "seeds=[0,1]", "clips=4", "generator.batch=4"]

@@ -310,7 +310,7 @@ def generated() -> dict[str, list[list[float]]]:
     pipeline.set_progress_bar_config(disable=True)
     hearts = []
     for seed in (21, 22):
-        drawn = sample_phantom(seed)
+        drawn = sample_phantom(seed, format=2)
         clip = render(drawn.motion, drawn.appearance, seed=seed)
         hearts.append(make_heart(drawn.name, clip.frames, clip.fps, rate=12.5, size=112))
     motion = window_of(pipeline.encode_motion(hearts[0]), 16, 0.5, 1.05)[None]

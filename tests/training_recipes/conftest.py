@@ -21,7 +21,9 @@ def _jobs():
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 12, num_frames=40, workers=1, splits=(0.5, 0.25, 0.25))
+    return write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 12, num_frames=40, workers=1, splits=(0.5, 0.25, 0.25), format=2
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoNetDynamic, EchoTable, VideoInfo, open_video, phantom, probe_video
 from echo_augment.augmentor.data.ef_units import FACTORS, declare_ef_unit
-from echo_augment.augmentor.data.phantom.writing import check_format
+from echo_augment.augmentor.data.phantom.sets import RECORDINGS, check_format
 from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.augmentor.video_format import VideoFormat
@@ -39,6 +39,10 @@ class DataSettings:
         splits: shares of the phantoms in TRAIN, VAL and TEST; None for `write_phantoms`' own.
         frames: frames of a phantom's video; None likewise.
         fps: frames per second of a phantom's video; None likewise.
+        format: 3 for hearts that move freely, 2 for those that only contract; None likewise.
+        population: of the phantoms, ``A`` or ``B``; None likewise.
+        recording: ``fixed``, or ``table`` for frame rates and lengths as in EchoNet-Dynamic; None likewise.
+        label_noise: standard deviation of the error of TRAIN's and VAL's EF in points; None likewise.
         ef_unit: unit of the table's EF, ``percent``, ``fraction`` or ``hundredths``; None for percent, unless the
             numbers look otherwise, which is an error.
     """
@@ -50,6 +54,10 @@ class DataSettings:
     splits: list[float] | None = None
     frames: int | None = None
     fps: float | None = None
+    format: int | None = None
+    population: str | None = None
+    recording: str | None = None
+    label_noise: float | None = None
     ef_unit: str | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +70,10 @@ class DataSettings:
             check_whole("data.frames", self.frames, 1)
         if self.fps is not None:
             check_number("data.fps", self.fps, 0, above_low=True)
+        if self.recording is not None:
+            check_choice("data.recording", self.recording, RECORDINGS)
+        if self.label_noise is not None:
+            check_number("data.label_noise", self.label_noise, 0)
         if self.ef_unit is not None:
             check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
 
@@ -116,7 +128,8 @@ def dataset_root(data: DataSettings) -> Path:
         check_format(root)
         _say_if_others(root, data)
         return root
-    given = {"splits": data.splits, "num_frames": data.frames, "fps": data.fps}
+    later = {name: getattr(data, name) for name in ("format", "population", "recording", "label_noise")}
+    given = {"splits": data.splits, "num_frames": data.frames, "fps": data.fps, **later}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with FolderLock(root / ".writing.lock", PATIENCE):
         phantom.write_phantoms(root, int(data.n or 0), seed=int(data.seed or 0), **options)
@@ -129,7 +142,8 @@ def _say_if_others(root: Path, data: DataSettings) -> None:
     if not path.exists():
         return
     found = json.loads(path.read_text(encoding="utf-8"))
-    wanted = {"n": data.n, "seed": data.seed}
+    found = {"population": "A"} | found
+    wanted = {"n": data.n, "seed": data.seed, "format": data.format, "population": data.population}
     if other := [name for name, value in wanted.items() if value is not None and value != found.get(name)]:
         asked, there = (", ".join(f"{name}={values.get(name)}" for name in other) for values in (wanted, found))
         print(f"{root} holds phantoms already, written with {there}: they are used, whatever data says ({asked})")

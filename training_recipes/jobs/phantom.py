@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from omegaconf import DictConfig
 
-from echo_augment.augmentor.data.phantom import load_phantoms, volume_curve, write_phantoms
+from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.data.phantom.realism import clip_figures, compare_figures, format_table
+from echo_augment.augmentor.data.phantom.sampling import FORMAT, check_kind
+from echo_augment.augmentor.data.phantom.sets import RECORDINGS
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
@@ -47,6 +50,10 @@ class PhantomSettings(JobSettings):
         frames: frames of a clip.
         fps: frames per second.
         workers: processes; None for one a core.
+        format: 3 for hearts that move freely, 2 for those that only contract.
+        population: ``A``, or ``B`` for another scanner.
+        recording: ``fixed``, or ``table`` for frame rates and lengths as in EchoNet-Dynamic.
+        label_noise: standard deviation of the error of TRAIN's and VAL's EF, in points.
         splits: shares of TRAIN, VAL and TEST.
         compare_clips: ``compare``: phantoms.
         most_real: ``compare``: real clips, at most.
@@ -58,6 +65,10 @@ class PhantomSettings(JobSettings):
     frames: int = 100
     fps: int | float = 50
     workers: int | None = None
+    format: int = FORMAT
+    population: str = "A"
+    recording: str = "fixed"
+    label_noise: float = 0.0
     splits: list[float] = field(default_factory=lambda: [0.75, 0.125, 0.125])
     compare_clips: int = 48
     most_real: int = 200
@@ -73,6 +84,9 @@ class PhantomSettings(JobSettings):
         if self.workers is not None:
             check_whole("workers", self.workers, 1)
         check_splits("splits", self.splits)
+        check_kind(self.format, self.population)
+        check_choice("recording", self.recording, list(RECORDINGS))
+        check_number("label_noise", self.label_noise, 0, 50)
         if self.action == "compare" and self.data.root is None:
             raise EchoAugmentError(
                 "action=compare needs real clips", "Add data.root=FOLDER, in EchoNet-Dynamic's layout"
@@ -124,6 +138,10 @@ def write_set(settings: PhantomSettings, root: Path, n: int) -> Speed:
         fps=settings.fps,
         workers=settings.workers,
         splits=settings.splits,
+        format=settings.format,
+        population=settings.population,
+        recording=settings.recording,
+        label_noise=settings.label_noise,
     )
     seconds, made = time.perf_counter() - began, n - before
     if made > 0:
@@ -135,10 +153,8 @@ def write(settings: PhantomSettings) -> None:
     """Make ``out`` a data set of ``n`` phantoms."""
     out = Path(settings.out)
     speed = write_set(settings, out, settings.n)
-    ef = [
-        volume_curve(one.motion, one.appearance, num_frames=settings.frames, fps=settings.fps).ef
-        for one in load_phantoms(out).values()
-    ]
+    table = read_table(out)
+    ef = [row.ef for row in table.rows]
     spread = {"mean": np.mean(ef), "sd": np.std(ef), "min": min(ef), "max": max(ef)}
     figures = {"n": settings.n, "ef": spread, **speed.to_json()}
     write_report(out, "phantom", settings, {"action": "write", "seeds": [settings.seed], **figures})

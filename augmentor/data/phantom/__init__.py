@@ -4,7 +4,8 @@ from .appearance import Appearance
 from .motion import Motion
 from .rendering import PhantomClip, VolumeCurve, render, volume_curve
 from .sampling import Phantom, counterfactual, sample_phantom
-from .writing import load_masks, load_phantoms, write_phantoms
+from .sets import load_masks, load_phantoms
+from .writing import write_phantoms
 
 __all__ = [
     "Appearance",

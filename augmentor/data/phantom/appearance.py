@@ -69,6 +69,18 @@ class Appearance(Parameters):
         scale_position: place of the marks along the edge, relative to ``depth``.
         marker: level of the mark at the top, 0 (none) to 255.
         speckle_seed: seed of the scatterers, the patches and the noise.
+        elevation: thickness of the slice that the beam sees, pixels; what moves through it changes its speckle. 0 for
+            a slice so thick that nothing leaves it.
+        shadow_db: dB lost in the shadow of a rib or lung, over all depths.
+        shadow_angle: its angle, relative to ``half_angle``.
+        shadow_width: its width, relative to ``half_angle``.
+        shade_sway: how far breathing moves dropout and shadow, relative to ``half_angle``.
+        side_lobes: amplitude that bright tissue smears along the arc, relative to it.
+        haze_patches_db: standard deviation of the level of haze and clutter from place to place.
+        knee: bend of the grey map: 0 is a plain power, 1 lifts the middle and flattens both ends.
+        smoothing: standard deviation of the scanner's smoothing of the picture, pixels of a 112x112 frame.
+        overlay: what else the scanner writes: 0 nothing, 1 dots along the depth, 2 dots and a grey bar, 3 a focus mark
+            and a line of text.
     """
 
     origin_x: float
@@ -128,6 +140,16 @@ class Appearance(Parameters):
     scale_position: float
     marker: int
     speckle_seed: int
+    elevation: float = 0.0
+    shadow_db: float = 0.0
+    shadow_angle: float = 0.0
+    shadow_width: float = 0.2
+    shade_sway: float = 0.0
+    side_lobes: float = 0.0
+    haze_patches_db: float = 0.0
+    knee: float = 0.0
+    smoothing: float = 0.0
+    overlay: int = 0
 
     VENTRICLE: ClassVar[Mapping[str, tuple[float, float]]] = {
         "lv_length": (15, 100),
@@ -145,6 +167,13 @@ class Appearance(Parameters):
         "dynamic_range": (10, 120),
         "gamma": (0.3, 3),
         "persistence": (0, 0.7),
+        "elevation": (0, 50),
+        "shadow_width": (0.02, 1),
+        "shade_sway": (0, 0.5),
+        "side_lobes": (0, 0.5),
+        "knee": (0, 1),
+        "smoothing": (0, 3),
+        "overlay": (0, 3),
     }
 
     @property

@@ -1,7 +1,7 @@
 """How a phantom heart moves, relative to its end-diastolic size: the motion of one heart fits any other."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from echo_augment.cache.arguments import check_number
@@ -9,7 +9,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 
 def known_fields(what: str, cls: type, values: object) -> dict[str, Any]:
-    """Return what a JSON file holds as the keyword arguments of a dataclass.
+    """Return what a JSON file holds as the keyword arguments of a dataclass; fields with a default may be missing.
 
     Args:
         what: name of the record, for the message.
@@ -17,12 +17,13 @@ def known_fields(what: str, cls: type, values: object) -> dict[str, Any]:
         values: as ``json.loads`` gave them.
 
     Raises:
-        EchoAugmentError: ``values`` is no object, or its keys are not the fields of ``cls``.
+        EchoAugmentError: ``values`` is no object, has other keys than the fields of ``cls``, or lacks one.
     """
     if not isinstance(values, dict):
         raise EchoAugmentError(f"{what}: expected an object, got {values!r}", "Write the phantoms anew")
     names = {field.name for field in fields(cls)}
-    if wrong := sorted(names ^ set(values)):
+    needed = {field.name for field in fields(cls) if field.default is MISSING}
+    if wrong := sorted((set(values) - names) | (needed - set(values))):
         raise EchoAugmentError(f"{what}: fields {', '.join(wrong)} are unknown or missing", "Write the phantoms anew")
     return dict(values)
 
@@ -79,7 +80,23 @@ class Motion(Parameters):
         breath_period: period of the drift, seconds.
         irregularity: relative standard deviation of the beat's length; 0 is a regular rhythm.
         beat_coupling: how much a short beat weakens the next one.
-        rhythm_seed: seed of an irregular rhythm's beats.
+        rhythm_seed: seed of an irregular rhythm's beats, of the deformation, of drift and jolts.
+        ectopic: chance of each beat to come too early; it is weak, and the next one waits.
+        deformation: size of the smooth random deformation beside the contraction, in ED lengths.
+        restless: share of it that does not repeat from beat to beat.
+        shear: sliding of the lateral wall along the septum at its largest, in ED lengths.
+        annulus_tilt: tilt of the mitral plane at its largest, radians.
+        septal_bounce: sideways beat of the septum against the contraction, in ED lengths.
+        right_side: movement of the right heart towards the apex at its largest, in ED lengths.
+        apex_sway: sideways beat of the apex, in ED lengths.
+        plane_shift: movement through the plane of view over a beat, in ED lengths.
+        plane_twist: the same, opposite on both sides of the long axis and at apex and base.
+        plane_length: share of the long axis that this movement hides at its largest.
+        drift: slow movement of the probe, in ED lengths.
+        jolts: sudden movements of the probe, a second.
+        jolt_size: size of each, in ED lengths.
+        leaflet_reach: opening of the mitral leaflets, relative to a healthy one; 1 is that.
+        leaflet_flutter: tremble of the open leaflets, radians.
     """
 
     heart_rate: float
@@ -103,6 +120,22 @@ class Motion(Parameters):
     irregularity: float = 0.0
     beat_coupling: float = 0.6
     rhythm_seed: int = 0
+    ectopic: float = 0.0
+    deformation: float = 0.0
+    restless: float = 0.0
+    shear: float = 0.0
+    annulus_tilt: float = 0.0
+    septal_bounce: float = 0.0
+    apex_sway: float = 0.0
+    right_side: float = 0.0
+    plane_shift: float = 0.0
+    plane_twist: float = 0.0
+    plane_length: float = 0.0
+    drift: float = 0.0
+    jolts: float = 0.0
+    jolt_size: float = 0.0
+    leaflet_reach: float = 1.0
+    leaflet_flutter: float = 0.0
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "heart_rate": (20, 250),
@@ -119,4 +152,31 @@ class Motion(Parameters):
         "regional": (-1, 1),
         "breath_period": (0.5, 60),
         "delay": (-0.2, 0.2),
+        "ectopic": (0, 1),
+        "deformation": (0, 0.1),
+        "restless": (0, 1),
+        "shear": (-0.2, 0.2),
+        "annulus_tilt": (-0.5, 0.5),
+        "septal_bounce": (-0.2, 0.2),
+        "apex_sway": (-0.2, 0.2),
+        "right_side": (-0.3, 0.3),
+        "plane_shift": (0, 0.5),
+        "plane_twist": (0, 0.5),
+        "plane_length": (0, 0.3),
+        "drift": (0, 0.2),
+        "jolts": (0, 5),
+        "jolt_size": (0, 0.3),
+        "leaflet_reach": (0.1, 1.5),
+        "leaflet_flutter": (0, 0.5),
     }
+
+    @property
+    def deforms(self) -> bool:
+        """Whether anything beside the contraction changes the heart's form in the plane of view."""
+        parts = self.deformation, self.shear, self.annulus_tilt, self.septal_bounce, self.apex_sway, self.right_side
+        return any(parts)
+
+    @property
+    def leaves_plane(self) -> bool:
+        """Whether the heart moves through the plane of view."""
+        return bool(self.plane_shift or self.plane_twist)

@@ -9,6 +9,7 @@ from .motion import Motion
 
 Array = npt.NDArray[np.float64]
 SHORTEST_BEAT, LONGEST_BEAT = 0.6, 1.6
+EARLY, PAUSE = 0.62, 1.38  # lengths of the beat that an ectopic one cuts short, and of the ectopic one with its pause
 WEAKEST_BEAT, STRONGEST_BEAT = 0.5, 1.1
 
 
@@ -33,12 +34,17 @@ def beats_until(motion: Motion, end: float) -> Beats:
     """Return all beats from the one that holds time 0 to the one that holds ``end`` (seconds) and one more.
 
     In an irregular rhythm a beat after a short one is weaker (less filling), and systole keeps more of its length than
-    diastole, as in atrial fibrillation.
+    diastole, as in atrial fibrillation. An ectopic beat cuts the one before it short, is weak, and a pause
+    follows.
     """
     regular = 60.0 / motion.heart_rate
     count = int(np.ceil(max(end, 0.0) / (regular * SHORTEST_BEAT))) + 4
     draw = np.random.default_rng([motion.rhythm_seed, 7]).standard_normal(count)
     ratio = np.clip(1 + motion.irregularity * draw, SHORTEST_BEAT, LONGEST_BEAT)
+    if motion.ectopic:
+        early = np.flatnonzero(np.random.default_rng([motion.rhythm_seed, 8]).random(count)[:-1] < motion.ectopic)
+        ratio[early + 1] = PAUSE
+        ratio[early] = EARLY
     before = np.concatenate([[1.0], ratio[:-1]])
     strength = np.clip(1 + motion.beat_coupling * (before - 1), WEAKEST_BEAT, STRONGEST_BEAT)
     length = regular * ratio

@@ -11,6 +11,7 @@ from .appearance import Appearance
 from .geometry import profile
 
 Image = npt.NDArray[np.floating[Any]]
+BESIDE_DB = 7.0  # how much brighter or darker tissue is in the next slice, standard deviation
 TEXELS = 1.6  # per pixel of a 112x112 frame
 LEFT, ABOVE, WIDTH, HEIGHT = 95, 30, 190, 155  # the plate's margins and size in heart coordinates, pixels
 
@@ -123,11 +124,20 @@ def anatomy(view: Appearance, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.GaussianBlur(level, (0, 0), 0.6 * TEXELS), np.float32)
 
 
-def make_plate(view: Appearance, seed: int) -> Plate:
-    """Draw the scatterers of ``view``; a pure function of it and ``seed``."""
-    rng = np.random.default_rng([view.speckle_seed, seed, 3])
-    level = anatomy(view, np.random.default_rng([view.speckle_seed, 5]))
+def make_plate(view: Appearance, seed: int, slice_number: int = 0) -> Plate:
+    """Draw the scatterers of ``view`` in a slice of the heart; a pure function.
+
+    Args:
+        view: the appearance.
+        seed: as `render` has it.
+        slice_number: 0 for the plane of view at rest; another one has other speckle, trabeculae and papillary muscle.
+    """
+    more = [slice_number] if slice_number else []
+    rng = np.random.default_rng([view.speckle_seed, seed, 3, *more])
+    level = anatomy(view, np.random.default_rng([view.speckle_seed, 5, *more]))
     level = level + view.patchiness_db * lumps(rng, level.shape, (4, 8))
+    if slice_number:
+        level = level + BESIDE_DB * lumps(rng, level.shape, (22, 30))
     amplitude = np.power(10, level / 20, dtype=np.float32)
     noise = rng.standard_normal((*level.shape, 4), dtype=np.float32)
     return Plate(amplitude[..., None] * noise, amplitude)

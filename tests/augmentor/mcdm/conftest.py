@@ -17,7 +17,7 @@ from echo_augment.training_recipes.generator.denoiser import noise_scheduler
 def hearts():
     made = []
     for seed in (11, 12, 13):
-        phantom = sample_phantom(seed)
+        phantom = sample_phantom(seed, format=2)
         clip = render(phantom.motion, phantom.appearance, seed=seed)
         made.append(make_heart(phantom.name, clip.frames, clip.fps, rate=12.5, size=112))
     return made

@@ -14,7 +14,7 @@ from echo_augment.cache import EchoAugmentError, PlanLine, fill, make_plan
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 8, seed=5, workers=1)
+    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 8, seed=5, workers=1, format=2)
 
 
 @pytest.fixture(scope="module")

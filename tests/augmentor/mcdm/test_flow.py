@@ -14,7 +14,7 @@ def blur(frames):
 
 @pytest.fixture(scope="module")
 def beat():
-    phantom = sample_phantom(31)
+    phantom = sample_phantom(31, format=2)
     return counterfactual(phantom, phantom, num_frames=10, fps=12.5).frames
 
 

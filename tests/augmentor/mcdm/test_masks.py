@@ -78,7 +78,7 @@ def test_ef_from_masks():
 def test_ef_from_a_phantom_s_true_masks_is_its_ef():
     errors = []
     for seed in range(4):
-        phantom = sample_phantom(seed)
+        phantom = sample_phantom(seed, format=2)
         made = render(phantom.motion, phantom.appearance, num_frames=30, fps=25)
         errors.append(mask_ef(made.masks, made.ed_frame, made.es_frame) - made.ef)
     assert np.abs(errors).max() < 3

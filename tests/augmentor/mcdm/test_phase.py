@@ -35,7 +35,7 @@ def test_ed_and_es_are_found_without_labels():
     """At the frame called ED the drawn ventricle is nearly at its largest, at ES nearly at its smallest."""
     ed_level, es_level = [], []
     for seed in range(40, 52):
-        phantom = sample_phantom(seed)
+        phantom = sample_phantom(seed, format=2)
         clip = render(phantom.motion, phantom.appearance, seed=seed)
         phase = find_phase(clip.frames, clip.fps)
         volumes = np.asarray(volume_curve(phantom.motion, phantom.appearance).volumes)

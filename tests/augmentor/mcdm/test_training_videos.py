@@ -12,7 +12,9 @@ from echo_augment.cache import EchoAugmentError
 
 @pytest.fixture(scope="module")
 def held_out(tmp_path_factory):
-    root = write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 4, seed=5, workers=1, splits=(0.5, 0.25, 0.25))
+    root = write_phantoms(
+        tmp_path_factory.mktemp("data") / "phantom", 4, seed=5, workers=1, splits=(0.5, 0.25, 0.25), format=2
+    )
     return [row for row in read_table(root).rows if row.split != "TRAIN"]
 
 

@@ -28,7 +28,9 @@ from echo_augment.cache.system.processes import alive
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 6, seed=5, workers=1, splits=(0.5, 0.25, 0.25))
+    return write_phantoms(
+        tmp_path_factory.mktemp("data") / "phantom", 6, seed=5, workers=1, splits=(0.5, 0.25, 0.25), format=2
+    )
 
 
 def names(root, split):

@@ -16,7 +16,9 @@ from echo_augment.evaluation.benchmark.job import run_benchmark
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory):
     """A benchmark with a label gate that lets everything pass, and what its calibration was asked."""
-    root = write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4))
+    root = write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4), format=2
+    )
     out, asked = tmp_path_factory.mktemp("gated"), []
 
     def tolerant(read, rows, shape, *, quantile):

@@ -19,7 +19,7 @@ KILLS = 8
 
 @pytest.fixture
 def root(tmp_path):
-    return write_phantoms(tmp_path / "phantoms", 18, num_frames=100, workers=1, splits=(0.4, 0.1, 0.5))
+    return write_phantoms(tmp_path / "phantoms", 18, num_frames=100, workers=1, splits=(0.4, 0.1, 0.5), format=2)
 
 
 def start(root, out):

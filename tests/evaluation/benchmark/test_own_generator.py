@@ -70,7 +70,7 @@ def test_a_student_is_the_generator_if_one_is_distilled_and_a_part_is_refused(tm
 
 @pytest.mark.slow
 def test_a_benchmark_s_own_generator_is_trained_and_found_done(tmp_path, capfd):
-    root = write_phantoms(tmp_path / "phantoms", 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4))
+    root = write_phantoms(tmp_path / "phantoms", 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4), format=2)
     short = [f"preset.{part}.steps=2" for part in ("codec", "reid", "mafe", "transport", "denoiser")]
     short += ["preset.codec.hearts=4", "preset.reid.hearts=4", "preset.mafe.batch=4", "preset.denoiser.batch=2"]
     settings = untrained("preset=tiny", "precision=no", *short)

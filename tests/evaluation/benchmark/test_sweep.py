@@ -17,7 +17,9 @@ from echo_augment.evaluation.benchmark.sweep import cache_digest, values_of
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4))
+    return write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4), format=2
+    )
 
 
 def sweep(root: Path, out: Path) -> BenchmarkSettings:

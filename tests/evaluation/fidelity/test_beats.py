@@ -17,7 +17,7 @@ def test_a_clip_that_beats_faster_than_its_donor_is_seen(tempo):
     """A phantom drawn at another frame rate than it is said to have beats faster or slower by that factor."""
     errors = []
     for seed in range(6):
-        phantom = sample_phantom(500 + seed)
+        phantom = sample_phantom(500 + seed, format=2)
         clip = render(phantom.motion, phantom.appearance, num_frames=20, fps=12.5 / tempo, seed=seed)
 
         def volume_at(seconds, phantom=phantom):
@@ -53,7 +53,7 @@ def test_the_nearest_found_beat_counts_for_traced_frames(monkeypatch):
 def test_phases_of_phantoms_are_found_within_three_frames():
     errors = []
     for seed in range(700, 712):
-        phantom = sample_phantom(seed)
+        phantom = sample_phantom(seed, format=2)
         errors.append(phantom_phase_error(phantom, heart_of(phantom, 12.5, 112), 12.5))
     figures = phase_errors(errors)
     assert figures.n == 12 and figures.ed.median <= 3 and figures.es.median <= 3

@@ -16,14 +16,16 @@ from echo_augment.training_recipes.filling.peers import import_peer_clips
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Phantoms that stand for real videos: 8 in VAL, 8 in TRAIN, 8 in TEST."""
-    return write_phantoms(tmp_path_factory.mktemp("real"), 24, num_frames=80, splits=(1 / 3, 1 / 3, 1 / 3), workers=1)
+    return write_phantoms(
+        tmp_path_factory.mktemp("real"), 24, num_frames=80, splits=(1 / 3, 1 / 3, 1 / 3), workers=1, format=2
+    )
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     """Other phantoms as somebody's synthetic set, one of them too short, one without a label."""
     folder = tmp_path_factory.mktemp("peers")
-    set_ = write_phantoms(folder / "set", 10, seed=500, num_frames=80, splits=(1, 0, 0), workers=1)
+    set_ = write_phantoms(folder / "set", 10, seed=500, num_frames=80, splits=(1, 0, 0), workers=1, format=2)
     (set_ / "phantoms.json").unlink()
     import_peer_clips(set_, folder / "cache", origin="Somebody", progress=False)
     store = ClipStore(folder / "cache")

@@ -16,7 +16,7 @@ from echo_augment.training_recipes.arms.oracle import OracleGenerator
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = write_phantoms(
-        tmp_path_factory.mktemp("frames"), 3, seed=5, num_frames=70, workers=1, splits=(1.0, 0.0, 0.0)
+        tmp_path_factory.mktemp("frames"), 3, seed=5, num_frames=70, workers=1, splits=(1.0, 0.0, 0.0), format=2
     )
     oracle, table = OracleGenerator.of(root), read_table(root)
     plan = make_plan(oracle.motion_donors, oracle.appearance_donors, 3, reserve=0.0, fingerprint=oracle.fingerprint)

@@ -17,6 +17,6 @@ def test_all_forms_of_a_video_hold_the_same_frames(videos, tmp_path):
 
 
 def test_short_videos_are_no_material(tmp_path):
-    root = write_phantoms(tmp_path / "short", 1, num_frames=10, workers=1, splits=(1.0, 0.0, 0.0))
+    root = write_phantoms(tmp_path / "short", 1, num_frames=10, workers=1, splits=(1.0, 0.0, 0.0), format=2)
     with pytest.raises(EchoAugmentError, match="no TRAIN video has 64 frames"):
         prepare(root, tmp_path, tmp_path / "work", videos=2, seed=0)

@@ -57,7 +57,7 @@ def test_masks_are_the_ventricle_of_every_frame_and_only_on_demand(root):
 def test_another_set_or_form_has_another_fingerprint(root, tmp_path):
     plain = OracleGenerator.of(root).fingerprint
     assert OracleGenerator.of(root).fingerprint == plain and plain.startswith("oracle-")
-    other = write_phantoms(tmp_path, 3, seed=9, num_frames=8, workers=1)
+    other = write_phantoms(tmp_path, 3, seed=9, num_frames=8, workers=1, format=2)
     forms = [OracleGenerator.of(other), *(OracleGenerator.of(root, **form) for form in FORMS)]
     assert len({plain, *(oracle.fingerprint for oracle in forms)}) == 5
 

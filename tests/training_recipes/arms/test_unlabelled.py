@@ -50,7 +50,9 @@ def arm(name: str) -> dict:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.6, 0.2, 0.2))
+    return write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 14, num_frames=36, workers=1, splits=(0.6, 0.2, 0.2), format=2
+    )
 
 
 def make_run(root: Path, name: str, **changes) -> EFRun:

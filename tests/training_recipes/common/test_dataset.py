@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from echo_augment.augmentor.data.phantom.writing import FORMAT
+from echo_augment.augmentor.data.phantom.sampling import FORMAT
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings, dataset_root
 

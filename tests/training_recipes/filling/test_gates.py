@@ -74,7 +74,7 @@ def test_a_cache_keeps_to_its_mask_gate_as_well(tmp_path):
 @pytest.mark.slow
 def test_all_gates_on_a_fill_by_the_bundled_generator(tmp_path, capsys):
     """Minutes: 80 phantoms, a tiny teacher of 400 steps, 60 clips. Prints what the gates found."""
-    data = write_phantoms(tmp_path / "data", 80, seed=77, splits=(0.7, 0.2, 0.1))
+    data = write_phantoms(tmp_path / "data", 80, seed=77, splits=(0.7, 0.2, 0.1), format=2)
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
         train_ef_job(compose("train-ef", [f"data.root={data}", f"out={tmp_path / 'teacher'}", "device=cpu"]))
     overrides = [f"data.root={data}", f"out={tmp_path / 'cache'}", "n=60", "reserve=2", "device=cpu"]

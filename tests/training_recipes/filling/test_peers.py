@@ -126,7 +126,7 @@ def test_real_data_is_refused(root, tmp_path):
     with pytest.raises(EchoAugmentError, match=r"3 of the 3 clips .*: a is TRAIN video a"):
         import_peer_clips(root, tmp_path / "other", against=root, **ABOUT)
     assert not (tmp_path / "other").exists()
-    write_phantoms(tmp_path / "phantoms", 3, num_frames=20, splits=(0.34, 0.33, 0.33))
+    write_phantoms(tmp_path / "phantoms", 3, num_frames=20, splits=(0.34, 0.33, 0.33), format=2)
     with pytest.raises(EchoAugmentError, match="holds phantoms"):
         import_peer_clips(tmp_path / "phantoms", tmp_path / "other", **ABOUT)
     pack(real, tmp_path / "packed")

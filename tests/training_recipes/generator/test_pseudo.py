@@ -39,7 +39,7 @@ def test_each_training_video_has_its_own_labels(tmp_path, reid):
 
 
 def test_the_flow_is_the_estimator_s_from_the_ed_frame(tmp_path, reid):
-    phantom = sample_phantom(3)
+    phantom = sample_phantom(3, format=2)
     clip = render(phantom.motion, phantom.appearance, seed=3)
     heart = make_heart(phantom.name, clip.frames, clip.fps, rate=12.5, size=112)
     flow = video_flow(heart)

@@ -137,7 +137,7 @@ def test_export_leaves_out_what_the_gallery_listed(act, cache, tmp_path):
 
 
 def test_pack(act, tmp_path, capsys):
-    write_phantoms(tmp_path / "data", 3, num_frames=20, splits=(0.34, 0.33, 0.33))
+    write_phantoms(tmp_path / "data", 3, num_frames=20, splits=(0.34, 0.33, 0.33), format=2)
     values = {"data": "phantom", "data.root": tmp_path / "data", "data.n": 3, "cache": tmp_path / "packed"}
     report = act(action="pack", out=tmp_path / "out", **values)
     assert report["packed"] == report["new"] == 3 and report["skipped"] == []

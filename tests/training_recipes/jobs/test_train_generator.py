@@ -27,7 +27,7 @@ from echo_augment.training_recipes.jobs.train_generator import run
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 8, seed=6, workers=1)
+    return write_phantoms(tmp_path_factory.mktemp("data") / "phantom", 8, seed=6, workers=1, format=2)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_what_another_run_made_with_equal_settings_is_taken(trained, root, tmp_p
 
 
 def test_another_run_that_shares_nothing_is_refused(trained, tmp_path):
-    other = write_phantoms(tmp_path / "other", 10, seed=7, workers=1)
+    other = write_phantoms(tmp_path / "other", 10, seed=7, workers=1, format=2)
     with pytest.raises(EchoAugmentError, match=r"reuse=.*made with other settings \(videos\)"):
         run(short_job(tmp_path / "out", other, f"reuse={trained}"))
     with pytest.raises(EchoAugmentError, match=r"reuse=.*has no stages.json"):
@@ -282,7 +282,7 @@ def distilled(request, trained, root, tmp_path_factory):
     source = shutil.copytree(source, folder / "plain")
     config = json.loads((source / "model_index.json").read_text())
     (source / "model_index.json").write_text(json.dumps(config | {"detail": False}))
-    other = write_phantoms(folder / "other", 8, seed=8, workers=1)
+    other = write_phantoms(folder / "other", 8, seed=8, workers=1, format=2)
     found = Distilled(request.param, source, folder / "run", other, [])
 
     def watched_loss(teacher, transport, scale, **kwargs):

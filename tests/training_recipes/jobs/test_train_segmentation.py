@@ -13,7 +13,9 @@ from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("phantoms"), 14, num_frames=40, workers=1, splits=(0.6, 0.2, 0.2))
+    return write_phantoms(
+        tmp_path_factory.mktemp("phantoms"), 14, num_frames=40, workers=1, splits=(0.6, 0.2, 0.2), format=2
+    )
 
 
 def test_the_job_writes_its_report(root, tmp_path, capsys):

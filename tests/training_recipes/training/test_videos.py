@@ -18,7 +18,9 @@ from echo_augment.training_recipes.training.videos import VIDEOS, changed_video,
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    return write_phantoms(tmp_path_factory.mktemp("set") / "a", 8, num_frames=48, workers=1, splits=(0.5, 0.25, 0.25))
+    return write_phantoms(
+        tmp_path_factory.mktemp("set") / "a", 8, num_frames=48, workers=1, splits=(0.5, 0.25, 0.25), format=2
+    )
 
 
 @pytest.fixture(scope="module")

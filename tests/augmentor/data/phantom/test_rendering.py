@@ -8,7 +8,7 @@ import pytest
 
 from echo_augment.augmentor.data.phantom import PhantomClip, counterfactual, render, sample_phantom
 from echo_augment.augmentor.data.phantom.geometry import pose_at
-from echo_augment.augmentor.data.phantom.rendering import Mover
+from echo_augment.augmentor.data.phantom.mover import Mover
 from echo_augment.augmentor.data.phantom.sector import make_sector
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -83,17 +83,17 @@ def test_blood_is_darker_than_the_wall(clips: list[PhantomClip]):
 
 def test_speckle_moves_with_the_tissue():
     """The septum of frame t, sought where the heart's motion says it went, fits better than left where it was."""
-    heart = sample_phantom(24)
+    heart = sample_phantom(24, format=2)
     look = replace(heart.appearance, noise_db=-80.0, haze_db=-80.0, clutter_db=-80.0, persistence=0.0, dropout_db=0.0)
     motion = replace(heart.motion, long_strain=0.2, short_strain=0.3, phase=0.0, rock_shift=0.0, breath_shift=0.0)
     times = np.arange(12) / 50
     clip = render(motion, look, num_frames=12)
     sector = make_sector(look, 112)
-    pose, move = pose_at(motion, look, times), Mover(motion, look, sector)
+    move = Mover(motion, look, sector, pose_at(motion, look, times), None)
     followed, left = [], []
     to_polar = (sector.x.astype(np.float32), sector.y.astype(np.float32))
     seen = [cv2.remap(frame.astype(np.float32), *to_polar, cv2.INTER_LINEAR) for frame in clip.frames]
-    before, after = (np.stack(move(pose, t), -1).reshape(-1, 2) for t in (0, 8))
+    before, after = (np.stack(move(t), -1).reshape(-1, 2) for t in (0, 8))
     row, _ = np.mgrid[0 : seen[0].shape[0], 0 : seen[0].shape[1]]
     grey = seen[0].ravel()
     tissue = np.flatnonzero((grey > 100) & (row.ravel() > 30) & (row.ravel() < 90))[::5]

@@ -33,13 +33,14 @@ def test_start_shifts_the_motion(hearts: list[Phantom]):
 
 
 def test_an_irregular_rhythm_has_beats_of_several_lengths_and_efs():
-    motion = replace(sample_phantom(0).motion, irregularity=0.25, heart_rate=80.0, delay=0.0)
-    curve = volume_curve(motion, sample_phantom(0).appearance, num_frames=500)
+    heart = sample_phantom(0, format=2)
+    motion = replace(heart.motion, irregularity=0.25, heart_rate=80.0, delay=0.0)
+    curve = volume_curve(motion, heart.appearance, num_frames=500)
     volumes = curve.volumes
     ends = [t for t in range(3, 497) if volumes[t] == volumes[t - 3 : t + 4].min() and volumes[t] < 0.8 * volumes.max()]
     assert np.diff(ends).std() > 2
     assert volumes[ends].std() / volumes.max() > 0.01
-    steady = volume_curve(replace(motion, irregularity=0.0), sample_phantom(0).appearance, num_frames=500).volumes
+    steady = volume_curve(replace(motion, irregularity=0.0), heart.appearance, num_frames=500).volumes
     period = round(60 / 80 * 50 * 2)  # two beats are a whole number of frames
     np.testing.assert_allclose(steady[: -3 * period : period] - steady[period : -2 * period : period], 0, atol=2.0)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.data.phantom import load_masks, load_phantoms, render, sample_phantom, write_phantoms
-from echo_augment.augmentor.data.phantom.writing import RESERVED, assign_splits, phantom_seeds
+from echo_augment.augmentor.data.phantom.sets import RESERVED, assign_splits, phantom_seeds
 from echo_augment.augmentor.data.tracing import read_tracings, tracing_area
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
