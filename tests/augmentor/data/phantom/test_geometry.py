@@ -8,14 +8,16 @@ import pytest
 from echo_augment.augmentor.data.phantom import Appearance, Motion, sample_phantom, volume_curve
 from echo_augment.augmentor.data.phantom.geometry import (
     centre_line,
-    contour,
+    contours,
+    from_view,
     half_widths,
     lv_volumes,
     pose_at,
     profile,
     side_strain,
     to_image,
-    trace,
+    to_view,
+    traces,
 )
 
 HEART = sample_phantom(6)
@@ -79,28 +81,38 @@ def test_half_widths_shrink_by_the_strain():
 def test_heart_coordinates_land_where_the_lean_puts_them():
     view = upright(tilt=np.pi / 2)
     pose = pose_at(BEAT, view, ED_ES)
-    found = to_image(view, pose, 0, np.array([0.0, 3.0]), np.array([10.0, 0.0]))
+    found = to_image(pose, np.array([[0.0, 3.0]]), np.array([[10.0, 0.0]]))[0]
     assert found == pytest.approx(pose.apex[0] + np.array([[10, 0], [0, -3]]))
 
 
+@pytest.mark.parametrize(("format", "error"), [(2, 0.02), (3, 1e-9)])
 @pytest.mark.parametrize("seed", [0, 6, 13])
-def test_the_tracing_of_a_frame_gives_its_volume(seed: int):
-    heart = sample_phantom(seed)
+def test_the_tracing_of_a_frame_gives_its_volume(seed: int, format: int, error: float):
+    heart = sample_phantom(seed, format=format)
     view, times = replace(heart.appearance, lv_bend=0.0), np.array([0.0, 0.13, 0.3])
     pose = pose_at(heart.motion, view, times)
     for frame, volume in enumerate(lv_volumes(heart.motion, view, times)):
-        lines = trace(heart.motion, view, pose, frame)
+        lines = traces(heart.motion, view, pose)[frame]
         assert lines.shape == (21, 4)
         lengths = np.hypot(lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1])
         cubic = np.pi / 4 * (lengths[1:] ** 2).sum() * lengths[0] / 20
         # The axis joins the middle of the base, which the walls' unequal pull moves aside, to the apex.
-        assert cubic * view.mm_per_px**3 / 1000 == pytest.approx(volume, rel=0.02)
+        assert cubic * view.mm_per_px**3 / 1000 == pytest.approx(volume, rel=error)
+
+
+def test_the_view_s_coordinates_follow_the_ventricle_s_size():
+    view = upright(tilt=0.3)
+    points = np.random.default_rng(0).uniform(10, 100, (5, 7, 2))
+    np.testing.assert_allclose(from_view(view, to_view(view, points)), points)
+    small = upright(tilt=0.3, lv_length=30.0, lv_width=10.0)
+    apex = from_view(view, np.zeros(2))
+    np.testing.assert_allclose(to_view(small, apex + (points - apex) / 2), to_view(view, points))
 
 
 def test_the_border_is_closed_at_the_apex_and_holds_the_chords():
     view = upright()
     pose = pose_at(BEAT, view, ED_ES)
-    border = contour(BEAT, view, pose, 0, points=30)
+    border = contours(BEAT, view, pose, points=30)[0]
     assert border.shape == (60, 2)
     assert border[29] == pytest.approx(pose.apex[0]) and border[30] == pytest.approx(pose.apex[0])
     assert (border[:29, 0] < pose.apex[0, 0]).all() and (border[31:, 0] > pose.apex[0, 0]).all()
