@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.augmentor.data.phantom.realism import clip_figures, compare_figures, format_table
+from echo_augment.augmentor.data.phantom.likeness.pixels import clip_figures, compare_figures, format_table
 from echo_augment.augmentor.data.phantom.sampling import FORMAT, check_kind
 from echo_augment.augmentor.data.phantom.sets import RECORDINGS
 from echo_augment.augmentor.data.video import read_video

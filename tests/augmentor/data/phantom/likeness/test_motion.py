@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from echo_augment.augmentor.data.phantom.motion_figures import (
+from echo_augment.augmentor.data.phantom.likeness.motion import (
     COMPONENTS,
     component_shares,
     explained,

@@ -8,7 +8,7 @@ import pytest
 from fakes.mini import MINI
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, write_phantoms
-from echo_augment.augmentor.data.phantom.realism import clip_figures, compare_figures, format_table, half_width
+from echo_augment.augmentor.data.phantom.likeness.pixels import clip_figures, compare_figures, format_table, half_width
 from echo_augment.augmentor.data.video import read_video
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .realism import lagged, speckle_residue
+from .pixels import lagged, speckle_residue
 
 Frames = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.floating[Any]]
