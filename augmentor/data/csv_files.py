@@ -55,6 +55,8 @@ def plain_title(title: str) -> str:
 
 
 SEPARATORS = (",", ";", "\t")
+HEAD = 100_000  # characters among which the header is looked for
+MOST_BYTES = 500_000_000  # ten times EchoNet-Dynamic's tracings
 
 
 def read_csv(path: Path) -> CsvFile:
@@ -64,10 +66,14 @@ def read_csv(path: Path) -> CsvFile:
     end, which spreadsheets leave, are dropped.
 
     Raises:
-        EchoAugmentError: the file is missing, empty, not UTF-8 or not CSV.
+        EchoAugmentError: the file is missing, empty, not UTF-8 or not CSV, or has more than 500 MB.
     """
     if not path.is_file():
         raise EchoAugmentError(f"{path}: there is no such file", "data.root must be the folder that holds it")
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise EchoAugmentError(
+            f"{path}: has {size / 1e6:.0f} MB, too much for a table of videos", "Is it the right file?"
+        )
     data = path.read_bytes()
     try:
         text = data.decode("utf-8-sig")
@@ -85,7 +91,7 @@ def read_csv(path: Path) -> CsvFile:
     lines = []
     try:
         if separator is None:
-            separator = max(SEPARATORS, key=lambda one: len(next(fields_of(text, one), (0, []))[1]))
+            separator = max(SEPARATORS, key=lambda one: len(next(fields_of(text[:HEAD], one), (0, []))[1]))
         lines = list(fields_of(text, separator))
     except csv.Error as error:
         raise EchoAugmentError(f"{path}: line {len(lines) + 1}: {error}", "Mend the line") from error

@@ -20,6 +20,9 @@ FOLD_SPLITS = {**dict.fromkeys(range(8), TRAIN), 8: VAL, 9: TEST}
 """EchoNet-Pediatric numbers ten folds; as there, folds 0-7 train, 8 validates, 9 tests."""
 
 
+MOST_DIGITS = 6  # of a fold number; Python reads no number of thousands of digits
+
+
 def parse_split(text: str) -> tuple[str, int | None]:
     """Return ``(split, fold)`` of a Split entry.
 
@@ -33,7 +36,7 @@ def parse_split(text: str) -> tuple[str, int | None]:
     if not word or word in {"NAN", "NA", "NONE", "NULL"}:
         raise EchoAugmentError(f"Split is {text!r}", "Write TRAIN, VAL, TEST or a fold number")
     number = word.removesuffix(".0")
-    if number.isdecimal():
+    if number.isdecimal() and len(number) <= MOST_DIGITS:
         fold = int(number)
         return FOLD_SPLITS.get(fold, f"FOLD{fold}"), fold
     return SYNONYMS.get(word, word), None
@@ -63,11 +66,11 @@ def split_filter(choice: SplitChoice) -> Callable[[str, int | None], bool]:
         return lambda split, fold: True
     if word.startswith("FOLD:"):
         numbers = [number.strip() for number in word.removeprefix("FOLD:").split(",")]
-        if not all(number.isdecimal() for number in numbers):
+        if not all(number.isdecimal() and len(number) <= MOST_DIGITS for number in numbers):
             raise EchoAugmentError(f"split {choice!r} names no folds", 'Write "fold:3" or "fold:0,1,2"')
         folds = frozenset(int(number) for number in numbers)
         return lambda split, fold: fold in folds
-    wanted, _ = parse_split(word) if not word.isdecimal() else (word, None)
-    if word.isdecimal():
+    if word.isdecimal() and len(word) <= MOST_DIGITS:
         return lambda split, fold: fold == int(word)
+    wanted, _ = parse_split(word)
     return lambda split, fold: split == wanted

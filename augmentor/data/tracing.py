@@ -41,6 +41,7 @@ class Tracings:
 
 TraceOrder = Literal["area", "file"]
 TRACE_ORDERS = ("area", "file")
+FARTHEST = 100_000.0  # pixels; what lies beyond, or is NaN, is in no frame
 NO_FRAME = re.compile(r"no (dia|sy)stolic", re.IGNORECASE)
 
 
@@ -87,7 +88,7 @@ def read_tracings(path: Path, order: TraceOrder = "area") -> Tracings:
             values = [fields[column] for column in (frame, *coordinates)]
             result.bad_lines.append((key, f"line {number} has no numbers for frame and coordinates: {values}"))
             continue
-        if index < 0 or not np.isfinite(place).all():
+        if index < 0 or not (np.abs(place) <= FARTHEST).all():
             result.bad_lines.append((key, f"line {number} has frame {index} and coordinates {place}"))
             continue
         gathered[key][index].append(place)

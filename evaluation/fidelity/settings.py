@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from echo_augment.augmentor.mcdm.pipeline import SAMPLERS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.common.inputs import check_dataset_folder, check_generator, check_trainings
+from echo_augment.training_recipes.common.inputs import (
+    check_caches,
+    check_dataset_folder,
+    check_generator,
+    check_trainings,
+)
 from echo_augment.training_recipes.common.settings import JobSettings
 
 from .coverage import LEAST_VIDEOS
@@ -95,7 +100,9 @@ class FidelitySettings(JobSettings):
     training_hearts: int = 200
 
     def check_inputs(self) -> None:
-        """Look for the generator, the data sets and the segmenter."""
+        """Look for the generator, the clips, the data sets, the teacher and the segmenter."""
+        check_caches("clips", [self.clips])
+        check_trainings("reader.teacher", [self.reader.teacher])
         check_generator("generator", self.generator)
         check_dataset_folder(self.data.root)
         check_dataset_folder(self.training)

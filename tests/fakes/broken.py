@@ -1,4 +1,4 @@
-"""Broken DICOM, NIfTI, MetaImage and video files, each by a number; read one by one, with time and memory taken."""
+"""Broken DICOM, NIfTI, video and table files, each by a number; read one by one, with time and memory taken."""
 
 import io
 import json
@@ -16,6 +16,8 @@ from echo_augment.augmentor.data.importers.identity import Hasher
 from echo_augment.augmentor.data.importers.reading import Worker
 from echo_augment.augmentor.data.importers.records import ImportPlan, Source
 from echo_augment.augmentor.data.video import write_video
+from tests.fakes.broken_tables import WILD as WILD_FIELDS
+from tests.fakes.broken_tables import TableBreaker
 from tests.fakes.camus import save_meta, write_patient
 from tests.fakes.cines import beating, forms, header, region, save
 
@@ -95,6 +97,7 @@ class Breaker:
         self.dicoms = {name: save(one, folder / "whole.dcm").read_bytes() for name, one in forms(LUMA).items()}
         self.videos = videos(folder)
         self.hasher = Hasher(b"k" * 32)
+        self.tables = TableBreaker(folder, damaged)
 
     def worker(self, source: str) -> Worker:
         return Worker(self.folder / "out", ImportPlan(source=source), self.hasher, {})
@@ -102,7 +105,7 @@ class Breaker:
     def read(self, number: int) -> str:
         """Make broken file ``number``, read it, and say what came of it."""
         random = np.random.default_rng(number)
-        kind = number % 4
+        kind = number % 6
         if kind == 0:
             name = list(self.dicoms)[int(random.integers(len(self.dicoms)))]
             return self.one("dicom", damaged(self.dicoms[name], random))
@@ -110,6 +113,8 @@ class Breaker:
             return self.one("dicom", self.wild_header(random))
         if kind == 2:
             return self.camus(random)
+        if kind > 3:
+            return self.tables.read(random)
         name = list(self.videos)[int(random.integers(len(self.videos)))]
         return self.one("video", damaged(self.videos[name], random))
 
@@ -145,8 +150,15 @@ class Breaker:
             save_meta(folder / f"{folder.name}_4CH_sequence.mhd", LUMA, packed=random.random() < 0.5)
         paths = sorted(folder.iterdir())
         path = paths[int(random.integers(len(paths)))]
+        if random.random() < 0.25:
+            path = folder / "Info_4CH.cfg"
         data = path.read_bytes()
-        if path.name.endswith(".gz") and random.random() < 0.7:  # damage what is packed, not only the packing
+        if path.suffix == ".cfg" and random.random() < 0.6:
+            lines = data.decode().splitlines()
+            at = int(random.integers(len(lines)))
+            lines[at] = f"{lines[at].split(':')[0]}: {WILD_FIELDS[int(random.integers(len(WILD_FIELDS)))]}"
+            path.write_text("\n".join(lines), encoding="utf-8")
+        elif path.name.endswith(".gz") and random.random() < 0.7:  # damage what is packed, not only the packing
             import gzip
 
             path.write_bytes(gzip.compress(damaged(gzip.decompress(data), random), 1))

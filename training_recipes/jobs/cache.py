@@ -39,7 +39,7 @@ from ..common.contact_sheet import (
     write_picture,
 )
 from ..common.dataset import DataSettings, dataset_root
-from ..common.inputs import check_caches, check_dataset_folder
+from ..common.inputs import check_caches, check_dataset_folder, check_trainings
 from ..common.reporting import REPORT, write_report
 from ..common.settings import TEXT, JobSettings, register, settings_from
 from ..filling.peers import import_peer_clips
@@ -130,6 +130,11 @@ class CacheSettings(JobSettings):
         else:
             check_caches("cache", map(str, self.folders))
         check_dataset_folder(self.against)
+        check_trainings("gates.label.teacher", [self.gates.label.teacher])
+        if isinstance(self.exclude, str) and not Path(self.exclude).is_file():
+            raise EchoAugmentError(
+                f"exclude={self.exclude}: there is no such file", "Give the list that the gallery saves"
+            )
 
     @property
     def folders(self) -> list[Path]:

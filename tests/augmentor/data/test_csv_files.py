@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.data import EchoNetDynamic, read_table, read_video
+from echo_augment.augmentor.data import EchoNetDynamic, csv_files, read_table, read_video
 from echo_augment.augmentor.data.csv_files import inside, video_file_name, video_name
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -80,3 +80,32 @@ def test_a_file_of_nearly_the_name_is_named(maker, tools, there):
     problem = read_table(root).problems[0]
     assert problem.kind == "missing" and problem.message.endswith(f"A.avi is not there, {there} is")
     assert problem.remedy.startswith(f"Write {there} into FileName")
+
+
+def test_a_file_far_too_large_for_a_table_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_files, "MOST_BYTES", 10)
+    (tmp_path / "a.csv").write_text("FileName,EF\nA,50\n")
+    with pytest.raises(EchoAugmentError, match=r"a\.csv: has 0 MB, too much for a table"):
+        csv_files.read_csv(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("55", 55), (" 55,5 ", 55.5), ("-1.5%", -1.5), ("1e2", 100), ("55,5 %", 55.5), ("5.", 5)]
+)
+def test_numbers_as_tables_write_them(text, number):
+    assert csv_files.to_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "1_0", "1.234,5", "abc", "5 5", "0x10", "1,2,3", "½"])
+def test_what_is_no_number(text):
+    assert csv_files.to_number(text) != csv_files.to_number(text)
+
+
+def test_names_that_a_spreadsheet_made_numbers_of():
+    assert [csv_files.without_zeros(name) for name in ("0017", "0X17", "000", "17")] == ["17", "0X17", "0", "17"]
+
+
+def test_the_header_decides_what_separates(tmp_path):
+    for separator in ",;\t":
+        (tmp_path / "a.csv").write_text(separator.join(["FileName", "EF", "a b"]) + "\n" + separator.join("A5c") + "\n")
+        assert csv_files.read_csv(tmp_path / "a.csv").rows == [(2, ["A", "5", "c"])]

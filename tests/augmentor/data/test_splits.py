@@ -55,3 +55,9 @@ def test_choosing_folds(maker, tools, choice, chosen):
 def test_choices_that_mean_nothing(choice):
     with pytest.raises(EchoAugmentError, match=r"split|Split"):
         split_filter(choice)
+
+
+def test_numbers_too_long_for_a_fold_are_words():
+    assert parse_split("9" * 5000) == ("9" * 5000, None) and split_filter("9" * 5000)("9" * 5000, None)
+    with pytest.raises(EchoAugmentError, match="names no folds"):
+        split_filter("fold:" + "9" * 5000)

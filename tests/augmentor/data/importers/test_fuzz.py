@@ -1,4 +1,4 @@
-"""Broken files end as clips or with a reason: no crash, no hang, no gigabyte. Each is told by its number."""
+"""Broken files and tables end as clips or with a reason: no crash, no hang, no gigabyte. Each is told by its number."""
 
 import json
 import os
