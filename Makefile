@@ -7,14 +7,17 @@ OUT ?= runs/demo
 EVIDENCE ?= runs/evidence
 FORMS ?= runs/forms
 LOSSES ?= runs/losses
+MAFE_FORMS ?= runs/mafe-forms
 
-.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses test test-slow lint types wheel clean help
+.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms parity test test-slow lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
 	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence/phantom.md (EVIDENCE=$(EVIDENCE))"
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
+	@echo "make mafe-forms   generators by the form of MAFE's losses, then docs/evidence/mafe-forms.md (FORMS=$(FORMS), MAFE_FORMS=$(MAFE_FORMS))"
+	@echo "make parity  the suite against the reference's code, of clones that ECHO_AUGMENT_EMAVFI, _MCDM and _ECHOSYN name"
 	@echo "make test    install, then the test suite and the examples of the docstrings"
 	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"
 	@echo "make lint    ruff, format and rules"
@@ -86,6 +89,27 @@ mafe-losses: transport-form
 	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs/evidence
 
 # Two processes of one thread each: the suite of one process takes twice as long on two cores.
+# The forms of re-identification and flow loss, each changed alone.
+form = $(train_form) $(2) preset.transport.flow=mafe preset.transport.steps=1000 preset.denoiser.steps=1 \
+	reuse=$(FORMS)/transport out=$(MAFE_FORMS)/$(1)
+
+mafe-forms: transport-form
+	$(call form,ours,)
+	$(call form,reid-cosine,preset.mafe.losses.reid_distance=cosine)
+	$(call form,reid-raw,preset.mafe.losses.reid_unit=false)
+	$(call form,flow-pair,preset.mafe.losses.flow_target=pair)
+	$(call form,flow-pixels,preset.mafe.losses.flow_unit=false)
+	$(call fidelity,$(MAFE_FORMS)/ours,pairs=60)
+	$(call fidelity,$(MAFE_FORMS)/reid-cosine,pairs=60)
+	$(call fidelity,$(MAFE_FORMS)/reid-raw,pairs=60)
+	$(call fidelity,$(MAFE_FORMS)/flow-pair,pairs=60)
+	$(call fidelity,$(MAFE_FORMS)/flow-pixels,pairs=60)
+	$(BIN)/python -m echo_augment.evaluation.studies.mafe_forms $(MAFE_FORMS) docs/evidence
+
+# Skips what no variable names a clone for; prints the largest difference of each row.
+parity: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -s tests/parity
+
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n $(TEST_PROCESSES) --dist loadfile --durations=10
 

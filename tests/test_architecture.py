@@ -23,6 +23,7 @@ ROOMS = {
         ("data",),
         ("data.phantom",),
         ("data.importers",),
+        ("mcdm.mafe",),
         ("mcdm",),
         ("sources",),
         (REST,),

@@ -100,6 +100,11 @@ class ClipGenerator:
         self._motion: dict[str, MotionDonor] = {}
         self._reference: dict[str, npt.NDArray[np.uint8]] = {}
 
+    @property
+    def phaseless(self) -> bool:
+        """Whether clips have no ED and ES frame that is known: one motion vector a clip fixes no phase."""
+        return bool(self.pipeline.config["code"] == "vector")
+
     def _choose_motion(self, wanted: Sequence[str] | None) -> dict[str, float]:
         """Return the EF of the motion donors; a video must hold a whole clip."""
         names = self._rows if wanted is None else wanted
@@ -152,7 +157,7 @@ class ClipGenerator:
     def _draw(self, line: PlanLine) -> tuple[Tensor, float, float]:
         """Return the codes of a line's window, its start on the donor's grid and its tempo: both leave the EF alone."""
         codes = self._donor(line.motion_donor).codes
-        if self.pipeline.config["code"] == "vector":
+        if self.phaseless:
             return codes, 0.0, 1.0
         rng = np.random.default_rng([line.seed, 1])
         longest = (len(codes) - 1) / (self.frames - 1)
@@ -162,7 +167,8 @@ class ClipGenerator:
 
     def _clip(self, line: PlanLine, frames: npt.NDArray[np.uint8], start: float, tempo: float) -> EchoClip:
         donor = self._motion[line.motion_donor]
-        label = donor_label(donor.ef, donor.volume, start + tempo * np.arange(self.frames, dtype=np.float64))
+        positions = None if self.phaseless else start + tempo * np.arange(self.frames, dtype=np.float64)
+        label = donor_label(donor.ef, donor.volume, positions)
         provenance = Provenance(
             motion_donor=line.motion_donor,
             appearance_donor=line.appearance_donor,

@@ -36,7 +36,7 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         layers: residual blocks per level.
         latent_channels: the codec's.
         motion: ``"frame"``: one code per frame, added to that frame's timestep embedding; ``"vector"``: one code per
-            clip, the only cross-attention token (the paper's form).
+            clip, the only cross-attention token, as in MCDM.
         code_size: length of a motion code.
         cross_attention_dim: length of the token; a linear map makes it if it differs from ``code_size``.
         motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).

@@ -31,8 +31,8 @@ class TransportedLabel:
 
     Attributes:
         ef: the motion donor's, in percent.
-        ed_frame: where the donor's ventricle is largest within the window.
-        es_frame: where it is smallest.
+        ed_frame: where the donor's ventricle is largest within the window; -1 if that is not known.
+        es_frame: where it is smallest; likewise.
         policy: how the label was made.
     """
 
@@ -42,7 +42,9 @@ class TransportedLabel:
     policy: str = "donor"
 
 
-def donor_label(ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArray[np.float64]) -> TransportedLabel:
+def donor_label(
+    ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArray[np.float64] | None
+) -> TransportedLabel:
     """Label a clip by the policy ``donor``: the donor's own EF; ED and ES where its volume curve says so.
 
     EF is relative and the codes are relative to the donor's ED frame, so neither a phase shift nor another tempo
@@ -52,8 +54,11 @@ def donor_label(ef: float, volume: npt.NDArray[np.float64], positions: npt.NDArr
         ef: the motion donor's, in percent.
         volume: the donor's volume curve on its grid, ``(G,)``, without unit
             (`echo_augment.augmentor.mcdm.phase.volume_curve`).
-        positions: the grid positions the window reads, ``(F,)``.
+        positions: the grid positions the window reads, ``(F,)``; None if it has no such place, as with one motion
+            vector a clip: then the clip has no ED and ES frame either.
     """
+    if positions is None:
+        return TransportedLabel(ef, -1, -1)
     seen = np.interp(positions, np.arange(len(volume)), volume)
     return TransportedLabel(ef, int(seen.argmax()), int(seen.argmin()))
 

@@ -73,11 +73,15 @@ def flow_codes(heart: Heart) -> Codes:
 
 
 def vector_code(mafe: MAFE, heart: Heart) -> Codes:
-    """Return the paper's one motion vector, of the pair (ES, ED) and its mirror image, ``(1, D)``."""
+    """Return one motion vector in MCDM's form, ``(1, D)``: of ED and ES frame in order of time, and of both turned.
+
+    It is MCDM's own only of a MAFE as large and as trained as theirs (preset ``paper``), and ED and ES frame are found
+    without labels, where theirs are the traced ones.
+    """
     mafe = in_full(mafe)
-    pair = torch.from_numpy(heart.frames[[heart.es, heart.ed]])[:, None].to(mafe.device).float() / 255
+    pair = torch.from_numpy(heart.frames[sorted((heart.ed, heart.es))])[:, None].to(mafe.device).float() / 255
     with torch.no_grad():
-        return mafe.motion_vector(pair[:1], pair[1:], flip=True).float().cpu().numpy()
+        return mafe.motion_vector(pair[:1], pair[1:], turned=True).float().cpu().numpy()
 
 
 def stretch(codes: Tensor, frames: int, *, start: float = 0.0, tempo: float = 1.0) -> Tensor:

@@ -34,23 +34,33 @@ def document(found: Mapping[str, StudiedGenerator]) -> list[Section]:
         found: the generators, by MAFE's losses.
     """
     one = next(iter(found.values()))
-    mafe, rows = one.train.stages["mafe"], one.fidelity.rows
-    table = [_row(losses, generator) for losses, generator in found.items()]
-    blend = [number(mafe.blend_psnr, ".1f"), number(mafe.blend_ssim)]
-    table.append(["mean of both frames", MISSING, *blend, *[MISSING] * 5])
-    table.append(["codec round trip of the counterfactual", *[MISSING] * 3, *rows["codec"].cells()])
-    asked = (
-        "The first PSNR and SSIM are of the frame halfway between two frames of videos kept aside. The others are of "
-        f"generated clips against the exact counterfactual. {one.fidelity.pairs_told()}"
-    )
     steps = {name: one.train.stages[name].steps for name in ("mafe", "transport")}
     what = "\n".join(f"`{losses}`: {LOSSES[losses]}" for losses in found)
     return [
-        Section("What do MAFE's losses bring? Phantoms", [Words(verdict(found), "verdict"), Words(asked)]),
-        Section("Interpolation, then the swap test", [Table(HEADER, table), Words(what, "list")]),
+        Section("What do MAFE's losses bring? Phantoms", [Words(verdict(found), "verdict"), Words(asked(one))]),
+        Section("Interpolation, then the swap test", [Table(HEADER, table(found)), Words(what, "list")]),
         Section("Run it again", [Words("make mafe-losses", "code")]),
         Section("Limits", [Words(LIMITS.format(**steps, videos=one.train.videos), "list")]),
     ]
+
+
+def asked(one: StudiedGenerator) -> str:
+    """Return what the figures of the table are, in words."""
+    return (
+        "The first PSNR and SSIM are of the frame halfway between two frames of videos kept aside. The others are of "
+        f"generated clips against the exact counterfactual. {one.fidelity.pairs_told()}"
+    )
+
+
+def table(found: Mapping[str, StudiedGenerator]) -> list[list[str]]:
+    """Return a row for each generator, and those of the mean of both frames and of the codec's round trip."""
+    one = next(iter(found.values()))
+    mafe = one.train.stages["mafe"]
+    rows = [_row(name, generator) for name, generator in found.items()]
+    blend = [number(mafe.blend_psnr, ".1f"), number(mafe.blend_ssim)]
+    rows.append(["mean of both frames", MISSING, *blend, *[MISSING] * 5])
+    rows.append(["codec round trip of the counterfactual", *[MISSING] * 3, *one.fidelity.rows["codec"].cells()])
+    return rows
 
 
 def _row(losses: str, generator: StudiedGenerator) -> list[str]:

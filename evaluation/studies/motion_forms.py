@@ -12,7 +12,8 @@ from .documents import FidelityReport, GeneratorReport, StudiedGenerator, SwapFi
 
 NAME = "motion-forms"
 FORMS = {
-    "vector": "the paper's: one vector a clip, MAFE's motion features of the pair of ES and ED frame",
+    "vector": "one vector a clip, the means of MAFE's motion features of ED and ES frame: MCDM's form, in this "
+    "project's size",
     "mafe": "a code a frame: MAFE's flow from the ED frame on a coarse grid",
     "flow": "a code a frame: the flow estimator's flow from the ED frame on a coarse grid",
     "transport": "a code a frame, learned behind a bottleneck, and a net that says where it moves the appearance "

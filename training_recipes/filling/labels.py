@@ -12,6 +12,7 @@ from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.labels import LabelPolicy, WithLabels
 from echo_augment.augmentor.mcdm.masks import WithMasks
 from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.cache.system.files import JsonValue
 
@@ -123,8 +124,16 @@ def masked(generator: DonorGenerator, folder: str | Path, root: Path, *, device:
 
     Raises:
         EchoAugmentError: no segmenter there, one that does not say what trained it, or one that a VAL or TEST video
-            trained.
+            trained; a generator whose clips have no ED and ES frame to hold masks against.
     """
+    from echo_augment.augmentor.mcdm.clip_generator import ClipGenerator
+
+    if isinstance(generator, ClipGenerator) and generator.phaseless:
+        raise EchoAugmentError(
+            "masks.segmenter: this generator is told one motion vector a clip (code=vector), which fixes no phase, so "
+            "its clips have no ED and ES frame to hold masks against",
+            "Leave masks.segmenter out, or take a generator with a motion code a frame",
+        )
     segmenter, folder = load_segmenter(folder, device=device), Path(folder)
     again = "Run echo-augment train-segmentation again, into another folder"
     refuse_trained_on(folder, held_out_videos(read_table(root)), what="segmenter", if_missing=again)

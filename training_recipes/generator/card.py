@@ -56,7 +56,7 @@ PHANTOM_SOURCE = (
 OTHER_SOURCE = "What trained the generator that was distilled is told by its own card, and its limits hold here, too.\n"
 
 CODES = {
-    "vector": "the paper's one motion vector per clip",
+    "vector": "one motion vector per clip: MCDM's form, its sizes in preset paper alone",
     "mafe": "one motion code per frame, MAFE's flow from the ED frame on a coarse grid",
     "flow": "one motion code per frame, the flow estimator's flow from the ED frame on a coarse grid",
 }

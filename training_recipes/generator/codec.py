@@ -17,7 +17,6 @@ from echo_augment.cache.system.files import atomic_path
 
 from ..common.likeness import frame_likeness
 from ..common.ranks import ALONE, Share
-from .mafe import laplacian_loss
 from .prepare import Prepared
 
 if TYPE_CHECKING:
@@ -91,6 +90,25 @@ def frame_batch(data: Prepared, rng: np.random.Generator, videos: int, each: int
     return torch.from_numpy(np.stack([frames[at] for frames, at in share.of(drawn)]))
 
 
+def pyramid_loss(predicted: Tensor, target: Tensor, levels: int = 4) -> Tensor:
+    """Return the L1 distance of Laplacian pyramids, levels weighted by ``2^level`` (Bojanowski, arXiv 1707.05776).
+
+    With the low-pass rest as the last level, unlike MAFE's (`echo_augment.augmentor.mcdm.mafe.losses.laplacian_loss`).
+    """
+    pairs = zip(pyramid_levels(predicted, levels), pyramid_levels(target, levels), strict=True)
+    return torch.stack([2**level * F.l1_loss(a, b) for level, (a, b) in enumerate(pairs)]).sum()
+
+
+def pyramid_levels(image: Tensor, levels: int = 4) -> list[Tensor]:
+    """Return the band-pass levels of ``(B, C, H, W)``, fine to coarse, the last one the low-pass rest."""
+    found = []
+    for _ in range(levels - 1):
+        low = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        found.append(image - low)
+        image = F.avg_pool2d(low, 2)
+    return [*found, image]
+
+
 def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
     """Return the loss of uint8 frames ``(B, H, W)``: L1 and Laplacian pyramid of the reconstruction, and a small KL."""
 
@@ -100,7 +118,7 @@ def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tens
         posterior = codec.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, device=images.device)
         decoded = codec.decode(posterior.mean + posterior.std * noise).sample.float()
-        l1, pyramid = F.l1_loss(decoded, images), laplacian_loss(decoded, images)
+        l1, pyramid = F.l1_loss(decoded, images), pyramid_loss(decoded, images)
         kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1 - posterior.logvar.float()).mean()
         return {"loss": l1 + pyramid + kl_weight * kl, "l1": l1, "pyramid": pyramid, "kl": kl}
 

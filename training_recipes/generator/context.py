@@ -20,7 +20,7 @@ from ..training.batches import endless
 from ..training.fit import LossFn, fit
 from ..training.optimiser import warmup_cosine
 from ..training.setup import share_of
-from ..training.state import FitResult
+from ..training.state import FitResult, Validate
 from .codec import Latents
 from .denoiser import Windows
 from .ledger import Ledger
@@ -99,6 +99,9 @@ class StageContext:
         name: str,
         stream: int,
         finish: Finish | None = None,
+        validate: Validate | None = None,
+        validate_every: int | None = None,
+        select: str | None = None,
     ) -> FitResult:
         """Train a network in place.
 
@@ -110,6 +113,9 @@ class StageContext:
             name: the stage's, for its checkpoint and log.
             stream: number of the stage's random numbers; no two stages have the same.
             finish: makes of a batch on the device what the losses take.
+            validate: as of `fit`, like the two below.
+            validate_every: steps between two validations.
+            select: the figure by which weights are kept.
 
         Raises:
             EchoAugmentError: the processes that train together cannot share a batch equally.
@@ -126,12 +132,15 @@ class StageContext:
             loss_fn,
             steps=settings.steps,
             optimizer=optimizer,
-            scheduler=warmup_cosine(optimizer, settings.steps, warmup=settings.warmup),
+            scheduler=warmup_cosine(optimizer, settings.horizon or settings.steps, warmup=settings.warmup),
             out=self.out / "checkpoints",
             name=name,
             seed=self.settings.seed,
             accelerator=self.accelerator,
             ema_decay=settings.ema,
+            validate=validate,
+            validate_every=validate_every,
+            select=select,
             save_every=settings.save_every,
             finish=finish,
             ahead=AHEAD,

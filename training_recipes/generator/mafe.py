@@ -1,107 +1,168 @@
 """Stage ``mafe``: pairs of frames with the one halfway between, and the losses of MCDM."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from echo_augment.augmentor.mcdm.mafe import MAFE
+from echo_augment.augmentor.mcdm.flow import SHRINK, FlowEstimator
+from echo_augment.augmentor.mcdm.mafe import MAFE, MAFEOutput
+from echo_augment.augmentor.mcdm.mafe.losses import flow_loss, laplacian_loss, reid_loss
+from echo_augment.augmentor.mcdm.mafe.turns import Turn
 
 from ..common.likeness import frame_likeness
 from ..common.ranks import ALONE, Share
 from .prepare import Prepared
+from .preset import LossWeights
 from .pseudo import PseudoLabels
 
 if TYPE_CHECKING:
     from .context import StageContext
 
 STREAM = 2  # of random numbers
+CHOSEN_BY = "error"  # weights are kept by the interpolation of watched videos: minus its PSNR
 Frames = npt.NDArray[np.uint8]
+Flow = npt.NDArray[np.float32]
 
 
-def laplacian_pyramid(image: Tensor, levels: int = 4) -> list[Tensor]:
-    """Return the band-pass levels of ``(B, C, H, W)``, fine to coarse, the last one the low-pass rest."""
-    bands = []
-    for _ in range(levels - 1):
-        low = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
-        bands.append(image - low)
-        image = F.avg_pool2d(low, 2)
-    return [*bands, image]
+class WithHead(nn.Module):
+    """MAFE and the linear head by which its appearance meets the re-ID model's embeddings; only training needs it."""
+
+    def __init__(self, mafe: MAFE, embedding: int) -> None:
+        super().__init__()
+        self.mafe = mafe
+        self.head = nn.Linear(16 * int(mafe.config["width"]), embedding)
+
+    def forward(self, first: Tensor, second: Tensor) -> tuple[MAFEOutput, Tensor]:
+        """Return what MAFE finds, and the appearance of both frames as embeddings ``(B, 2, D)``."""
+        output: MAFEOutput = self.mafe(first, second)
+        return output, self.head(output.appearance)
 
 
-def laplacian_loss(predicted: Tensor, target: Tensor, levels: int = 4) -> Tensor:
-    """Return the L1 distance of Laplacian pyramids, levels weighted by ``2^level`` (Bojanowski, arXiv 1707.05776)."""
-    pairs = zip(laplacian_pyramid(predicted, levels), laplacian_pyramid(target, levels), strict=True)
-    return torch.stack([2**level * F.l1_loss(a, b) for level, (a, b) in enumerate(pairs)]).sum()
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A pair of frames and the one halfway, as drawn.
 
-
-def reid_loss(appearance: Tensor, pseudo: Tensor) -> Tensor:
-    """Return the squared distance of appearance features to pseudo embeddings, both ``(B, 2, D)`` and normalised."""
-    return (F.normalize(appearance, dim=-1) - F.normalize(pseudo, dim=-1)).pow(2).sum(-1).mean()
-
-
-def flow_loss(flow: Tensor, pseudo: Tensor) -> Tensor:
-    """L1 distance of flow fields ``(B, 2, H, W)``, each divided by the pseudo field's own root mean square (pixels)."""
-    scale = pseudo.pow(2).mean((1, 2, 3), keepdim=True).sqrt().clamp_min(0.25)
-    return ((flow - pseudo) / scale).abs().mean()
-
-
-def pair_batch(
-    data: Prepared, pseudo: PseudoLabels, rng: np.random.Generator, count: int, reach: int, share: Share = ALONE
-) -> dict[str, Tensor]:
-    """Draw pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped at random.
-
-    ``reach`` bounds the distance in frames of the generator, so that "halfway" means one heart-beat's motion. A process
-    gets its ``share`` of them.
+    Attributes:
+        video: number of the training video.
+        at: grid position of the frame that is not the ED frame.
+        ends: first and second frame.
+        turn: how all three lie.
     """
-    drawn = []
+
+    video: int
+    at: int
+    ends: tuple[int, int]
+    turn: Turn
+
+
+def draw_pairs(data: Prepared, rng: np.random.Generator, count: int, reach: int) -> list[Pair]:
+    """Draw pairs, as `pair_batch` says."""
+    pairs = []
     for index in rng.integers(0, len(data.training), count):
         heart = data.training[index]
         steps = (heart.grid - heart.ed) // 2
         choices = np.flatnonzero((np.abs(steps) <= reach) & (steps != 0))
         at = int(rng.choice(choices)) if len(choices) else int(rng.integers(len(steps)))
-        drawn.append((int(index), at, rng.random() < 0.5, rng.random() < 0.5))
-    frames, flows, embeddings = [], [], []
-    for index, at, backwards, mirrored in share.of(drawn):
-        heart = data.training[index]
-        t = int(heart.grid[at])
-        triple = np.stack([heart.frames[heart.ed], heart.frames[t], heart.frames[(heart.ed + t) // 2]])
-        flow = pseudo.flow(index, at)
-        embedding = pseudo.embedding(index)[[heart.ed, t]]
-        if backwards:
-            triple, flow, embedding = triple[[1, 0, 2]], -flow, embedding[::-1]
-        if mirrored:
-            triple, flow = triple[..., ::-1], flow[..., ::-1] * np.array([-1, 1], np.float32)[:, None, None]
-        frames.append(triple)
-        flows.append(flow)
-        embeddings.append(embedding)
+        ends = heart.ed, int(heart.grid[at])
+        swapped = rng.random() < 0.5
+        pairs.append(Pair(int(index), at, ends[::-1] if swapped else ends, Turn.draw(rng)))
+    return pairs
+
+
+def pair_batch(
+    data: Prepared,
+    pseudo: PseudoLabels,
+    rng: np.random.Generator,
+    count: int,
+    reach: int,
+    target: str,
+    share: Share = ALONE,
+) -> dict[str, Tensor]:
+    """Draw pairs (ED frame, frame t) with the frame halfway between them, in either order, flipped and turned.
+
+    What MAFE is to find goes along: the flow turns with the frames, the embeddings change places with them. The
+    reference turns and swaps the frames alone.
+
+    Args:
+        data: the videos.
+        pseudo: their embeddings, and their flows from the ED frame.
+        rng: decides everything.
+        count: pairs.
+        reach: most frames of the generator between the two, so that "halfway" means one heart-beat's motion.
+        target: which flow: ``ends``, from the middle frame to both, estimated here; or ``pair``, from the first to the
+            second, as in ``pseudo``; there the way back is taken for the opposite of the way, which is only nearly so.
+        share: the process's, of the pairs.
+
+    Returns:
+        ``frames``: ``(B, 3, H, W)`` uint8, first, second and middle; ``flow``: ``(B, 4, H, W)`` for ``ends``,
+        ``(B, 2, H / 4, W / 4)`` for ``pair``, in pixels of the full frame; ``embedding``: ``(B, 2, D)``.
+    """
+    pairs = share.of(draw_pairs(data, rng, count, reach))
+    frames = [data.training[pair.video].frames[[*pair.ends, sum(pair.ends) // 2]] for pair in pairs]
+    embeddings = [pseudo.embedding(pair.video)[list(pair.ends)] for pair in pairs]
+    if target == "ends":
+        with ThreadPoolExecutor(max(1, min(len(pairs), cv2.getNumThreads()))) as pool:
+            flows = list(pool.map(flows_to_ends, frames))
+    else:
+        flows = [_pseudo_flow(data, pseudo, pair) for pair in pairs]
+    turned = [pair.turn.frames(triple) for pair, triple in zip(pairs, frames, strict=True)]
+    moved = [_turned_flow(pair.turn, flow) for pair, flow in zip(pairs, flows, strict=True)]
     return {
-        "frames": torch.from_numpy(np.ascontiguousarray(np.stack(frames))),
-        "flow": torch.from_numpy(np.ascontiguousarray(np.stack(flows), dtype=np.float32)),
-        "embedding": torch.from_numpy(np.ascontiguousarray(np.stack(embeddings), dtype=np.float32)),
+        "frames": torch.from_numpy(np.stack(turned)),
+        "flow": torch.from_numpy(np.stack(moved)),
+        "embedding": torch.from_numpy(np.stack(embeddings)),
     }
 
 
-def mafe_loss(reid: float, flow: float) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Return MCDM's loss: Laplacian of the middle frame and half of each merge, weighted re-ID and flow."""
+def flows_to_ends(triple: Frames) -> Flow:
+    """Return the estimated flow from the middle frame to the first and to the second, ``(4, H, W)`` in pixels.
+
+    Args:
+        triple: first, second and middle frame, ``(3, H, W)``.
+    """
+    first, second, middle = triple
+    estimate = FlowEstimator()
+    return np.concatenate([estimate(middle, first), estimate(middle, second)])
+
+
+def _pseudo_flow(data: Prepared, pseudo: PseudoLabels, pair: Pair) -> Flow:
+    flow = pseudo.flow(pair.video, pair.at)
+    return flow if pair.ends[0] == data.training[pair.video].ed else -flow
+
+
+def _turned_flow(turn: Turn, flow: Flow) -> Flow:
+    pairs = flow.reshape(-1, 2, *flow.shape[-2:])
+    return np.asarray(turn.flow(pairs).reshape(flow.shape), np.float32)
+
+
+def mafe_loss(weights: LossWeights) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+    """Return the loss of `WithHead`: Laplacian of the middle frame and half of each merge, weighted re-ID and flow."""
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         first, second, middle = (batch["frames"].float() / 255).split(1, dim=1)
-        output = model(first, second)
+        output, embeddings = model(first, second)
         interpolation = laplacian_loss(output.frame.float(), middle)
         merges = torch.stack([laplacian_loss(merge.float(), middle) for merge in output.merges]).sum()
-        small = F.interpolate(output.flow.float(), size=batch["flow"].shape[-2:], mode="area")
+        found = output.flows.float()
+        if weights.flow_target == "pair":
+            found = F.avg_pool2d(output.flow.float(), SHRINK)
         losses = {
             "interpolation": interpolation,
-            "reid": reid_loss(cast(MAFE, model).reid_head(output.appearance).float(), batch["embedding"]),
-            "flow": flow_loss(small, batch["flow"]),
+            "reid": reid_loss(
+                embeddings.float(), batch["embedding"], distance=weights.reid_distance, unit=weights.reid_unit
+            ),
+            "flow": flow_loss(found, batch["flow"], unit=weights.flow_unit),
             "psnr": -10 * (output.frame.float() - middle).pow(2).mean().detach().log10(),
         }
-        total = interpolation + 0.5 * merges + reid * losses["reid"] + flow * losses["flow"]
+        total = interpolation + 0.5 * merges + weights.reid * losses["reid"] + weights.flow * losses["flow"]
         return {"loss": total, **losses}
 
     return loss
@@ -120,18 +181,36 @@ def middle_frames(data: Prepared, reach: int, count: int = 64) -> Frames:
     return np.stack(triples)
 
 
-def interpolation_quality(mafe: MAFE, data: Prepared, reach: int, *, batch: int = 16) -> dict[str, float]:
-    """Compare MAFE's middle frames of watched videos with the true ones: PSNR in dB and SSIM.
-
-    ``blend`` is the same for the plain mean of both ends, which MAFE has to beat.
-    """
-    triples = middle_frames(data, reach)
+def interpolated(mafe: MAFE, triples: Frames, *, batch: int = 16) -> Tensor:
+    """Return the middle frames that MAFE finds for the ends of triples, ``(N, H, W)`` float in [0, 1], on the CPU."""
     made = []
     with torch.no_grad():
         for part in torch.from_numpy(triples).split(batch):
             first, second, _ = (part.to(mafe.device).float() / 255).split(1, dim=1)
-            made.append((mafe(first, second).frame[:, 0].float() * 255).round().clamp(0, 255).to(torch.uint8).cpu())
-    found = frame_likeness(torch.cat(made).numpy(), triples[:, 2])
+            made.append(mafe(first, second).frame.float().mean(1).cpu())
+    return torch.cat(made)
+
+
+def interpolation_error(triples: Frames) -> Callable[[nn.Module], Mapping[str, float | Tensor]]:
+    """Return what judges `WithHead` while it trains: the PSNR in dB of the middle frames, the mean over triples."""
+    middle = torch.from_numpy(triples[:, 2]).float() / 255
+
+    def validate(model: nn.Module) -> Mapping[str, float | Tensor]:
+        assert isinstance(model, WithHead)
+        error = (interpolated(model.mafe, triples) - middle).pow(2).mean((1, 2))
+        psnr = float((-10 * error.clamp_min(1e-10).log10()).mean())
+        return {"psnr": psnr, CHOSEN_BY: -psnr}
+
+    return validate
+
+
+def interpolation_quality(mafe: MAFE, triples: Frames) -> dict[str, float]:
+    """Compare MAFE's middle frames of watched videos with the true ones: PSNR in dB and SSIM.
+
+    ``blend`` is the same for the plain mean of both ends, which MAFE has to beat.
+    """
+    made = (interpolated(mafe, triples) * 255).round().clamp(0, 255).to(torch.uint8)
+    found = frame_likeness(made.numpy(), triples[:, 2])
     blend = frame_likeness(triples[:, :2].mean(1).round().astype(np.uint8), triples[:, 2])
     return {
         "watched_psnr": found.psnr,
@@ -141,22 +220,35 @@ def interpolation_quality(mafe: MAFE, data: Prepared, reach: int, *, batch: int 
     }
 
 
+def with_head(mafe: MAFE, embedding: int, seed: int) -> WithHead:
+    """Return MAFE with a fresh head, whose weights follow from the seed alone."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return WithHead(mafe, embedding)
+
+
 def train(context: "StageContext") -> dict[str, float]:
-    """Train MAFE on the pseudo labels, and save it."""
+    """Train MAFE on the pseudo labels, and save it as it interpolated watched videos best."""
     settings, mafe, data = context.preset.mafe, context.networks.mafe, context.data
     labels = PseudoLabels(context.out / "pseudo.h5")
+    triples = middle_frames(data, settings.reach)
     result = context.train(
-        mafe,
-        lambda rng, share: pair_batch(data, labels, rng, settings.batch, settings.reach, share),
-        mafe_loss(settings.losses.reid, settings.losses.flow),
+        with_head(mafe, context.preset.reid.embedding, context.settings.seed),
+        lambda rng, share: pair_batch(
+            data, labels, rng, settings.batch, settings.reach, settings.losses.flow_target, share
+        ),
+        mafe_loss(settings.losses),
         settings,
         name="mafe",
         stream=STREAM,
+        validate=interpolation_error(triples),
+        validate_every=settings.validate_every,
+        select=CHOSEN_BY,
     )
     context.save(mafe, "mafe")
     kept = {key: result.losses[key] for key in ("psnr", "flow", "reid")}
-    quality = interpolation_quality(mafe, data, settings.reach)
-    return {"steps": result.steps, "seconds": result.seconds, **kept, **quality}
+    quality = interpolation_quality(mafe, triples)
+    return {"steps": result.steps, "seconds": result.seconds, "chosen_step": result.best_step, **kept, **quality}
 
 
 def load(context: "StageContext") -> None:

@@ -42,7 +42,7 @@ def build_networks(preset: PresetSettings) -> Networks:
         tuple(preset.mafe.heads),
         preset.mafe.window,
         preset.size,
-        preset.reid.embedding,
+        preset.mafe.channels,
     )
     transport = build_transport(preset)  # in the order of the stages: fresh weights then depend on earlier ones alone
     return Networks(codec, reid, mafe, build_denoiser(preset, mafe), transport)

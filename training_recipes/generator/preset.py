@@ -6,9 +6,11 @@ from typing import Any
 from omegaconf import MISSING
 
 from echo_augment.augmentor.mcdm.denoiser import MOTIONS
+from echo_augment.augmentor.mcdm.mafe.losses import DISTANCES, TARGETS
 from echo_augment.augmentor.mcdm.pipeline import CODES
 from echo_augment.augmentor.mcdm.transport import FLOWS
 from echo_augment.cache.arguments import check_choice, check_number, check_share, check_whole
+from echo_augment.cache.errors import EchoAugmentError
 
 LOSSES: dict[str, tuple[str, ...]] = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 STUDENTS = ("consistency", "reflow")
@@ -21,8 +23,9 @@ class FitSettings:
     Attributes:
         steps: optimiser steps.
         lr: learning rate of AdamW after the warm-up.
-        warmup: steps over which it rises; a cosine then brings it down to 0.
+        warmup: steps over which it rises; a cosine then brings it down to a tenth.
         save_every: steps between checkpoints.
+        horizon: step at which the cosine would end, at least ``steps``; None: at the last step.
         weight_decay: of AdamW; None: 0.01.
         ema: decay of the exponential moving average of the weights, in (0, 1); None: no average.
     """
@@ -31,6 +34,7 @@ class FitSettings:
     lr: float = MISSING
     warmup: int = MISSING
     save_every: int = MISSING
+    horizon: int | None = None
     weight_decay: float | None = None
     ema: float | None = None
 
@@ -40,6 +44,8 @@ class FitSettings:
         check_number(f"{name}.lr", self.lr, 0, above_low=True)
         check_whole(f"{name}.warmup", self.warmup)
         check_whole(f"{name}.save_every", self.save_every, 1)
+        if self.horizon is not None:
+            check_whole(f"{name}.horizon", self.horizon, self.steps)
         if self.weight_decay is not None:
             check_number(f"{name}.weight_decay", self.weight_decay, 0)
         if self.ema is not None:
@@ -85,19 +91,34 @@ class ReidSettings(FitSettings):
 
 @dataclass(kw_only=True)
 class LossWeights:
-    """Weights of MAFE's losses beside the interpolation's, at least 0.
+    """Weights and forms of MAFE's losses beside the interpolation's (`echo_augment.augmentor.mcdm.mafe.losses`).
 
     Attributes:
-        reid: weight of the appearance features' distance to the re-ID model's.
-        flow: weight of the flow's distance to the flow estimator's.
+        reid: weight of the appearance features' distance to the re-ID model's, at least 0.
+        flow: weight of the flow's distance to the flow estimator's, at least 0.
+        reid_distance: ``squared`` or ``cosine``.
+        reid_unit: of unit vectors; a cosine always is.
+        flow_target: ``ends`` (middle frame to both) or ``pair`` (first frame to second).
+        flow_unit: by the size of the motion, instead of in pixels.
     """
 
     reid: float = MISSING
     flow: float = MISSING
+    reid_distance: str = "squared"
+    reid_unit: bool = True
+    flow_target: str = "ends"
+    flow_unit: bool = True
 
     def __post_init__(self) -> None:
         check_number("preset.mafe.losses.reid", self.reid, 0)
         check_number("preset.mafe.losses.flow", self.flow, 0)
+        check_choice("preset.mafe.losses.reid_distance", self.reid_distance, DISTANCES)
+        check_choice("preset.mafe.losses.flow_target", self.flow_target, TARGETS)
+        if self.reid_distance == "cosine" and not self.reid_unit:
+            raise EchoAugmentError(
+                "preset.mafe.losses.reid_distance=cosine compares directions, whatever reid_unit says",
+                "Leave reid_unit=false out, or take reid_distance=squared",
+            )
 
 
 @dataclass(kw_only=True)
@@ -112,6 +133,9 @@ class MafeSettings(FitSettings):
         losses: weights of the losses beside the interpolation's.
         batch: pairs of frames.
         reach: most frames, at the generator's rate, between the two of a pair.
+        channels: of a frame: 1, or 3 as EMA-VFI has them.
+        validate_every: steps between two measurements of the interpolation of watched videos, which decides the
+            weights that are kept.
     """
 
     width: int = MISSING
@@ -121,6 +145,13 @@ class MafeSettings(FitSettings):
     losses: LossWeights = MISSING
     batch: int = MISSING
     reach: int = MISSING
+    channels: int = 1
+    validate_every: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole("preset.mafe.reach", self.reach, 1)
+        check_whole("preset.mafe.validate_every", self.validate_every, 1)
 
 
 @dataclass(kw_only=True)

@@ -136,7 +136,7 @@ class GeneratorSettings(JobSettings):
         if self.losses is None:
             return given
         kept = LOSSES[self.losses]
-        return LossWeights(reid=given.reid if "reid" in kept else 0.0, flow=given.flow if "flow" in kept else 0.0)
+        return replace(given, reid=given.reid if "reid" in kept else 0.0, flow=given.flow if "flow" in kept else 0.0)
 
     def with_losses(self) -> PresetSettings:
         """Return the preset with the `weights` that ``losses`` asks for."""

@@ -33,7 +33,7 @@ def untrained():
         pipeline = MCDMPipeline(
             build_codec((8, 8, 16, 16), groups=4),
             denoiser,
-            MAFE(8, (1, 1, 1, 1, 1), (2, 4)),
+            MAFE(4, (1, 1, 1, 1, 1), (1, 2)),
             ReIDEncoder(8, 16),
             noise_scheduler(),
             code_mean=(0.0,) * 50,

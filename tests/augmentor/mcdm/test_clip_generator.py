@@ -9,7 +9,10 @@ import pytest
 from echo_augment.augmentor.data import read_table, read_video, write_video
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.clip_generator import ClipGenerator, load_generator
+from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError, PlanLine, fill, make_plan
+from echo_augment.training_recipes.filling.labels import masked
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,31 @@ def test_clips_carry_label_and_origin(generator, root):
         assert 0.9 <= origin.extra["tempo"] <= 1.1 and origin.extra["start"] >= 0
         assert 0 <= clip.ed_frame < 16 and 0 <= clip.es_frame < 16 and clip.ed_frame != clip.es_frame
         json.dumps(origin.to_json())
+
+
+@pytest.fixture(scope="module")
+def one_vector(untrained, root, tmp_path_factory):
+    """A generator that is told one motion vector a clip, as MCDM's is."""
+    size = 2 * untrained.mafe.vector_size
+    denoiser = MotionDenoiser(
+        (32, 32), (False, True), (2, 2), 1, motion="vector", code_size=size, cross_attention_dim=32
+    )
+    parts = {name: getattr(untrained, name) for name in ("vae", "mafe", "reid", "scheduler")}
+    folder = tmp_path_factory.mktemp("vector")
+    MCDMPipeline(denoiser=denoiser, code="vector", **parts).save_pretrained(str(folder))
+    return load_generator(str(folder), root, steps=1, batch=2)
+
+
+def test_a_clip_of_one_motion_vector_has_no_ed_and_es_frame(one_vector, generator, root):
+    clips = one_vector(lines_of(one_vector, 2))
+    assert [(clip.ed_frame, clip.es_frame, clip.masks) for clip in clips] == [(-1, -1, None)] * 2
+    assert all(clip.ef == one_vector.motion_donors[clip.provenance.motion_donor] for clip in clips)
+    assert one_vector.phaseless and not generator.phaseless
+
+
+def test_masks_for_clips_of_one_motion_vector_are_refused(one_vector, root):
+    with pytest.raises(EchoAugmentError, match="no ED and ES frame to hold masks against"):
+        masked(one_vector, "nowhere", root)
 
 
 def test_a_line_makes_the_same_clip_in_any_batch(generator):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.mcdm.labels import POLICIES, LabelPolicy, WithLabels, decide
+from echo_augment.augmentor.mcdm.labels import POLICIES, LabelPolicy, WithLabels, decide, donor_label
 from echo_augment.cache import EchoAugmentError, EchoClip, Provenance
 
 EFS = st.floats(0, 100)
@@ -33,6 +33,14 @@ def test_consensus_is_the_mean_or_none():
     assert decide("consensus", 50, 60, 10)[1] == pytest.approx(0.6065, abs=1e-4)
     assert decide("consensus", 50, 60.1, 10) == (50, 0)
     assert decide("teacher", 50, 60.1, 10)[0] == 60.1 and decide("donor", 50, 99, 10) == (50, 1)
+
+
+def test_ed_and_es_are_where_the_donor_s_volume_says_so_or_unknown():
+    volume = np.array([3.0, 1.0, 5.0, 2.0, 4.0])
+    seen = donor_label(55.0, volume, np.arange(1, 5, dtype=np.float64))
+    assert (seen.ef, seen.ed_frame, seen.es_frame, seen.policy) == (55.0, 1, 0, "donor")
+    nowhere = donor_label(55.0, volume, None)
+    assert (nowhere.ef, nowhere.ed_frame, nowhere.es_frame) == (55.0, -1, -1)
 
 
 def test_what_cannot_be_read_or_lies_outside_is_handled():

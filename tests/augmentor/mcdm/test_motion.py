@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from echo_augment.augmentor.mcdm.flow import FlowEstimator, grid_weights, pool_flow
 from echo_augment.augmentor.mcdm.labels import donor_label
 from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, pad_to, room, stretch, vector_code
-from echo_augment.augmentor.mcdm.phase import make_heart, resample_indices
+from echo_augment.augmentor.mcdm.phase import Heart, make_heart, resample_indices
 from echo_augment.cache import EchoAugmentError
 
 
@@ -27,6 +27,16 @@ def test_resampling_stays_inside_and_keeps_time(count, fps, rate):
     assert indices[0] == 0 and indices.max() < count and (np.diff(indices) >= 0).all()
     seconds = np.arange(len(indices)) / rate
     assert np.abs(indices / fps - seconds).max() <= 0.5 / fps + 1e-6
+
+
+def test_one_vector_is_of_ed_and_es_frame_in_order_of_time(untrained, hearts):
+    heart, mafe = hearts[0], untrained.mafe
+    early, late = sorted((heart.ed, heart.es))
+    pair = torch.from_numpy(heart.frames[[early, late]])[:, None].float() / 255
+    with torch.no_grad():
+        expected = mafe.motion_vector(pair[:1], pair[1:], turned=True).numpy()
+    for ed, es in ((early, late), (late, early)):
+        np.testing.assert_array_equal(vector_code(mafe, Heart("x", heart.frames, ed, es)), expected)
 
 
 def test_bad_rate_and_short_video_are_named():

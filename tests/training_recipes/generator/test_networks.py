@@ -24,20 +24,22 @@ def test_paper_has_the_references_sizes():
     networks = on_meta(settings)
     assert count(networks.denoiser.unet) == 189_428_394
     assert (settings.frames, settings.rate) == (64, 32)
+    assert count(networks.mafe) == 65_662_359
     pair = torch.empty(2, 1, 1, 112, 112, device="meta")
     assert networks.mafe.vector_size == 1536
     assert networks.mafe.motion_vector(pair[0], pair[1]).shape == (1, 1536)
-    vector = networks.mafe.motion_vector(pair[0], pair[1], flip=True)
+    vector = networks.mafe.motion_vector(pair[0], pair[1], turned=True)
     assert vector.shape == (1, 3072)
     config = networks.denoiser.config
     assert config["code_size"] == config["cross_attention_dim"] == 3072 and config["motion"] == "vector"
     assert isinstance(networks.denoiser.token, torch.nn.Identity) and networks.denoiser.frame_embedding is None
 
 
-def test_base_takes_the_papers_mafe_and_a_code_per_frame():
+def test_base_takes_a_smaller_mafe_of_the_same_form_and_a_code_per_frame():
     settings = preset("preset=base")
     networks = on_meta(settings)
-    assert networks.mafe.vector_size == 1536 and networks.denoiser.config["motion"] == "frame"
+    assert networks.mafe.vector_size == 768 and networks.denoiser.config["motion"] == "frame"
+    assert 10e6 < count(networks.mafe) < 20e6
     assert networks.denoiser.config["code_size"] == networks.transport.config["code_size"] == 16
     assert 20e6 < count(networks.denoiser) < 80e6
 

@@ -24,6 +24,10 @@ def test_a_preset_names_itself_and_lasts_a_whole_beat(name):
         ("preset.reid.lr=0", "preset.reid.lr must be above 0, got 0"),
         ("preset.mafe.batch=0", "preset.mafe.batch must be a whole number of at least 1, got 0"),
         ("preset.mafe.losses.reid=-1", "preset.mafe.losses.reid must be at least 0, got -1"),
+        ("preset.mafe.horizon=3", r"preset.mafe.horizon must be a whole number of at least \d+, got 3"),
+        ("preset.mafe.validate_every=0", "preset.mafe.validate_every must be a whole number of at least 1, got 0"),
+        ("preset.mafe.losses.reid_distance=l1", "losses.reid_distance must be one of squared, cosine, got 'l1'"),
+        ("preset.mafe.losses.flow_target=middle", "losses.flow_target must be one of ends, pair, got 'middle'"),
         ("preset.transport.flow=raft", "preset.transport.flow must be one of mafe, teacher, got 'raft'"),
         ("preset.denoiser.motion=clip", "preset.denoiser.motion must be one of frame, vector, got 'clip'"),
         ("preset.denoiser.ema=2", r"preset.denoiser.ema must be in \[0, 1\], got 2"),
@@ -55,6 +59,8 @@ def test_a_section_is_named_in_its_errors_however_it_is_made():
         ReidSettings(steps=-1, **given)
     with pytest.raises(EchoAugmentError, match=r"preset\.mafe\.losses\.flow must be at least 0, got -0.5"):
         LossWeights(reid=1.0, flow=-0.5)
+    with pytest.raises(EchoAugmentError, match="reid_distance=cosine compares directions, whatever reid_unit says"):
+        LossWeights(reid=1.0, flow=1.0, reid_distance="cosine", reid_unit=False)
 
 
 def test_what_decides_the_weights_leaves_out_the_sampler_and_what_is_not_given():

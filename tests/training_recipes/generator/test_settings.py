@@ -44,7 +44,7 @@ def test_what_was_once_given_with_a_plus_still_may_be(plus):
 def test_losses_left_out_have_weight_0(losses, weights):
     given = settings(f"losses={losses}", "only=mafe")
     kept = given.with_losses().mafe.losses
-    assert (kept.reid, kept.flow) == weights and given.with_losses().mafe.width == 8
+    assert (kept.reid, kept.flow) == weights and given.with_losses().mafe.width == 4
     assert (given.preset.mafe.losses.reid, given.preset.mafe.losses.flow) == (0.3, 2.0)
 
 
