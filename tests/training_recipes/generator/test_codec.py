@@ -11,6 +11,8 @@ from echo_augment.training_recipes.generator.codec import (
     codec_loss,
     fit_scale,
     frame_batch,
+    pyramid_levels,
+    pyramid_loss,
     watched_frames,
     write_latents,
 )
@@ -109,3 +111,11 @@ def test_the_scale_of_a_codec_gives_watched_latents_unit_size(data, codec):
     figures = fit_scale(codec, data)
     assert float(encode(codec, watched_frames(data)).std()) == pytest.approx(1, abs=1e-4)
     assert list(figures) == ["psnr"] and 0 < figures["psnr"] < 60
+
+
+def test_the_pyramid_ends_in_the_low_pass_rest_and_its_loss_is_zero_for_equals():
+    image = torch.rand(2, 1, 112, 112)
+    assert [level.shape[-1] for level in pyramid_levels(image)] == [112, 56, 28, 14]
+    assert pyramid_loss(image, image) == 0
+    assert pyramid_loss(image, image.flip(-1)) > pyramid_loss(image, image * 0.99 + 0.005)
+    assert float(pyramid_loss(image, image + 0.1)) > 0.5, "mean brightness counts, as it does not for MAFE's"

@@ -109,7 +109,7 @@ def test_the_loss_is_the_weighted_sum_and_teaches_all_weights(data, mafe, target
     lost = [name for name, weight in net.named_parameters() if weight.grad is None]
     assert lost == []
     alone = mafe_loss(replace(weights, reid=0.0, flow=0.0))(net, batch)["loss"]
-    assert found["loss"].item() == pytest.approx(float(alone + 0.3 * found["reid"] + 2 * found["flow"]), rel=1e-5)
+    assert found["loss"].item() == pytest.approx((alone + 0.3 * found["reid"] + 2 * found["flow"]).item(), rel=1e-5)
 
 
 def test_the_learning_rate_of_paper_ends_where_the_references_does():

@@ -68,6 +68,13 @@ def test_what_decides_the_weights_leaves_out_the_sampler_and_what_is_not_given()
     assert preset("preset.sampler_steps=9").plain() == plain != preset("preset.rate=25").plain()
     assert "sampler_steps" not in plain and plain["student"]["sampler_steps"] == 1
     assert "weight_decay" not in plain["codec"] and "ema" not in plain["reid"]
-    assert plain["denoiser"]["weight_decay"] == 0.01 and plain["mafe"]["losses"] == {"reid": 0.3, "flow": 2.0}
+    assert plain["denoiser"]["weight_decay"] == 0.01 and plain["mafe"]["losses"] == {
+        "reid": 0.3,
+        "flow": 2.0,
+        "reid_distance": "squared",
+        "reid_unit": True,
+        "flow_target": "ends",
+        "flow_unit": True,
+    }
     assert preset("preset.codec.weight_decay=0.5").plain()["codec"]["weight_decay"] == 0.5
     assert object_from({**plain, "sampler_steps": 0}, PresetSettings) == preset()
