@@ -14,8 +14,8 @@ def test_hashes_of_the_bundled_generator_are_as_ever():
     pipeline = MCDMPipeline.load("bundled")
     assert hash_weights(BUNDLED) == "89929b93c0c10d72"
     assert hash_network(pipeline.vae) == "baf8b69ffabca909" and hash_network(pipeline.denoiser) == "5a569d2c11f3ac87"
-    assert hash_networks(pipeline) == "e5ae0a18223ede1b"
-    assert hash_pipeline(pipeline) == "5d79642184347a57"
+    assert hash_networks(pipeline) == "bac067b89740ba9e"
+    assert hash_pipeline(pipeline) == "11d2ed677fa91677"
 
 
 CPU = "cpu float32 float32"
