@@ -92,7 +92,7 @@ def check_dataset(
         table = read_table(root)
     except EchoAugmentError as error:
         return Checkup([Problem("folder", "", error.message, error.remedy)])
-    problems = list(dict.fromkeys(table.problems))
+    problems = said_once(table)
     opened: dict[str, VideoFacts] = {}
     for row in progress(table.rows):
         try:
@@ -106,6 +106,20 @@ def check_dataset(
     problems += split_problems(table) + file_problems(table, opened) + label_problems(table)
     problems += tracing_problems(table) + leak_problems(good)
     return Checkup(problems, data_facts(table, opened))
+
+
+def said_once(table: EchoTable) -> list[Problem]:
+    """Return the table's problems, with one in place of many where no row at all has volumes or tracings."""
+    problems = list(dict.fromkeys(table.problems))
+    for kind, where in (("ESV", table.files.named), ("EDV", table.files.named), ("untraced", tracing_file(table))):
+        found = [problem for problem in problems if problem.kind == kind]
+        if len(found) > 1 and len(found) == len(table.rows):
+            what = "two traced frames" if kind == "untraced" else f"a usable {kind}"
+            first = f"{where}: none of {len(table.rows)} videos has {what}"
+            remedy = "Only targets of that name need it; EF without tracings has require_tracings=False"
+            problems = [problem for problem in problems if problem.kind != kind]
+            problems.append(Problem(kind, "", first, remedy))
+    return problems
 
 
 def check_frames(path: Path) -> None:

@@ -113,7 +113,7 @@ class TableBreaker:
         more = random.random()
         if more < 0.05:
             size = sum(len(field) + 1 for line in lines for field in line)
-            lines = lines + lines[1:] * min(20_000 // len(lines), 3_000_000 // size)
+            lines = lines + lines[1:] * min(10_000 // len(lines), 3_000_000 // size)
         elif more < 0.1:
             lines[0] = lines[0] * max(1, 20_000 // sum(len(field) + 1 for field in lines[0]))
         return "\n".join(separator.join(line) for line in lines).encode("utf-8", "surrogatepass")

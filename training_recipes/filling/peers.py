@@ -11,7 +11,7 @@ from tqdm import tqdm
 from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, read_table
 from echo_augment.augmentor.data.probe import frames_hash
 from echo_augment.augmentor.data.same_videos import find_leaks
-from echo_augment.augmentor.data.selection import openable
+from echo_augment.augmentor.data.selection import ROW_PROBLEMS, openable
 from echo_augment.augmentor.devices import best_device
 from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.video_format import VideoFormat
@@ -150,7 +150,7 @@ def import_peer_clips(
         gates.readings.close()
     store = ClipStore(folder)
     traced = sum(store.lazy(index).es_frame >= 0 for index in range(len(store)))
-    problems = tuple(problem.message for problem in table.problems if problem.kind not in ("untraced", "tracing"))
+    problems = tuple(problem.message for problem in table.problems if problem.kind in ROW_PROBLEMS)
     return PeerImport(summary, origin, split, traced, problems, tuple(alike), gates.figures())
 
 

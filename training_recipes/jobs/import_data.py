@@ -162,7 +162,10 @@ def run(cfg: DictConfig) -> None:
     write_report(out, "import", shown, {**asdict(report), "seeds": [settings.seed], "sheets": sheets})
     print(told(done, report))
     print(f"{WORD} {out / sheets[0] if sheets else ''}".rstrip())
-    print(f"{report.clips} clips of {report.patients} patients are in {out}; see {out / REPORT}")
+    clips, patients = (
+        f"{n} {name}{'s'[: n != 1]}" for n, name in ((report.clips, "clip"), (report.patients, "patient"))
+    )
+    print(f"{clips} of {patients} {'is' if report.clips == 1 else 'are'} in {out}; see {out / REPORT}")
 
 
 def told(done: Imported, report: ImportReport) -> str:

@@ -53,3 +53,12 @@ def test_decoding_finds_what_opening_does_not(maker, tools):
     path.write_bytes(content)
     assert check_dataset(root).errors == []
     assert [problem.kind for problem in check_dataset(root, decode=True).errors] == ["video"]
+
+
+def test_what_no_video_has_is_said_once(maker, tools):
+    rows = [tools.row(name, esv="", edv="") for name in "AB"]
+    found = check_dataset(maker(rows, "AB", tracings=[]))
+    said = {problem.kind: problem.message for problem in found.problems if problem.kind != "short"}
+    assert found.errors == [] and said.keys() == {"ESV", "EDV", "untraced"} and len(found.problems) == 5
+    assert "FileList.csv: none of 2 videos has a usable EDV" in said["EDV"]
+    assert "VolumeTracings.csv: none of 2 videos has two traced frames" in said["untraced"]

@@ -54,6 +54,7 @@ def test_a_set_becomes_a_cache_of_its_train_clips(root, tmp_path):
     }
     assert CachedClips(tmp_path / "cache").donors == frozenset(), "nobody knows them"
     assert "2 of 3 clips of EchoNet-Synthetic are in" in str(done) and "left out: 1 label" in str(done)
+    assert done.problems == () and "cannot be used" not in str(done), "nobody's volumes are known"
 
 
 def test_all_splits_resampled_and_scaled(root, tmp_path):
