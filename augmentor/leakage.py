@@ -11,7 +11,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from .adapters import column
 from .data.csv_files import inside, video_name
 from .data.layouts.finding import FILE_LIST, DataFiles, dynamic
-from .data.layouts.rows import read_list
+from .data.layouts.rows import patient_reader, read_list
 from .data.records import VideoInfo
 from .data.same_videos import find_leaks
 from .data.selection import openable
@@ -134,8 +134,9 @@ def refuse_leaking_donors(
     rest for evaluation. Rows of its split that the dataset itself leaves out, for want of tracings or a whole file, are
     not.
 
-    Donors are compared by name without suffix, and by content if the donor's video is known: from ``videos``, or
-    because the dataset has one of that name. A dataset without a table that is known is not checked.
+    Donors are compared by name without suffix, by patient if the table says whom a video shows, and by content if the
+    donor's video is known: from ``videos``, or because the dataset has one of that name. A dataset without a table that
+    is known is not checked.
 
     Args:
         base: wrapped dataset.
@@ -158,8 +159,9 @@ def refuse_leaking_donors(
         leaked = _leaked(names, known, hidden)
         if leaked:
             raise EchoAugmentError(
-                f"{len(leaked)} donors of the synthetic clips are VAL or TEST videos of {root}: {leaked[0]}",
-                "Fill a new cache with donors of the TRAIN split only",
+                f"{len(leaked)} donors of the synthetic clips are VAL or TEST videos of {root}, or show their "
+                f"patients: {leaked[0]}",
+                "Fill a new cache with donors of the TRAIN split only, and keep a patient in one split",
             )
         own = _served(base, files, table) if scope == "subset" else table.keys()
         leaked = _leaked(names, known, {name: row for name, row in table.items() if name not in own})
@@ -173,9 +175,17 @@ def refuse_leaking_donors(
 
 
 def _leaked(names: Collection[str], known: Mapping[str, VideoInfo], hidden: Mapping[str, VideoInfo]) -> list[str]:
-    """Return in words which donors are hidden videos, by name, else by content."""
+    """Return in words which donors are hidden videos, by name, else by patient, else by content."""
     found = [f"{name} among them" for name in sorted(name for name in names if name in hidden)]
     if found or not hidden:
+        return found
+    patients = {row.patient: name for name, row in hidden.items() if row.patient}
+    found = [
+        f"{name} shows the patient of {patients[row.patient]}"
+        for name, row in sorted(known.items())
+        if name in names and row.patient in patients
+    ]
+    if found:
         return found
     return [f"{one} is {other}" for one, other in same_content(_files(known), _files(hidden))]
 
@@ -217,6 +227,7 @@ def listed(files: DataFiles) -> dict[str, VideoInfo]:
         file, place = read_list(replace(listing, required=()))
         if not {"FileName", "Split"} <= place.keys():
             continue
+        patient_of = patient_reader(file, place)
         for _, fields in file.rows:
             if max(place["FileName"], place["Split"]) >= len(fields):
                 continue
@@ -228,7 +239,8 @@ def listed(files: DataFiles) -> dict[str, VideoInfo]:
                 paths = [listing.folders[0] / "-"]
             path = next((path for path in paths if path.is_file()), paths[0])
             if text.strip():
-                found[video_name(text)] = VideoInfo(video_name(text), path, split=split, fold=fold)
+                who = patient_of(fields)
+                found[video_name(text)] = VideoInfo(video_name(text), path, split=split, fold=fold, patient=who)
     return found
 
 

@@ -96,7 +96,8 @@ class SyntheticAugment(Dataset[Any]):
             after the weight; dicts get the key ``"provenance"``.
         held_out: splits or folds that must stay unseen beside VAL and TEST, as `EchoNetDynamic` takes them; a value
             that is no split of the table is an error. In a table with fold numbers VAL and TEST are folds 8 and 9,
-            unless folds are named here (for cross-validation: ``held_out=3``).
+            unless folds are named here: then those alone, so that each of ten folds can be the one left out
+            (``held_out=3``). Donors in folds that ``base`` does not serve stay refused (``donors``).
         donors: ``"subset"`` refuses clips whose donors are rows of ``base``'s table that ``base`` does not serve, as
             the validation fold of a ``Subset`` is; ``"table"`` takes all but the held-out ones.
 
@@ -240,7 +241,8 @@ class SyntheticAugment(Dataset[Any]):
         """Return the EF in percent of what each item is in the current epoch, ``(len(self),)``; NaN where unknown.
 
         Weights for a ``WeightedRandomSampler`` are made from these, anew in each epoch, not from the base's labels:
-        those say nothing of the synthetic items. The EF of a clip that a live source has yet to make is unknown.
+        those say nothing of the synthetic items. The EF of a clip that a live source has yet to make is unknown; with
+        `MixedClips` only items that ask for such a clip are NaN. docs/how-to/samplers-and-splits.md has the loop.
         """
         mix = self._mixer.at(self.epoch)
         if self._base_ef is None:
@@ -251,7 +253,12 @@ class SyntheticAugment(Dataset[Any]):
         found = self._base_ef[mix.base]
         clips = np.asarray(self.source.ef, np.float64)
         made = mix.clip >= 0
-        known = made & (mix.clip < len(clips)) & (not hasattr(self.source, "take"))
+        known = made & (mix.clip < len(clips))
+        if (wants_fresh := getattr(self.source, "wants_fresh", None)) is not None:
+            for place in np.flatnonzero(known):
+                known[place] = not wants_fresh((self._mixer.seed, self.epoch, int(place)))
+        elif hasattr(self.source, "take"):
+            known[:] = False
         found[made] = np.nan
         found[known] = clips[mix.clip[known]]
         return found

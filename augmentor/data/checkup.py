@@ -11,6 +11,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .containers import COPY_AGAIN
 from .csv_files import VIDEO_SUFFIXES, to_number, video_name, without_zeros
+from .layouts.finding import DataFolder, find_files
 from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .same_videos import find_leaks
@@ -79,17 +80,24 @@ class Checkup:
 
 
 def check_dataset(
-    root: str | Path, *, decode: bool = False, progress: Callable[[list[VideoInfo]], Iterable[VideoInfo]] = iter
+    root: DataFolder,
+    *,
+    decode: bool = False,
+    ef_unit: str | None = None,
+    follow_links: bool = True,
+    progress: Callable[[list[VideoInfo]], Iterable[VideoInfo]] = iter,
 ) -> Checkup:
     """Check a dataset's folder: the table, every video file, tracings, leaks between the splits.
 
     Args:
-        root: folder in EchoNet-Dynamic's layout.
+        root: folder of the dataset, as `read_table` takes it.
         decode: decode every frame of every video (10 ms each) instead of opening it and decoding the first (0.4 ms).
+        ef_unit: unit of the table's EF, as in `read_table`.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
         progress: wraps the list of videos while they are opened, for a progress bar.
     """
     try:
-        table = read_table(root)
+        table = read_table(find_files(root, ef_unit=ef_unit, follow_links=follow_links))
     except EchoAugmentError as error:
         return Checkup([Problem("folder", "", error.message, error.remedy)])
     problems = said_once(table)
@@ -103,7 +111,7 @@ def check_dataset(
             opened.pop(row.name, None)
             problems.append(Problem("video", row.name, error.message, error.remedy, row.split, row.fold))
     good = [row for row in table.rows if row.name in opened]
-    problems += split_problems(table) + file_problems(table, opened) + label_problems(table)
+    problems += split_problems(table) + patient_problems(table) + file_problems(table, opened) + label_problems(table)
     problems += tracing_problems(table) + leak_problems(good)
     return Checkup(problems, data_facts(table, opened))
 
@@ -193,6 +201,24 @@ def stated_size(table: EchoTable, row: VideoInfo) -> tuple[float, float]:
     return to_number(text.get("FrameWidth", "")), to_number(text.get("FrameHeight", ""))
 
 
+def patient_problems(table: EchoTable) -> list[Problem]:
+    """Return the patients whose videos are in several splits or folds, where the table says whom a video shows."""
+    found: dict[str, dict[tuple[str, int | None], str]] = {}
+    for row in table.rows:
+        if row.patient:
+            found.setdefault(row.patient, {}).setdefault((row.split, row.fold), row.name)
+    problems = []
+    for places in found.values():  # named by their videos: the report keeps no patient's name
+        if len(places) > 1:
+            where = " and ".join(
+                f"{name} ({split if fold is None else f'fold {fold}'})" for (split, fold), name in places.items()
+            )
+            text = f"{table.files.named}: {where} show one patient"
+            remedy = "Put all videos of a patient into one split; the leak guard refuses such donors"
+            problems.append(Problem("patient", next(iter(places.values())), text, remedy))
+    return problems
+
+
 def split_problems(table: EchoTable) -> list[Problem]:
     """Return what keeps the table's splits from being used: none at all, no TRAIN, words that nobody asks for."""
     where = table.files.named
@@ -275,6 +301,7 @@ def leak_problems(rows: Iterable[VideoInfo]) -> list[Problem]:
     return [
         Problem("leak", leak.donor, f"TRAIN video {leak}", "Drop one of the two from the table", TRAIN)
         for leak in leaks
+        if leak.reason != "patient"  # `patient_problems` tells them
     ]
 
 

@@ -15,8 +15,9 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..workers import SharedEpoch
 from .csv_files import VIDEO_SUFFIXES
 from .ef_units import EFUnit
-from .layouts.finding import DataFiles, find_files
+from .layouts.finding import DataFiles, DataFolder, find_files
 from .packed import PackedVideo, PackedVideos
+from .probe import disagreement, warn_of_disagreements
 from .records import VideoInfo
 from .sampling import Choice, Clips, Scale, black_out, check_scale, choose, crop_padded
 from .selection import CLINICAL, ON_ERROR, OnError, Skipped, openable, select_rows
@@ -103,7 +104,7 @@ class EchoNetDynamic(Dataset[Sample]):
 
     def __init__(
         self,
-        root: str | Path | None = None,
+        root: DataFolder | None = None,
         split: SplitChoice = "train",
         target_type: str | Sequence[str] = "EF",
         mean: Scale = 0.0,
@@ -125,7 +126,7 @@ class EchoNetDynamic(Dataset[Sample]):
         follow_links: bool = True,
         traces: TraceOrder = "area",
     ) -> None:
-        self.root = root
+        self.root = root.root if isinstance(root, DataFiles) else root
         self.split = split.upper() if isinstance(split, str) else split
         self.target_type = [target_type] if isinstance(target_type, str) else list(target_type)
         self.mean, self.std = mean, std
@@ -137,7 +138,7 @@ class EchoNetDynamic(Dataset[Sample]):
         self.seed = seed
         self.on_error = on_error
         self._check_arguments()
-        self._epoch = SharedEpoch()
+        self._epoch, self._compared = SharedEpoch(), SharedEpoch()  # the second: 1 once table and file have differed
 
         self.header: list[str] = []
         self.skipped: list[Skipped] = []
@@ -202,7 +203,11 @@ class EchoNetDynamic(Dataset[Sample]):
         if self.store is not None:
             yield self.store.video(self.rows[index])
             return
-        with open_video(self.rows[index].path) as video:
+        row = self.rows[index]
+        with open_video(row.path) as video:
+            if not self._compared.get() and (said := disagreement(row, video.fps, len(video))):
+                self._compared.set(1)
+                warn_of_disagreements([f"{row.path}: {said}"])
             yield video
 
     @property
@@ -280,7 +285,7 @@ class EchoNetDynamic(Dataset[Sample]):
         check_scale("std", self.std, divides=True)
         check_choice("on_error", self.on_error, ON_ERROR)
 
-    def _find(self, root: str | Path) -> DataFiles:
+    def _find(self, root: DataFolder) -> DataFiles:
         """Return the tables of the folder."""
         return find_files(root)
 

@@ -17,6 +17,7 @@ from echo_augment.cache.system.locks import hold
 from echo_augment.cache.system.signals import SafeStop
 from echo_augment.cache.writer import clear_leavings
 
+from .layouts.finding import DataFolder
 from .packed import PackedVideos, tint_tables
 from .probe import frames_hash
 from .records import VideoInfo
@@ -55,7 +56,7 @@ class Packing:
 
 
 def pack(
-    root: str | Path,
+    root: DataFolder,
     folder: str | Path,
     *,
     compression: str = "lz4",
@@ -82,7 +83,7 @@ def pack(
             another process writes to it, the disk is full, or with ``on_error="raise"`` a video is bad.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after sealing what is whole.
     """
-    root, folder, started = Path(root), Path(folder), time.monotonic()
+    folder, started = Path(folder), time.monotonic()
     rows = read_table(root).rows
     try:
         with SafeStop() as stop, hold(folder):

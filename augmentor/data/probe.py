@@ -61,9 +61,15 @@ def as_filed(row: VideoInfo, facts: VideoFacts) -> VideoInfo:
     return replace(row, fps=facts.fps if facts.fps > 0 else row.fps, n_frames=facts.frames)
 
 
-def disagreement(row: VideoInfo, facts: VideoFacts) -> str:
-    """Say by which figures table and file differ by more than 2 %; empty if they agree or the table is silent."""
-    pairs = (("FPS", row.fps, facts.fps), ("NumberOfFrames", row.n_frames, facts.frames))
+def disagreement(row: VideoInfo, fps: float, frames: int) -> str:
+    """Say by which figures table and file differ by more than 2 %; empty if they agree or the table is silent.
+
+    Args:
+        row: what the table says.
+        fps: frames per second of the file.
+        frames: its number of frames.
+    """
+    pairs = (("FPS", row.fps, fps), ("NumberOfFrames", row.n_frames, frames))
     apart = [
         f"{name} is {told:g} in the table and {found:g} in the file"
         for name, told, found in pairs

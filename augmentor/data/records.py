@@ -22,6 +22,7 @@ class VideoInfo:
         split: ``"TRAIN"``, ``"VAL"``, ``"TEST"`` or another word, upper case; for folds by `splits.FOLD_SPLITS`.
         fold: fold number, or None if the table has words.
         values: fields of the row, in the order of the table's header.
+        patient: whom it shows, as the table says it; empty if it does not.
     """
 
     name: str
@@ -34,6 +35,7 @@ class VideoInfo:
     split: str = "TRAIN"
     fold: int | None = None
     values: tuple[str, ...] = ()
+    patient: str = ""
 
     @property
     def file_name(self) -> str:

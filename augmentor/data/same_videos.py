@@ -20,7 +20,7 @@ class Leak:
     Attributes:
         donor: name of the donor.
         held_out: name of the held-out video that it is; the donor's own name if its split gives it away.
-        reason: ``"split"``, ``"name"`` or ``"content"``.
+        reason: ``"split"``, ``"name"``, ``"patient"`` or ``"content"``.
     """
 
     donor: str
@@ -32,13 +32,15 @@ class Leak:
             return f"{self.donor} is in a held-out split"
         if self.reason == "name":
             return f"{self.donor} is also a held-out video"
+        if self.reason == "patient":
+            return f"{self.donor} shows the same patient as held-out {self.held_out}"
         return f"{self.donor} shows the same video as held-out {self.held_out}"
 
 
 def find_leaks(
     donors: Iterable[VideoInfo], held_out: Iterable[VideoInfo], *, held_out_splits: Sequence[str] = HELD_OUT
 ) -> list[Leak]:
-    """Return the donors that are held-out videos: by split, by name or file, or by content under another name.
+    """Return the donors that are held-out videos, by split, name, file or content, or show the same patient as one.
 
     Contents are compared by `content_hash`, and only if number of frames, size and first frame agree: the answer is
     the same, for 0.4 ms a video instead of 10.
@@ -55,6 +57,7 @@ def find_leaks(
     donors, held_out = list(donors), list(held_out)
     names = {row.name for row in held_out}
     files = {row.path.resolve(): row.name for row in held_out}
+    patients = {row.patient: row.name for row in held_out if row.patient}
     leaks, unsure = [], []
     for row in donors:
         if row.split in held_out_splits:
@@ -63,6 +66,8 @@ def find_leaks(
             leaks.append(Leak(row.name, row.name, "name"))
         elif row.path.resolve() in files:
             leaks.append(Leak(row.name, files[row.path.resolve()], "content"))
+        elif row.patient in patients:
+            leaks.append(Leak(row.name, patients[row.patient], "patient"))
         else:
             unsure.append(row)
     by_first: dict[str, list[VideoInfo]] = defaultdict(list)
@@ -86,7 +91,9 @@ def refuse_leaks(
     leaks = find_leaks(donors, held_out, held_out_splits=held_out_splits)
     if leaks:
         named = "; ".join(str(leak) for leak in leaks[:NAMED])
+        only_patients = all(leak.reason == "patient" for leak in leaks)
+        what = "donors show patients of held-out videos" if only_patients else "held-out videos are among the donors"
         raise EchoAugmentError(
-            f"{len(leaks)} held-out videos are among the donors: {named}{'; ...' if len(leaks) > NAMED else ''}",
-            "Take donors from TRAIN only, and drop copies of VAL or TEST videos from it",
+            f"{len(leaks)} {what}: {named}{'; ...' if len(leaks) > NAMED else ''}",
+            "Take donors from TRAIN only, drop copies of VAL or TEST videos from it, and keep a patient in one split",
         )

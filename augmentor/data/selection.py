@@ -149,7 +149,7 @@ def openable(rows: Iterable[VideoInfo]) -> Selection:
             skipped.append(Skipped(row.name, str(error)))
         else:
             kept.append(as_filed(row, facts))
-            if said := disagreement(row, facts):
+            if said := disagreement(row, facts.fps, facts.frames):
                 apart.append(f"{row.path}: {said}")
     warn_of_disagreements(apart)
     return Selection(kept, skipped)

@@ -10,7 +10,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from .csv_files import to_number
 from .ef_units import EFUnit, ef_factor
-from .layouts.finding import DataFiles, ListFile, find_files
+from .layouts.finding import DataFiles, DataFolder, find_files
 from .layouts.rows import read_list, read_rows
 from .records import Problem, VideoInfo
 from .splits import SplitChoice, split_filter
@@ -76,7 +76,7 @@ class EchoTable:
 
 
 def read_table(
-    root: str | Path | DataFiles,
+    root: DataFolder,
     *,
     ef_unit: EFUnit | None = None,
     follow_links: bool = True,
@@ -96,7 +96,7 @@ def read_table(
     Args:
         root: folder with FileList.csv, Videos/ and, for traces, VolumeTracings.csv; with such a folder a view (``A4C``,
             ``PSAX``; their rows get a column ``View``); with MeasurementsList.csv and folders of videos; or files that
-            `find_files` or a `VideoTable` knows.
+            `find_files` or a `VideoTable` knows, which may say unit and links themselves.
         ef_unit: unit of the EF column: ``"percent"``, ``"fraction"`` or ``"hundredths"`` (of a percent); None for
             percent, unless the numbers look otherwise. Rows hold percent.
         follow_links: whether a video may be a symbolic link that leads out of the folder.
@@ -106,30 +106,27 @@ def read_table(
         EchoAugmentError: the folder, FileList.csv or Videos/ is missing; FileList.csv is empty, not UTF-8 or has no
             FileName or EF; or all its EF are at most 1, or above 100, and ``ef_unit`` is None.
     """
-    files = find_files(root)
-    tables = [_read_list(listing, files.root, ef_unit, follow_links, traces) for listing in files.lists]
+    files = find_files(root, ef_unit=ef_unit, follow_links=follow_links)
+    tables = [_read_list(replace(files, lists=(listing,)), traces) for listing in files.lists]
     return tables[0] if len(tables) == 1 else _joined(files, tables)
 
 
-def _read_list(
-    listing: ListFile, root: Path, ef_unit: EFUnit | None, follow_links: bool, traces: TraceOrder
-) -> EchoTable:
-    """Return one of the tables of a dataset."""
+def _read_list(files: DataFiles, traces: TraceOrder) -> EchoTable:
+    """Return the one table of ``files``."""
+    [listing] = files.lists
     file, place = read_list(listing)
     if "EF" in place:
         column = place["EF"]
         numbers = [to_number(fields[column]) for _, fields in file.rows if len(fields) == len(file.header)]
-        factor = ef_factor(root, numbers, ef_unit, f"{file.path}: column {file.header[column]}")
+        factor = ef_factor(numbers, files.ef_unit, f"{file.path}: column {file.header[column]}")
         if factor != 1:
             for _, fields in file.rows:
                 if len(fields) == len(file.header) and math.isfinite(number := to_number(fields[column])):
                     fields[column] = f"{factor * number:.10g}"
-    rows, problems = read_rows(file, listing, place, follow_links=follow_links)
+    rows, problems = read_rows(file, listing, place, follow_links=files.follow_links)
     tracings, found = (None, []) if listing.tracings is None else _read_traces(listing.tracings, rows, traces)
     frames = tracings.frames if tracings else {}
-    return EchoTable(
-        DataFiles(root, (listing,)), file.header, rows, frames, problems + found, has_tracings=tracings is not None
-    )
+    return EchoTable(files, file.header, rows, frames, problems + found, has_tracings=tracings is not None)
 
 
 def _joined(files: DataFiles, tables: list[EchoTable]) -> EchoTable:

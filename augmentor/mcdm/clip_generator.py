@@ -14,6 +14,7 @@ from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
 from echo_augment.cache.generator import SkippedDonor
 
 from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
+from ..data.layouts.finding import DataFolder
 from ..data.probe import as_filed, disagreement, warn_of_disagreements
 from ..devices import fast_dtype
 from .fingerprint import fingerprint, hash_weights
@@ -218,7 +219,7 @@ class ClipGenerator:
 
 def load_generator(
     generator: str,
-    root: str | Path,
+    root: DataFolder,
     *,
     device: str = "cpu",
     steps: int | None = None,
@@ -232,7 +233,7 @@ def load_generator(
 
     Args:
         generator: folder of a trained pipeline, Hub id, or ``"bundled"``.
-        root: dataset folder in EchoNet-Dynamic's layout.
+        root: dataset folder, as `echo_augment.augmentor.data.read_table` takes it.
         device: the pipeline's.
         steps: sampler steps; None for the pipeline's own number.
         sampler: ``"ddim"`` or ``"dpm"``.
@@ -288,7 +289,7 @@ def _usable(
             facts = probe_video(row.path)
             first[row.name] = facts.first
             good.append(as_filed(row, facts))
-            if said := disagreement(row, facts):
+            if said := disagreement(row, facts.fps, facts.frames):
                 apart.append(f"{row.path}: {said}")
         except EchoAugmentError as error:
             if on_error == "raise":

@@ -85,9 +85,13 @@ class MixedClips:
     def __getitem__(self, index: int) -> EchoClip:
         return self.cached[index]
 
+    def wants_fresh(self, key: tuple[int, int, int]) -> bool:
+        """Return whether the item of ``(seed, epoch, index)`` asks for a fresh clip, whose EF nobody knows before."""
+        return bool(np.random.default_rng([MIXED, *key]).random() < self.fresh)
+
     def take(self, index: int, key: tuple[int, int, int]) -> tuple[EchoClip | None, str]:
         """Return a fresh or a cached clip, or None for the real item; and how it is counted."""
-        if np.random.default_rng([MIXED, *key]).random() >= self.fresh:
+        if not self.wants_fresh(key):
             return self.cached[index], "cached"
         clip = self.live.wait(key[-1]) if self.on_empty == "wait" else self.live.poll(key[-1])
         if clip is not None:

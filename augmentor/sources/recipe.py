@@ -19,7 +19,7 @@ from ..data.layouts.finding import DataFiles
 from ..data.selection import openable
 from ..data.splits import HELD_OUT
 from ..devices import best_device
-from ..wrapping import leaves, locate
+from ..wrapping import children, leaves, locate
 
 if TYPE_CHECKING:
     from ..mcdm.clip_generator import ClipGenerator
@@ -121,6 +121,12 @@ def donor_rows(donors: Any) -> tuple[dict[str, VideoInfo], Path | None, list[Dat
     elif isinstance(donors, Mapping):
         rows = list(donors.values())
     elif hasattr(donors, "__len__") and all(hasattr(leaf, "rows") for leaf in leaves(donors)):
+        for leaf in leaves(donors, known=True):
+            if children(leaf):
+                raise EchoAugmentError(
+                    f"donors: {type(leaf).__name__} may serve other videos than the dataset inside it",
+                    "Give the dataset itself, Subsets of it, or a dict of the VideoInfo of its videos by name",
+                )
         rows = [leaf.rows[place] for leaf, place in (locate(donors, index) for index in range(len(donors)))]
         tables = list(dict.fromkeys(files for leaf in leaves(donors) if (files := getattr(leaf, "files", None))))
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import Gate, PerClip, image_gate
@@ -85,14 +86,16 @@ class Caches:
             self._generators[kind] = (
                 self.task.oracle(design.root)
                 if kind == "oracle"
-                else load_weights(design.settings, design.root, design.motion_donors, self._load)
+                else load_weights(design.settings, design.data, design.motion_donors, self._load)
             )
             if kind == "synthetic":
                 self.fingerprint = self._generators[kind].fingerprint
         return self._generators[kind]
 
 
-def load_weights(settings: DesignSettings, root: Path, motion_donors: list[str], load: Load | None) -> DonorGenerator:
+def load_weights(
+    settings: DesignSettings, data: DataFiles, motion_donors: list[str], load: Load | None
+) -> DonorGenerator:
     """Return the generator of the arm ``synthetic``; with ``generator.weights: null`` one is trained on the data set.
 
     Raises:
@@ -102,8 +105,8 @@ def load_weights(settings: DesignSettings, root: Path, motion_donors: list[str],
 
     weights = settings.generator.weights
     return (load or load_generator)(
-        str(own_generator(settings, root, Path(settings.out))) if weights is None else weights,
-        root,
+        str(own_generator(settings, data.root, Path(settings.out))) if weights is None else weights,
+        data,
         device=best_device(settings.device),
         steps=settings.generator.steps,
         seed=settings.seed,

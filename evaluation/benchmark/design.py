@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.arms.peer_clips import peer_notes
@@ -54,7 +55,7 @@ class Design:
 
     Attributes:
         settings: of the job.
-        root: folder of the data set.
+        data: the data set, and how its table is read.
         videos: names of the TRAIN videos that the task can use.
         arms: settings by name.
         notes: what to say about arms that were left out.
@@ -64,7 +65,7 @@ class Design:
     """
 
     settings: DesignSettings
-    root: Path
+    data: DataFiles
     videos: Sequence[str]
     arms: Arms
     notes: list[str]
@@ -74,14 +75,14 @@ class Design:
 
     @classmethod
     def of(
-        cls, settings: DesignSettings, root: Path, videos: Sequence[str], share: tuple[int, int] = (0, 1)
+        cls, settings: DesignSettings, data: DataFiles, videos: Sequence[str], share: tuple[int, int] = (0, 1)
     ) -> "Design":
         """Return the design that settings ask for.
 
         Raises:
             EchoAugmentError: more labels than videos, or an arm with peers' clips and no cache of them.
         """
-        notes, arms = choose_arms(settings.arm, root)
+        notes, arms = choose_arms(settings.arm, data.root)
         notes += peer_notes(arms, settings.caches)
         subsets = {
             (place, seed): choose_labelled(videos, count_labels(labels, len(videos)), seed)
@@ -90,7 +91,7 @@ class Design:
         }
         return cls(
             settings=settings,
-            root=root,
+            data=data,
             videos=videos,
             arms=arms,
             notes=notes,
@@ -98,6 +99,11 @@ class Design:
             appearance_donors=choose_appearance_donors(videos, subsets, settings.unlabelled),
             share=share,
         )
+
+    @property
+    def root(self) -> Path:
+        """The folder of the data set."""
+        return self.data.root
 
     @property
     def out(self) -> Path:
@@ -137,6 +143,8 @@ class Design:
         settings = self.settings
         run = kind(
             root=str(self.root),
+            ef_unit=self.data.ef_unit,
+            follow_links=self.data.follow_links,
             arm=arm,
             spec=spec,
             labels=settings.labels[subset[0]],

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
@@ -36,7 +37,7 @@ class EFTask:
     prefix = ""
     judged: Judged = EF_ERROR
 
-    def videos(self, root: Path) -> list[str]:
+    def videos(self, root: DataFolder) -> list[str]:
         """Return the TRAIN videos with an EF that can be read."""
         return list(usable_videos(root, "train"))
 
@@ -82,7 +83,7 @@ class EFTask:
         """See `echo_augment.evaluation.report.ef_report.write_ef_report`."""
         folders = [caches[subset]["synthetic"] for subset in design.at(0) if "synthetic" in caches[subset]]
         clips = Path(folders[0]) if folders else None
-        write_ef_report(design.out, report, tabulate(by_arm(first_level(results, report))), design.root, clips)
+        write_ef_report(design.out, report, tabulate(by_arm(first_level(results, report))), design.data, clips)
 
 
 def label_gate(bare: Any, design: Design, subset: Subset, teacher: Path, folder: Path, quantile: float) -> LabelGate:
@@ -105,7 +106,7 @@ def label_gate(bare: Any, design: Design, subset: Subset, teacher: Path, folder:
     reader = Teacher.of_run(teacher, device=best_device(design.settings.device))
 
     def calibrate() -> Limits:
-        rows = EchoNetDynamic(design.root, "val", "EF", require_tracings=False, on_error="skip").rows
+        rows = EchoNetDynamic(design.data, "val", "EF", require_tracings=False, on_error="skip").rows
         videos = {row.name: row for row in rows}
         share = len(design.subsets[subset]) / len(design.videos)
         judges = choose_validation(list(videos), share, design.settings.val_at_least, subset[1])

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.common.dataset import dataset_root
+from echo_augment.training_recipes.common.dataset import dataset_files, dataset_root
 from echo_augment.training_recipes.common.ranks import find_ranks
 from echo_augment.training_recipes.common.reporting import machine, plain, versions, write_report
 from echo_augment.training_recipes.common.settings import register, settings_from
@@ -178,10 +178,10 @@ def run_share(settings: DesignSettings, share: tuple[int, int], load: Load | Non
 def open_design(settings: DesignSettings, share: tuple[int, int]) -> tuple[Task, Design]:
     """Return the task and the design of a benchmark, checked; phantoms are written first if they are missing."""
     task = TASKS[settings.task]()
-    root = dataset_root(settings.data)
-    table = read_table(root)
+    data = dataset_files(settings.data)
+    table = read_table(data)
     refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
-    design = Design.of(settings, root, task.videos(root), share)
+    design = Design.of(settings, data, task.videos(data), share)
     task.check(design)
     return task, design
 

@@ -36,6 +36,7 @@ def configure(settings: DesignSettings, root: Path, out: Path) -> DictConfig:
         GlobalHydra.instance().hydra = outer
     with open_dict(cfg):
         cfg.out, cfg.data.root = str(out), str(root)
+        cfg.data.ef_unit, cfg.data.follow_links = settings.data.ef_unit, settings.data.follow_links
         cfg.seed, cfg.device = settings.seed, settings.device
     return cfg
 

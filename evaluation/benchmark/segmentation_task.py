@@ -8,6 +8,7 @@ The oracle's clips carry their exact masks.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
@@ -42,7 +43,7 @@ class SegmentationTask:
     prefix = "masked-"
     judged: Judged = DICE
 
-    def videos(self, root: Path) -> list[str]:
+    def videos(self, root: DataFolder) -> list[str]:
         """Return the TRAIN videos with tracings of ED and ES."""
         return list(traced_videos(root, "train"))
 
@@ -79,7 +80,7 @@ class SegmentationTask:
             return bare
         # Tracings of labelled videos only: those of the others this run must not know.
         segmenter = load_segmenter(teacher, device=best_device(design.settings.device))
-        return WithMasks(bare, segmenter, traced_masks(design.root, design.subsets[subset]))
+        return WithMasks(bare, segmenter, traced_masks(design.data, design.subsets[subset]))
 
     def gates(
         self, bare: DonorGenerator, design: Design, subset: Subset, teacher: Path | None, folder: Path

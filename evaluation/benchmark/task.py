@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.cache.gates import Gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
@@ -32,7 +33,7 @@ class Task(Protocol):
     prefix: str
     judged: Judged
 
-    def videos(self, root: Path) -> list[str]:
+    def videos(self, root: DataFolder) -> list[str]:
         """Return the names of the TRAIN videos that can be used."""
         ...
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import VideoInfo, read_table, read_video
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.data.phantom import Phantom
 from echo_augment.augmentor.data.phantom.rhythm import beats_until
 from echo_augment.augmentor.mcdm.phase import Heart, correlation, find_phase, make_heart, volume_curve
@@ -145,14 +146,14 @@ def read_heart(row: VideoInfo, fps: float, image_size: int) -> tuple[Heart, floa
     return make_heart(row.name, frames, video_fps, rate=fps, size=image_size), video_fps
 
 
-def traced_phase_errors(root: str, *, fps: float, image_size: int, limit: int) -> PhaseErrors:
+def traced_phase_errors(root: DataFolder, *, fps: float, image_size: int, limit: int) -> PhaseErrors:
     """Return the errors of the found ED and ES frames against the traced ones of a dataset.
 
     Only one beat is traced, not necessarily the one that the generator would take: of all beats found in the video
     the nearest ED and the nearest ES count, also those that the clip's ends cut.
 
     Args:
-        root: folder in EchoNet-Dynamic's layout; all splits count, since nothing is trained here.
+        root: the dataset; all splits count, since nothing is trained here.
         fps: the generator's frames per second.
         image_size: side of a frame in pixels.
         limit: videos at most, spread evenly over the table.
@@ -173,7 +174,9 @@ def traced_phase_errors(root: str, *, fps: float, image_size: int, limit: int) -
         ed, es = frame_errors(heart, fps, traced[-1] / video_fps, traced[0] / video_fps)
         videos.append(TracedVideo(name=row.name, ed=ed, es=es))
     if not videos:
-        raise EchoAugmentError(f"{root}: no video with traced frames can be read", "Run echo-augment doctor on it")
+        raise EchoAugmentError(
+            f"{table.root}: no video with traced frames can be read", "Run echo-augment doctor on it"
+        )
     return phase_errors([(video.ed, video.es) for video in videos], videos)
 
 

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import embed_clips
@@ -73,13 +74,18 @@ def appearances_of(pipeline: MCDMPipeline, clips: list[Clips]) -> Vectors:
     return torch.cat(found).cpu().double().numpy()
 
 
+def unlabelled(root: str) -> DataFiles:
+    """Return the tables of a dataset whose EF nobody reads, in whatever unit it is."""
+    return find_files(root, ef_unit="percent")
+
+
 def training_videos(root: str, pipeline: MCDMPipeline, limit: int) -> list[Heart]:
     """Return up to ``limit`` TRAIN videos of a dataset, spread evenly over its table, as the generator sees them.
 
     Raises:
         EchoAugmentError: fewer than 8 can be read.
     """
-    rows = read_table(root).split("TRAIN")
+    rows = read_table(unlabelled(root)).split("TRAIN")
     fps, image_size = float(pipeline.config["rate"]), int(pipeline.config["size"])
     videos = []
     for place in tqdm(spread(len(rows), limit), desc="TRAIN"):

@@ -22,7 +22,7 @@ from echo_augment.training_recipes.judging.sampling import Generated, Sampling, 
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
 from .beats import phase_errors, traced_phase_errors
-from .coverage import coverage, recognised
+from .coverage import coverage, recognised, unlabelled
 from .curve import step_curve
 from .distances import frechet_distances, mask_overlap
 from .pairs import Pairs, draw_pairs
@@ -111,9 +111,9 @@ def look_first(settings: FidelitySettings) -> Subject:
         EchoAugmentError: a folder, the generator, the segmenter or the extractor cannot be used, or the generator
             cannot be told these steps or amplitudes.
     """
-    for folder in (settings.training, settings.data.root):
-        if folder is not None:
-            read_table(folder)
+    for files in (None if settings.training is None else unlabelled(settings.training), settings.data.files()):
+        if files is not None:
+            read_table(files)
     segmenter = None if settings.segmenter is None else load_segmenter(settings.segmenter)
     pipeline = MCDMPipeline.load(settings.generator).to("cpu" if settings.device == "auto" else settings.device)
     pipeline.set_progress_bar_config(disable=True)
@@ -161,7 +161,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
     """Return all figures that are asked for."""
     pairs, made, clips, read = evidence.pairs, evidence.made, evidence.clips, evidence.read
     pipeline, sampling, fps = subject.pipeline, subject.sampling, subject.fps
-    phase, root = {"phantoms": phase_errors(pairs.phase_errors)}, settings.data.root
+    phase, root = {"phantoms": phase_errors(pairs.phase_errors)}, settings.data.files()
     if root is not None:
         size = subject.image_size
         phase["traced"] = traced_phase_errors(root, fps=fps, image_size=size, limit=settings.data.limit)

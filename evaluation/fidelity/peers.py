@@ -104,7 +104,7 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
             clips or real videos that are long enough.
     """
     source, root = CachedClips(str(settings.clips)), str(settings.data.root)
-    table = read_table(root)
+    table = read_table(settings.data.files() or root)
     table.split(settings.data.split)  # names the splits if it is none of them
     judges = Judges.of(settings, table)
     pipeline = None if settings.training is None else MCDMPipeline.load(settings.generator).to("cpu")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from echo_augment.augmentor.data.ef_units import FACTORS
+from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.augmentor.mcdm.pipeline import SAMPLERS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
@@ -50,13 +52,25 @@ class TracedSettings:
         root: folder in EchoNet-Dynamic's layout; None for none.
         limit: videos at most, and clips of a cache.
         split: of them, with ``clips=CACHE``.
+        ef_unit: unit of the table's EF, as in the other jobs.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
     """
 
     root: str | None = None
     limit: int = 200
     split: str = "VAL"
+    ef_unit: str | None = None
+    follow_links: bool = True
+
+    def files(self) -> DataFiles | None:
+        """Return the tables and how they are read; None for none."""
+        if self.root is None:
+            return None
+        return find_files(self.root, ef_unit=self.ef_unit, follow_links=self.follow_links)
 
     def __post_init__(self) -> None:
+        if self.ef_unit is not None:
+            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
         check_whole("data.limit", self.limit, 1)
 
 

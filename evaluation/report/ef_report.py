@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache import ClipStore
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 
@@ -26,7 +27,7 @@ SHEET_CAPTION = "First two real TRAIN videos, then synthetic clips. Also in cont
 
 
 def write_ef_report(
-    out: Path, report: BenchmarkReport, predictions: Predictions, root: Path, clips: Path | None
+    out: Path, report: BenchmarkReport, predictions: Predictions, data: DataFiles, clips: Path | None
 ) -> Path:
     """Write ``report.html``, ``report.md`` with ``figures/``, and ``contact_sheet.png`` if there are clips.
 
@@ -34,7 +35,7 @@ def write_ef_report(
         out: folder of the report.
         report: what was found.
         predictions: of the TEST videos at the first number of labels.
-        root: folder of the data set.
+        data: the data set.
         clips: a cache of synthetic clips; None without one.
 
     Returns:
@@ -47,7 +48,7 @@ def write_ef_report(
     sections += agreement(predictions)
     sections.append(Section("Reduced EF, and the scale", [clinical_table(report), range_table(report)]))
     if clips is not None:
-        sections.append(clip_section(out, root, clips))
+        sections.append(clip_section(out, data, clips))
     return write_pages(out, [*sections, *closing(report)])[0]
 
 
@@ -59,10 +60,10 @@ def heading(report: BenchmarkReport) -> Section:
     return opening(report, "EF regression", EF_ERROR, parts)
 
 
-def clip_section(out: Path, root: Path, folder: Path) -> Section:
+def clip_section(out: Path, data: DataFiles, folder: Path) -> Section:
     """Return what the synthetic clips of a cache look like, still and beating."""
-    table, store = read_table(root), ClipStore(folder)
-    oracle = OracleGenerator.of(root) if (root / "phantoms.json").exists() else None
+    table, store = read_table(data), ClipStore(folder)
+    oracle = OracleGenerator.of(data.root) if (data.root / "phantoms.json").exists() else None
     exact = EXACT_CAPTION if oracle is not None else ""
     sheet = contact_sheet(table, store, out / "contact_sheet.png")
     still = Picture("frames", comparison(table, store, oracle), FRAMES_CAPTION + exact, wide=True)

@@ -143,6 +143,7 @@ def typed(job: str, overrides: Sequence[str]) -> str:
 def spelled(job: str, data: str, config: Mapping[str, Any]) -> str:
     """Return the command that has these settings."""
     words = [f"data={data}", f"data.root={config['data']['root']}"]
+    words += [f"data.ef_unit={unit}"] if (unit := config["data"].get("ef_unit")) else []
     words += [f"labels=[{','.join(map(str, config['labels']))}]", f"seeds=[{','.join(map(str, config['seeds']))}]"]
     words += [f"arm=[{','.join(config['arm'])}]", f"model={config['model']['name']}", f"clips={config['clips']}"]
     return typed(job, [*words, f"seed={config['seed']}", f"out={config['out']}"])

@@ -36,7 +36,7 @@ def run(cfg: DictConfig) -> None:
     machine = describe_machine()
     print(machine)
     with tempfile.TemporaryDirectory(prefix=".speed-", dir=out) as work:
-        material = prepare(settings.data.root, out, Path(work), videos=settings.hearts, seed=settings.seed)
+        material = prepare(settings.data.files(), out, Path(work), videos=settings.hearts, seed=settings.seed)
         print(f"measured on {material.words}")
         tables = []
         for name in settings.tables:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, read_video, write_video
+from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.augmentor.data.packing import pack
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError, EchoClip, StoreWriter
@@ -67,11 +68,11 @@ class Material:
         return f"{len(self.names)} {kind} of {np.median(self.frames):.0f} frames"
 
 
-def prepare(data_root: str | Path | None, out: Path, work: Path, *, videos: int, seed: int) -> Material:
+def prepare(data: DataFiles | None, out: Path, work: Path, *, videos: int, seed: int) -> Material:
     """Read, or render, the videos and write their other forms into ``work``.
 
     Args:
-        data_root: folder of a dataset; None writes phantoms to ``out / "phantoms"``, or uses those that are there.
+        data: a dataset; None writes phantoms to ``out / "phantoms"``, or uses those that are there.
         out: folder of the job's results.
         work: an empty folder.
         videos: how many at most.
@@ -80,14 +81,13 @@ def prepare(data_root: str | Path | None, out: Path, work: Path, *, videos: int,
     Raises:
         EchoAugmentError: no TRAIN video of the dataset has 64 frames, or one cannot be read or packed.
     """
-    phantoms = data_root is None
-    root = Path(out / "phantoms" if data_root is None else data_root)
+    phantoms, root = data is None, out / "phantoms" if data is None else data.root
     if phantoms:
         write_phantoms(root, videos, seed=seed, num_frames=WHOLE, fps=FPS, splits=(1.0, 0.0, 0.0))
-    data = EchoNetDynamic(root, "train", "EF", **SAMPLE)
+    read = EchoNetDynamic(root if data is None else data, "train", "EF", **SAMPLE)
     rows, frames, clips = list[VideoInfo](), list[int](), list[Frames]()
     shape: tuple[int, ...] | None = None
-    for row in data.rows:
+    for row in read.rows:
         if len(rows) == videos:
             break
         video, _ = read_video(row.path)
@@ -102,7 +102,7 @@ def prepare(data_root: str | Path | None, out: Path, work: Path, *, videos: int,
             f"{root}: no TRAIN video has {CLIP} frames", "Give another data.root, or none for phantoms"
         )
     names = [row.name for row in rows]
-    whole = _whole(data.header, rows, root / "VolumeTracings.csv", work / "whole")
+    whole = _whole(read.header, rows, root / "VolumeTracings.csv", work / "whole")
     return Material(
         root=whole,
         packed=_packed(whole, work / "packed"),

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from echo_augment.cache.arguments import check_number, check_whole
+from echo_augment.augmentor.data.ef_units import FACTORS
+from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
+from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.inputs import check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings
@@ -19,9 +21,23 @@ class DataSettings:
 
     Attributes:
         root: folder in EchoNet-Dynamic's layout; None for phantoms, written to ``out``.
+        ef_unit: unit of the table's EF, as in the other jobs.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
     """
 
     root: str | None = None
+    ef_unit: str | None = None
+    follow_links: bool = True
+
+    def __post_init__(self) -> None:
+        if self.ef_unit is not None:
+            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
+
+    def files(self) -> DataFiles | None:
+        """Return the tables and how they are read; None for none."""
+        if self.root is None:
+            return None
+        return find_files(self.root, ef_unit=self.ef_unit, follow_links=self.follow_links)
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,9 @@ from fakes.echo import FakeEcho, make_clip
 from torch.utils.data import ConcatDataset, Subset
 
 from echo_augment.augmentor import InMemoryClips, SyntheticAugment
-from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, write_video
+from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, read_table, refuse_leaks, write_video
+from echo_augment.augmentor.data.checkup import check_dataset
+from echo_augment.augmentor.data.layouts.video_table import VideoTable
 from echo_augment.augmentor.leakage import same_content
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -216,3 +218,80 @@ def test_a_stack_of_datasets_is_looked_through():
     stack = torch.utils.data.StackDataset(video=FakeEcho(split="VAL"), name=list(range(12)))
     with pytest.raises(EchoAugmentError, match="VAL split"):
         SyntheticAugment(stack, SOURCE, adapter=lambda clip, rng: 0)
+
+
+# ---------------------------------------------------------------------------------------------------------- patients
+@pytest.fixture
+def patients(tmp_path):
+    """Patient ``p1`` is in TRAIN (``a``, ``b``) and in VAL (``v``); who ``c``, ``d`` and ``w`` are is not said."""
+    videos = tmp_path / "people" / "Videos"
+    videos.mkdir(parents=True)
+    rows = [("a", "p1", "TRAIN"), ("b", "p1", "TRAIN"), ("c", "", "TRAIN"), ("d", "N/A", "TRAIN"), ("e", "p2", "TRAIN")]
+    rows += [("v", " p1 ", "VAL"), ("w", "n/a", "TEST")]
+    for seed, (name, *_) in enumerate(rows):
+        frames = np.random.default_rng(seed).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+        write_video(videos / f"{name}.avi", frames, 50.0)
+    lines = ["FileName,EF,Patient ID,Split", *(f"{name},50,{who},{split}" for name, who, split in rows)]
+    (tmp_path / "people" / "FileList.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "people"
+
+
+def test_a_donor_of_a_held_out_patient_is_refused(patients):
+    base = EchoNetDynamic(patients, "train", length=2, period=1)
+    for donors in (of("c", "d", "e"), of("e")):
+        assert len(SyntheticAugment(base, donors)) == 5
+    with pytest.raises(EchoAugmentError, match="or show their patients: a shows the patient of v"):
+        SyntheticAugment(base, of("e", "a"))
+    with pytest.raises(EchoAugmentError, match="donors show patients of held-out videos: a shows the same patient as"):
+        table = read_table(patients)
+        refuse_leaks(table.split("train"), table.split("val"))
+
+
+def test_a_donor_of_a_patient_in_the_other_part_of_a_subset_is_refused(patients):
+    base = Subset(EchoNetDynamic(patients, "train", length=2, period=1), [0, 2, 3])  # p1's b is left out
+    text = (patients / "FileList.csv").read_text().replace("v,50, p1 ,", "v,50,p9,")
+    (patients / "FileList.csv").write_text(text)
+    assert len(SyntheticAugment(base, of("c"))) == 3
+    with pytest.raises(EchoAugmentError, match="does not serve: a shows the patient of b"):
+        SyntheticAugment(base, of("a"))
+    assert len(SyntheticAugment(base, of("a"), donors="table")) == 3
+
+
+def test_patients_by_a_map_of_columns_and_in_doctor(patients):
+    found = check_dataset(patients).errors
+    assert [(one.kind, one.video) for one in found] == [("patient", "a")]
+    assert "a (TRAIN) and v (VAL) show one patient" in found[0].message and "p1" not in found[0].message
+    text = (patients / "FileList.csv").read_text().replace("Patient ID", "who")
+    (patients / "FileList.csv").write_text(text)
+    assert check_dataset(patients).errors == []  # nobody says what "who" is
+    data = VideoTable(patients, "FileList.csv", {"patient": "who"}, videos="Videos", length=2, period=1)
+    assert [row.patient for row in data.rows] == ["p1", "p1", "", "", "p2"]
+    with pytest.raises(EchoAugmentError, match="a shows the patient of v"):
+        SyntheticAugment(data, of("a"))
+
+
+def test_patients_across_folds(patients):
+    text = (patients / "FileList.csv").read_text()
+    for old, new in (
+        ("a,50,p1,TRAIN", "a,50,p1,3"),
+        ("b,50,p1,TRAIN", "b,50,p1,4"),
+        ("TRAIN", "0"),
+        (" p1 ,VAL", ",8"),
+    ):
+        text = text.replace(old, new)
+    (patients / "FileList.csv").write_text(text.replace("TEST", "9"))
+    [found] = [one for one in check_dataset(patients).errors if one.kind == "patient"]
+    assert "a (fold 3) and b (fold 4) show one patient" in found.message
+    base = EchoNetDynamic(patients, [0, 3], length=2, period=1)
+    with pytest.raises(EchoAugmentError, match="a shows the patient of b"):
+        SyntheticAugment(base, of("a"), held_out=4)
+
+
+def test_folds_that_are_named_replace_8_and_9_but_their_donors_stay_out_unless_served(root):
+    base = EchoNetDynamic(root, [0, 1], require_tracings=False, on_error="skip", length=2, period=1)
+    with pytest.raises(EchoAugmentError, match="does not serve"):
+        SyntheticAugment(base, of("test"), held_out=2)
+    others = EchoNetDynamic(root, [0, 9], require_tracings=False, on_error="skip", length=2, period=1)
+    assert len(SyntheticAugment(others, of("test"), held_out=2)) == 2  # fold 2 is left out this time, 9 trains
+    with pytest.raises(EchoAugmentError, match="split"):
+        SyntheticAugment(others, of("test"))

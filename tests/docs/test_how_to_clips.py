@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fakes.cache import fake_plan, generate
 from fakes.peers import ROWS, write_set
 from hydra import compose, initialize_config_module
 
-from echo_augment.augmentor.data import write_video
-from echo_augment.cache import ClipStore, fill
+from echo_augment.augmentor import CachedClips, SyntheticAugment
+from echo_augment.augmentor.data import read_video, write_video
+from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, Provenance, StoreWriter, fill
 from echo_augment.training_recipes.cli import find_jobs
 
 GUIDES = Path(__file__).parents[2] / "docs" / "how-to"
@@ -84,3 +87,29 @@ def test_tables(folder):
     names = {}
     exec(blocks("tables.md", "python")[0], names)
     assert len(names["base"]) == 2 and names["train"][0][0].shape == (3, 32, 24, 24)
+
+
+def test_samplers_and_splits(folder):
+    root = write_phantoms(folder / "data" / "echonet", 8, num_frames=40, workers=1, splits=(1, 0, 0))
+    names = sorted(path.stem for path in (root / "Videos").iterdir())
+    part, whole, sampler = blocks("samplers-and-splits.md", "python")
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0)).tolist()  # as random_split draws
+    lines = [PlanLine(f"c{k}", *[names[order[0]]] * 2, seed=k) for k in range(4)]
+    pixels = read_video(root / "Videos" / f"{names[0]}.avi")[0][:20]
+    with StoreWriter(folder / "cache" / "dynamic") as writer:
+        for number, line in enumerate(lines):
+            donors = Provenance(motion_donor=line.motion_donor, appearance_donor=line.appearance_donor, seed=0)
+            writer.add(EchoClip(line.clip_id, pixels, 50.0, ef=30.0 + number, provenance=donors))
+    found = {}
+    exec(part, found)
+    assert len(found["train"]) == 6 and len(found["validation"]) == 2
+    with pytest.raises(EchoAugmentError, match="does not serve"):
+        SyntheticAugment(found["validation"], CachedClips("cache/dynamic"))
+    exec(whole, found)
+    assert [found["evaluated"][place][1] for place in range(2)] == [
+        found["data"][int(place)][1] for place in found["held_back"].indices
+    ]
+    exec(sampler, found)
+    served = {round(float(found["train"][place][1]), 3) for place in range(6)}
+    assert set(np.round(found["train"].weights(), 3)) == served
+    assert {round(float(ef), 3) for ef in found["drawn"]} <= served and len(found["drawn"]) == 6

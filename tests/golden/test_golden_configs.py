@@ -15,6 +15,7 @@ DECLARED_SINCE: dict[str, object] = {
     "fidelity:data.split": "VAL",
     **{"data.format": 3, "data.population": "A", "data.recording": "fixed", "data.label_noise": 0.0},
     **{"phantom:format": 3, "phantom:population": "A", "phantom:recording": "fixed", "phantom:label_noise": 0.0},
+    "data.follow_links": True,
 }
 """Settings that came after the goldens: path, for every job or as ``job:path``, and default. Null needs no entry."""
 

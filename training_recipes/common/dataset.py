@@ -13,7 +13,8 @@ from omegaconf import MISSING
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoNetDynamic, EchoTable, VideoInfo, open_video, phantom, probe_video
-from echo_augment.augmentor.data.ef_units import FACTORS, declare_ef_unit
+from echo_augment.augmentor.data.ef_units import FACTORS
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder, find_files
 from echo_augment.augmentor.data.phantom.sets import RECORDINGS, check_format
 from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
@@ -45,6 +46,7 @@ class DataSettings:
         label_noise: standard deviation of the error of TRAIN's and VAL's EF in points; None likewise.
         ef_unit: unit of the table's EF, ``percent``, ``fraction`` or ``hundredths``; None for percent, unless the
             numbers look otherwise, which is an error.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
     """
 
     name: str = MISSING
@@ -59,6 +61,7 @@ class DataSettings:
     recording: str | None = None
     label_noise: float | None = None
     ef_unit: str | None = None
+    follow_links: bool = True
 
     def __post_init__(self) -> None:
         if self.name == "phantom":
@@ -120,7 +123,6 @@ def dataset_root(data: DataSettings) -> Path:
         EchoAugmentError: the folder holds a part of another set of phantoms, or phantoms of another format.
     """
     root = data.folder
-    declare_ef_unit(root, data.ef_unit)
     if data.name != "phantom":
         return root
     # phantoms.json is written last: if it is there, the set is whole.
@@ -134,6 +136,15 @@ def dataset_root(data: DataSettings) -> Path:
     with FolderLock(root / ".writing.lock", PATIENCE):
         phantom.write_phantoms(root, int(data.n or 0), seed=int(data.seed or 0), **options)
     return root
+
+
+def dataset_files(data: DataSettings) -> DataFiles:
+    """Return the data set's tables and how they are read, after writing the phantoms that it lacks.
+
+    Raises:
+        EchoAugmentError: as `dataset_root`, or the folder holds no data set.
+    """
+    return find_files(dataset_root(data), ef_unit=data.ef_unit, follow_links=data.follow_links)
 
 
 def _say_if_others(root: Path, data: DataSettings) -> None:
@@ -203,7 +214,7 @@ def middle_clips(
         yield row, form.resize(clip)
 
 
-def training_videos(root: str) -> TrainingVideos:
+def training_videos(root: DataFolder) -> TrainingVideos:
     """Hash the TRAIN videos of a data set, by which VAL and TEST of another one are told apart from them."""
     paths = [row.path for row in EchoNetDynamic(root, "train", "EF", require_tracings=False, on_error="skip").rows]
     return TrainingVideos.of(tqdm(paths, desc="hashes", unit="video"))

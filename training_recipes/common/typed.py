@@ -75,10 +75,10 @@ def _takes_text(kind: Any, keys: Sequence[str]) -> bool:
         keys: groups and name of the setting.
     """
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        declared = {one.name: one.metadata for one in dataclasses.fields(kind)}.get(keys[0], {}) if keys else {}
-        return bool(keys) and (
-            (len(keys) == 1 and bool(declared.get("text"))) or _takes_text(get_type_hints(kind).get(keys[0]), keys[1:])
-        )
+        if not keys:
+            return False
+        marked = any(one.name == keys[0] and one.metadata.get("text") for one in dataclasses.fields(kind))
+        return (marked and len(keys) == 1) or _takes_text(get_type_hints(kind).get(keys[0]), keys[1:])
     if get_origin(kind) is dict:
         return len(keys) <= 1 and get_args(kind)[1] is str
     if get_origin(kind) is list:

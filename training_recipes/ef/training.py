@@ -11,6 +11,7 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, probe_video
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 
 from ..arms.specification import make_arm, no_teacher
 from ..training.batches import DecodedEcho, GreyScale, channel_scale
@@ -64,7 +65,7 @@ def clip_form(run: EFRun, scale: GreyScale, rows: Sequence[VideoInfo]) -> ClipFo
     return ClipForm(**run.window, **scale, fps=fps, size=[first.height, first.width])
 
 
-def usable_videos(root: str | Path, split: str) -> dict[str, float]:
+def usable_videos(root: DataFolder, split: str) -> dict[str, float]:
     """Return the EF in percent by name of the videos of a split that can be read and have a label."""
     data = EchoNetDynamic(root, split, "EF", require_tracings=False, on_error="skip")
     return {row.name: row.ef for row in data.rows}
@@ -96,8 +97,10 @@ def _train(run: EFRun, out: Path, accelerator: Accelerator, progress: bool) -> E
     recipe = run.trainer
     device = accelerator.device
     window = run.window
-    scale = channel_scale(run.root, samples=recipe.stats_clips, **window)
-    read = partial(DecodedEcho, run.root, target_type="EF", **window, **scale, require_tracings=False, on_error="skip")
+    scale = channel_scale(run.data(), samples=recipe.stats_clips, **window)
+    read = partial(
+        DecodedEcho, run.data(), target_type="EF", **window, **scale, require_tracings=False, on_error="skip"
+    )
     memory = float(recipe.memory_mb)
     train = read("train", pad=recipe.pad, seed=run.seed, memory_mb=memory)
     val = read("val", clips="all", memory_mb=memory)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from echo_augment.augmentor.data import EchoTable, read_table
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.predictors import EFPredictor
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import Gate, PerClip, image_gate
@@ -56,7 +57,7 @@ class FillGates:
 def make_gates(
     settings: GateSettings,
     generator: Generator,
-    root: Path,
+    root: DataFolder,
     out: Path,
     *,
     device: str,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.mcdm.labels import LabelPolicy, WithLabels
 from echo_augment.augmentor.mcdm.masks import WithMasks
 from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
@@ -23,7 +24,9 @@ from ..segmentation.training import traced_masks
 from .settings import LabelSettings
 
 
-def labelled(generator: DonorGenerator, settings: LabelSettings, root: Path, *, device: str = "cpu") -> DonorGenerator:
+def labelled(
+    generator: DonorGenerator, settings: LabelSettings, root: DataFolder, *, device: str = "cpu"
+) -> DonorGenerator:
     """Return a generator whose clips are labelled by a policy; with the policy ``donor``, the generator itself.
 
     Args:
@@ -111,7 +114,7 @@ class LabelFigures:
         )
 
 
-def masked(generator: DonorGenerator, folder: str | Path, root: Path, *, device: str = "cpu") -> WithMasks:
+def masked(generator: DonorGenerator, folder: str | Path, root: DataFolder, *, device: str = "cpu") -> WithMasks:
     """Return a generator whose clips carry the masks that a trained segmenter draws.
 
     The masks are held against the tracings of the videos that trained the segmenter; those of others stay unknown.

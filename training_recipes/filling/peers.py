@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, read_table
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
 from echo_augment.augmentor.data.probe import frames_hash
 from echo_augment.augmentor.data.same_videos import find_leaks
 from echo_augment.augmentor.data.selection import ROW_PROBLEMS, openable
@@ -74,7 +75,7 @@ class PeerImport:
 
 
 def import_peer_clips(
-    root: str | Path,
+    root: DataFolder,
     folder: str | Path,
     *,
     origin: str,
@@ -114,18 +115,20 @@ def import_peer_clips(
             set ``against`` itself, or a video with the same content as one of ``against``; the cache holds other clips.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, after sealing what is whole.
     """
-    root, folder = Path(root), Path(folder)
+    folder = Path(folder)
     if not origin.strip():
         raise EchoAugmentError("provenance is empty", 'Say who made the clips: provenance="EchoNet-Synthetic"')
     if fps is not None:
         check_number("fps", fps, 1, MOST_FPS, unit="frames per second")
     if image_size is not None:
         check_whole("image_size", image_size, 16, MOST_PIXELS)
-    refuse_real_folder(root)
+    refuse_real_folder(root.root if isinstance(root, DataFiles) else Path(root))
     table = read_table(root)
     rows = table.rows if split.lower() == "all" else table.split(split)
     if not rows:
-        raise EchoAugmentError(f"{root}: no video of its FileList.csv can be used", "Run echo-augment doctor on it")
+        raise EchoAugmentError(
+            f"{table.root}: no video of its FileList.csv can be used", "Run echo-augment doctor on it"
+        )
     alike = refuse_real_videos(rows, Path(against)) if against is not None else []
     digest = fingerprint_of(rows, table, [origin, fps, image_size], progress=progress)
     peers = PeerVideos(rows, table, fingerprint=digest, origin=origin, fps=fps, image_size=image_size)
@@ -278,7 +281,7 @@ def refuse_real_videos(rows: Sequence[VideoInfo], against: Path) -> list[str]:
     Raises:
         EchoAugmentError: naming the first ones.
     """
-    real = read_table(against).rows
+    real = read_table(against, ef_unit="percent").rows  # whatever its unit: no label is read
     theirs = openable(replace(row, name=f"peer {row.name}", split="") for row in rows).rows  # names alone tell nothing
     leaks = find_leaks(theirs, openable(real).rows, held_out_splits=())
     if leaks:

@@ -38,7 +38,7 @@ from ..common.contact_sheet import (
     strip,
     write_picture,
 )
-from ..common.dataset import DataSettings, dataset_root
+from ..common.dataset import DataSettings, dataset_files
 from ..common.inputs import check_caches, check_dataset_folder, check_trainings
 from ..common.reporting import REPORT, write_report
 from ..common.settings import TEXT, JobSettings, register, settings_from
@@ -232,7 +232,7 @@ def run_pack(settings: CacheSettings) -> None:
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
         return tqdm(rows, desc="pack", unit="video")
 
-    result = pack(dataset_root(settings.data), folder, compression=settings.compression, progress=progress)
+    result = pack(dataset_files(settings.data), folder, compression=settings.compression, progress=progress)
     path = report(settings, **result.to_json(), fingerprint=REAL)
     left = f" ({len(result.skipped)} could not be packed, listed in the report)" if result.skipped else ""
     print(
@@ -269,7 +269,7 @@ def run_gallery(settings: CacheSettings) -> None:
 def run_import(settings: CacheSettings) -> None:
     """Make a ready-made synthetic set in ``data.root`` the cache ``cache``."""
     done = import_peer_clips(
-        settings.data.folder,
+        dataset_files(settings.data),
         settings.folder,
         origin=str(settings.provenance),
         split=settings.split,

@@ -16,12 +16,12 @@ from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
 from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset, many_missing
-from echo_augment.augmentor.data.ef_units import declare_ef_unit
+from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.records import Problem, VideoInfo
 from echo_augment.augmentor.data.selection import MANY
 from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.augmentor.data.table import read_table
-from echo_augment.cache.arguments import check_whole
+from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.processes import usable_cores
@@ -62,10 +62,16 @@ class FolderSettings:
     Attributes:
         root: folder in EchoNet-Dynamic's layout; None for none.
         ef_unit: unit of the table's EF, as in the other jobs.
+        follow_links: whether a video may be a symbolic link that leads out of the folder, as in the other jobs.
     """
 
     root: str | None = None
     ef_unit: str | None = None
+    follow_links: bool = True
+
+    def __post_init__(self) -> None:
+        if self.ef_unit is not None:
+            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
 
 
 @dataclass(kw_only=True)
@@ -98,15 +104,14 @@ def run(cfg: DictConfig) -> None:
         EchoAugmentError: there are errors.
     """
     settings = settings_from(cfg, DoctorSettings)
-    out, root = Path(settings.out), settings.data.root
+    out = Path(settings.out)
     facts, findings = machine(out)
     report = {"machine": facts}
-    if root is not None:
-        declare_ef_unit(root, settings.data.ef_unit)
-        facts, found = dataset(root, decode=settings.decode)
+    if settings.data.root is not None:
+        facts, found = dataset(settings.data.root, settings.data, decode=settings.decode)
         report["data"], findings = facts, findings + found
     if settings.cache is not None:
-        facts, found = cache(settings.cache, root)
+        facts, found = cache(settings.cache, settings.data)
         report["cache"], findings = facts, findings + found
     if settings.generator is not None:
         facts, found = generator(settings.generator)
@@ -199,13 +204,15 @@ def machine(out: Path) -> tuple[dict[str, JsonValue], list[Finding]]:
     return facts, findings
 
 
-def dataset(root: str, *, decode: bool) -> tuple[dict[str, JsonValue], list[Finding]]:
+def dataset(root: str, data: FolderSettings, *, decode: bool) -> tuple[dict[str, JsonValue], list[Finding]]:
     """A data set's folder."""
 
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
         return tqdm(rows, desc="opening videos", unit="video", leave=False)
 
-    checkup = check_dataset(root, decode=decode, progress=progress)
+    checkup = check_dataset(
+        root, decode=decode, ef_unit=data.ef_unit, follow_links=data.follow_links, progress=progress
+    )
     facts = checkup.facts.to_json() if checkup.facts else {}
     return {"root": str(root), **facts}, [_finding(problem) for problem in checkup.problems]
 
@@ -215,7 +222,7 @@ def _finding(problem: Problem) -> Finding:
     return Finding(level, "data", problem.kind, problem.message, problem.remedy)
 
 
-def cache(folder: str, root: str | None) -> tuple[dict[str, JsonValue], list[Finding]]:
+def cache(folder: str, data: FolderSettings) -> tuple[dict[str, JsonValue], list[Finding]]:
     """A cache: opens it, reads three clips, and looks for the data set's held-out videos among its donors."""
     from echo_augment.augmentor import CachedClips
 
@@ -227,12 +234,12 @@ def cache(folder: str, root: str | None) -> tuple[dict[str, JsonValue], list[Fin
             raise EchoAugmentError(f"{folder}: the cache has no sealed clip", "Fill it with: echo-augment fill-cache")
         for index in sorted({0, len(clips) // 2, len(clips) - 1}):
             clips[index]
-        held_out = {row.name for row in read_table(root).rows if row.split in HELD_OUT} if root else set()
-        leaked = sorted(held_out & clips.donors)
+        rows = [] if data.root is None else read_table(data.root, ef_unit="percent").rows  # whatever it is
+        leaked = sorted({row.name for row in rows if row.split in HELD_OUT} & clips.donors)
     except EchoAugmentError as error:
         return facts, [Finding(ERROR, "cache", "broken", error.message, error.remedy)]
     if leaked:
-        message = f"{folder}: {len(leaked)} donors are VAL or TEST videos of {root}: {', '.join(leaked[:3])}"
+        message = f"{folder}: {len(leaked)} donors are VAL or TEST videos of {data.root}: {', '.join(leaked[:3])}"
         return facts, [Finding(ERROR, "cache", "leak", message, "Fill a new cache with donors of TRAIN only")]
     return facts, []
 

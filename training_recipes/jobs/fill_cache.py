@@ -12,7 +12,7 @@ from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.gates import Gate
 from echo_augment.cache.generator import DonorGenerator
 
-from ..common.dataset import dataset_root
+from ..common.dataset import dataset_files
 from ..common.ranks import best_device, find_ranks, meet
 from ..common.settings import register, settings_from
 from ..filling.fill import FillReport, fill_from, report_fill
@@ -37,7 +37,7 @@ def run(cfg: DictConfig, load: Callable[..., DonorGenerator] | None = None) -> N
     from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
     out, ranks = Path(settings.out), find_ranks(os.environ, settings.rank, settings.world)
-    root, device = dataset_root(settings.data), best_device(settings.device, ranks.local)
+    root, device = dataset_files(settings.data), best_device(settings.device, ranks.local)
     generator = (load or load_generator)(
         settings.generator, root, device=device, steps=settings.steps, seed=settings.seed, on_error="skip"
     )

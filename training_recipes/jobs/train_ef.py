@@ -26,7 +26,7 @@ def run(cfg: DictConfig) -> None:
     if process_rank():
         return
     if not (out / TRAINED_ON).exists():
-        training_videos(training.root).write(out)
+        training_videos(training.data()).write(out)
     path = report_run(settings, training, result)
     print(
         f"TEST MAE {result.test.mae:.2f} EF points with {result.labelled_hearts} labelled videos, arm "

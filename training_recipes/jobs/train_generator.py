@@ -18,7 +18,7 @@ from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 
-from ..common.dataset import dataset_root, held_out_videos
+from ..common.dataset import dataset_files, held_out_videos
 from ..common.reporting import write_report
 from ..common.settings import register, settings_from
 from ..generator.card import write_card
@@ -41,7 +41,7 @@ def run(cfg: DictConfig) -> None:
     check_trackers(settings.trackers)
     codec = None if settings.codec is None else load_codec(settings.codec)
     source = None if settings.distil is None else load_source(settings.distil, settings.preset)
-    table = read_table(dataset_root(settings.data))
+    table = read_table(dataset_files(settings.data))
     rows = table.split("TRAIN")  # labelled or not; VAL and TEST never reach the generator
     if source is not None:
         refuse_trained_on(source.folder, held_out_videos(table))

@@ -3,8 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 
-from echo_augment.augmentor.data import read_table
-
 from ..training.run import TrainingResult, TrainingRun
 from .measures import MaskFigures, MaskSummary
 
@@ -29,7 +27,7 @@ class SegmentationRun(TrainingRun):
 
     def key(self) -> str:
         """Return a hash of all that the figures depend on, the tracings included; never that of an EF training."""
-        paths = [listing.tracings for listing in read_table(self.root).files.lists]
+        paths = [listing.tracings for listing in self.data().lists]
         # The reader names what is wrong if there are none.
         tracings = b"".join(path.read_bytes() for path in paths if path is not None and path.is_file())
         return hashlib.sha256(b"segmentation" + tracings + super().key().encode()).hexdigest()[:24]

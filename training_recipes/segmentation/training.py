@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Subset
 
 from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 
 from ..arms.specification import make_arm
@@ -29,13 +30,13 @@ from .teacher import save_segmenter
 TARGETS = ("LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace")  # echonet's, in its order: ED is large
 
 
-def traced_videos(root: str | Path, split: str) -> dict[str, float]:
+def traced_videos(root: DataFolder, split: str) -> dict[str, float]:
     """Return the EF in percent (NaN if unknown) by name of the videos of a split that can be read and are traced."""
     data = EchoNetDynamic(root, split, TARGETS, require_tracings=True, on_error="skip")
     return {row.name: row.ef for row in data.rows}
 
 
-def traced_masks(root: str | Path, names: Sequence[str], split: str = "train") -> dict[str, Masks]:
+def traced_masks(root: DataFolder, names: Sequence[str], split: str = "train") -> dict[str, Masks]:
     """Return the filled ED tracing ``(H, W)`` of some videos by name; videos without one are left out."""
     data = EchoNetDynamic(root, split, "LargeTrace", length=1, require_tracings=True, on_error="skip")
     wanted = set(names)
@@ -142,10 +143,10 @@ def _train(run: SegmentationRun, out: Path, accelerator: Accelerator, progress: 
     recipe = run.trainer
     device, workers = accelerator.device, recipe.workers
     # echonet takes mean and deviation from whole clips, of 16 frames and period 2.
-    scale = channel_scale(run.root, samples=recipe.stats_clips, length=16, period=2)
+    scale = channel_scale(run.data(), samples=recipe.stats_clips, length=16, period=2)
     read = partial(
         DecodedEcho,
-        run.root,
+        run.data(),
         target_type=TARGETS,
         length=1,
         period=1,

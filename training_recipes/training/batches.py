@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.echonet import Sample
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.data.sampling import Choice
 from echo_augment.augmentor.wrapping import pass_epoch
 
@@ -137,7 +138,7 @@ class GreyScale(TypedDict):
     std: list[float]
 
 
-def channel_scale(root: str, *, samples: int, length: int, period: int) -> GreyScale:
+def channel_scale(root: DataFolder, *, samples: int, length: int, period: int) -> GreyScale:
     """Return mean and deviation of the grey values of some TRAIN clips; labels are not used.
 
     Args:

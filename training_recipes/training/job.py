@@ -28,6 +28,8 @@ def run_of(kind: type[Run], settings: TrainingSettings) -> Run:
         val_at_least=settings.val_at_least,
         caches=settings.caches,
         device=settings.device,
+        ef_unit=settings.data.ef_unit,
+        follow_links=settings.data.follow_links,
         unlabelled=settings.unlabelled if isinstance(settings, EFTrainingSettings) else None,
         teachers=settings.teachers if isinstance(settings, EFTrainingSettings) else {},
     )

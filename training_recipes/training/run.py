@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import VideoInfo, read_table
+from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
@@ -22,7 +23,7 @@ from .setup import Arithmetic
 from .videos import changed_video
 
 RESULT, SETTINGS = "result.json", "settings.json"
-NEWER = ("unlabelled", "teachers")
+NEWER = ("unlabelled", "teachers", "ef_unit")
 RENAMED = {"echo_augment.training_recipes.ef.learners.": "echo_augment.training_recipes.ef_learners."}  # new to old
 LABELLED_ONLY = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("real", "classical", "synthetic"))
 Run = TypeVar("Run", bound="TrainingRun")
@@ -46,6 +47,8 @@ class TrainingRun:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         unlabelled: TRAIN patients without labels whose clips an arm may use; None for all.
         teachers: folder of the finished training by arm, for arms that learn from another one's net.
+        ef_unit: unit of the EF in the data set's table; None for percent.
+        follow_links: whether its videos may be links that lead out of the folder.
 
     Raises:
         EchoAugmentError: ``unlabelled`` is out of its range.
@@ -66,6 +69,8 @@ class TrainingRun:
     device: str = "auto"
     unlabelled: int | None = None
     teachers: Mapping[str, str] = field(default_factory=dict)
+    ef_unit: str | None = None
+    follow_links: bool = True
 
     def __post_init__(self) -> None:
         check_unlabelled(self.unlabelled)
@@ -82,21 +87,26 @@ class TrainingRun:
         model, trainer = object_from(found["model"], ModelSettings), object_from(found["trainer"], TrainerSettings)
         return cls(**{**known, "model": model, "trainer": trainer})  # type: ignore[arg-type]
 
+    def data(self) -> DataFiles:
+        """Return the data set's tables and how they are read."""
+        return find_files(self.root, ef_unit=self.ef_unit, follow_links=self.follow_links)
+
     def videos(self) -> list[VideoInfo]:
         """Return the rows of TRAIN, VAL and TEST whose files are there."""
-        rows = read_table(self.root).rows
+        rows = read_table(self.data()).rows
         return [row for row in rows if row.split in ("TRAIN", *HELD_OUT) and row.path.is_file()]
 
     def key(self) -> str:
         """Return a hash of all that the figures depend on: the settings, the data set's table, the cache's clips."""
         kind = clips_of(self.spec)
-        lists = read_table(self.root).files.lists  # names what is wrong with the folder
+        lists = self.data().lists  # names what is wrong with the folder
         content = hashlib.sha256(b"".join(listing.path.read_bytes() for listing in lists)).hexdigest()
         clips: list[JsonValue] = []
         if kind is not None and kind in self.caches:
             source = CachedClips(self.caches[kind], exclude=excluded_by(self.spec))
             clips = [source.store.fingerprint, list(source.ids)]
         settings = {**self.to_json(), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
+        del settings["follow_links"]  # says which files may be read, not what is in them
         settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
         settings["spec"] = {name: value for name, value in self.spec.items() if value is not None}
         if self.spec.get("_target_") in LABELLED_ONLY:

@@ -4,12 +4,13 @@ EchoNet-Pediatric (Reddy et al., 2023) has two folders, ``A4C`` and ``PSAX``, ea
 EchoNet-LVH (Duffy et al., 2022) has ``MeasurementsList.csv`` and its videos in folders ``Batch1``, ``Batch2``, ...
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..csv_files import VIDEO_SUFFIXES
+from ..ef_units import EFUnit, check_unit
 
 FILE_LIST, TRACINGS, VIDEOS = "FileList.csv", "VolumeTracings.csv", "Videos"
 MEASUREMENTS = "MeasurementsList.csv"
@@ -50,15 +51,19 @@ class ListFile:
 
 @dataclass(frozen=True)
 class DataFiles:
-    """The tables of one dataset.
+    """The tables of one dataset, and how they are read: whatever takes a dataset's folder takes this as well.
 
     Attributes:
         root: folder of the dataset.
         lists: its tables; at least one.
+        ef_unit: unit of their EF; None for percent, unless the numbers look otherwise.
+        follow_links: whether a video may be a symbolic link that leads out of the folder.
     """
 
     root: Path
     lists: tuple[ListFile, ...] = field(default_factory=tuple)
+    ef_unit: EFUnit | None = None
+    follow_links: bool = True
 
     @property
     def named(self) -> Path:
@@ -66,15 +71,28 @@ class DataFiles:
         return self.lists[0].path if len(self.lists) == 1 else self.root
 
 
-def find_files(root: str | Path | DataFiles) -> DataFiles:
-    """Find the tables of a folder; what is known already is returned as it is.
+DataFolder = str | Path | DataFiles
+"""A dataset: its folder, or its tables and how they are read."""
+
+
+def find_files(root: DataFolder, *, ef_unit: str | None = None, follow_links: bool = True) -> DataFiles:
+    """Find the tables of a folder; what is known already is returned as it is, but for what is given beside it.
+
+    Args:
+        root: folder of the dataset, or its tables.
+        ef_unit: unit of the tables' EF, as `DataFiles` holds it.
+        follow_links: False refuses links that lead out of the folder.
 
     Raises:
-        EchoAugmentError: there is no such folder, no table in it, or no folder of videos beside the table.
+        EchoAugmentError: there is no such folder, no table in it, or no folder of videos beside the table; or the unit
+            is unknown.
     """
-    if isinstance(root, DataFiles):
-        return root
-    root = Path(root)
+    files = root if isinstance(root, DataFiles) else _find(Path(root))
+    unit = files.ef_unit if ef_unit is None else check_unit(ef_unit)
+    return replace(files, ef_unit=unit, follow_links=files.follow_links and follow_links)
+
+
+def _find(root: Path) -> DataFiles:
     if not root.is_dir():
         raise EchoAugmentError(f"{root}: there is no such folder", LAYOUT)
     if (root / FILE_LIST).is_file():

@@ -1,7 +1,7 @@
 """The rows of one table as videos: names, files, splits and numbers, and what is wrong with each line."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,8 +72,22 @@ def read_list(listing: ListFile) -> tuple[CsvFile, dict[str, int]]:
     return CsvFile(file.path, tuple(header), file.rows), place
 
 
-UNKNOWN = frozenset({"nan", "na", "n/a", "none", "null", "-", "?"})
+PATIENT = ("patient", "patientid", "subject", "subjectid", "mrn", "pid")
+"""How a column is called that says whom a video shows, where no map of columns names it."""
+
+UNKNOWN = frozenset({"nan", "na", "n/a", "none", "null", "unknown", "-", "?"})
 LABELS = {"EF": "percent", "ESV": "mL", "EDV": "mL"}
+
+
+def patient_reader(file: CsvFile, place: Mapping[str, int]) -> Callable[[Sequence[str]], str]:
+    """Return a function that reads the patient out of a line's fields: empty if the table does not say."""
+    column = place.get("Patient", file.column(*PATIENT))
+
+    def read(fields: Sequence[str]) -> str:
+        text = fields[column].strip() if column is not None and column < len(fields) else ""
+        return "" if text.lower() in UNKNOWN else text
+
+    return read
 
 
 def read_rows(
@@ -87,6 +101,7 @@ def read_rows(
     clashes: set[str] = set()
     lines: dict[str, list[int]] = {}
     splits: dict[str, list[tuple[str, int | None]]] = {}
+    patient_of = patient_reader(file, place)
     for line, fields in file.rows:
         where = f"{file.path}: line {line}"
         if len(fields) != len(file.header):
@@ -137,7 +152,7 @@ def read_rows(
                 remedy = f"Write {others[0]} into FileName, or rename the file"
             problems.append(Problem("missing", name, text, remedy, split, fold))
             continue
-        row = VideoInfo(name, found[0], split=split, fold=fold, values=tuple(fields))
+        row = VideoInfo(name, found[0], split=split, fold=fold, values=tuple(fields), patient=patient_of(fields))
         row, bad = _read_labels(row, where, {title: fields[column].strip() for title, column in place.items()})
         rows[name] = row
         problems += bad

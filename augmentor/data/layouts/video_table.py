@@ -9,7 +9,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..csv_files import VIDEO_SUFFIXES
 from ..echonet import EchoNetDynamic
 from ..splits import SplitChoice
-from .finding import DataFiles, ListFile
+from .finding import DataFiles, DataFolder, ListFile
 
 TITLES = {
     "video": "FileName",
@@ -95,8 +95,9 @@ class VideoTable(EchoNetDynamic):
         )
         super().__init__(home, split, target_type, **options)
 
-    def _find(self, root: str | Path) -> DataFiles:
-        return DataFiles(Path(root), (self._listing,))
+    def _find(self, root: DataFolder) -> DataFiles:
+        home = root.root if isinstance(root, DataFiles) else Path(root)
+        return DataFiles(home, (self._listing,))
 
     def __repr__(self) -> str:
         table = str(self._listing.path)

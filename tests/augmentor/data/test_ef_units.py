@@ -1,11 +1,14 @@
 """A table whose EF cannot be percent is refused with its range; told the unit, everybody reads percent."""
 
+import copy
+
 import numpy as np
 import pytest
 
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
 from echo_augment.augmentor.data.checkup import check_dataset
-from echo_augment.augmentor.data.ef_units import DECLARED, declare_ef_unit
+from echo_augment.augmentor.data.ef_units import check_unit
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.cache.errors import EchoAugmentError
 
 
@@ -56,13 +59,15 @@ def test_percent_may_be_insisted_on_and_units_are_checked(maker, tools):
     ]
 
 
-def test_a_declared_unit_holds_for_every_reader_of_the_folder(maker, tools, monkeypatch):
-    monkeypatch.delenv(DECLARED, raising=False)
-    monkeypatch.setenv(DECLARED, "{}")  # put back at the end
+def test_a_dataset_s_files_carry_its_unit_to_every_reader(maker, tools):
     root = maker(rows(tools, 0.55, 0.3), "AB")
-    declare_ef_unit(root, None)
+    files = copy.deepcopy(find_files(root, ef_unit="fraction"))
+    assert [row.ef for row in read_table(files).rows] == [55, 30] and read_table(files).files == files
+    assert EchoNetDynamic(files, "train", on_error="skip").files == files
+    assert check_dataset(files).facts.ef["max"] == check_dataset(root, ef_unit="fraction").facts.ef["max"] == 55
+    assert [row.ef for row in read_table(files, ef_unit="percent").rows] == [0.55, 0.3]
+    assert find_files(files).ef_unit == check_unit("fraction")
     with pytest.raises(EchoAugmentError, match="ef_unit"):
-        read_table(root)
-    declare_ef_unit(root, "fraction")
-    assert [row.ef for row in read_table(root).rows] == [55, 30]
-    assert check_dataset(root).facts.ef["max"] == 55
+        read_table(root)  # nothing in this process remembers it
+    with pytest.raises(EchoAugmentError, match="ef_unit must be"):
+        find_files(root, ef_unit="promille")

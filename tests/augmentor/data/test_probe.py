@@ -1,6 +1,7 @@
 """The content hash sees the frames of a video, and nothing else of its file."""
 
 import shutil
+import warnings
 
 import pytest
 
@@ -50,3 +51,14 @@ def test_the_wrapper_takes_its_frame_rate_from_the_files(maker, tools):
     data = EchoNetDynamic(root, "train", require_tracings=False)
     assert file_facts(data)[0] == 50 and EchoAdapter.of(data).video.fps == 50
     assert EchoAdapter.of(data, fps=30).video.fps == 30
+
+
+def test_a_dataset_that_stops_at_the_first_bad_row_warns_once_when_such_a_file_is_read(maker, tools):
+    root = with_rates(maker, tools, ("", ""), (25, 40), (25, 40))
+    data = EchoNetDynamic(root, "train", require_tracings=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            [data[index] for index in range(3)]
+    said = [str(one.message) for one in caught if "FPS" in str(one.message)]
+    assert len(said) == 1 and "B.avi: FPS is 25 in the table and 50 in the file: the files are believed" in said[0]

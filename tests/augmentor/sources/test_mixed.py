@@ -1,5 +1,6 @@
 """Fresh clips among cached ones: decided by seed, epoch and index; falls back where nothing is ready."""
 
+import numpy as np
 import pytest
 from fakes import live as live_fakes
 from fakes.echo import FakeEcho, make_clip
@@ -50,3 +51,15 @@ def test_a_share_out_of_range_is_named():
 def test_where_nothing_is_ready_only_the_ways_it_knows_are_taken():
     with pytest.raises(EchoAugmentError, match="on_empty must be one of cached, real, wait, got 'none'"):
         MixedClips(CACHED, CACHED, on_empty="none")
+
+
+def test_only_items_that_ask_for_a_fresh_clip_have_no_known_ef():
+    with live(live_fakes.never) as source:
+        train = SyntheticAugment(FakeEcho(), MixedClips(source, CACHED, fresh=0.5), p=1.0)
+        for epoch in (0, 1):
+            train.set_epoch(epoch)
+            known = train.weights()
+            asks = [train.source.wants_fresh((0, epoch, place)) for place in range(12)]
+            assert np.isnan(known).tolist() == asks and 0 < sum(asks) < 12
+            served = [float(train[place][1]) for place in range(12)]
+            assert all(ef == served[place] for place, ef in enumerate(known) if not np.isnan(ef))

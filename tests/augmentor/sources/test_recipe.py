@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import Subset
+from torch.utils.data import Dataset, Subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from fakes.echo import FakeEcho
@@ -160,3 +160,25 @@ def test_a_donor_that_breaks_is_skipped_and_counted(root, untrained):
     good = [line for line in lines if "broken" not in (line.motion_donor, line.appearance_donor)][:2]
     made = list(clips_of(generator, iter([lines[first], *good]), (), status, 2))
     assert [clip.clip_id for clip in made] == [line.clip_id for line in good] and status.skipped == 1
+
+
+def test_a_wrapper_that_may_serve_other_videos_gives_no_donors(root):
+    class Filtered(Dataset):
+        def __init__(self, base):
+            self.base = base
+
+        def __getattr__(self, name):
+            return getattr(self.base, name)
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return self.base[len(self.base) - 1]
+
+    data = EchoNetDynamic(root, split="train")
+    assert set(donor_rows(Subset(data, [1]))[0]) == {data.rows[1].name}
+    with pytest.raises(EchoAugmentError, match="donors: Filtered may serve other videos"):
+        donor_rows(Filtered(data))
+    with pytest.raises(EchoAugmentError, match="donors: Filtered may serve other videos"):
+        donor_rows(Subset(Filtered(data), [0]))

@@ -7,6 +7,7 @@ from fakes.benchmark import StandIn, load
 from fakes.benchmark import configure as settings_of
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.cache.generator import SkippedDonor
 from echo_augment.evaluation.benchmark import caches
@@ -21,7 +22,7 @@ def test_the_published_protocol_trains_a_generator_on_its_data_set(tmp_path, mon
     asked = []
     made = tmp_path / "generator" / "generator"
     monkeypatch.setattr(caches, "own_generator", lambda *given: asked.append(given) or made)
-    load_weights(settings, tmp_path / "x", [], lambda weights, *_, **__: asked.append(weights))
+    load_weights(settings, DataFiles(tmp_path / "x"), [], lambda weights, *_, **__: asked.append(weights))
     assert asked == [(settings, tmp_path / "x", tmp_path), str(made)]
     job = configure(settings, tmp_path / "x", tmp_path / "generator")
     assert (job.preset.name, job.data.root, job.out) == ("base", str(tmp_path / "x"), str(tmp_path / "generator"))
@@ -77,7 +78,7 @@ def test_a_subset_without_any_clip_is_an_error(root, names, tmp_path):
 
 def test_each_labelled_subset_has_its_cache_and_the_generator_is_loaded_once(root, names, tmp_path, capsys):
     settings = settings_of(f"out={tmp_path}", f"data.root={root}", "labels=[2,3]", "arm=[real,synthetic,oracle]")
-    design = Design.of(replace(settings, unlabelled=1), root, names)
+    design = Design.of(replace(settings, unlabelled=1), find_files(root), names)
     loaded = []
 
     def watched(*given, **more):
@@ -105,7 +106,7 @@ def test_each_labelled_subset_has_its_cache_and_the_generator_is_loaded_once(roo
 
 def test_a_ready_cache_is_taken_as_it_is(root, names, tmp_path):
     settings = settings_of(f"out={tmp_path}", f"data.root={root}", "labels=[2]", "seeds=[0]", "arm=[real,synthetic]")
-    design = Design.of(replace(settings, caches={"synthetic": "there"}), root, names)
+    design = Design.of(replace(settings, caches={"synthetic": "there"}), find_files(root), names)
     caches = Caches(design, EFTask(), tmp_path / "caches", None)
     assert caches.fill(0, {}) == {(0, 0): {"synthetic": "there"}} and caches.fills == []
     assert not (tmp_path / "caches").exists()

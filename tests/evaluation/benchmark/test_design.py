@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fakes.benchmark import configure
 
+from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark.design import Design, choose_appearance_donors, choose_arms
 from echo_augment.training_recipes.ef.run import EFRun
@@ -33,7 +34,7 @@ def settings():
 @pytest.fixture
 def design(settings, tmp_path):
     (tmp_path / "phantoms.json").write_text("{}")
-    return Design.of(settings, tmp_path, NAMES)
+    return Design.of(settings, DataFiles(tmp_path), NAMES)
 
 
 def test_arms_that_need_phantoms_are_left_out_with_a_word(tmp_path):
@@ -63,7 +64,7 @@ def test_appearance_comes_from_the_labelled_and_so_many_others(design):
 
 
 def test_processes_share_the_seeds_whole_and_each_once(settings, tmp_path):
-    shares = [Design.of(settings, tmp_path, NAMES, (rank, 2)) for rank in range(2)]
+    shares = [Design.of(settings, DataFiles(tmp_path), NAMES, (rank, 2)) for rank in range(2)]
     assert [one.at(1) for one in shares] == [[(1, 0), (1, 2)], [(1, 1)]]
     assert shares[0].subsets == shares[1].subsets
 
@@ -93,4 +94,4 @@ def test_an_arm_whose_teacher_is_not_trained_is_refused(design):
 
 def test_more_labels_than_videos_are_refused(settings, tmp_path):
     with pytest.raises(EchoAugmentError, match="labels=21 asks for 21 labelled videos, TRAIN has 20"):
-        Design.of(replace(settings, labels=[21]), tmp_path, NAMES)
+        Design.of(replace(settings, labels=[21]), DataFiles(tmp_path), NAMES)

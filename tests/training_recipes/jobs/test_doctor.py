@@ -147,7 +147,6 @@ def test_many_rows_without_a_video_are_one_line_that_says_what_can_be_used(root,
 
 
 def test_an_ef_in_another_unit_is_an_error_and_is_read_if_named(root, tmp_path, monkeypatch):
-    monkeypatch.setenv("ECHO_AUGMENT_EF_UNITS", "{}")
     table = root / "FileList.csv"
     table.write_text(table.read_text().replace(",50,50,100,", ",0.5,50,100,"))
     report, error = examine(tmp_path, **{"data.root": root})
