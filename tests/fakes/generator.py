@@ -24,6 +24,7 @@ SHORT = [
     "preset.student.steps=2",
     "preset.student.batch=2",
     "preset.codec.hearts=4",
+    "reenactment.videos=0",
     "precision=no",
     "device=cpu",
 ]

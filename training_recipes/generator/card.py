@@ -8,6 +8,7 @@ from echo_augment.augmentor.mcdm.codec import HUB
 from echo_augment.cache.system.files import atomic_path
 
 from ..common.text import markdown_table
+from ..judging.kept_aside import KeptAside
 from .ledger import RunSettings
 from .prepare import Prepared
 from .preset import PresetSettings
@@ -30,7 +31,7 @@ Generates echocardiogram clips of the heart in a reference frame (the appearance
 {elsewhere}- **Fingerprint**: `{fingerprint}`
 
 {stages}
-
+{reenactment}
 ## Limits
 {limits}Not a medical device; generated clips are for training and testing models only.
 
@@ -127,6 +128,7 @@ def write_card(
     data: Prepared,
     stages: Mapping[str, Figures],
     fingerprint: str,
+    judged: KeptAside | None = None,
 ) -> None:
     """Write ``README.md`` beside the weights.
 
@@ -137,6 +139,7 @@ def write_card(
         data: the videos that trained it.
         stages: figures by stage.
         fingerprint: hash of the weights.
+        judged: re-enactment of the videos kept aside; None if it was left out.
     """
     preset, source = settings.preset, settings.data
     phantoms = f"phantoms, set {source.seed}, n={source.n}"
@@ -155,6 +158,7 @@ def write_card(
         seed=settings.seed,
         fingerprint=fingerprint,
         stages=stage_table(stages),
+        reenactment="" if judged is None else f"\n## Re-enactment\n{judged.text()}\n",
         limits=limits_words(settings),
     )
     with atomic_path(folder / "README.md") as temporary:

@@ -49,6 +49,16 @@ class Prepared:
         """The TRAIN videos kept aside to watch the training."""
         return self.videos[len(self.videos) - self.monitored :]
 
+    def kept_aside(self, known: TrainingVideos | None = None) -> list[Heart]:
+        """Return the watched videos that did not train a model from before either, by the record of that model."""
+        trained = set() if known is None else set(known.content)
+        first = len(self.training)
+        return [
+            one
+            for one, content in zip(self.watched, self.hashes.content[first:], strict=True)
+            if content not in trained
+        ]
+
     @property
     def total(self) -> int:
         """Frames in all."""

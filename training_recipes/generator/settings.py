@@ -11,6 +11,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from ..common.dataset import DataSettings
 from ..common.inputs import check_folders, check_generator
 from ..common.settings import JobSettings
+from ..judging.kept_aside import ReenactmentSettings
 from ..training.logging import TRACKERS
 from .preset import LOSSES, LossWeights, PresetSettings
 from .stages import BY_NAME, NAMES, Stage, stages_of
@@ -41,6 +42,7 @@ class GeneratorSettings(JobSettings):
             its networks are taken, and only the student is trained.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
             from there.
+        reenactment: how the pipeline is judged in the end, on TRAIN videos that were kept aside.
 
     Raises:
         EchoAugmentError: a value out of its range, or settings that contradict each other.
@@ -58,6 +60,7 @@ class GeneratorSettings(JobSettings):
     compile: bool | None = None
     distil: str | None = None
     reuse: str | None = None
+    reenactment: ReenactmentSettings = field(default_factory=ReenactmentSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()

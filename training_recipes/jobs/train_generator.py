@@ -28,6 +28,7 @@ from ..generator.networks import build_networks, build_pipeline
 from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
 from ..generator.source_generator import SourceGenerator, load_source, take_networks
+from ..judging.kept_aside import judge_kept_aside
 from ..training.logging import check_trackers
 from ..training.setup import make_accelerator
 
@@ -160,13 +161,23 @@ def finish(context: StageContext, ledger: Ledger) -> None:
         print(f"stage {settings.last} is done; its figures are in {out / 'report.json'}")
         return
     generator = out / settings.pipeline_folder
+    pipeline = build_pipeline(context)
+    pipeline.set_progress_bar_config(disable=True)
+    aside = data.kept_aside(None if context.source is None else context.source.videos)
+    judged = judge_kept_aside(pipeline, aside, settings.reenactment, seed=settings.seed)
+    if judged is None:
+        print(f"re-enactment is left out: {settings.reenactment.videos} videos asked for, {len(aside)} trained nothing")
+    else:
+        figures["reenactment"] = judged.to_json()
+        pipeline.register_to_config(steps=judged.steps)
+        print(f"\n{judged.text()}\n")
     # Half precision halves the files; from_pretrained widens them again.
-    build_pipeline(context).to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
+    pipeline.to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
     forget_paths(generator)
     videos = data.hashes if context.source is None else context.source.videos + data.hashes
     videos.write(generator)
     fingerprint = hash_weights(generator)
-    write_card(generator, settings, decided, data, done, fingerprint)
+    write_card(generator, settings, decided, data, done, fingerprint, judged)
     write_report(out, "train-generator", settings, {**figures, "fingerprint": fingerprint})
     print(
         f"generator in {generator}; measure it with: echo-augment fidelity generator={generator} out={out / 'fidelity'}"

@@ -10,6 +10,7 @@ from fakes.peers import write_set
 
 from echo_augment.augmentor.data import content_hash, read_table, read_video
 from echo_augment.augmentor.mcdm.phase import make_heart
+from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.prepare import FRAMES, TABLE, prepare
 
@@ -89,3 +90,11 @@ def test_videos_of_one_array_are_slices_of_it(tmp_path):
     assert [int(heart.frames[1, 0, 0]) for heart in data.videos] == [20, 40, 60, 80, 100, 120]
     assert data.starts == [LENGTH * k for k in range(6)] and data.total == 6 * LENGTH
     assert {row["name"] for row in json.loads((tmp_path / TABLE).read_text())["hearts"]} == {f"h{k}" for k in range(6)}
+
+
+def test_a_video_that_an_earlier_model_learned_from_is_not_kept_aside(rows, tmp_path):
+    data = prepare(rows, tmp_path, rate=12.5, size=24, monitor=0.4)
+    names = [heart.name for heart in data.watched]
+    assert [heart.name for heart in data.kept_aside()] == names == ["h3", "h4"]
+    known = TrainingVideos(data.hashes.first[4:], data.hashes.content[4:])
+    assert [heart.name for heart in data.kept_aside(known)] == ["h3"]

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from echo_augment.training_recipes.generator.denoiser import denoising_loss
 from echo_augment.training_recipes.generator.motions import Motions, draw_copies
 from echo_augment.training_recipes.generator.prepare import prepare
 from echo_augment.training_recipes.generator.student import consistency_loss
+from echo_augment.training_recipes.jobs import train_generator
 from echo_augment.training_recipes.jobs.train_generator import run
 
 
@@ -343,3 +344,25 @@ def test_a_source_that_a_held_out_video_trained_is_refused(trained, root, tmp_pa
     val.write_bytes(train.read_bytes())
     with pytest.raises(EchoAugmentError, match=rf"{val.name}: a VAL video trained the generator"):
         run(short_job(tmp_path / "out", copy, f"distil={trained / 'generator'}"))
+
+
+def test_the_videos_kept_aside_judge_the_pipeline_and_the_card_says_so(trained, root, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    run(short_job(tmp_path / "run", root, "reenactment.videos=2", "reenactment.curve=[1]"))
+    found = json.loads((tmp_path / "run" / "report.json").read_text())["reenactment"]
+    assert found["videos"] == 1 and not found["chosen"]  # one of so few is kept aside, and it chooses nothing
+    assert set(found["rows"]) == {"still", "warp", "codec", "steps-0", "steps-1"}
+    card = (tmp_path / "run" / "generator" / "README.md").read_text()
+    assert "## Re-enactment\n1 TRAIN videos that trained nothing" in card and card.index("## Limits") > card.index(
+        "## R"
+    )
+    assert "## Re-enactment" not in (trained / "generator" / "README.md").read_text()
+
+
+def test_the_chosen_number_of_steps_is_the_models_default(trained, root, tmp_path, monkeypatch):
+    shutil.copytree(trained, tmp_path / "run")
+    judge = train_generator.judge_kept_aside
+    monkeypatch.setattr(train_generator, "judge_kept_aside", lambda *a, **b: replace(judge(*a, **b), steps=1))
+    run(short_job(tmp_path / "run", root, "reenactment.videos=1", "reenactment.curve=[]"))
+    assert MCDMPipeline.load(str(tmp_path / "run" / "generator")).config["steps"] == 1
+    assert MCDMPipeline.load(str(trained / "generator")).config["steps"] == 0
