@@ -50,7 +50,7 @@ class Targets:
         self.frames = {name: list(frames) for name, frames in self.trace.items()}
 
     def pictured(self, names: Sequence[str], index: int, count: int) -> dict[str, int]:
-        """Return the frame that each picture among the targets ``names`` shows.
+        """Return the frame that each picture among the targets ``names`` shows, and check those of the other targets.
 
         Args:
             names: names of targets.
@@ -60,6 +60,9 @@ class Targets:
         Raises:
             EchoAugmentError: the video has no tracing, or one beyond its end.
         """
+        for name, which in {**INDEX_TARGETS, **TRACE_TARGETS}.items():
+            if name in names:
+                self._frame(index, which, count)
         return {name: self._frame(index, which, count) for name, which in FRAME_TARGETS.items() if name in names}
 
     def value(self, name: str, index: int, shape: tuple[int, int], pictures: Pictures) -> Target:

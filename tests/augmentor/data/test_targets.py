@@ -1,9 +1,12 @@
 """Every target of a sample, in every form."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from echo_augment.augmentor.data import EchoNetDynamic
+from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo
+from echo_augment.augmentor.data.targets import Targets
 from echo_augment.cache.errors import EchoAugmentError
 
 ALL_TARGETS = [
@@ -40,3 +43,14 @@ def test_a_tracing_beyond_the_video_is_named(maker, tools):
     assert EchoNetDynamic(root)[0][1] == 55.5
     with pytest.raises(EchoAugmentError, match=r"A\.avi: is traced in frame 60, it has 40 frames"):
         EchoNetDynamic(root, target_type="LargeFrame")[0]
+
+
+def test_a_tracing_past_the_end_is_refused_for_every_target_of_it():
+    rows = [VideoInfo("A", Path("A.avi"), values=("A",))]
+    lines = np.zeros((21, 4))
+    targets = Targets(rows, ["FileName"], {"A": {2: lines, 9: lines}})
+    for name in ("LargeFrame", "LargeTrace", "LargeIndex"):
+        assert targets.pictured([name], 0, 10) == ({"LargeFrame": 9} if name == "LargeFrame" else {})
+        with pytest.raises(EchoAugmentError, match="traced in frame 9, it has 5 frames"):
+            targets.pictured([name], 0, 5)
+    assert targets.pictured(["SmallTrace", "EF"], 0, 5) == {}
