@@ -1,4 +1,4 @@
-"""The ``phantom`` job: write a data set of them, or hold their appearance against real clips, in figures and by eye."""
+"""The ``phantom`` job: write a data set of them, or hold their look and motion against real clips."""
 
 import time
 from collections.abc import Callable
@@ -6,25 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
-from echo_augment.augmentor.data.phantom.likeness.pixels import clip_figures, compare_figures, format_table
+from echo_augment.augmentor.data.phantom.likeness.pixels import compare_figures, format_table
 from echo_augment.augmentor.data.phantom.sampling import FORMAT, check_kind
 from echo_augment.augmentor.data.phantom.sets import RECORDINGS
-from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
 from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
 from ..common.dataset import check_splits
+from ..common.phantom_likeness import bundled_codec, folder_figures, read_clips
 from ..common.reporting import REPORT, write_report
 from ..common.settings import JobSettings, register, settings_from
 
-Frames = npt.NDArray[np.uint8]
 TILES_OF_SHEET, TILE_HEIGHT = 12, 180
 KINDS = ("real", "phantom")
 
@@ -161,32 +159,18 @@ def write(settings: PhantomSettings) -> None:
     print(f"{settings.n} phantoms, EF {np.mean(ef):.1f} +- {np.std(ef):.1f} %, are in {out}")
 
 
-def read_clips(root: Path, most: int | None = None) -> dict[str, tuple[Frames, float]]:
-    """Return the first ``most`` videos of a data set's folder, in order, as ``(frames, fps)`` by name.
-
-    Raises:
-        EchoAugmentError: the folder has none.
-    """
-    paths = sorted((root / "Videos").glob("*.avi"))[:most]
-    if not paths:
-        raise EchoAugmentError(f"{root}: has no Videos/*.avi", "Give data.root=, a folder in EchoNet-Dynamic's layout")
-    return {path.stem: read_video(path) for path in paths}
-
-
 def compare(settings: PhantomSettings) -> None:
-    """Write ``report.json`` and ``contact_sheet.png`` on how phantoms and real clips look."""
+    """Write ``report.json`` and ``contact_sheet.png`` on how phantoms and real clips look and move."""
     out = Path(settings.out)
     real = read_clips(Path(str(settings.data.root)), settings.most_real)
     write_set(settings, out / "phantoms", settings.compare_clips)
     made = read_clips(out / "phantoms")
-    appearance = {
-        kind: {name: clip_figures(frames, fps) for name, (frames, fps) in clips.items()}
-        for kind, clips in (("real", real), ("phantom", made))
-    }
+    codec = bundled_codec()
+    appearance = {kind: folder_figures(clips, codec, kind) for kind, clips in zip(KINDS, (real, made), strict=True)}
     table = compare_figures(list(appearance["real"].values()), list(appearance["phantom"].values()))
     pairs = zip(real.items(), made.items(), strict=False)
     tiles = [
-        Tile(f"{kind} {name}", strip(clip[0][:60]))
+        Tile(f"{kind} {name}", strip(clip.frames[:60]))
         for pair in pairs
         for kind, (name, clip) in zip(KINDS, pair, strict=True)
     ]

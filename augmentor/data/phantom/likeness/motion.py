@@ -13,7 +13,7 @@ Frames = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.floating[Any]]
 Encode = Callable[[Frames], Array]
 COMPONENTS = (1, 2, 4, 8, 16)
-LAGS = (1, 2, 4, 8, 16)  # frames at 50 a second: 20 to 320 ms
+LAGS = (2, 4, 8, 16)  # frames at 50 a second: 40 to 320 ms; `clip_figures` has lag 1
 BAND = 9  # pixels on both sides of the LV border that are wall
 SECTOR_GREY = 8  # tissue that a flow can be read from, after a blur
 
@@ -75,7 +75,7 @@ def warp_figures(reference: Frames, clip: Frames, encode: Encode) -> dict[str, f
 
 
 def speckle_lags(film: Frames) -> dict[str, float]:
-    """Return the speckle's correlation with itself 1 to 16 frames later in place, and 4 and 16 along the flow.
+    """Return the speckle's correlation with itself 2 to 16 frames later in place, and 4 and 16 along the flow.
 
     Args:
         film: ``(T, H, W)`` uint8 at 50 frames a second, over 16 frames.

@@ -136,9 +136,10 @@ class Comparison:
 def compare_figures(
     real: Sequence[Mapping[str, float]], phantom: Sequence[Mapping[str, float]]
 ) -> dict[str, Comparison]:
-    """Compare each figure of real clips with the phantoms' (both from `clip_figures`)."""
+    """Compare each figure that every real clip and every phantom has."""
     table = {}
-    for key in real[0]:
+    everywhere = set.intersection(*(set(clip) for clip in (*real, *phantom)))
+    for key in (key for key in real[0] if key in everywhere):
         found, made = np.array([r[key] for r in real]), np.array([p[key] for p in phantom])
         low, high, middle = float(found.min()), float(found.max()), float(np.median(made))
         table[key] = Comparison(
