@@ -100,7 +100,7 @@ def sample_free_motion(rng: np.random.Generator, ef: float, appearance: Appearan
         plane_length=lively * rng.uniform(0, 0.06),
         drift=abs(rng.normal(0, 0.007)),
         jolts=rng.uniform(0.15, 0.6) if rng.random() < JOLTED_SHARE else 0.0,
-        jolt_size=rng.uniform(0.01, 0.05),
+        jolt_size=rng.uniform(0.006, 0.022),
         leaflet_reach=rng.uniform(0.55, 1.15),
         leaflet_flutter=rng.uniform(0, 0.12),
     )

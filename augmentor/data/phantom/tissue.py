@@ -11,7 +11,7 @@ from .appearance import Appearance
 from .geometry import profile
 
 Image = npt.NDArray[np.floating[Any]]
-BESIDE_DB = 7.0  # how much brighter or darker tissue is in the next slice, standard deviation
+BESIDE_DB = 6.0  # how much brighter or darker tissue is in the next slice, standard deviation
 TEXELS = 1.6  # per pixel of a 112x112 frame
 LEFT, ABOVE, WIDTH, HEIGHT = 95, 30, 190, 155  # the plate's margins and size in heart coordinates, pixels
 

@@ -94,7 +94,8 @@ VIEW: dict[str, Draw] = {
 
 # What format 3 has beside: further scanners of the same kind, and what the heart's movement uncovers.
 MORE: dict[str, Draw] = {
-    "elevation": between(1.3, 3.2),
+    "noise_db": around(-38.5, 2.5),
+    "elevation": between(1.0, 2.6),
     "shadow_db": sometimes(0.35, between(6, 26)),
     "shadow_angle": between(-1.0, 1.0),
     "shadow_width": between(0.08, 0.25),
@@ -123,7 +124,7 @@ OTHER_SCANNER: dict[str, Draw] = {
     "persistence": between(0.05, 0.2),
     "scale_bar": lambda rng: 0,
     "marker": lambda rng: int(rng.integers(90, 160)),
-    "elevation": between(1.6, 4.0),
+    "elevation": between(1.3, 3.2),
     "shadow_db": sometimes(0.55, between(6, 26)),
     "side_lobes": between(0.02, 0.06),
     "haze_patches_db": between(2, 8),
