@@ -38,6 +38,9 @@ def found(tmp_path, text, **columns):
         "PatientID,EF\n12345,55\n",
         "PatientID,EF\n0012345,55%\n",
         'PatientID,EF\n0012345,"55,0"\n',
+        "\ufeffPatient_ID;LVEF\r\n0012345;55,0\r\n",
+        "sep=;\nPatientID;EF;;\n12345;55;;",
+        " patient id \tEF\n0012345\t55 %\n",
         "\ufeffPatientID,EF,Split\r\n0012345,55,train\r\n",
     ],
 )
