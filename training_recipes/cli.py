@@ -39,6 +39,7 @@ SUMMARIES = {
     "demo": "phantom data -> bundled generator -> cache -> EF benchmark -> report.html",
     "doctor": "check a dataset folder, a cache, a generator and the machine; say what to mend",
     "import": "DICOM, videos or CAMUS into EchoNet-Dynamic's layout, without names",
+    "import-weights": "published weights (EchoNet-Synthetic, MCDM, EMA-VFI) into a generator or a MAFE to start from",
     "phantom": "write a phantom data set in EchoNet-Dynamic's layout, or compare phantoms with real clips",
     "train-generator": "train MCDM from a dataset folder, in resumable stages",
     "fill-cache": "fill a cache of synthetic clips offline, resumable",
@@ -50,19 +51,37 @@ SUMMARIES = {
     "speed": "every speed figure, as ratios measured in one run",
 }
 
+OWN = {
+    "demo": "evaluation.benchmark.demo",
+    "doctor": "training_recipes.jobs.doctor",
+    "import": "training_recipes.jobs.import_data",
+    "import-weights": "training_recipes.jobs.import_weights",
+    "phantom": "training_recipes.jobs.phantom",
+    "train-generator": "training_recipes.jobs.train_generator",
+    "fill-cache": "training_recipes.jobs.fill_cache",
+    "cache": "training_recipes.jobs.cache",
+    "train-ef": "training_recipes.jobs.train_ef",
+    "train-segmentation": "training_recipes.jobs.train_segmentation",
+    "benchmark": "evaluation.benchmark.job",
+    "fidelity": "evaluation.fidelity.job",
+    "speed": "evaluation.speed.job",
+}
+"""Modules of the jobs, below ``echo_augment``; each has a function ``run``."""
 
-SPELLED_OUT = ("doctor", "import", "phantom", "fidelity", "speed")
+
+SPELLED_OUT = ("doctor", "import", "import-weights", "phantom", "fidelity", "speed")
 """Jobs whose YAML files name every setting, the optional ones of each group, too."""
 
-SPOKEN = {"import": {"from": "source", "data": "files"}}
+SPOKEN = {name: {"from": "source", "data": "files"} for name in ("import", "import-weights")}
 """Settings by the words that a user types for them: ``from`` is no name in Python, and ``data`` is a group of settings
 in Hydra, which takes no path."""
 
 
 def find_jobs() -> dict[str, EntryPoint]:
-    """Return the jobs by name, from the entry points of this and any other installed package."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return {name: found[name] for name in [*SUMMARIES, *sorted(set(found) - set(SUMMARIES))] if name in found}
+    """Return the jobs by name: ours, and those that other installed packages add by their entry points."""
+    ours = {name: EntryPoint(name, f"echo_augment.{module}:run", GROUP) for name, module in OWN.items()}
+    others = {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in ours}
+    return ours | {name: others[name] for name in sorted(others)}
 
 
 def usage() -> str:

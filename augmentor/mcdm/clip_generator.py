@@ -18,10 +18,11 @@ from ..data.layouts.finding import DataFolder
 from ..data.probe import as_filed, disagreement, warn_of_disagreements
 from ..devices import fast_dtype
 from .fingerprint import fingerprint, hash_weights
-from .labels import donor_label
+from .labels import TransportedLabel, donor_label
 from .motion import room, stretch
-from .phase import make_heart, volume_curve
-from .pipeline import BUNDLED, MCDMPipeline
+from .phase import make_heart, reference_frame, volume_curve
+from .pipeline import BUNDLED, ONE_CODE, MCDMPipeline
+from .published.ef_token import EFToken, ef_token, token_of
 from .training_videos import refuse_trained_on
 
 TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
@@ -53,7 +54,8 @@ class ClipGenerator:
         donors: TRAIN videos by name; those with an EF can give motion.
         motion_donors: names that may give motion and label; by default all with an EF and a long enough video.
         steps: sampler steps; None for the pipeline's own number.
-        sampler: ``"ddim"`` or ``"dpm"``.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``; None for the pipeline's own.
+        ef: which EF a generator is told that is told one instead of a motion; None: the table's.
         batch: clips denoised together; fewer are filled up, so that rounding does not depend on it.
         weights: hash of the pipeline's weights.
         contents: `VideoFacts.first` of the donors by name; None to open them for it.
@@ -76,7 +78,8 @@ class ClipGenerator:
         *,
         motion_donors: Sequence[str] | None = None,
         steps: int | None = None,
-        sampler: str = "ddim",
+        sampler: str | None = None,
+        ef: EFToken | None = None,
         batch: int = 8,
         weights: str = "",
         contents: Mapping[str, str] | None = None,
@@ -86,8 +89,9 @@ class ClipGenerator:
         if steps < pipeline.least_steps:
             raise EchoAugmentError(f"steps must be at least {pipeline.least_steps}, got {steps}")
         self.pipeline, self._rows, self._batch = pipeline, dict(donors), batch
-        self._steps, self._kind = steps, sampler
-        self.sampler = f"{sampler}-{steps}"
+        self._steps, self._kind = steps, sampler or str(pipeline.config["sampler"])
+        self.sampler = f"{self._kind}-{steps}"
+        self._token = ef_token(str(pipeline.config["code"]), ef)
         self.frames, self.fps = int(pipeline.config["frames"]), float(pipeline.config["rate"])
         self.height = self.width = int(pipeline.config["size"])
         self.skipped = list(skipped)
@@ -97,14 +101,15 @@ class ClipGenerator:
             contents = {name: probe_video(row.path).first for name, row in donors.items()}
         used = {name: contents[name] for name in donors}
         donors_of = (self.motion_donors, self.appearance_donors)
-        self.fingerprint = fingerprint(weights, *donors_of, self.sampler, used, arithmetic(pipeline))
+        how = self.sampler if self._token is None else f"{self.sampler} ef {self._token}"
+        self.fingerprint = fingerprint(weights, *donors_of, how, used, arithmetic(pipeline))
         self._motion: dict[str, MotionDonor] = {}
         self._reference: dict[str, npt.NDArray[np.uint8]] = {}
 
     @property
     def phaseless(self) -> bool:
-        """Whether clips have no ED and ES frame that is known: one motion vector a clip fixes no phase."""
-        return bool(self.pipeline.config["code"] == "vector")
+        """Whether clips have no ED and ES frame that is known: one motion vector, or an EF, fixes no phase."""
+        return self.pipeline.config["code"] in ONE_CODE
 
     def _choose_motion(self, wanted: Sequence[str] | None) -> dict[str, float]:
         """Return the EF of the motion donors; a video must hold a whole clip."""
@@ -116,7 +121,7 @@ class ClipGenerator:
         if wanted is not None and unlabelled:
             raise EchoAugmentError(f"motion donor {unlabelled[0]!r} has no EF", "Only labelled videos give motion")
         chosen = {}
-        needed = (self.frames - 1) / self.fps
+        needed = 0.0 if self._token is not None else (self.frames - 1) / self.fps
         for name in names:
             row = self._rows[name]
             if math.isnan(row.ef):
@@ -157,6 +162,9 @@ class ClipGenerator:
 
     def _draw(self, line: PlanLine) -> tuple[Tensor, float, float]:
         """Return the codes of a line's window, its start on the donor's grid and its tempo: both leave the EF alone."""
+        if self._token is not None:
+            self._check_motion(line.motion_donor)
+            return token_of(self._token.label(line, self.motion_donors).ef), 0.0, 1.0
         codes = self._donor(line.motion_donor).codes
         if self.phaseless:
             return codes, 0.0, 1.0
@@ -167,9 +175,7 @@ class ClipGenerator:
         return stretch(codes, self.frames, start=start, tempo=tempo), start, tempo
 
     def _clip(self, line: PlanLine, frames: npt.NDArray[np.uint8], start: float, tempo: float) -> EchoClip:
-        donor = self._motion[line.motion_donor]
-        positions = None if self.phaseless else start + tempo * np.arange(self.frames, dtype=np.float64)
-        label = donor_label(donor.ef, donor.volume, positions)
+        label = self._label(line, start, tempo)
         provenance = Provenance(
             motion_donor=line.motion_donor,
             appearance_donor=line.appearance_donor,
@@ -190,6 +196,13 @@ class ClipGenerator:
             provenance=provenance,
         )
 
+    def _label(self, line: PlanLine, start: float, tempo: float) -> TransportedLabel:
+        if self._token is not None:
+            return self._token.label(line, self.motion_donors)
+        donor = self._motion[line.motion_donor]
+        positions = None if self.phaseless else start + tempo * np.arange(self.frames, dtype=np.float64)
+        return donor_label(donor.ef, donor.volume, positions)
+
     def _read(self, name: str) -> None:
         """Decode a donor once; keep its reference frame and, of a motion donor, its codes."""
         row = self._rows[name]
@@ -197,14 +210,17 @@ class ClipGenerator:
         heart = make_heart(
             name, frames, fps if fps > 0 else row.fps, rate=self.fps, size=int(self.pipeline.config["size"])
         )
-        self._reference[name] = heart.reference.copy()
-        if name in self.motion_donors:
+        self._reference[name] = reference_frame(heart, str(self.pipeline.config["reference"])).copy()
+        if name in self.motion_donors and self._token is None:
             volume = volume_curve(heart.frames, 2 * self.fps)[heart.grid]
             self._motion[name] = MotionDonor(self.pipeline.encode_motion(heart), volume, self.motion_donors[name])
 
-    def _donor(self, name: str) -> MotionDonor:
+    def _check_motion(self, name: str) -> None:
         if name not in self.motion_donors:
             raise EchoAugmentError(f"{name!r} is not a motion donor of this generator", REPLAN)
+
+    def _donor(self, name: str) -> MotionDonor:
+        self._check_motion(name)
         if name not in self._motion:
             self._read(name)
         return self._motion[name]
@@ -223,7 +239,8 @@ def load_generator(
     *,
     device: str = "cpu",
     steps: int | None = None,
-    sampler: str = "ddim",
+    sampler: str | None = None,
+    ef: EFToken | None = None,
     seed: int = 0,
     motion_donors: Sequence[str] | None = None,
     on_error: str = "skip",
@@ -236,7 +253,8 @@ def load_generator(
         root: dataset folder, as `echo_augment.augmentor.data.read_table` takes it.
         device: the pipeline's.
         steps: sampler steps; None for the pipeline's own number.
-        sampler: ``"ddim"`` or ``"dpm"``.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``; None for the pipeline's own.
+        ef: which EF a generator is told that is told one instead of a motion; None: the table's.
         seed: not used: a plan line carries its own.
         motion_donors: names that may give motion and label; by default every labelled TRAIN video.
         on_error: ``"skip"`` leaves a TRAIN video that cannot be read out and counts it; ``"raise"`` stops.
@@ -272,6 +290,7 @@ def load_generator(
         motion_donors=motion_donors,
         steps=steps,
         sampler=sampler,
+        ef=ef,
         batch=batch,
         weights=hash_weights(folder) if folder.is_dir() else generator,
         contents=contents,

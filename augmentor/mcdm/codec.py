@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
@@ -26,14 +27,28 @@ def build_codec(channels: tuple[int, ...] = (16, 32, 64, 64), layers: int = 1, g
     )
 
 
-def to_unit(frames: Tensor) -> Tensor:
-    """Map uint8 gray levels ``(..., H, W)`` to [-1, 1] with a channel, ``(..., 1, H, W)``."""
-    return (frames.float() / 127.5 - 1).unsqueeze(-3)
+class ReferenceCodec(AutoencoderKL, ModelMixin):  # a pipeline loads a class if ModelMixin is a name in its module
+    """An autoencoder with EchoNet-Synthetic's pixels: gray levels become x / 128 - 1, not x / 127.5 - 1."""
+
+    zero_at = 128.0
 
 
-def to_gray(images: Tensor) -> Tensor:
+HALF = 127.5  # of the gray levels, for all others
+
+
+def half_range(codec: AutoencoderKL) -> float:
+    """Return the gray level that a codec sees as 0."""
+    return float(getattr(codec, "zero_at", HALF))
+
+
+def to_unit(frames: Tensor, half: float = HALF) -> Tensor:
+    """Map uint8 gray levels ``(..., H, W)`` to [-1, 1] with a channel, ``(..., 1, H, W)``; ``half`` becomes 0."""
+    return (frames.float() / half - 1).unsqueeze(-3)
+
+
+def to_gray(images: Tensor, half: float = HALF) -> Tensor:
     """Map images ``(..., C, H, W)`` in [-1, 1] to uint8 gray levels ``(..., H, W)``; three channels are averaged."""
-    return ((images.float().mean(-3) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return ((images.float().mean(-3) + 1) * half).round().clamp(0, 255).to(torch.uint8)
 
 
 def _channels(codec: AutoencoderKL) -> int:
@@ -46,7 +61,7 @@ def encode(codec: AutoencoderKL, frames: Tensor, *, batch: int = 64) -> Tensor:
     parts = []
     with torch.no_grad():
         for chunk in frames.split(batch):
-            images = to_unit(chunk.to(device)).to(dtype).expand(-1, _channels(codec), -1, -1)
+            images = to_unit(chunk.to(device), half_range(codec)).to(dtype).expand(-1, _channels(codec), -1, -1)
             parts.append(codec.encode(images).latent_dist.mode() * codec.config["scaling_factor"])
     return torch.cat(parts)
 
@@ -55,7 +70,8 @@ def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int = 64) -> Tensor:
     """Return the uint8 frames ``(N, H, W)`` of scaled latents ``(N, C, h, w)``."""
     scale = codec.config["scaling_factor"]
     with torch.no_grad():
-        parts = [to_gray(codec.decode(chunk.to(codec.dtype) / scale).sample) for chunk in latents.split(batch)]
+        images = (codec.decode(chunk.to(codec.dtype) / scale).sample for chunk in latents.split(batch))
+        parts = [to_gray(image, half_range(codec)) for image in images]
     return torch.cat(parts)
 
 
@@ -69,7 +85,7 @@ def load_codec(source: str) -> AutoencoderKL:
 
     Args:
         source: a folder with ``config.json``, or ``hub:<owner>/<name>`` and, unless it is at the top,
-            ``/<subfolder>``: for instance ``hub:HReynaud/EchoNet-Synthetic/vae/dynamic``. Only safetensors are loaded.
+            ``/<subfolder>``: for instance ``hub:HReynaud/EchoNet-Synthetic/vae``. Only safetensors are loaded.
 
     Raises:
         EchoAugmentError: the autoencoder cannot be loaded, or has another form.

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from echo_augment.cache.arguments import check_choice
 
+from .published.strict import StrictModel
+
 BETAS = (1e-4, 0.02)  # MCDM's linear schedule
 TIMESTEPS = 1000
 MOTIONS = ("frame", "vector")
@@ -22,12 +24,12 @@ def noise_level(timestep: Tensor) -> Tensor:
     return (1 - (1 - betas).cumprod(0)).sqrt()[timestep.long()]
 
 
-class MotionDenoiser(ModelMixin, ConfigMixin):
+class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
     """Predicts v for the latents of a clip, given the reference frame's latent and motion codes.
 
-    The latents come in relative to the reference frame's, so that a clip without motion is all zeros and the
-    network spends itself on what moves. Conditioning follows MCDM (arXiv 2512.09418): the reference latent is
-    concatenated to every frame's.
+    The latents come in relative to the reference frame's (unless made with ``absolute``), so that a clip without motion
+    is all zeros and the network spends itself on what moves. Conditioning follows MCDM (arXiv 2512.09418): the
+    reference latent is concatenated to every frame's.
 
     Args:
         channels: channels of the UNet's levels, multiples of 32.
@@ -42,6 +44,7 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).
         hint: whether the denoiser is told where `echo_augment.augmentor.mcdm.transport.MotionTransport`
             expects the latents; it then refines that.
+        absolute: whether the latents are as they are, as MCDM's own, and not relative to the reference frame's.
 
     Raises:
         EchoAugmentError: ``motion`` is neither of the two.
@@ -63,6 +66,7 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         cross_attention_dim: int = 3072,
         motion_scale: float = 1.0,
         hint: bool = False,
+        absolute: bool = False,
     ) -> None:
         super().__init__()
         check_choice("motion", motion, MOTIONS)
@@ -114,7 +118,8 @@ class MotionDenoiser(ModelMixin, ConfigMixin):
         """Predict v.
 
         Args:
-            latents: noisy, relative to the reference, in units of ``motion_scale``: ``(B, F, C, h, w)``.
+            latents: noisy, relative to the reference (unless made with ``absolute``), in units of ``motion_scale``:
+                ``(B, F, C, h, w)``.
             timestep: ``(B,)``.
             reference: latent of the reference frame, ``(B, C, h, w)``.
             motion: codes ``(B, F, D)``, or ``(B, 1, D)`` with ``motion="vector"``.

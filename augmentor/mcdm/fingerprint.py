@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 CLIP_CODE = 2  # raise it with every change of code that changes a clip: its pixels, its reference frame, its label
 DIGITS = 16
 NETWORKS = ("vae", "reid", "mafe", "transport", "denoiser")  # of a pipeline
-DECIDING = ("preset", "frames", "rate", "size", "code", "code_mean", "code_std", "detail")  # of its configuration
+ADDED = ("absolute",)  # settings that came later: without them a network's hash is as before
+DECIDING = (
+    "preset",
+    "frames",
+    "rate",
+    "size",
+    "code",
+    "code_mean",
+    "code_std",
+    "detail",
+    "reference",
+)  # of its configuration
+LATER = {"sampler": "ddim", "reference": "ed"}  # what came later, and as it was before: then the hash is as before
 
 
 class Configured(Protocol):
@@ -56,7 +68,8 @@ def hash_weights(folder: Path) -> str:
 
 def hash_network(net: Configured) -> str:
     """Return the hash of a diffusers model's configuration and weights in full precision, wherever it came from."""
-    config = {key: value for key, value in net.config.items() if not key.startswith("_")}
+    given = {key: value for key, value in net.config.items() if not key.startswith("_")}
+    config = {key: value for key, value in given.items() if value or key not in ADDED}
     found = hashlib.sha256(json.dumps(config, sort_keys=True, default=list).encode())
     for name, value in sorted(net.state_dict().items()):
         found.update(name.encode())
@@ -70,14 +83,15 @@ def hash_networks(pipeline: "MCDMPipeline") -> str:
     It is the same for a pipeline in memory and for one that was saved and loaded.
     """
     networks = {name: net for name in NETWORKS if (net := getattr(pipeline, name)) is not None}
-    plain = {key: pipeline.config[key] for key in DECIDING}
+    plain = {key: pipeline.config[key] for key in DECIDING if LATER.get(key) != pipeline.config[key]}
     hashes = {name: hash_network(net) for name, net in networks.items()}
     return digest(json.dumps([hashes, plain], sort_keys=True).encode())
 
 
 def hash_pipeline(pipeline: "MCDMPipeline") -> str:
     """Return the hash of a pipeline's configuration and weights as they are in memory, in their precision."""
-    config = {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
+    given = {name: value for name, value in pipeline.config.items() if not name.startswith("_")}
+    config = {name: value for name, value in given.items() if LATER.get(name) != value}
     found = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     for name, part in sorted(pipeline.components.items()):
         for key, tensor in part.state_dict().items() if isinstance(part, nn.Module) else ():

@@ -43,6 +43,22 @@ class Heart:
         return np.asarray(self.frames[self.ed])
 
 
+REFERENCES = ("ed", "any")
+
+
+def reference_frame(heart: Heart, kind: str = "ed") -> Frames:
+    """Return the frame that shows what a heart looks like, ``(size, size)``.
+
+    Args:
+        heart: the video.
+        kind: ``ed``: its ED frame; ``any``: one of its frames, drawn by the video's name alone.
+    """
+    if kind == "ed":
+        return heart.reference
+    drawn = np.random.default_rng(list(heart.name.encode())).integers(len(heart.frames))
+    return np.asarray(heart.frames[drawn])
+
+
 def resample_indices(count: int, fps: float, rate: float) -> npt.NDArray[np.intp]:
     """Return which of a video's ``count`` frames are nearest to the instants ``0, 1/rate, 2/rate, ...``."""
     wanted = int(np.floor((count - 1) / fps * rate + 1e-6)) + 1

@@ -24,13 +24,15 @@ from .denoiser import MotionDenoiser, predict_windows
 from .flow import carry_details
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
-from .phase import Heart
+from .phase import REFERENCES, Heart
+from .published.ef_token import CODE as EF
 from .reid import ReIDEncoder
 from .transport import MotionTransport
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
 CODES = ("transport", "mafe", "flow", "vector")  # where motion codes come from
 SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
+ONE_CODE = ("vector", EF)  # codes of which a clip has one
 
 
 @dataclass
@@ -54,14 +56,15 @@ class MCDMPipeline(DiffusionPipeline):
     Args:
         vae: the codec; any diffusers ``AutoencoderKL`` that shrinks by 8.
         denoiser: predicts v.
-        mafe: gives the motion codes, or the flow that the transport reads them from.
-        reid: recognises a heart; for the swap test and the privacy check.
+        mafe: gives the motion codes, or the flow that the transport reads them from; None for ``code="ef"``.
+        reid: recognises a heart; for the swap test and the privacy check. None: there is neither.
         scheduler: the diffusion's; the sampler is chosen per call.
         frames: frames of a clip.
         rate: frames per second of a clip.
         size: side of a frame in pixels.
         transport: reads motion codes, and moves the reference by them; for ``code="transport"``.
-        code: where the motion codes come from: ``"transport"``, ``"mafe"``, ``"flow"`` or ``"vector"``.
+        code: where the motion codes come from: ``"transport"``, ``"mafe"``, ``"flow"`` or ``"vector"``; ``"ef"``: there
+            is no motion, a clip is told an EF (`echo_augment.augmentor.mcdm.published.ef_token`).
         code_mean: subtracted from every code; one number per dimension.
         code_std: divides every code.
         preset: name of the configuration it was trained by.
@@ -70,6 +73,8 @@ class MCDMPipeline(DiffusionPipeline):
         steps: sampler steps if a call names none: as few as carry the motion donor's EF as well as the best number
             does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights; from 0 with a transport).
             With 0 the transport alone moves the reference, without any diffusion.
+        sampler: if a call names none.
+        reference: ``"ed"`` or ``"any"``: which frames trained it as reference frames.
 
     Raises:
         EchoAugmentError: ``code``, ``transport`` and the denoiser's ``hint`` do not belong together.
@@ -85,15 +90,15 @@ class MCDMPipeline(DiffusionPipeline):
     torch.Size([1, 16, 112, 112])
     """
 
-    _optional_components = ["transport"]  # noqa: RUF012  # diffusers reads the list from the class
+    _optional_components = ["transport", "mafe", "reid"]  # noqa: RUF012  # diffusers reads the list from the class
 
     def __init__(
         self,
         vae: AutoencoderKL,
         denoiser: MotionDenoiser,
-        mafe: MAFE,
-        reid: ReIDEncoder,
-        scheduler: DDIMScheduler,
+        mafe: MAFE | None,
+        reid: ReIDEncoder | None,
+        scheduler: DDIMScheduler | DDPMScheduler,
         transport: MotionTransport | None = None,
         frames: int = 16,
         rate: float = 12.5,
@@ -104,8 +109,12 @@ class MCDMPipeline(DiffusionPipeline):
         preset: str = "tiny",
         detail: bool = True,
         steps: int = 8,
+        sampler: str = "ddim",
+        reference: str = "ed",
     ) -> None:
         super().__init__()
+        check_choice("sampler", sampler, tuple(SAMPLERS))
+        check_choice("reference", reference, REFERENCES)
         if len({code == "transport", transport is not None, bool(denoiser.config["hint"])}) > 1:
             raise EchoAugmentError(
                 f"code={code!r} with{'' if transport is not None else 'out'} a transport and a denoiser of "
@@ -125,6 +134,8 @@ class MCDMPipeline(DiffusionPipeline):
             preset=preset,
             detail=detail,
             steps=steps,
+            sampler=sampler,
+            reference=reference,
         )
 
     @classmethod
@@ -168,10 +179,19 @@ class MCDMPipeline(DiffusionPipeline):
         """0 with a transport, whose prediction is a clip already; else 1."""
         return 0 if self.transport is not None else 1
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether the denoiser's latents are relative to the reference frame's."""
+        return not self.denoiser.config["absolute"]
+
     def encode_motion(self, heart: Heart) -> Tensor:
         """Return a video's normalised motion codes: ``(G, D)``, one a frame of its grid, or ``(1, D)`` for a vector."""
         refuse_device_in_worker(self.device, "MCDMPipeline")
         kind = self.config["code"]
+        if kind == EF:
+            raise EchoAugmentError(
+                "this generator is told an EF and reads no motion", "Give it EF / 100 as motion, of shape (B, 1, 1)"
+            )
         codes: Codes
         if kind == "transport":
             codes = transport_codes(self.mafe, self.transport, heart)
@@ -189,7 +209,7 @@ class MCDMPipeline(DiffusionPipeline):
         motion: Tensor,
         *,
         num_inference_steps: int | None = None,
-        sampler: str = "ddim",
+        sampler: str | None = None,
         guidance_scale: float = 1.0,
         detail: bool | None = None,
         frames: int | None = None,
@@ -205,7 +225,7 @@ class MCDMPipeline(DiffusionPipeline):
                 number of frames F, or more: then windows of F frames, half of them shared, are denoised together.
             num_inference_steps: denoising steps, at least `least_steps`; by default the pipeline's own number.
                 With 0 no noise is drawn, and the sampler has no say.
-            sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``.
+            sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``; by default the pipeline's own.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
             detail: overrides the pipeline's own setting.
             frames: L; by default the number of codes, and F for a vector.
@@ -219,7 +239,8 @@ class MCDMPipeline(DiffusionPipeline):
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, window = len(reference_frames), int(self.config["frames"])
-        vector = self.config["code"] == "vector"
+        vector = self.config["code"] in ONE_CODE
+        sampler = str(self.config["sampler"]) if sampler is None else sampler
         length = frames if frames is not None else window if vector or motion.ndim != 3 else motion.shape[1]
         device = self._execution_device
         steps = int(self.config["steps"]) if num_inference_steps is None else num_inference_steps
@@ -254,8 +275,8 @@ class MCDMPipeline(DiffusionPipeline):
 
             v = predict_windows(predict, scheduler.scale_model_input(latents, step), window)
             latents = scheduler.step(v, step, latents, **extra).prev_sample
-        # The denoiser works on the difference to the reference frame's latent.
-        latents = reference[:, None] + latents * self.denoiser.config["motion_scale"]
+        if self.is_relative:
+            latents = reference[:, None] + latents * self.denoiser.config["motion_scale"]
         clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, length)).cpu()
         if self.config["detail"] if detail is None else detail:
             blurred = decode(self.vae, reference).cpu()
@@ -272,7 +293,7 @@ class MCDMPipeline(DiffusionPipeline):
                 f"reference_frames must be (B, {size}, {size}) uint8, "
                 f"got {tuple(reference_frames.shape)} {reference_frames.dtype}"
             )
-        codes = 1 if self.config["code"] == "vector" else max(length, window)
+        codes = 1 if self.config["code"] in ONE_CODE else max(length, window)
         if motion.ndim != 3 or motion.shape[:2] != (len(reference_frames), codes):
             raise EchoAugmentError(f"motion must be (B, {codes}, D) with B as the frames', got {tuple(motion.shape)}")
         if length < window:

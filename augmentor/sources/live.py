@@ -75,7 +75,7 @@ class LiveClips:
             with other seeds.
         device: device of the generator: ``"auto"`` (the fastest), ``"cpu"``, ``"cuda:0"``. A factory chooses its own.
         steps: number of sampler steps; None takes the generator's own number.
-        sampler: ``"ddim"`` or ``"dpm"``.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``; None for the generator's own.
         motion_donors: names of donors that give motion and label; None takes every labelled one.
         seed: seed of the plans, at least 0.
         balance: ``"natural"``: EF spread as the donors' is; ``"uniform"``: every stratum of EF equally often.
@@ -114,7 +114,7 @@ class LiveClips:
         *,
         device: str = "auto",
         steps: int | None = None,
-        sampler: Literal["ddim", "dpm"] = "ddim",
+        sampler: Literal["ddim", "dpm", "ddpm"] | None = None,
         motion_donors: Sequence[str] | None = None,
         seed: int = 0,
         balance: Literal["natural", "uniform"] = "natural",

@@ -38,7 +38,7 @@ class GeneratorRecipe:
         tables: dataset folders or their tables, whose VAL and TEST videos must not be among ``rows``, under any name.
         device: device of the generator; ``"auto"`` takes the fastest.
         steps: number of sampler steps; None takes the generator's own number.
-        sampler: ``"ddim"`` or ``"dpm"``.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``; None for the generator's own.
         batch: number of clips made at a time.
         motion_donors: names that give motion and label; None takes every labelled video.
     """
@@ -49,7 +49,7 @@ class GeneratorRecipe:
     tables: Sequence[str | Path | DataFiles]
     device: str = "auto"
     steps: int | None = None
-    sampler: str = "ddim"
+    sampler: str | None = None
     batch: int = 4
     motion_donors: Sequence[str] | None = None
 

@@ -9,6 +9,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator, WrappedGenerator
 from echo_augment.cache.results import FillSummary
+from echo_augment.training_recipes.arms.specification import TOLD
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.filling.fill import fill_from
 
@@ -86,7 +87,7 @@ class Caches:
             self._generators[kind] = (
                 self.task.oracle(design.root)
                 if kind == "oracle"
-                else load_weights(design.settings, design.data, design.motion_donors, self._load)
+                else load_weights(design.settings, design.data, design.motion_donors, self._load, kind)
             )
             if kind == "synthetic":
                 self.fingerprint = self._generators[kind].fingerprint
@@ -94,21 +95,24 @@ class Caches:
 
 
 def load_weights(
-    settings: DesignSettings, data: DataFiles, motion_donors: list[str], load: Load | None
+    settings: DesignSettings, data: DataFiles, motion_donors: list[str], load: Load | None, kind: str = "synthetic"
 ) -> DonorGenerator:
     """Return the generator of the arm ``synthetic``; with ``generator.weights: null`` one is trained on the data set.
+
+    For ``kind="ef_conditioned"`` it is that of the arm of this name.
 
     Raises:
         EchoAugmentError: as `echo_augment.augmentor.mcdm.clip_generator.load_generator` and `own_generator`.
     """
     from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
-    weights = settings.generator.weights
+    given = settings.generator
+    weights = given.ef_conditioned if kind == TOLD else given.weights
     return (load or load_generator)(
         str(own_generator(settings, data.root, Path(settings.out))) if weights is None else weights,
         data,
         device=best_device(settings.device),
-        steps=settings.generator.steps,
+        steps=None if kind == TOLD else given.steps,  # the opponent samples as it was published
         seed=settings.seed,
         motion_donors=motion_donors,
         on_error="skip",

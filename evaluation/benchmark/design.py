@@ -8,8 +8,8 @@ from typing import TypeVar
 from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
-from echo_augment.training_recipes.arms.peer_clips import peer_notes
-from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
+from echo_augment.training_recipes.arms.peer_clips import peer_notes, told_notes
+from echo_augment.training_recipes.arms.specification import TOLD, clips_of, teacher_of
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
@@ -80,10 +80,12 @@ class Design:
         """Return the design that settings ask for.
 
         Raises:
-            EchoAugmentError: more labels than videos, or an arm with peers' clips and no cache of them.
+            EchoAugmentError: more labels than videos, or an arm of others' clips and neither these nor
+                their generator.
         """
         notes, arms = choose_arms(settings.arm, data.root)
         notes += peer_notes(arms, settings.caches)
+        notes += told_notes(arms, settings.generator.ef_conditioned is not None or TOLD in settings.caches)
         subsets = {
             (place, seed): choose_labelled(videos, count_labels(labels, len(videos)), seed)
             for place, labels in enumerate(settings.labels)

@@ -23,11 +23,13 @@ class ClipGeneratorSettings:
     Attributes:
         weights: ``bundled``, a folder that ``train-generator`` wrote, or None to train one first.
         train: with ``weights=None``, what else to tell ``train-generator``.
+        ef_conditioned: folder of the generator that the arm ``ef_conditioned`` takes its clips from; None without one.
         steps: of the sampler; None for the generator's own number.
         batch: clips generated at a time.
     """
 
     weights: str | None = "bundled"
+    ef_conditioned: str | None = None
     train: list[str] = field(default_factory=list)
     steps: int | None = None
     batch: int = 8
@@ -108,6 +110,7 @@ class DesignSettings(JobSettings):
         """Look for the data set, the generator and the ready caches."""
         self.data.check_inputs()
         check_generator("generator.weights", self.generator.weights)
+        check_generator("generator.ef_conditioned", self.generator.ef_conditioned)
         check_caches("caches", self.caches.values())
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The arm of other people's clips: a ready-made synthetic set, held against ours under one protocol."""
+"""The arms of other people's work, held against ours under one protocol: ready-made clips, and published generators."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugme
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
-from .specification import TrainingSet, clips_of
+from .specification import TOLD, TrainingSet, clips_of
 
 PEER = "peer"  # kind of clips, preset and label policy of their provenance, and how their fingerprint begins
 IMPORT = 'Make one: echo-augment cache action=import data.root=FOLDER provenance="NAME" cache=OUT'
@@ -78,3 +78,28 @@ def peer_notes(arms: Mapping[str, Mapping[str, JsonValue]], caches: Mapping[str,
         "labels. If its makers learned from VAL or TEST videos, its errors are too small."
     )
     return [note]
+
+
+def told_notes(arms: Mapping[str, Mapping[str, JsonValue]], given: bool) -> list[str]:
+    """Return what the report must say beside arms with clips of a generator that is told an EF; nothing without one.
+
+    Args:
+        arms: settings by name.
+        given: whether there is such a generator, or a cache of its clips.
+
+    Raises:
+        EchoAugmentError: neither is there.
+    """
+    names = [name for name, spec in arms.items() if clips_of(spec) == TOLD]
+    if names and not given:
+        raise EchoAugmentError(
+            f"the arm {names[0]} needs a generator that is told an EF, and none was given",
+            f"Give generator.{TOLD}=FOLDER of echo-augment import-weights from=echonet-synthetic, or "
+            f"+caches.{TOLD}=CACHE",
+        )
+    note = (
+        f"The arm {', '.join(names)} trains with clips of a generator that is told the EF of a labelled video of the "
+        "run. The generator itself learned from EF: if from labels of more TRAIN videos than the run has, the arm "
+        "knows more labels than the others with fewer labels than all; if from VAL or TEST, its errors are too small."
+    )
+    return [note] if names else []

@@ -26,7 +26,8 @@ from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
-CLIP_KINDS = ("synthetic", "oracle", "peer")
+TOLD = "ef_conditioned"  # kind of clips: of a generator that is told an EF, instead of shown a motion
+CLIP_KINDS = ("synthetic", "oracle", "peer", TOLD)
 TEACHER = "real"  # the arm whose net teaches where an arm names none
 NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]

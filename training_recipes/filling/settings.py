@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from echo_augment.augmentor.mcdm.labels import POLICIES
+from echo_augment.augmentor.mcdm.published.ef_token import EFToken
 from echo_augment.cache.arguments import check_choice, check_number, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.plan import BALANCES
@@ -171,6 +172,9 @@ class FillSettings(JobSettings):
         generator: folder of a trained generator, or ``bundled``.
         n: clips.
         steps: of the sampler; None for the generator's own number.
+        ef: for a generator that is told an EF: ``table`` (the motion donor's) or ``uniform`` (drawn, and the label);
+            None: ``table`` where one is needed.
+        ef_range: ``[low, high]`` in percent for ``uniform``; None: ``[10, 90]``.
         batch: clips generated at a time.
         balance: ``natural`` (as the donors' EF are spread) or ``uniform`` (every stratum of EF equally often).
         reserve: spare plan lines as a share of ``n``.
@@ -188,6 +192,8 @@ class FillSettings(JobSettings):
     generator: str = "bundled"
     n: int = 1000
     steps: int | None = None
+    ef: str | None = None
+    ef_range: list[float] | None = None
     batch: int = 8
     balance: str = "natural"
     reserve: int | float = 0.25
@@ -215,6 +221,7 @@ class FillSettings(JobSettings):
         if self.steps is not None:
             check_whole("steps", self.steps)
         check_choice("balance", self.balance, BALANCES)
+        _ = self.token
         check_number("reserve", self.reserve, 0)
         check_choice("compression", self.compression, list(COMPRESSIONS))
         check_number("seal_seconds", self.seal_seconds, 0)
@@ -225,3 +232,18 @@ class FillSettings(JobSettings):
                 f"gates.label.teacher={judge} would compare its readings with themselves: they are the labels",
                 "Use another teacher for the gate, or label.policy=consensus",
             )
+
+    @property
+    def token(self) -> EFToken | None:
+        """Which EF a generator is told; None: as it needs.
+
+        Raises:
+            EchoAugmentError: a range that is none, or one without ``ef=uniform``.
+        """
+        if self.ef_range is None:
+            return None if self.ef is None else EFToken(self.ef)
+        if self.ef != "uniform" or len(self.ef_range) != 2:
+            raise EchoAugmentError(
+                f"ef_range={self.ef_range} with ef={self.ef}", "Give ef=uniform and ef_range=[low,high] in percent"
+            )
+        return EFToken(self.ef, *(float(value) for value in self.ef_range))

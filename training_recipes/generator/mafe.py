@@ -1,6 +1,6 @@
 """Stage ``mafe``: pairs of frames with the one halfway between, and the losses of MCDM."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from echo_augment.augmentor.mcdm.flow import SHRINK, FlowEstimator
 from echo_augment.augmentor.mcdm.mafe import MAFE, MAFEOutput
 from echo_augment.augmentor.mcdm.mafe.losses import flow_loss, laplacian_loss, reid_loss
 from echo_augment.augmentor.mcdm.mafe.turns import Turn
+from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.likeness import frame_likeness
 from ..common.ranks import ALONE, Share
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .context import StageContext
 
 STREAM = 2  # of random numbers
+SHAPE = ("width", "depths", "heads", "window", "channels")  # of a network
 CHOSEN_BY = "error"  # weights are kept by the interpolation of watched videos: minus its PSNR
 Frames = npt.NDArray[np.uint8]
 Flow = npt.NDArray[np.float32]
@@ -232,6 +234,8 @@ def train(context: "StageContext") -> dict[str, float]:
     settings, mafe, data = context.preset.mafe, context.networks.mafe, context.data
     labels = PseudoLabels(context.out / "pseudo.h5")
     triples = middle_frames(data, settings.reach)
+    if settings.start is not None:
+        start_from(mafe, settings.start)
     result = context.train(
         with_head(mafe, context.preset.reid.embedding, context.settings.seed),
         lambda rng, share: pair_batch(
@@ -249,6 +253,28 @@ def train(context: "StageContext") -> dict[str, float]:
     kept = {key: result.losses[key] for key in ("psnr", "flow", "reid")}
     quality = interpolation_quality(mafe, triples)
     return {"steps": result.steps, "seconds": result.seconds, "chosen_step": result.best_step, **kept, **quality}
+
+
+def start_from(mafe: MAFE, folder: str) -> None:
+    """Give a MAFE the weights of a saved one.
+
+    Raises:
+        EchoAugmentError: it cannot be loaded, or is another network.
+    """
+    found = MAFE.from_pretrained(folder)
+    own, theirs = ({key: net.config[key] for key in SHAPE} for net in (mafe, found))
+    different = [f"{key}={theirs[key]}, not {own[key]}" for key in SHAPE if list_of(theirs[key]) != list_of(own[key])]
+    if different:
+        raise EchoAugmentError(
+            f"preset.mafe.start={folder}: that MAFE has {'; '.join(different)}",
+            f"Set preset.mafe as it is: {', '.join(SHAPE)}",
+        )
+    mafe.load_state_dict(found.state_dict())
+
+
+def list_of(value: int | Sequence[int]) -> list[int]:
+    """Return a number or several as a list: a saved configuration has lists for tuples."""
+    return [value] if isinstance(value, int) else list(value)
 
 
 def load(context: "StageContext") -> None:

@@ -1,11 +1,13 @@
 """Settings of a preset (``conf/preset/``): sizes of the generator's networks, and how each stage trains."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
 
 from echo_augment.augmentor.mcdm.denoiser import MOTIONS
+from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.mafe.losses import DISTANCES, TARGETS
 from echo_augment.augmentor.mcdm.pipeline import CODES
 from echo_augment.augmentor.mcdm.transport import FLOWS
@@ -136,6 +138,7 @@ class MafeSettings(FitSettings):
         channels: of a frame: 1, or 3 as EMA-VFI has them.
         validate_every: steps between two measurements of the interpolation of watched videos, which decides the
             weights that are kept.
+        start: folder of a MAFE to go on from (``import-weights from=emavfi``); None: fresh weights.
     """
 
     width: int = MISSING
@@ -147,6 +150,7 @@ class MafeSettings(FitSettings):
     reach: int = MISSING
     channels: int = 1
     validate_every: int = 1000
+    start: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -294,6 +298,8 @@ class PresetSettings:
         """Return what decides the weights, as JSON: without ``sampler_steps``, and without what is not given."""
         found = asdict(self)
         del found["sampler_steps"]
+        if self.mafe.start is not None:  # the weights, wherever they lie
+            found["mafe"]["start"] = hash_weights(Path(self.mafe.start))
         sections = {key: value for key, value in found.items() if isinstance(value, dict)}
         return found | {
             name: {key: value for key, value in section.items() if value is not None}

@@ -79,6 +79,9 @@ class GeneratorSettings(JobSettings):
         """Look for the data set, and whatever the run takes over."""
         self.data.check_inputs()
         check_generator("distil", self.distil)
+        check_folders(
+            "preset.mafe.start", [self.preset.mafe.start], "Give the folder of echo-augment import-weights from=emavfi"
+        )
         check_folders("reuse", [self.reuse], "Give the folder of another train-generator run")
         if self.codec is not None and not self.codec.startswith("hub:"):
             check_folders("codec", [self.codec], "Give a folder, or hub:<owner>/<name>/<subfolder>")

@@ -18,6 +18,16 @@ def test_hashes_of_the_bundled_generator_are_as_ever():
     assert hash_pipeline(pipeline) == "11d2ed677fa91677"
 
 
+def test_what_came_later_counts_where_it_is_set(untrained):
+    before = hash_pipeline(untrained), hash_networks(untrained)
+    untrained.register_to_config(sampler="ddpm")
+    assert hash_pipeline(untrained) != before[0] and hash_networks(untrained) == before[1], "how it samples by default"
+    untrained.register_to_config(sampler="ddim", reference="any")
+    assert hash_pipeline(untrained) != before[0] and hash_networks(untrained) != before[1]
+    untrained.register_to_config(reference="ed")
+    assert (hash_pipeline(untrained), hash_networks(untrained)) == before
+
+
 CPU = "cpu float32 float32"
 
 

@@ -17,6 +17,7 @@ ENOUGH = {
     "train-ef": ["data=phantom"],
     "train-segmentation": ["data=phantom"],
     "import": ["from=video", f"data={Path(__file__).parent}"],
+    "import-weights": ["from=echonet-synthetic", f"data={Path(__file__).parent}"],
 }
 """What a job needs besides ``out``."""
 OUT_OF_RANGE = {

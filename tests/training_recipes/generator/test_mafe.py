@@ -10,12 +10,14 @@ from fakes.generator import preset
 
 from echo_augment.augmentor.mcdm.mafe import MAFE, warp
 from echo_augment.augmentor.mcdm.phase import Heart
+from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.mafe import (
     interpolation_error,
     interpolation_quality,
     mafe_loss,
     middle_frames,
     pair_batch,
+    start_from,
     with_head,
 )
 from echo_augment.training_recipes.generator.preset import LossWeights
@@ -140,3 +142,14 @@ def test_weights_are_judged_by_the_middle_frames_of_watched_videos(data, mafe):
     quality = interpolation_quality(mafe, triples)
     assert quality["watched_psnr"] == pytest.approx(found["psnr"], abs=0.05), "but for rounding to grey levels"
     assert quality["blend_psnr"] != quality["watched_psnr"]
+
+
+def test_it_starts_from_a_saved_one_of_its_own_form(tmp_path):
+    with torch.random.fork_rng([]):
+        mafe, saved, wider = (MAFE(width, (1, 1, 1, 1, 1), (1, 2), channels=3) for width in (4, 4, 8))
+    saved.save_pretrained(tmp_path / "same")
+    wider.save_pretrained(tmp_path / "wider")
+    start_from(mafe, str(tmp_path / "same"))
+    assert all(torch.equal(value, mafe.state_dict()[name]) for name, value in saved.state_dict().items())
+    with pytest.raises(EchoAugmentError, match=r"preset\.mafe\.start=.*wider: that MAFE has width=8, not 4"):
+        start_from(mafe, str(tmp_path / "wider"))

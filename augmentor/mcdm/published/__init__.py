@@ -1,0 +1,1 @@
+"""Weights that others published, as pipelines and networks of this package."""

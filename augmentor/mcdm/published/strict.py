@@ -1,0 +1,83 @@
+"""Weights fit a network whole or not at all: a missing, extra or misshapen one is an error that names the first."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Self
+
+from diffusers.models.modeling_utils import ModelMixin
+
+from echo_augment.cache.errors import EchoAugmentError
+
+OURS = "Name a network that train-generator wrote; weights of others come in by echo-augment import-weights"
+WHOLE: Mapping[str, bool] = {  # so that diffusers tells what does not fit
+    "output_loading_info": True,
+    "ignore_mismatched_sizes": True,
+    "low_cpu_mem_usage": False,
+}
+
+
+def refuse_misfits(
+    where: str,
+    wanted: Sequence[str],
+    missing: Collection[str],
+    extra: Collection[str],
+    misshapen: Sequence[tuple[str, Sequence[int], Sequence[int]]] = (),
+    remedy: str = OURS,
+) -> None:
+    """Raise if weights do not fit a network exactly.
+
+    Args:
+        where: what was read, for the message.
+        wanted: the network's weights in its own order.
+        missing: those that were not read.
+        extra: names that were read and that the network does not have.
+        misshapen: name, shape that was read and the network's own, of those that differ.
+        remedy: what to do.
+
+    Raises:
+        EchoAugmentError: naming the first missing weight, else the first extra one, else the first misshapen one.
+    """
+    lost = [name for name in wanted if name in set(missing)]
+    counts = f"{len(lost)} missing, {len(extra)} extra, {len(misshapen)} of another shape"
+    if lost:
+        raise EchoAugmentError(f"{where}: the weight {lost[0]} is missing ({counts})", remedy)
+    if extra:
+        raise EchoAugmentError(f"{where}: no network of this kind has the weight {min(extra)} ({counts})", remedy)
+    if misshapen:
+        name, read, own = misshapen[0]
+        raise EchoAugmentError(f"{where}: the weight {name} is {tuple(read)}, not {tuple(own)} ({counts})", remedy)
+
+
+def load_whole(kind: type[ModelMixin], where: str, *, remedy: str = OURS, **kwargs: Any) -> Any:
+    """Return a network that diffusers loads; by itself it would draw missing weights at random, with a warning.
+
+    Args:
+        kind: class of the network, one of diffusers' own.
+        where: folder or Hub id.
+        remedy: what to do if the weights do not fit.
+        kwargs: of ``from_pretrained``.
+
+    Raises:
+        EchoAugmentError: a weight is missing, extra or of another shape.
+    """
+    network, found = kind.from_pretrained(where, **kwargs, **WHOLE)
+    told = found["missing_keys"], found["unexpected_keys"], found["mismatched_keys"]
+    refuse_misfits("/".join(filter(None, [where, kwargs.get("subfolder")])), list(network.state_dict()), *told, remedy)
+    return network
+
+
+class StrictModel(ModelMixin):
+    """A diffusers network that loads whole or not at all."""
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str, **kwargs: Any) -> Self:
+        """Load the network of a folder or Hub id, as diffusers does.
+
+        Raises:
+            EchoAugmentError: a weight is missing, extra or of another shape; the first one is named.
+        """
+        where = str(pretrained_model_name_or_path)
+        network, found = super().from_pretrained(where, **kwargs | WHOLE)
+        told = found["missing_keys"], found["unexpected_keys"], found["mismatched_keys"]
+        refuse_misfits(where, list(network.state_dict()), *told)
+        whole: Self = network
+        return whole
