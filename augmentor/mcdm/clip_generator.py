@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +16,17 @@ from echo_augment.cache.generator import SkippedDonor
 
 from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
 from ..data.layouts.finding import DataFolder
-from ..data.probe import as_filed, disagreement, warn_of_disagreements
+from ..data.probe import as_filed
 from ..devices import fast_dtype
+from .calls import ONE_CODE
 from .fingerprint import fingerprint, hash_weights
 from .labels import TransportedLabel, donor_label
+from .masks import Masks, resized
 from .motion import room, stretch
 from .phase import make_heart, reference_frame, volume_curve
-from .pipeline import BUNDLED, ONE_CODE, MCDMPipeline
+from .pipeline import BUNDLED, MCDMOutput, MCDMPipeline
 from .published.ef_token import EFToken, ef_token, token_of
-from .training_videos import refuse_trained_on
+from .training_videos import refuse_trained_on, usable
 
 TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
 REPLAN = "Plan with this generator's own motion_donors and appearance_donors"
@@ -103,6 +106,7 @@ class ClipGenerator:
         donors_of = (self.motion_donors, self.appearance_donors)
         how = self.sampler if self._token is None else f"{self.sampler} ef {self._token}"
         self.fingerprint = fingerprint(weights, *donors_of, how, used, arithmetic(pipeline))
+        self._tracings: dict[str, Masks] = {}
         self._motion: dict[str, MotionDonor] = {}
         self._reference: dict[str, npt.NDArray[np.uint8]] = {}
 
@@ -110,6 +114,17 @@ class ClipGenerator:
     def phaseless(self) -> bool:
         """Whether clips have no ED and ES frame that is known: one motion vector, or an EF, fixes no phase."""
         return self.pipeline.config["code"] in ONE_CODE
+
+    def carry_tracings(self, tracings: Mapping[str, Masks]) -> bool:
+        """Let LV masks at ED ``(h, w)`` of appearance donors, by name, ride to every frame of their clips.
+
+        Return whether it can: the transport must predict a displacement. Clips of other donors get no masks.
+        """
+        transport = self.pipeline.transport
+        if transport is None or not transport.config["displacement"]:
+            return False
+        self._tracings |= {name: resized(mask, self.height, self.width) for name, mask in tracings.items()}
+        return True
 
     def _choose_motion(self, wanted: Sequence[str] | None) -> dict[str, float]:
         """Return the EF of the motion donors; a video must hold a whole clip."""
@@ -153,12 +168,25 @@ class ClipGenerator:
         noise = [torch.Generator().manual_seed(lines[i].seed) for i in filled]
         device = self.pipeline.device
         dtype = fast_dtype(device)
+        traced = [line.appearance_donor in self._tracings for line in lines]
+        empty = np.zeros((self.height, self.width), np.bool_)
+        tracings = np.stack([self._tracings.get(lines[i].appearance_donor, empty) for i in filled])
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             made = self.pipeline(
-                references, motions, num_inference_steps=self._steps, sampler=self._kind, generator=noise
+                references,
+                motions,
+                num_inference_steps=self._steps,
+                sampler=self._kind,
+                masks=torch.from_numpy(tracings) if any(traced) else None,
+                generator=noise,
             )
-        frames = made[0].numpy()
-        return [self._clip(line, frames[i], drawn[i][1], drawn[i][2]) for i, line in enumerate(lines)]
+        output = cast(MCDMOutput, made)
+        frames = output.clips.numpy()
+        moved = [None] * len(lines) if output.masks is None else list(output.masks.numpy())
+        masks = [
+            mask if there else None for mask, there in zip(moved, traced, strict=False)
+        ]  # filled up like the clips
+        return [self._clip(line, frames[i], masks[i], drawn[i][1], drawn[i][2]) for i, line in enumerate(lines)]
 
     def _draw(self, line: PlanLine) -> tuple[Tensor, float, float]:
         """Return the codes of a line's window, its start on the donor's grid and its tempo: both leave the EF alone."""
@@ -174,7 +202,9 @@ class ClipGenerator:
         start = float(rng.uniform(0, max(0.0, room(len(codes), self.frames, tempo))))
         return stretch(codes, self.frames, start=start, tempo=tempo), start, tempo
 
-    def _clip(self, line: PlanLine, frames: npt.NDArray[np.uint8], start: float, tempo: float) -> EchoClip:
+    def _clip(
+        self, line: PlanLine, frames: npt.NDArray[np.uint8], masks: Masks | None, start: float, tempo: float
+    ) -> EchoClip:
         label = self._label(line, start, tempo)
         provenance = Provenance(
             motion_donor=line.motion_donor,
@@ -190,6 +220,7 @@ class ClipGenerator:
             clip_id=line.clip_id,
             frames=np.ascontiguousarray(frames),
             fps=self.fps,
+            masks=None if masks is None else np.ascontiguousarray(masks),
             ef=label.ef,
             ed_frame=label.ed_frame,
             es_frame=label.es_frame,
@@ -278,9 +309,9 @@ def load_generator(
     pipeline = MCDMPipeline.load(generator).to(device)
     pipeline.set_progress_bar_config(disable=True)
     table = read_table(root)
-    rows, contents, skipped = _usable(table.split("TRAIN"), on_error)
+    rows, contents, skipped = usable(table.split("TRAIN"), on_error)
     held_out = [row for row in table.rows if row.split in ("VAL", "TEST") and row.path.is_file()]
-    held_out, _, _unreadable = _usable(held_out, "skip", warn=False)
+    held_out, _, _unreadable = usable(held_out, "skip", warn=False)
     refuse_leaks(rows, held_out)
     folder = BUNDLED if generator == "bundled" else Path(generator)
     refuse_trained_on(folder, held_out)
@@ -296,24 +327,3 @@ def load_generator(
         contents=contents,
         skipped=skipped,
     )
-
-
-def _usable(
-    rows: Sequence[VideoInfo], on_error: str, *, warn: bool = True
-) -> tuple[list[VideoInfo], dict[str, str], list[SkippedDonor]]:
-    """Return the rows whose video opens, `VideoFacts.first` of each by name, and the others with their reasons."""
-    good, first, bad, apart = [], dict[str, str](), [], []
-    for row in rows:
-        try:
-            facts = probe_video(row.path)
-            first[row.name] = facts.first
-            good.append(as_filed(row, facts))
-            if said := disagreement(row, facts.fps, facts.frames):
-                apart.append(f"{row.path}: {said}")
-        except EchoAugmentError as error:
-            if on_error == "raise":
-                raise
-            bad.append(SkippedDonor(row.name, str(error)))
-    if warn:
-        warn_of_disagreements(apart)
-    return good, first, bad

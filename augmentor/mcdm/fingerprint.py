@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLIP_CODE = 2  # raise it with every change of code that changes a clip: its pixels, its reference frame, its label
 DIGITS = 16
 NETWORKS = ("vae", "reid", "mafe", "transport", "denoiser")  # of a pipeline
-ADDED = ("absolute",)  # settings that came later: without them a network's hash is as before
+ADDED = ("absolute", "features", "displacement")  # settings that came later: without them a network's hash is as before
 DECIDING = (
     "preset",
     "frames",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from echo_augment.cache.arguments import check_share
 from echo_augment.cache.generator import DonorGenerator, WrappedGenerator
 
 from ..predictors import Segmenter
+from .fingerprint import digest
 
 Masks = npt.NDArray[np.bool_]
 Array = npt.NDArray[np.float64]
@@ -22,6 +24,13 @@ def dice(first: Masks, second: Masks) -> float:
     """Return the Dice coefficient ``2 |A and B| / (|A| + |B|)`` of two masks, in [0, 1]; 1 if both are empty."""
     size = int(first.sum()) + int(second.sum())
     return 2 * int((first & second).sum()) / size if size else 1.0
+
+
+def resized(mask: Masks, height: int, width: int) -> Masks:
+    """Return a mask ``(h, w)`` at another size, ``(height, width)``."""
+    if mask.shape == (height, width):
+        return mask
+    return np.asarray(cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def long_axis(mask: Masks) -> tuple[float, float]:
@@ -136,9 +145,7 @@ def trust(clip: EchoClip, masks: Masks, tracing: Masks | None = None, *, ef_bias
     overlap = math.nan
     ed = clip.ed_frame if clip.ed_frame >= 0 else int(masks.sum((1, 2)).argmax())
     if tracing is not None:
-        size = (masks.shape[2], masks.shape[1])
-        traced = cv2.resize(tracing.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        overlap = dice(masks[ed], traced)
+        overlap = dice(masks[ed], resized(tracing, *masks.shape[1:]))
     found = mask_ef(masks, clip.ed_frame, clip.es_frame) if masks[ed].any() else math.nan
     return MaskTrust(overlap, found, found - ef_bias - clip.ef)
 
@@ -147,16 +154,19 @@ def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = Non
     """Return a generated clip with an LV mask for every frame; see `MaskTrust` for what becomes of its confidence.
 
     Args:
-        clip: generated; its confidence is multiplied by that of the masks.
-        segmenter: draws the masks.
+        clip: generated; its confidence is multiplied by that of the masks. Masks that it has already, which moved with
+            the tissue from the appearance donor's tracing, are kept.
+        segmenter: draws the masks of a clip that has none.
         tracing: the appearance donor's at ED, ``(h, w)``, or None.
 
     Returns:
-        The clip with ``masks``; ``mask_ef``, ``mask_dice`` (None without tracing), ``mask_confidence`` and
-        ``segmenter`` stand in ``provenance.extra``.
+        The clip with ``masks``; ``mask_ef``, ``mask_dice`` (None without tracing, or where the masks come from it),
+        ``mask_confidence``, ``mask_source`` (``tracing`` or ``segmenter``) and ``segmenter`` stand in
+        ``provenance.extra``.
     """
-    masks = segmenter(clip.frames)
-    found = trust(clip, masks, tracing, ef_bias=segmenter.ef_bias)
+    carried = clip.masks is not None
+    masks = clip.masks if clip.masks is not None else segmenter(clip.frames)
+    found = trust(clip, masks, None if carried else tracing, ef_bias=0.0 if carried else segmenter.ef_bias)
     confidence = min(1.0, max(0.0, found.confidence))
     source = clip.provenance
     if source is not None:
@@ -164,7 +174,8 @@ def with_masks(clip: EchoClip, segmenter: Segmenter, tracing: Masks | None = Non
             "mask_ef": _number(found.ef),
             "mask_dice": _number(found.tracing_dice),
             "mask_confidence": confidence,
-            "segmenter": segmenter.fingerprint,
+            "mask_source": "tracing" if carried else "segmenter",
+            "segmenter": None if carried else segmenter.fingerprint,
         }
         source = replace(source, extra={**source.extra, **notes})
     return replace(clip, masks=masks, confidence=clip.confidence * confidence, provenance=source)
@@ -204,8 +215,19 @@ class MaskGate:
         )
 
 
+class TracingCarrier(Protocol):
+    """A generator that can let tracings ride to every frame of a clip, as `ClipGenerator` can."""
+
+    def carry_tracings(self, tracings: Mapping[str, Masks], /) -> bool:
+        """Take tracings of appearance donors by name; return whether it can."""
+        ...
+
+
 class WithMasks(WrappedGenerator):
     """A generator whose clips carry LV masks: a callable for `echo_augment.cache.fill`, like the one it wraps.
+
+    The tracing of a traced appearance donor moves with the tissue, if the generator knows where that goes; the masks of
+    all other clips are a segmenter's.
 
     Args:
         generator: makes the clips, for instance a `ClipGenerator`.
@@ -214,10 +236,17 @@ class WithMasks(WrappedGenerator):
     """
 
     def __init__(
-        self, generator: DonorGenerator, segmenter: Segmenter, tracings: Mapping[str, Masks] | None = None
+        self,
+        generator: DonorGenerator | TracingCarrier,
+        segmenter: Segmenter,
+        tracings: Mapping[str, Masks] | None = None,
     ) -> None:
-        super().__init__(generator, f"+masks-{segmenter.fingerprint}")
         self.segmenter, self.tracings = segmenter, tracings or {}
+        carry = getattr(generator, "carry_tracings", None)
+        carried = carry is not None and carry(self.tracings)
+        masks = "".join(name + np.packbits(mask).tobytes().hex() for name, mask in sorted(self.tracings.items()))
+        suffix = f"-traced-{digest(masks.encode())}" if carried and self.tracings else ""
+        super().__init__(cast(DonorGenerator, generator), f"+masks-{segmenter.fingerprint}{suffix}")
 
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """Return the clips of some plan lines, in their order."""

@@ -1,6 +1,7 @@
 """Motion codes: what the generator is told of the motion donor, frame by frame and relative to its ED frame."""
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .flow import FlowEstimator, grid_weights, pool_flow, shrink_flow
+from .flow import SHRINK, FlowEstimator, grid_weights, pool_flow, shrink_flow
 from .mafe import MAFE
 from .phase import Heart
 from .transport import MotionTransport, small
@@ -50,15 +51,56 @@ def mafe_codes(mafe: MAFE, heart: Heart) -> Codes:
     return pooled(mafe_flows(mafe, heart), heart.reference)
 
 
-def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart) -> Codes:
-    """Return the code of every frame on the grid, ``(G, D)``: frame and flow through the transport's bottleneck."""
-    full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else estimated_flows(heart)
-    flows = torch.from_numpy(shrink_flow(full)).to(transport.device, transport.dtype)
-    reference = small(torch.from_numpy(np.array(heart.reference))[None]).expand(len(flows), -1, -1, -1)
-    frames = torch.cat([reference, small(torch.from_numpy(heart.frames[heart.grid]))], dim=1).to(flows)
+@dataclass(frozen=True, slots=True)
+class PairMotion:
+    """What MAFE sees move between two frames.
+
+    Attributes:
+        flow: from the first to the second, ``(B, 2, H / 4, W / 4)``, in pixels of the full frame.
+        features: its motion features of both directions, ``(B, C, H / 8, W / 8)`` and ``(B, C, H / 16, W / 16)``.
+    """
+
+    flow: Tensor
+    features: list[Tensor]
+
+
+def pair_motion(mafe: MAFE, first: Tensor, second: Tensor) -> PairMotion:
+    """Return MAFE's motion of pairs of frames, ``(B, 1, H, W)`` in [0, 1] each; no frame is interpolated."""
+    _, values, motions = mafe.features(first, second)
+    state = mafe.states(first, second, values, motions)[-1]
+    features = [torch.cat(motion.chunk(2), dim=1).float() for motion in motions]
+    return PairMotion(F.avg_pool2d((state[:, 2:4] - state[:, 0:2]).float(), SHRINK), features)
+
+
+def feature_channels(mafe: MAFE) -> tuple[int, ...]:
+    """Return the channels of a MAFE's motion features, as `PairMotion` has them."""
+    frame = torch.zeros(1, 1, int(mafe.config["size"]), int(mafe.config["size"]), device=mafe.device, dtype=mafe.dtype)
     with torch.no_grad():
-        codes: Codes = transport.encode(flows, frames).float().cpu().numpy()
-    return codes
+        return tuple(part.shape[1] for part in pair_motion(mafe, frame, frame).features)
+
+
+def transport_codes(mafe: MAFE, transport: MotionTransport, heart: Heart, *, batch: int = 32) -> Codes:
+    """Return the code of every frame on the grid, ``(G, D)``: frame and motion through the transport's bottleneck."""
+    mafe = in_full(mafe)
+    first = torch.from_numpy(np.array(heart.reference))[None]
+    frames = torch.from_numpy(heart.frames[heart.grid])
+    whole = None
+    if not transport.config["features"]:
+        full = mafe_flows(mafe, heart) if transport.config["flow"] == "mafe" else estimated_flows(heart)
+        whole = torch.from_numpy(shrink_flow(full))
+    codes = []
+    with torch.no_grad():
+        for at in range(0, len(frames), batch):
+            part = frames[at : at + batch].to(transport.device)
+            shown = first.to(transport.device).expand_as(part)
+            if whole is None:
+                seen = pair_motion(mafe, shown[:, None].float() / 255, part[:, None].float() / 255)
+            else:
+                seen = PairMotion(whole[at : at + batch], [])
+            pair = torch.cat([small(shown), small(part)], dim=1).to(transport.dtype)
+            flow = seen.flow.to(pair)
+            codes.append(transport.encode(flow, pair, None, [part.to(pair) for part in seen.features]).float().cpu())
+    return torch.cat(codes).numpy()
 
 
 def estimated_flows(heart: Heart) -> Codes:

@@ -1,7 +1,6 @@
 """``MCDMPipeline``: a reference frame and motion codes in, clips out.
 
-The bundled weights take no denoising step (``steps`` 0): the transport alone moves the reference frame's latents. The
-denoiser computes from one step on only.
+With 0 steps the transport alone moves the reference frame's latents; the denoiser computes from one step on only.
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.models.modeling_utils import ModelMixin
-from diffusers.schedulers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers.schedulers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
@@ -19,20 +18,22 @@ from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.arguments import check_choice
 
 from ..devices import refuse_device_in_worker
+from .calls import ONE_CODE, Asked, check_call, draw_noise
 from .codec import decode, encode
-from .denoiser import MotionDenoiser, predict_windows
+from .denoiser import MotionDenoiser
+from .displacement import carry_detail, carry_masks, fine_detail
 from .flow import carry_details
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
 from .phase import REFERENCES, Heart
 from .published.ef_token import CODE as EF
 from .reid import ReIDEncoder
+from .residual import ResidualDenoiser
+from .sampling import SAMPLERS, Guide, denoise
 from .transport import MotionTransport
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
 CODES = ("transport", "mafe", "flow", "vector")  # where motion codes come from
-SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
-ONE_CODE = ("vector", EF)  # codes of which a clip has one
 
 
 @dataclass
@@ -41,9 +42,11 @@ class MCDMOutput(BaseOutput):
 
     Attributes:
         clips: ``(B, L, H, W)`` uint8, on the CPU.
+        masks: those of the reference frames as they move, ``(B, L, H, W)`` bool, on the CPU; None if none were given.
     """
 
     clips: Tensor
+    masks: Tensor | None = None
 
 
 class MCDMPipeline(DiffusionPipeline):
@@ -55,10 +58,10 @@ class MCDMPipeline(DiffusionPipeline):
 
     Args:
         vae: the codec; any diffusers ``AutoencoderKL`` that shrinks by 8.
-        denoiser: predicts v.
+        denoiser: predicts v for latents; or samples the residual of the transport's prediction.
         mafe: gives the motion codes, or the flow that the transport reads them from; None for ``code="ef"``.
         reid: recognises a heart; for the swap test and the privacy check. None: there is neither.
-        scheduler: the diffusion's; the sampler is chosen per call.
+        scheduler: the diffusion's, DDIM's or EDM's by the denoiser's kind; the sampler is chosen per call.
         frames: frames of a clip.
         rate: frames per second of a clip.
         size: side of a frame in pixels.
@@ -68,8 +71,9 @@ class MCDMPipeline(DiffusionPipeline):
         code_mean: subtracted from every code; one number per dimension.
         code_std: divides every code.
         preset: name of the configuration it was trained by.
-        detail: whether clips get the reference frame's fine detail
-            (`echo_augment.augmentor.mcdm.flow.carry_detail`), which a small codec cannot hold.
+        detail: whether clips get the reference frame's fine detail, which a small codec cannot hold: carried by the
+            transport's displacement (`echo_augment.augmentor.mcdm.displacement.carry_detail`), or where it predicts
+            none by an estimated flow (`echo_augment.augmentor.mcdm.flow.carry_detail`).
         steps: sampler steps if a call names none: as few as carry the motion donor's EF as well as the best number
             does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights; from 0 with a transport).
             With 0 the transport alone moves the reference, without any diffusion.
@@ -77,7 +81,7 @@ class MCDMPipeline(DiffusionPipeline):
         reference: ``"ed"`` or ``"any"``: which frames trained it as reference frames.
 
     Raises:
-        EchoAugmentError: ``code``, ``transport`` and the denoiser's ``hint`` do not belong together.
+        EchoAugmentError: ``code``, ``transport``, ``scheduler`` and the denoiser's kind do not belong together.
 
     >>> from echo_augment.augmentor.data.phantom import render, sample_phantom
     >>> from echo_augment.augmentor.mcdm import make_heart
@@ -95,10 +99,10 @@ class MCDMPipeline(DiffusionPipeline):
     def __init__(
         self,
         vae: AutoencoderKL,
-        denoiser: MotionDenoiser,
+        denoiser: MotionDenoiser | ResidualDenoiser,
         mafe: MAFE | None,
         reid: ReIDEncoder | None,
-        scheduler: DDIMScheduler | DDPMScheduler,
+        scheduler: DDIMScheduler | DDPMScheduler | EDMEulerScheduler,
         transport: MotionTransport | None = None,
         frames: int = 16,
         rate: float = 12.5,
@@ -113,13 +117,21 @@ class MCDMPipeline(DiffusionPipeline):
         reference: str = "ed",
     ) -> None:
         super().__init__()
-        check_choice("sampler", sampler, tuple(SAMPLERS))
+        check_choice("sampler", sampler, SAMPLERS)
         check_choice("reference", reference, REFERENCES)
-        if len({code == "transport", transport is not None, bool(denoiser.config["hint"])}) > 1:
+        residual = isinstance(denoiser, ResidualDenoiser)
+        refines = residual or bool(denoiser.config["hint"])
+        if len({code == "transport", transport is not None, refines}) > 1:
+            kind = "a residual denoiser" if residual else f"a denoiser of hint={refines}"
             raise EchoAugmentError(
-                f"code={code!r} with{'' if transport is not None else 'out'} a transport and a denoiser of "
-                f"hint={denoiser.config['hint']} do not belong together",
+                f"code={code!r} with{'' if transport is not None else 'out'} a transport and {kind} "
+                "do not belong together",
                 "All three for a motion transport, or none",
+            )
+        if residual != isinstance(scheduler, EDMEulerScheduler):
+            raise EchoAugmentError(
+                f"{type(denoiser).__name__} and {type(scheduler).__name__} do not belong together",
+                "A residual denoiser takes an EDMEulerScheduler, the other one a DDIMScheduler",
             )
         self.register_modules(
             vae=vae, denoiser=denoiser, mafe=mafe, reid=reid, scheduler=scheduler, transport=transport
@@ -182,7 +194,7 @@ class MCDMPipeline(DiffusionPipeline):
     @property
     def is_relative(self) -> bool:
         """Whether the denoiser's latents are relative to the reference frame's."""
-        return not self.denoiser.config["absolute"]
+        return isinstance(self.denoiser, ResidualDenoiser) or not self.denoiser.config["absolute"]
 
     def encode_motion(self, heart: Heart) -> Tensor:
         """Return a video's normalised motion codes: ``(G, D)``, one a frame of its grid, or ``(1, D)`` for a vector."""
@@ -203,6 +215,18 @@ class MCDMPipeline(DiffusionPipeline):
         return (torch.from_numpy(codes) - mean) / std
 
     @torch.no_grad()
+    def displacements(self, reference_frames: Tensor, motion: Tensor) -> Tensor | None:
+        """Return where the transport moves reference frames ``(B, H, W)`` by codes ``(B, L, D)``: ``(B, L, 2, h, w)``.
+
+        In pixels, x before y, from a place of a clip's frame to where the reference shows it; None if it predicts none.
+        """
+        if self.transport is None:
+            return None
+        reference = encode(self.vae, reference_frames).to(self.transport.dtype)
+        moves: Tensor | None = self.transport.predict_both(reference, motion.to(reference))[1]
+        return moves
+
+    @torch.no_grad()
     def __call__(
         self,
         reference_frames: Tensor,
@@ -213,6 +237,7 @@ class MCDMPipeline(DiffusionPipeline):
         guidance_scale: float = 1.0,
         detail: bool | None = None,
         frames: int | None = None,
+        masks: Tensor | None = None,
         generator: torch.Generator | list[torch.Generator] | None = None,
         return_dict: bool = True,
     ) -> MCDMOutput | tuple[Tensor]:
@@ -225,17 +250,21 @@ class MCDMPipeline(DiffusionPipeline):
                 number of frames F, or more: then windows of F frames, half of them shared, are denoised together.
             num_inference_steps: denoising steps, at least `least_steps`; by default the pipeline's own number.
                 With 0 no noise is drawn, and the sampler has no say.
-            sampler: ``"ddim"``, ``"dpm"`` (DPM-Solver++) or ``"ddpm"``; by default the pipeline's own.
+            sampler: ``"ddim"`` (for a residual denoiser EDM's Euler steps, which are the same), ``"dpm"``
+                (DPM-Solver++) or ``"ddpm"`` (not for a residual denoiser); by default the pipeline's own.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
+                A residual denoiser has none: its motion is the transport's.
             detail: overrides the pipeline's own setting.
             frames: L; by default the number of codes, and F for a vector.
+            masks: LV masks of the reference frames, ``(B, H, W)`` bool, to move with the tissue; for a transport that
+                predicts a displacement.
             generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on
                 its batch.
             return_dict: an :class:`MCDMOutput`, or a plain tuple.
 
         Raises:
-            EchoAugmentError: shapes that do not fit, fewer than F frames, too few steps, guidance without a step, or a
-                sampler there is not.
+            EchoAugmentError: shapes that do not fit, fewer than F frames, too few steps, guidance without a step, a
+                sampler there is not, or masks that nothing moves.
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, window = len(reference_frames), int(self.config["frames"])
@@ -244,72 +273,41 @@ class MCDMPipeline(DiffusionPipeline):
         length = frames if frames is not None else window if vector or motion.ndim != 3 else motion.shape[1]
         device = self._execution_device
         steps = int(self.config["steps"]) if num_inference_steps is None else num_inference_steps
-        self._check(reference_frames, motion, sampler, length, steps, guidance_scale)
+        asked = Asked(sampler=sampler, length=length, steps=steps, guidance=guidance_scale)
+        check_call(self, reference_frames, motion, masks, asked)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
-        scheduler = SAMPLERS[sampler].from_config(self.scheduler.config)
-        if steps:
-            scheduler.set_timesteps(steps, device=device)
-        shape = (batch, length, *reference.shape[1:])
-        latents = _noise(shape, generator) * scheduler.init_noise_sigma
-        latents = latents.to(device, self.denoiser.dtype)
+        noise = draw_noise((batch, length, *reference.shape[1:]), generator).to(device, self.denoiser.dtype)
         reference = reference.to(self.denoiser.dtype)
-        extra = {"generator": generator} if sampler == "ddpm" else {}
-        drop = torch.ones(batch, dtype=torch.bool, device=device)
-        hint = None
+        expected = moves = None
         if self.transport is not None:
-            hint = self.transport.predict(reference, motion) / self.denoiser.config["motion_scale"]
-        if hint is not None and not steps:
-            latents = hint
-        for step in self.progress_bar(scheduler.timesteps if steps else []):
-            timestep = step.expand(batch)
-
-            def predict(noisy: Tensor, where: slice, timestep: Tensor = timestep) -> Tensor:
-                codes = motion if vector else motion[:, where]
-                there = None if hint is None else hint[:, where]
-                v: Tensor = self.denoiser(noisy, timestep, reference, codes, hint=there)
-                if guidance_scale == 1:
-                    return v
-                free: Tensor = self.denoiser(noisy, timestep, reference, codes, drop, there)
-                return free + guidance_scale * (v - free)
-
-            v = predict_windows(predict, scheduler.scale_model_input(latents, step), window)
-            latents = scheduler.step(v, step, latents, **extra).prev_sample
-        if self.is_relative:
-            latents = reference[:, None] + latents * self.denoiser.config["motion_scale"]
-        clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, length)).cpu()
+            expected, moves = self.transport.predict_both(reference, motion)
+        if expected is not None and not steps:
+            relative = expected
+        else:
+            guide = Guide(reference, motion, expected, window=window, vector=vector, scale=guidance_scale)
+            noises = generator if sampler == "ddpm" else None
+            bar = self.progress_bar
+            relative = denoise(self.denoiser, self.scheduler, noise, guide, sampler, steps, generator=noises, bar=bar)
+        latents = reference[:, None] + relative if self.is_relative else relative
+        clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, length))
         if self.config["detail"] if detail is None else detail:
-            blurred = decode(self.vae, reference).cpu()
-            clips = torch.from_numpy(carry_details(clips.numpy(), reference_frames.cpu().numpy(), blurred.numpy()))
+            clips = self.add_detail(clips, reference_frames, moves)
+        moved = None if masks is None or moves is None else carry_masks(masks.to(device), moves).cpu()
+        clips = clips.cpu()
         self.maybe_free_model_hooks()
-        return MCDMOutput(clips=clips) if return_dict else (clips,)
+        return MCDMOutput(clips=clips, masks=moved) if return_dict else (clips,)
 
-    def _check(
-        self, reference_frames: Tensor, motion: Tensor, sampler: str, length: int, steps: int, guidance: float
-    ) -> None:
-        size, window = int(self.config["size"]), int(self.config["frames"])
-        if reference_frames.dtype != torch.uint8 or reference_frames.shape[1:] != (size, size):
-            raise EchoAugmentError(
-                f"reference_frames must be (B, {size}, {size}) uint8, "
-                f"got {tuple(reference_frames.shape)} {reference_frames.dtype}"
-            )
-        codes = 1 if self.config["code"] in ONE_CODE else max(length, window)
-        if motion.ndim != 3 or motion.shape[:2] != (len(reference_frames), codes):
-            raise EchoAugmentError(f"motion must be (B, {codes}, D) with B as the frames', got {tuple(motion.shape)}")
-        if length < window:
-            raise EchoAugmentError(f"a clip has at least the {window} frames that trained the denoiser, got {length}")
-        if steps < self.least_steps:
-            raise EchoAugmentError(f"num_inference_steps must be at least {self.least_steps}, got {steps}")
-        if steps == 0 and guidance != 1:
-            raise EchoAugmentError(
-                f"guidance_scale={guidance} guides denoising, and there is no denoising step",
-                "Take num_inference_steps=1 or more",
-            )
-        check_choice("sampler", sampler, tuple(SAMPLERS))
+    def add_detail(self, clips: Tensor, reference_frames: Tensor, moves: Tensor | None) -> Tensor:
+        """Return clips ``(B, L, H, W)`` uint8 with the fine detail of their reference frames ``(B, H, W)`` uint8.
 
-
-def _noise(shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator] | None) -> Tensor:
-    """Draw Gaussian noise on the CPU, so that a seed means the same on every device."""
-    if isinstance(generator, list):
-        return torch.stack([torch.randn(shape[1:], generator=one) for one in generator])
-    return torch.randn(shape, generator=generator)
+        Args:
+            clips: from the codec.
+            reference_frames: of the appearance donors.
+            moves: the displacement fields, ``(B, L, 2, h, w)``; None: they are estimated from the clips.
+        """
+        blurred = decode(self.vae, encode(self.vae, reference_frames))
+        if moves is None:
+            detailed = carry_details(clips.cpu().numpy(), reference_frames.cpu().numpy(), blurred.cpu().numpy())
+            return torch.from_numpy(detailed)
+        return carry_detail(clips, fine_detail(reference_frames.to(clips.device), blurred), moves)

@@ -1,4 +1,4 @@
-"""The record of the videos that trained a model, and the refusal of models that held-out videos trained."""
+"""The record of the videos that trained a model, the refusal of models that held-out ones trained; usable videos."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.generator import SkippedDonor
 from echo_augment.cache.system.files import write_json
 
 from ..data import VideoInfo, content_hash, probe_video
+from ..data.probe import as_filed, disagreement, warn_of_disagreements
 
 TRAINED_ON = "training_hearts.json"  # beside the weights
 
@@ -105,3 +107,30 @@ def refuse_trained_on(
             f"{found.path}: a {found.split} video trained the {what} {folder}",
             f"Use another {what}, or move the video to TRAIN",
         )
+
+
+def usable(
+    rows: Sequence[VideoInfo], on_error: str, *, warn: bool = True
+) -> tuple[list[VideoInfo], dict[str, str], list[SkippedDonor]]:
+    """Return the rows whose video opens, `VideoFacts.first` of each by name, and the others with their reasons.
+
+    Args:
+        rows: of a table.
+        on_error: ``"skip"``, or ``"raise"`` where one does not open.
+        warn: say where table and files disagree.
+    """
+    good, first, bad, apart = [], dict[str, str](), [], []
+    for row in rows:
+        try:
+            facts = probe_video(row.path)
+            first[row.name] = facts.first
+            good.append(as_filed(row, facts))
+            if said := disagreement(row, facts.fps, facts.frames):
+                apart.append(f"{row.path}: {said}")
+        except EchoAugmentError as error:
+            if on_error == "raise":
+                raise
+            bad.append(SkippedDonor(row.name, str(error)))
+    if warn:
+        warn_of_disagreements(apart)
+    return good, first, bad

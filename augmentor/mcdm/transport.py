@@ -1,5 +1,8 @@
 """Motion transport: motion codes that suit any heart, and the motion that they give to an appearance donor."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -7,8 +10,9 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
-from echo_augment.cache.arguments import check_choice
+from echo_augment.cache.arguments import check_choice, check_whole
 
+from .displacement import REACH, warped
 from .flow import SHRINK
 
 NOISE = 0.05  # added to codes in training, so that nothing can hide in their last digits
@@ -27,6 +31,10 @@ class MotionTransport(ModelMixin, ConfigMixin):
     elsewhere and of another size for every copy: the sector's outline would tell it the copy's scale. No labels. How
     far that goes, ``echo-augment fidelity`` measures.
 
+    With ``displacement`` the prediction has two parts: where the heart's tissue moves, a smooth and bounded field, by
+    which its latent is warped and on which detail and masks of the reference frame ride
+    (`echo_augment.augmentor.mcdm.displacement`); and what the latent becomes beyond that.
+
     This project's own; the reference (MCDM, arXiv 2512.09418) has one vector a clip and nothing of the kind.
 
     Args:
@@ -36,7 +44,10 @@ class MotionTransport(ModelMixin, ConfigMixin):
         side: side of a flow field, a quarter of a frame's.
         scale: standard deviation of the latents relative to the ED frame's.
         flow: whose flow fields it reads: ``"mafe"``, or the ``"teacher"``'s that MAFE learned from
-            (`echo_augment.augmentor.mcdm.flow.FlowEstimator`); a small MAFE's are the poorer ones.
+            (`echo_augment.augmentor.mcdm.flow.FlowEstimator`).
+        features: channels of MAFE's motion features at half and at a quarter of ``side``, which the encoder reads
+            beside the flow; none for codes of flow and frames alone.
+        displacement: whether it predicts a displacement field, too.
 
     Raises:
         EchoAugmentError: ``flow`` is neither of the two.
@@ -60,11 +71,76 @@ class MotionTransport(ModelMixin, ConfigMixin):
         side: int = 28,
         scale: float = 1.0,
         flow: str = "mafe",
+        features: tuple[int, ...] = (),
+        displacement: bool = False,
     ) -> None:
         super().__init__()
         check_choice("transport.flow", flow, FLOWS)
+        self.encoder = Encoder(code_size, width, side, tuple(features))
+        self.predictor = Predictor(code_size, width, latent_channels, displacement=displacement)
+
+    @apply_forward_hook
+    def encode(
+        self, flow: Tensor, frames: Tensor, disks: Tensor | None = None, features: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """Return the codes ``(B, D)`` of moved frames.
+
+        Args:
+            flow: from the ED frame, ``(B, 2, s, s)`` in pixels of the full frame; ``s`` is the network's ``side``.
+            frames: the ED frame and the moved one, ``(B, 2, s, s)`` in [0, 1].
+            disks: what is seen of them, ``(B, 1, s, s)`` in [0, 1]; by default a disk in the middle.
+            features: MAFE's motion features of the pair, ``(B, C, s / 2, s / 2)`` and ``(B, C, s / 4, s / 4)``.
+        """
+        if disks is None:
+            disks = soft_disk(flow.shape[-1], *CENTRE, RADIUS)[None, None].to(flow).expand(len(flow), -1, -1, -1)
+        seen = torch.cat([flow * disks / SHRINK, frames * disks * 2 - 1], dim=1)
+        codes: Tensor = self.encoder(seen, [part * F.adaptive_avg_pool2d(disks, part.shape[-1]) for part in features])
+        return codes
+
+    @apply_forward_hook
+    def predict(self, reference: Tensor, codes: Tensor) -> Tensor:
+        """Return latents relative to the reference's: ``(B, F, C, h, w)``; arguments as `predict_both` takes them."""
+        relative: Tensor = self.predict_both(reference, codes)[0]
+        return relative
+
+    @apply_forward_hook
+    def predict_both(self, reference: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return latents relative to the reference's, and the displacement fields; None without ``displacement``.
+
+        Args:
+            reference: latents of the reference frames, ``(B, C, h, w)``.
+            codes: ``(B, F, D)``.
+
+        Returns:
+            ``(B, F, C, h, w)``; and ``(B, F, 2, 2 h, 2 w)``, from every place of a frame to where the reference shows
+            the same tissue, x before y, in pixels of the full frame.
+        """
+        frames = codes.shape[1]
+        references = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
+        become, moves = self.predictor(references, codes.flatten(0, 1))
+        become = become * float(self.config["scale"])
+        if moves is None:
+            return become.unflatten(0, (-1, frames)), None
+        side = SHRINK * int(self.config["side"])
+        become = become + warped(references, moves.to(references.dtype), side=side) - references
+        return become.unflatten(0, (-1, frames)), moves.unflatten(0, (-1, frames))
+
+    def forward(
+        self, flow: Tensor, frames: Tensor, disks: Tensor, reference: Tensor, features: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the codes ``(B, D)`` of what `encode` takes, how they move latents ``(B, C, h, w)``, and fields."""
+        codes = self.encode(flow, frames, disks, features)
+        noisy = codes + NOISE * torch.randn_like(codes) if self.training else codes
+        become, moves = self.predict_both(reference, noisy[:, None])
+        return codes, become[:, 0], None if moves is None else moves[:, 0]
+
+
+class Encoder(nn.Sequential):
+    """Reads a code off flow and frames at ``side``; MAFE's motion features come in at half and a quarter of it."""
+
+    def __init__(self, code_size: int, width: int, side: int, features: tuple[int, ...] = ()) -> None:
         inner, last = width // 2, -(-side // 4)
-        self.encoder = nn.Sequential(
+        super().__init__(
             nn.Conv2d(4, inner, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(inner, inner, 3, stride=2, padding=1),
@@ -80,47 +156,55 @@ class MotionTransport(ModelMixin, ConfigMixin):
             nn.SiLU(),
             nn.Linear(128, code_size),
         )
-        self.predictor = Predictor(code_size, width, latent_channels)
+        if features:
+            check_whole("transport.features", len(features), 2, 2)
+            self.project = nn.ModuleList(
+                [Projection(channels, out) for channels, out in zip(features, (inner, width), strict=True)]
+            )
 
-    @apply_forward_hook
-    def encode(self, flow: Tensor, frames: Tensor, disks: Tensor | None = None) -> Tensor:
-        """Return the codes ``(B, D)`` of moved frames.
+    def fit(self, features: Sequence[Tensor]) -> None:
+        """Take the spread of motion features, ``(B, C, h, w)`` each, as their unit."""
+        for projection, part in zip(self.project if features else (), features, strict=True):
+            cast(Projection, projection).fit(part)
 
-        Args:
-            flow: from the ED frame, ``(B, 2, s, s)`` in pixels of the full frame; ``s`` is the network's ``side``.
-            frames: the ED frame and the moved one, ``(B, 2, s, s)`` in [0, 1].
-            disks: what is seen of them, ``(B, 1, s, s)`` in [0, 1]; by default a disk in the middle.
-        """
-        if disks is None:
-            disks = soft_disk(flow.shape[-1], *CENTRE, RADIUS)[None, None].to(flow)
-        codes: Tensor = self.encoder(torch.cat([flow * disks / SHRINK, frames * disks * 2 - 1], dim=1))
-        return codes
+    def forward(self, seen: Tensor, features: Sequence[Tensor] = ()) -> Tensor:
+        """Map flow and frames ``(B, 4, s, s)`` and motion features to codes ``(B, D)``."""
+        x = seen
+        for place, layer in enumerate(list(self)[:14]):
+            x = layer(x)
+            if features and place in ENTRANCES:  # the convolutions with stride
+                entrance = ENTRANCES.index(place)
+                x = x + self.project[entrance](features[entrance])
+        return x
 
-    @apply_forward_hook
-    def predict(self, reference: Tensor, codes: Tensor) -> Tensor:
-        """Return latents relative to the reference's: ``(B, F, C, h, w)``.
 
-        Args:
-            reference: latents of the reference frames, ``(B, C, h, w)``.
-            codes: ``(B, F, D)``.
-        """
-        frames = codes.shape[1]
-        references = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
-        moved: Tensor = self.predictor(references, codes.flatten(0, 1))
-        clip: Tensor = moved.unflatten(0, (-1, frames))
-        return clip * float(self.config["scale"])
+ENTRANCES = (2, 7)  # layers of an `Encoder` after which motion features come in
 
-    def forward(self, flow: Tensor, frames: Tensor, disks: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the codes ``(B, D)`` of what `encode` takes, and how they move latents ``(B, C, h, w)``."""
-        codes = self.encode(flow, frames, disks)
-        noisy = codes + NOISE * torch.randn_like(codes) if self.training else codes
-        return codes, self.predict(reference, noisy[:, None])[:, 0]
+
+class Projection(nn.Module):
+    """A linear map of motion features, each in units of its own spread."""
+
+    spread: Tensor
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(channels, out, 1)
+        self.register_buffer("spread", torch.ones(channels))
+
+    def fit(self, features: Tensor) -> None:
+        """Take the spread of features ``(B, C, h, w)`` about zero, which is no motion, as their unit."""
+        self.spread.copy_(features.float().pow(2).mean((0, 2, 3)).sqrt().clamp_min(1e-4))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(B, C, h, w)`` to ``(B, out, h, w)``."""
+        mapped: Tensor = self.linear(features / self.spread[:, None, None])
+        return mapped
 
 
 class Predictor(nn.Module):
     """A small UNet of two levels; a code scales and shifts the features of every block (FiLM, arXiv 1709.07871)."""
 
-    def __init__(self, code_size: int, width: int, latent_channels: int) -> None:
+    def __init__(self, code_size: int, width: int, latent_channels: int, *, displacement: bool = False) -> None:
         super().__init__()
         inner = 2 * width
         self.embed = nn.Sequential(nn.Linear(code_size, inner), nn.SiLU(), nn.Linear(inner, inner), nn.SiLU())
@@ -131,9 +215,18 @@ class Predictor(nn.Module):
         self.up = nn.Conv2d(inner, width, 3, padding=1)
         self.last = nn.ModuleList([Block(inner, width, inner), Block(width, width, inner)])
         self.leave = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, latent_channels, 3, padding=1))
+        self.move: nn.Module | None = None
+        if displacement:
+            last = nn.Conv2d(width, 2 * 4, 3, padding=1)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(cast(Tensor, last.bias))
+            self.move = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), last, nn.PixelShuffle(2))
 
-    def forward(self, reference: Tensor, code: Tensor) -> Tensor:
-        """Map latents ``(B, C, h, w)`` and codes ``(B, D)`` to latents ``(B, C, h, w)``."""
+    def forward(self, reference: Tensor, code: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Map latents ``(B, C, h, w)`` and codes ``(B, D)`` to latents of that shape, and fields ``(B, 2, 2 h, 2 w)``.
+
+        The fields are smooth and at most `REACH` pixels long in either direction.
+        """
         embedded = self.embed(code)
         skip = self.first(self.enter(torch.cat([reference, places(reference)], dim=1)), embedded)
         x = self.down(skip)
@@ -143,7 +236,10 @@ class Predictor(nn.Module):
         for block in self.last:
             x = block(x, embedded)
         moved: Tensor = self.leave(x)
-        return moved
+        if self.move is None:
+            return moved, None
+        raw = F.avg_pool2d(F.pad(self.move(x).float(), (1, 1, 1, 1), mode="replicate"), 3, 1)
+        return moved, REACH * torch.tanh(raw / REACH)
 
 
 class Block(nn.Module):

@@ -30,6 +30,7 @@ from .peers import measure_peers
 from .plots import pair_film, pair_sheet, write_curve_plot, write_label_plot
 from .results import DETAILED, DISTANT, ROWS, FidelityReport, heart_rates, label_figures, row_figures
 from .settings import FidelitySettings
+from .spread import seed_spread
 from .strength import check_amplitude, strengths
 from .text import report_text, write_text
 
@@ -176,6 +177,8 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
     if settings.amplitude or settings.guidance:
         factors = settings.amplitude or [], settings.guidance or []
         strength = strengths(pipeline, reader, pairs, *factors, sampling)
+    seeds = settings.spread if settings.spread is not None else 4 if sampling.steps else 0
+    spread = seed_spread(pipeline, reader, pairs, sampling, seeds, made.plain) if seeds else None
     distant = {row: clips[row] for row in DISTANT}
     source = BUNDLED if settings.generator == "bundled" else Path(settings.generator)
     return FidelityReport(
@@ -195,6 +198,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
         coverage=found_coverage,
         curve=curve,
         strength=strength,
+        spread=spread,
     )
 
 

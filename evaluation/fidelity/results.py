@@ -16,6 +16,7 @@ from .coverage import Coverage
 from .curve import CurvePoint, fewest_steps
 from .distances import FrechetDistances, Overlap
 from .pairs import Pairs
+from .spread import SeedSpread
 from .strength import Strength
 
 Clips = npt.NDArray[np.uint8]
@@ -98,6 +99,7 @@ class FidelityReport:
         coverage: coverage and privacy.
         curve: fidelity by steps.
         strength: fidelity with weaker and stronger motion.
+        spread: of clips of one pair over their seeds.
     """
 
     reader: ReaderQuality
@@ -116,6 +118,7 @@ class FidelityReport:
     coverage: Coverage | None = None
     curve: list[CurvePoint] | None = None
     strength: list[Strength] | None = None
+    spread: SeedSpread | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the figures as ``report.json`` has them."""
@@ -140,6 +143,8 @@ class FidelityReport:
         }
         if self.masks is not None:
             found["masks"] = {row: asdict(overlap) for row, overlap in self.masks.items()}
+        if self.spread is not None:
+            found["spread"] = self.spread.to_json()
         if self.coverage is not None:
             found["coverage"] = asdict(self.coverage)
         if self.curve is not None:

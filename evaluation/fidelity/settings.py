@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
-from echo_augment.augmentor.mcdm.pipeline import SAMPLERS
+from echo_augment.augmentor.mcdm.sampling import SAMPLERS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.inputs import (
@@ -88,6 +88,8 @@ class FidelitySettings(JobSettings):
         curve: numbers of steps to compare.
         amplitude: factors by which motion codes are scaled about the ED frame's.
         guidance: scales of classifier-free guidance on the motion.
+        spread: seeds with which some pairs are sampled, to see how far clips differ by chance alone: 0 for none, or at
+            least 2; None for 4 where there is a sampling step, else none.
         shown: pairs in the contact sheet and the GIF.
         extractor: features of the Fréchet distances: ``reader`` or ``package.module:function``.
         segmenter: folder of a finished ``train-segmentation``, whose masks are measured; None for none.
@@ -105,6 +107,7 @@ class FidelitySettings(JobSettings):
     curve: list[int] | None = field(default_factory=list)
     amplitude: list[float] | None = field(default_factory=list)
     guidance: list[float] | None = field(default_factory=list)
+    spread: int | None = None
     shown: int = 6
     extractor: str = "reader"
     segmenter: str | None = None
@@ -152,5 +155,7 @@ class FidelitySettings(JobSettings):
                 "reader.teacher reads ready-made clips, and clips is null",
                 "Give clips=CACHE; a generator is measured on phantoms, by a reader of phantoms",
             )
+        if self.spread:
+            check_whole("spread", self.spread, 2)
         check_whole("shown", self.shown, 1)
         check_whole("training_hearts", self.training_hearts, LEAST_VIDEOS)

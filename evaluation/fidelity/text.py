@@ -12,6 +12,7 @@ from .coverage import Coverage
 from .curve import ENOUGH, CurvePoint, fewest_steps
 from .distances import FrechetDistances, Overlap
 from .results import ROWS, FidelityReport, LabelFigures, RowFigures
+from .spread import SeedSpread
 from .strength import Strength
 
 PLOTS = "Plots: `label.png`, `contact_sheet.png`, `pairs.gif`, and `curve.png` where steps were compared."
@@ -41,6 +42,8 @@ def report_text(report: FidelityReport) -> str:
         parts.append(coverage_text(report.coverage))
     if report.curve is not None:
         parts.append(curve_text(report.curve))
+    if report.spread is not None:
+        parts.append(spread_text(report.spread))
     if report.strength is not None:
         parts.append(strength_text(report.strength))
     return "\n\n".join(parts)
@@ -145,6 +148,15 @@ def curve_text(curve: Sequence[CurvePoint]) -> str:
     ]
     table = markdown_table(["steps", "R2", "MAE", "PSNR", "SSIM", "s a clip"], rows)
     return f"## Steps\n{table}\n\nFewest steps within {ENOUGH} R2 of the best: **{fewest_steps(curve)}**."
+
+
+def spread_text(found: SeedSpread) -> str:
+    """Return how far clips differ by their seed."""
+    return (
+        f"## Chance\n{found.pairs} pairs with {found.seeds} seeds each, without the reference's detail: a pixel's "
+        f"standard deviation over the seeds is {found.texture:.2f} grey levels (a sample is {found.missing:.2f} "
+        f"off the codec's counterfactual), that of the EF read {found.ef:.2f} EF points."
+    )
 
 
 def strength_text(strengths: Sequence[Strength]) -> str:

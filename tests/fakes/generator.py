@@ -1,9 +1,13 @@
 """Settings of ``train-generator`` for tests, composed as the command composes them."""
 
+import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.residual import edm_scheduler
 from echo_augment.training_recipes.common.settings import settings_from
+from echo_augment.training_recipes.generator.networks import build_networks
 from echo_augment.training_recipes.generator.preset import PresetSettings
 from echo_augment.training_recipes.generator.settings import GeneratorSettings
 from echo_augment.training_recipes.jobs import train_generator  # noqa: F401  registers the settings
@@ -46,3 +50,25 @@ def settings(*overrides: str) -> GeneratorSettings:
 
 def preset(*overrides: str) -> PresetSettings:
     return settings(*overrides).preset
+
+
+def untrained_generator(*overrides: str) -> MCDMPipeline:
+    """A pipeline of a preset with a motion transport, untrained."""
+    settings = preset(*overrides)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        nets = build_networks(settings)
+    return MCDMPipeline(
+        nets.codec,
+        nets.denoiser,
+        nets.mafe,
+        nets.reid,
+        edm_scheduler(),
+        nets.transport,
+        frames=settings.frames,
+        rate=settings.rate,
+        size=settings.size,
+        code=settings.code,
+        preset=settings.name,
+        steps=settings.sampler_steps,
+    )

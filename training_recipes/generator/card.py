@@ -54,6 +54,13 @@ PHANTOM_SOURCE = (
     "All but the student was trained on procedural phantoms only: on real videos it runs, but its quality there is not "
     "claimed.\n"
 )
+PHANTOM_START = (
+    "Its weights come from phantoms and were trained further on other videos: on real ones it runs, but its quality "
+    "there is not claimed.\n"
+)
+OTHER_START = (
+    "What trained the generator that it started from is told by its own card, and its limits hold here, too.\n"
+)
 OTHER_SOURCE = "What trained the generator that was distilled is told by its own card, and its limits hold here, too.\n"
 
 CODES = {
@@ -67,10 +74,11 @@ def code_words(preset: PresetSettings) -> str:
     """Return what the motion codes of a preset are, in words."""
     if preset.code != "transport":
         return CODES[preset.code]
-    whose = "MAFE's" if preset.transport.flow == "mafe" else "the flow estimator's"
+    whose = "MAFE's flow and motion features" if preset.transport.flow == "mafe" else "the flow estimator's flow"
     return (
         f"one motion code per frame: {preset.transport.code_size} numbers that a learned bottleneck reads off\n"
-        f"the frame and {whose} flow from the ED frame, learned so as to depend little on the heart (motion transport)"
+        f"the frame and {whose} from the ED frame, learned so as to depend little on the heart (motion transport);\n"
+        "the denoiser samples what the transport's prediction leaves open"
     )
 
 
@@ -91,6 +99,8 @@ def command_line(settings: GeneratorSettings) -> str:
         words.append(f"distil={'bundled' if settings.distil == 'bundled' else told(settings.distil, 'GENERATOR')}")
     elif settings.last == "student":
         words.append("only=student")
+    if settings.start is not None:
+        words.append(f"start={'bundled' if settings.start == 'bundled' else told(settings.start, 'GENERATOR')}")
     if settings.last == "student" and settings.preset.student.kind != "consistency":
         words.append(f"preset.student.kind={settings.preset.student.kind}")
     if settings.batches_a_step > 1:
@@ -102,6 +112,9 @@ def taken_words(settings: GeneratorSettings, run: RunSettings) -> str:
     """Return a line on networks that were trained elsewhere, with their hash; empty for a run that trained all."""
     if run.codec is not None:
         return f"- **Codec**: trained elsewhere, taken from {told(settings.codec, 'a folder')}; hash `{run.codec}`\n"
+    if run.start is not None:
+        place = "bundled" if settings.start == "bundled" else told(settings.start, "of a folder")
+        return f"- **Started from**: the generator {place}, hash `{run.start}`; its networks were trained further\n"
     if run.teacher is not None:
         place = "bundled" if settings.distil == "bundled" else told(settings.distil, "of a folder")
         return (
@@ -114,6 +127,8 @@ def taken_words(settings: GeneratorSettings, run: RunSettings) -> str:
 def limits_words(settings: GeneratorSettings) -> str:
     """Return what the training data mean for the use of the weights."""
     phantom = settings.data.name == "phantom"
+    if settings.start is not None:
+        return OTHER_START if settings.start != "bundled" else PHANTOM_LIMITS if phantom else PHANTOM_START
     if settings.distil is None:
         return "" if not phantom else PHANTOM_LIMITS if settings.codec is None else PHANTOM_BUT_CODEC
     if settings.distil != "bundled":

@@ -23,13 +23,14 @@ from ..training.setup import share_of
 from ..training.state import FitResult, Validate
 from .codec import Latents
 from .denoiser import Windows
+from .distil.source_generator import SourceGenerator
 from .ledger import Ledger
 from .motions import Motions
 from .networks import Networks
 from .prepare import Prepared
 from .preset import FitSettings, PresetSettings
+from .pseudo import PseudoLabels
 from .settings import GeneratorSettings
-from .source_generator import SourceGenerator
 
 WEIGHT_DECAY = 0.01  # AdamW's own
 AHEAD = 2  # batches that are ready while the device computes
@@ -47,6 +48,7 @@ class StageContext:
         out: folder of the run.
         codec: a trained codec to take instead of training one; it is then finished by measuring its scale.
         source: the generator to distil, whose networks are in ``out`` already.
+        start: the generator whose networks are trained further, in the place of fresh ones.
     """
 
     settings: GeneratorSettings
@@ -56,6 +58,7 @@ class StageContext:
     out: Path
     codec: AutoencoderKL | None = None
     source: SourceGenerator | None = None
+    start: SourceGenerator | None = None
 
     @property
     def preset(self) -> PresetSettings:
@@ -70,19 +73,23 @@ class StageContext:
     @cached_property
     def latents(self) -> Latents:
         """The latents of all frames, in the unit of the source generator if there is one."""
-        scale = None if self.source is None else float(self.networks.denoiser.config["motion_scale"])
+        scale = None
+        if self.source is not None:
+            unit = self.networks.transport or self.networks.denoiser
+            scale = float(unit.config["scale" if self.networks.transport is not None else "motion_scale"])
         return Latents(self.data, self.out / "latents.npy", scale)
 
     @cached_property
     def motions(self) -> Motions:
-        """The flows of all frames, for codes of the motion transport."""
-        return Motions(self.data, self.latents, self.out / "flows.npy")
+        """The frames of all videos, for codes of the motion transport."""
+        flows = self.out / "flows.npy" if self.preset.transport.flow == "teacher" else None
+        return Motions(self.data, self.latents, flows, PseudoLabels(self.out / "pseudo.h5"))
 
     @cached_property
     def windows(self) -> Windows:
         """The windows of latents and motion that the denoiser learns from."""
         preset = self.preset
-        motion = self.motions if preset.code == "transport" else self.out / "codes.npy"
+        motion = self.out / ("copies.npy" if preset.code == "transport" else "codes.npy")
         norm = None
         if self.source is not None:
             config = self.source.pipeline.config
@@ -120,6 +127,8 @@ class StageContext:
         Raises:
             EchoAugmentError: the processes that train together cannot share a batch equally.
         """
+        if not settings.steps:
+            return FitResult()  # the weights stay as they are
         share = share_of(self.accelerator)
         size = "hearts" if hasattr(settings, "hearts") else "batch"
         share.check(f"preset.{name}.{size}", getattr(settings, size))

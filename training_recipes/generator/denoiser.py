@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers.schedulers import DDIMScheduler
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
-from echo_augment.augmentor.mcdm.denoiser import BETAS, TIMESTEPS, MotionDenoiser
+from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.motion import Codes, pad_to
+from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
 from ..common.ranks import ALONE, Share
-from ..training.together import mean_of_all, strata
+from ..training.together import mean_of_all
 from .codec import Latents
-from .motions import Copies, Drawn, Motions, draw_copies, make_copies
+from .diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
 from .prepare import Prepared
 
 if TYPE_CHECKING:
     from .context import StageContext
 
 STREAM = 3  # of random numbers
+MEASURED = 200  # videos whose residual is measured
 
 
 class Windows:
@@ -32,10 +32,10 @@ class Windows:
     Args:
         data: the videos.
         latents: those of their frames.
-        motion: path of an array of codes, one video after the other; or, for codes of a transport, what it reads them
-            from: every window's are those of an affine copy, as in the transport's own training.
+        motion: path of an array of codes, one video after the other: a row a frame (or a video, of a vector); of a
+            transport, a row a frame of each affine copy of the video's, ``(N, copies, D)``, of which a window has one.
         frames: frames of a window, at the generator's frame rate.
-        kind: kind of the codes, as a preset's ``code``.
+        kind: kind of the codes, as a preset's ``code``; a transport's are taken as they are.
         norm: mean and standard deviation of the codes, ``(D,)`` each, of a denoiser that is trained; None to measure
             them.
     """
@@ -44,44 +44,48 @@ class Windows:
         self,
         data: Prepared,
         latents: Latents,
-        motion: Path | Motions,
+        motion: Path,
         *,
         frames: int,
         kind: str,
         norm: tuple[Codes, Codes] | None = None,
     ) -> None:
         self.data, self.latents, self.frames, self.vector = data, latents, frames, kind == "vector"
-        self.motions = motion if isinstance(motion, Motions) else None
-        self.mean, self.std = np.zeros(1, np.float32), np.ones(1, np.float32)
-        if isinstance(motion, Motions):
-            return  # the transport reads its own codes, as they are
         raw = np.load(motion, allow_pickle=False)
         counts = [1 if self.vector else len(heart.grid) for heart in data.videos]
         ends = np.cumsum(counts)
-        trained = raw[: ends[len(data.training) - 1]]
-        self.mean, self.std = norm or (trained.mean(0), trained.std(0) + 1e-6)
+        self.mean, self.std = np.zeros(1, np.float32), np.ones(1, np.float32)
+        if kind != "transport":
+            trained = raw[: ends[len(data.training) - 1]]
+            self.mean, self.std = norm or (trained.mean(0), trained.std(0) + 1e-6)
         codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
 
-    def window(self, index: int, at: int, copies: Copies | None) -> Drawn:
-        """Return a window of video ``index`` from grid position ``at`` on; short videos are padded and masked."""
+    def window(self, index: int, at: int, copy: float) -> dict[str, Tensor]:
+        """Return a window of a video; a short one is padded and masked.
+
+        Args:
+            index: the video.
+            at: grid position of its first frame.
+            copy: which of the copies has the say, as a share of them in [0, 1).
+        """
         reference, relative = self.latents.window(index, at, self.frames)
         part = torch.from_numpy(relative / self.latents.scale)
         there = torch.arange(self.frames) < len(part)
-        last = len(part) - 1
         missing = self.frames - len(part)
         if missing:
             part = torch.cat([part, torch.zeros(missing, *part.shape[1:])])
-        given: Drawn = {"latents": part, "reference": torch.from_numpy(reference), "there": there}
-        if self.motions is not None and copies is not None:
-            return given | {"copies": self.motions.window(copies, index, at + np.arange(self.frames).clip(max=last))}
         codes = self.codes[index]
-        return given | {"motion": codes if self.vector else pad_to(codes[at : at + self.frames], self.frames)[0]}
+        if codes.ndim == 3:
+            codes = codes[:, int(copy * codes.shape[1])]
+        motion = codes if self.vector else pad_to(codes[at : at + self.frames], self.frames)[0]
+        return {"latents": part, "reference": torch.from_numpy(reference), "there": there, "motion": motion}
 
-    def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE, *, watched: bool = False) -> Drawn:
+    def draw(
+        self, rng: np.random.Generator, count: int, share: Share = ALONE, *, watched: bool = False
+    ) -> dict[str, Tensor]:
         """Draw ``count`` windows of random videos at random phases, or a process's share of them, stacked.
 
-        Affine copies are still to be made of it (`echo_augment.training_recipes.generator.motions.make_copies`).
         ``watched``: of the watched videos.
         """
         first = len(self.data.training) if watched else 0
@@ -89,59 +93,38 @@ class Windows:
         drawn = []
         for index in rng.integers(first, last, count):
             room = max(0, len(self.data.videos[index].grid) - self.frames)
-            at = int(rng.integers(room + 1))
-            drawn.append((int(index), at, None if self.motions is None else draw_copies(rng, 1)))
+            drawn.append((int(index), int(rng.integers(room + 1)), float(rng.random())))
         return stacked([self.window(*one) for one in share.of(drawn)])
 
 
-def stacked(items: Sequence[Drawn]) -> Drawn:
-    """Return the parts of a batch from those of its items."""
-    batch: Drawn = tree_map(lambda *parts: torch.stack(parts), items[0], *items[1:])
-    return batch
-
-
-def noise_scheduler() -> DDIMScheduler:
-    """Return MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; clipped at 6 standard deviations.
-
-    The reference clips at 4; here the latents are relative to the reference frame's, whose tails are longer.
-    """
-    return DDIMScheduler(
-        num_train_timesteps=TIMESTEPS,
-        beta_start=BETAS[0],
-        beta_end=BETAS[1],
-        beta_schedule="linear",
-        prediction_type="v_prediction",
-        clip_sample=True,
-        clip_sample_range=6.0,
-        timestep_spacing="trailing",
-    )
+def stacked(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return a batch of its items."""
+    return {key: torch.stack([item[key] for item in items]) for key in items[0]}
 
 
 def denoising_loss(
-    noise_offset: float, drop: float, transport: MotionTransport | None = None, scale: float = 1.0
+    diffusion: Diffusion, noise_offset: float = 0.0, drop: float = 0.0
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
-    """Return a loss, the mean squared error of v over the frames that exist; a batch with ``noise`` gets no other.
+    """Return a loss: the mean squared error of what the network predicts, over the frames that exist.
 
     Args:
+        diffusion: what is diffused, and how. A batch with ``noise`` gets no other.
         noise_offset: noise shared by all pixels of a frame's channel, as a share of its standard deviation.
         drop: share of clips whose motion is withheld.
-        transport: hints at where the latents are; None for a denoiser that takes no hints.
-        scale: unit of the latents; the transport's are in latent units.
     """
-    scheduler = noise_scheduler()
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        clean = batch["latents"]
-        device, count = clean.device, len(clean)
-        noise = batch["noise"] if "noise" in batch else draw_noise(clean, noise_offset)
-        # One draw per stratum of the noise levels: the loss of a small batch varies much less.
-        steps = (strata(count, device) * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
-        noisy = scheduler.add_noise(clean, noise, steps)
-        target = scheduler.get_velocity(clean, noise, steps)
+        given = diffusion.given(batch)
+        device, count = given.clean.device, len(given.clean)
+        noise = batch["noise"] if "noise" in batch else draw_noise(given.clean, noise_offset)
+        levels = diffusion.levels(count, device)
+        alpha, sigma = diffusion.shares(levels)
         dropped = torch.rand(count, device=device) < drop
-        motion, hint = condition(transport, batch, scale)
-        v = model(noisy, steps, batch["reference"], motion, dropped, hint)
-        return {"loss": frames_mean((v.float() - target).pow(2).mean((2, 3, 4)), batch["there"])}
+        ends, error = diffusion.ends(model, alpha * given.clean + sigma * noise, levels, given, dropped)
+        found = {"loss": frames_mean(error, batch["there"])}
+        if given.expected is not None:  # 1 is the spread of the residual: what is left if none of it is found
+            found["left"] = frames_mean((ends - given.clean).detach().pow(2).mean((2, 3, 4)), batch["there"])
+        return found
 
     return loss
 
@@ -152,47 +135,62 @@ def draw_noise(clean: Tensor, offset: float) -> Tensor:
     return noise + offset * torch.randn(*clean.shape[:3], 1, 1, device=clean.device)
 
 
-def condition(
-    transport: MotionTransport | None, batch: dict[str, Tensor], scale: float
-) -> tuple[Tensor, Tensor | None]:
-    """Return the motion codes of a batch ``(B, F, D)``, and where the transport expects its latents, in ``scale``s.
-
-    Without a transport the codes are the batch's own, and there is no such hint.
-    """
-    if transport is None:
-        return batch["motion"], None
-    count, frames = batch["flow"].shape[:2]
-    with torch.no_grad():
-        seen = (batch[key].flatten(0, 1) for key in ("flow", "frames", "disks"))
-        motion = transport.encode(*seen).float().unflatten(0, (count, frames))
-        return motion, transport.predict(batch["reference"], motion).float() / scale
-
-
 def frames_mean(values: Tensor, there: Tensor) -> Tensor:
     """Return the mean of ``values (B, F)`` over the frames that exist, of all processes' batches on average."""
     return (values * there).sum() / mean_of_all(there.sum())
 
 
+def measure_spread(windows: Windows, transport: MotionTransport) -> tuple[float, ...]:
+    """Return the standard deviation of the residual over up to 200 training videos, a number a latent channel.
+
+    It is that of the latents about the transport's prediction by codes of the videos' affine copies.
+    """
+    scale, rng = windows.latents.scale, np.random.default_rng(0)
+    squares = []
+    with torch.no_grad():
+        for index in range(min(MEASURED, len(windows.data.training))):
+            window = windows.window(index, 0, float(rng.random()))
+            one = {key: value[None].to(transport.device) for key, value in window.items()}
+            left = one["latents"] * scale - transport.predict(one["reference"], one["motion"]).float()
+            squares.append(left[one["there"]].pow(2).mean((0, 2, 3)).cpu())
+    return tuple(float(value) for value in torch.stack(squares).mean(0).sqrt().clamp_min(1e-4))
+
+
+def diffusion_of(context: "StageContext") -> Diffusion:
+    """Return the diffusion of a run's denoiser."""
+    denoiser, transport = context.networks.denoiser, context.networks.transport
+    if not isinstance(denoiser, ResidualDenoiser):
+        return LatentDiffusion()
+    assert transport is not None, "a preset with a residual denoiser has a transport"
+    return ResidualDiffusion(transport, context.latents.scale, tuple(denoiser.config["spread"]))
+
+
 def train(context: "StageContext") -> dict[str, float]:
     """Train the denoiser, and save it."""
     settings, denoiser, windows = context.preset.denoiser, context.networks.denoiser, context.windows
-    scale = context.latents.scale
-    denoiser.register_to_config(motion_scale=scale)
+    if isinstance(denoiser, ResidualDenoiser):
+        assert context.networks.transport is not None, "a preset with a residual denoiser has a transport"
+        denoiser.register_to_config(spread=measure_spread(windows, context.networks.transport))
+        loss = denoising_loss(diffusion_of(context))
+    else:
+        denoiser.register_to_config(motion_scale=context.latents.scale)
+        loss = denoising_loss(LatentDiffusion(), settings.noise_offset, settings.drop)
     if context.settings.checkpointing:
         denoiser.enable_gradient_checkpointing()
     result = context.train(
         denoiser,
         lambda rng, share: windows.draw(rng, settings.batch, share),
-        denoising_loss(settings.noise_offset, settings.drop, context.networks.transport, scale),
+        loss,
         settings,
         name="denoiser",
         stream=STREAM,
-        finish=make_copies,
     )
     context.save(denoiser, "denoiser")
-    return {"steps": result.steps, "seconds": result.seconds, "loss": result.losses["loss"]}
+    figures: dict[str, float] = {"steps": result.steps, "seconds": result.seconds}
+    return figures | {key: result.losses[key] for key in ("loss", "left") if key in result.losses}
 
 
 def load(context: "StageContext", stage: str = "denoiser") -> None:
     """Load the trained denoiser, or the student in its place."""
-    context.networks.denoiser = MotionDenoiser.from_pretrained(context.out / stage).to(context.device).eval()
+    kind = ResidualDenoiser if isinstance(context.networks.denoiser, ResidualDenoiser) else MotionDenoiser
+    context.networks.denoiser = kind.from_pretrained(context.out / stage).to(context.device).eval()

@@ -34,6 +34,7 @@ class RunSettings:
         accumulate: batches a step, if more than one.
         codec: hash of a codec that was trained elsewhere.
         teacher: hash of a generator that is distilled.
+        start: hash of a generator whose weights the stages start from.
     """
 
     preset: Mapping[str, Any]
@@ -42,6 +43,7 @@ class RunSettings:
     accumulate: int | None = None
     codec: str | None = None
     teacher: str | None = None
+    start: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what is given as JSON."""
@@ -65,6 +67,8 @@ class RunSettings:
             found["student"] = {"kind": "consistency"} | dict(self.preset.get("student", {}))
             if found["student"]["kind"] != "reflow":
                 found.pop("couplings", None)
+        if self.preset.get("code") != "transport" and "denoiser" in found:  # it has no residual denoiser
+            found["denoiser"] = {key: value for key, value in found["denoiser"].items() if key != "residual"}
         if place < ORDER.index("motions"):
             found.pop("code", None)
         elif stage == "motions":

@@ -250,7 +250,7 @@ def train(context: "StageContext") -> dict[str, float]:
         select=CHOSEN_BY,
     )
     context.save(mafe, "mafe")
-    kept = {key: result.losses[key] for key in ("psnr", "flow", "reid")}
+    kept = {key: result.losses[key] for key in ("psnr", "flow", "reid") if key in result.losses}
     quality = interpolation_quality(mafe, triples)
     return {"steps": result.steps, "seconds": result.seconds, "chosen_step": result.best_step, **kept, **quality}
 

@@ -9,12 +9,13 @@ from echo_augment.augmentor.mcdm.codec import build_codec
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
-from echo_augment.augmentor.mcdm.motion import CODE_SIZE
+from echo_augment.augmentor.mcdm.motion import CODE_SIZE, feature_channels
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
+from echo_augment.augmentor.mcdm.residual import ResidualDenoiser, edm_scheduler
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
-from .denoiser import noise_scheduler
+from .diffusion import noise_scheduler
 from .preset import PresetSettings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Networks:
     codec: AutoencoderKL
     reid: ReIDEncoder
     mafe: MAFE
-    denoiser: MotionDenoiser
+    denoiser: MotionDenoiser | ResidualDenoiser
     transport: MotionTransport | None
 
 
@@ -44,34 +45,42 @@ def build_networks(preset: PresetSettings) -> Networks:
         preset.size,
         preset.mafe.channels,
     )
-    transport = build_transport(preset)  # in the order of the stages: fresh weights then depend on earlier ones alone
+    transport = build_transport(
+        preset, mafe
+    )  # in the order of the stages: fresh weights then depend on earlier ones alone
     return Networks(codec, reid, mafe, build_denoiser(preset, mafe), transport)
 
 
-def build_denoiser(preset: PresetSettings, mafe: MAFE) -> MotionDenoiser:
-    """Return the denoiser of a preset; its code size follows from where the codes come from."""
+def build_denoiser(preset: PresetSettings, mafe: MAFE) -> MotionDenoiser | ResidualDenoiser:
+    """Return the denoiser of a preset: of the residual with a transport, else of whole latents, with codes to suit."""
     settings = preset.denoiser
-    sizes = {"vector": 2 * mafe.vector_size}
     if preset.code == "transport":
-        sizes["transport"] = preset.transport.code_size
+        lean = settings.residual
+        return ResidualDenoiser(tuple(lean.channels), lean.layers, lean.heads, preset.transport.code_size)
     return MotionDenoiser(
         tuple(settings.channels),
         tuple(settings.attention),
         tuple(settings.heads),
         settings.layers,
         motion=settings.motion,
-        code_size=sizes.get(preset.code, CODE_SIZE),
+        code_size=2 * mafe.vector_size if preset.code == "vector" else CODE_SIZE,
         cross_attention_dim=settings.cross_attention_dim,
-        hint=preset.code == "transport",
     )
 
 
-def build_transport(preset: PresetSettings) -> MotionTransport | None:
+def build_transport(preset: PresetSettings, mafe: MAFE) -> MotionTransport | None:
     """Return the motion transport of a preset; None if its codes come from elsewhere."""
     if preset.code != "transport":
         return None
     settings = preset.transport
-    return MotionTransport(settings.code_size, settings.width, side=preset.size // SHRINK, flow=settings.flow)
+    return MotionTransport(
+        settings.code_size,
+        settings.width,
+        side=preset.size // SHRINK,
+        flow=settings.flow,
+        features=feature_channels(mafe) if settings.flow == "mafe" else (),
+        displacement=True,
+    )
 
 
 def build_pipeline(context: "StageContext") -> MCDMPipeline:
@@ -83,7 +92,7 @@ def build_pipeline(context: "StageContext") -> MCDMPipeline:
         nets.denoiser,
         nets.mafe,
         nets.reid,
-        noise_scheduler(),
+        edm_scheduler() if nets.transport is not None else noise_scheduler(),
         nets.transport,
         frames=preset.frames,
         rate=preset.rate,

@@ -163,7 +163,7 @@ class TransportSettings(FitSettings):
     """The motion transport.
 
     Attributes:
-        flow: whose flow is coded: ``mafe``, or ``teacher``, the flow estimator.
+        flow: whose motion is coded: ``mafe``, its flow and motion features; or ``teacher``, the flow estimator's flow.
         code_size: numbers a frame.
         width: channels of the predictor.
         batch: frames.
@@ -180,10 +180,32 @@ class TransportSettings(FitSettings):
 
 
 @dataclass(kw_only=True)
-class DenoiserSettings(FitSettings):
-    """The denoiser.
+class ResidualSettings:
+    """The lean network that denoises the residual of the transport's prediction.
 
     Attributes:
+        channels: of its two levels, multiples of 8.
+        layers: residual blocks a level.
+        heads: of its attention over time.
+    """
+
+    channels: list[int] = MISSING
+    layers: int = MISSING
+    heads: int = MISSING
+
+    def __post_init__(self) -> None:
+        check_whole("preset.denoiser.residual.layers", self.layers, 1)
+        if len(self.channels) != 2 or any(one % 8 for one in self.channels) or self.channels[1] % self.heads:
+            said = f"{self.channels} with heads={self.heads}"
+            raise EchoAugmentError(f"preset.denoiser.residual.channels: two multiples of 8 and of heads, got {said}")
+
+
+@dataclass(kw_only=True)
+class DenoiserSettings(FitSettings):
+    """The denoiser: of the residual for ``code: transport``, else a UNet that denoises whole latents.
+
+    Attributes:
+        residual: the first one's sizes; all below but the batch are the second one's.
         channels: of its levels.
         attention: which levels have attention.
         heads: attention heads at each level.
@@ -195,6 +217,7 @@ class DenoiserSettings(FitSettings):
         batch: windows.
     """
 
+    residual: ResidualSettings = MISSING
     channels: list[int] = MISSING
     attention: list[bool] = MISSING
     heads: list[int] = MISSING

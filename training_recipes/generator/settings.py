@@ -40,6 +40,8 @@ class GeneratorSettings(JobSettings):
         compile: compile the networks' training (``torch.compile``); for a GPU, and for more than an hour.
         distil: a finished generator (its folder, a Hub id, or ``bundled``) whose denoiser is distilled to a student;
             its networks are taken, and only the student is trained.
+        start: a finished generator (its folder, a Hub id, or ``bundled``) from whose weights every stage goes on
+            instead of fresh ones; None: fresh ones.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
             from there.
         reenactment: how the pipeline is judged in the end, on TRAIN videos that were kept aside.
@@ -59,6 +61,7 @@ class GeneratorSettings(JobSettings):
     checkpointing: bool | None = None
     compile: bool | None = None
     distil: str | None = None
+    start: str | None = None
     reuse: str | None = None
     reenactment: ReenactmentSettings = field(default_factory=ReenactmentSettings)
 
@@ -72,13 +75,14 @@ class GeneratorSettings(JobSettings):
             check_choice("log", name, TRACKERS)
         if self.accumulate is not None:
             check_whole("accumulate", self.accumulate, 1)
-        self._check_distil()
+        self._check_sources()
         self._check_preset()
 
     def check_inputs(self) -> None:
         """Look for the data set, and whatever the run takes over."""
         self.data.check_inputs()
         check_generator("distil", self.distil)
+        check_generator("start", self.start)
         check_folders(
             "preset.mafe.start", [self.preset.mafe.start], "Give the folder of echo-augment import-weights from=emavfi"
         )
@@ -86,12 +90,18 @@ class GeneratorSettings(JobSettings):
         if self.codec is not None and not self.codec.startswith("hub:"):
             check_folders("codec", [self.codec], "Give a folder, or hub:<owner>/<name>/<subfolder>")
 
-    def _check_distil(self) -> None:
+    def _check_sources(self) -> None:
         others = {"only": self.last != "student", "codec": self.codec is not None, "losses": self.losses is not None}
         given = [name for name, is_given in others.items() if is_given]
         if self.distil is not None and given:
             raise EchoAugmentError(
                 f"distil={self.distil} trains a student alone, of networks that are there", f"Leave {given[0]} out"
+            )
+        others = {"distil": self.distil is not None, "codec": self.codec is not None}
+        given = [name for name, is_given in others.items() if is_given]
+        if self.start is not None and given:
+            raise EchoAugmentError(
+                f"start={self.start} trains the networks of a generator further, its codec too", f"Leave {given[0]} out"
             )
 
     def _check_preset(self) -> None:

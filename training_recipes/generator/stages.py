@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import codec, couplings, denoiser, mafe, motions, pseudo, reid, student, transport
+from . import codec, copies, denoiser, mafe, motions, pseudo, reid, transport
+from .distil import couplings, student
 from .preset import PresetSettings
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ Figures = dict[str, float]
 
 def _always(_preset: PresetSettings) -> bool:
     return True
+
+
+def _transported(preset: PresetSettings) -> bool:
+    return preset.code == "transport"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +51,31 @@ STAGES = (
     Stage(name="reid", outputs=("reid",), train=reid.train, load=reid.load),
     Stage(name="pseudo", needs=("reid",), outputs=("pseudo.h5",), train=pseudo.make),
     Stage(name="mafe", needs=("reid", "pseudo"), outputs=("mafe",), train=mafe.train, load=mafe.load),
-    Stage(name="motions", needs=("pseudo", "mafe"), outputs=("flows.npy", "codes.npy"), train=motions.make),
+    Stage(
+        name="motions",
+        needs=("pseudo", "mafe"),
+        outputs=("flows.npy", "codes.npy"),
+        train=motions.make,
+        wanted=lambda preset: preset.code != "transport" or preset.transport.flow == "teacher",
+    ),
     Stage(
         name="transport",
         needs=("latents", "motions"),
         outputs=("transport",),
         train=transport.train,
         load=transport.load,
-        wanted=lambda preset: preset.code == "transport",
+        wanted=_transported,
+    ),
+    Stage(
+        name="copies",
+        needs=("transport",),
+        outputs=("copies.npy", "copies.parts"),
+        train=copies.make,
+        wanted=_transported,
     ),
     Stage(
         name="denoiser",
-        needs=("latents", "motions", "transport"),
+        needs=("latents", "motions", "copies"),
         outputs=("denoiser",),
         train=denoiser.train,
         load=denoiser.load,

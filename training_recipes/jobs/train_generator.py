@@ -23,11 +23,11 @@ from ..common.reporting import write_report
 from ..common.settings import register, settings_from
 from ..generator.card import write_card
 from ..generator.context import StageContext, run_stages
+from ..generator.distil.source_generator import SourceGenerator, load_source, load_start, take_networks
 from ..generator.ledger import VIDEO_TABLE, VIDEOS, Ledger, RunSettings
 from ..generator.networks import build_networks, build_pipeline
 from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
-from ..generator.source_generator import SourceGenerator, load_source, take_networks
 from ..judging.kept_aside import judge_kept_aside
 from ..training.logging import check_trackers
 from ..training.setup import make_accelerator
@@ -44,8 +44,12 @@ def run(cfg: DictConfig) -> None:
     source = None if settings.distil is None else load_source(settings.distil, settings.preset)
     table = read_table(dataset_files(settings.data))
     rows = table.split("TRAIN")  # labelled or not; VAL and TEST never reach the generator
-    if source is not None:
-        refuse_trained_on(source.folder, held_out_videos(table))
+    with torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+        torch.manual_seed(settings.seed)
+        networks = build_networks(settings.preset)
+    start = None if settings.start is None else load_start(settings.start, settings.preset, networks)
+    if (before := source or start) is not None:
+        refuse_trained_on(before.folder, held_out_videos(table))
     decided = RunSettings(
         preset=settings.with_losses().plain(),
         seed=settings.seed,
@@ -53,15 +57,13 @@ def run(cfg: DictConfig) -> None:
         accumulate=settings.batches_a_step if settings.batches_a_step > 1 else None,
         codec=None if codec is None else hash_network(codec),
         teacher=None if source is None else source.hash,
+        start=None if start is None else start.hash,
     )
     accelerator = open_accelerator(settings)
     ledger, data = begin(settings, decided, rows, source, accelerator)
     accelerator.print(
         f"{len(data.training)} videos train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"
     )
-    with torch.random.fork_rng([accelerator.device] if accelerator.device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        networks = build_networks(settings.preset)
     context = StageContext(
         settings=settings,
         data=data,
@@ -70,6 +72,7 @@ def run(cfg: DictConfig) -> None:
         out=ledger.out,
         codec=codec,
         source=source,
+        start=start,
     )
     run_stages(context, ledger)
     accelerator.end_training()
@@ -152,7 +155,12 @@ def finish(context: StageContext, ledger: Ledger) -> None:
     done = {stage.name: ledger.done[stage.name] for stage in settings.stages}
     skipped = [one._asdict() for one in data.skipped]
     figures = {"stages": done, "hearts": len(data.training), "skipped": skipped, "seeds": [settings.seed]}
-    elsewhere = {"codec": decided.codec, "teacher": decided.teacher, "accumulate": decided.accumulate}
+    elsewhere = {
+        "codec": decided.codec,
+        "teacher": decided.teacher,
+        "start": decided.start,
+        "accumulate": decided.accumulate,
+    }
     figures |= {key: value for key, value in elsewhere.items() if value is not None}
     if settings.losses is not None:
         figures["losses"] = {"name": settings.losses, **asdict(settings.weights())}
@@ -163,7 +171,8 @@ def finish(context: StageContext, ledger: Ledger) -> None:
     generator = out / settings.pipeline_folder
     pipeline = build_pipeline(context)
     pipeline.set_progress_bar_config(disable=True)
-    aside = data.kept_aside(None if context.source is None else context.source.videos)
+    before = context.source or context.start
+    aside = data.kept_aside(None if before is None else before.videos)
     judged = judge_kept_aside(pipeline, aside, settings.reenactment, seed=settings.seed)
     if judged is None:
         print(f"re-enactment is left out: {settings.reenactment.videos} videos asked for, {len(aside)} trained nothing")
@@ -174,7 +183,7 @@ def finish(context: StageContext, ledger: Ledger) -> None:
     # Half precision halves the files; from_pretrained widens them again.
     pipeline.to(torch.float16).save_pretrained(str(generator), safe_serialization=True)
     forget_paths(generator)
-    videos = data.hashes if context.source is None else context.source.videos + data.hashes
+    videos = data.hashes if before is None else before.videos + data.hashes
     videos.write(generator)
     fingerprint = hash_weights(generator)
     write_card(generator, settings, decided, data, done, fingerprint, judged)

@@ -10,8 +10,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from echo_augment.augmentor.devices import fast_dtype
-from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.flow import carry_details
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 
 Clips = npt.NDArray[np.uint8]
@@ -80,8 +78,8 @@ def generate(pipeline: MCDMPipeline, references: Clips, codes: list[Tensor], sam
         clips = output[0].numpy()
         plain += list(clips)
         if pipeline.config["detail"]:
-            blurred = decode(pipeline.vae, encode(pipeline.vae, shown)).cpu().numpy()
-            clips = carry_details(clips, references[part], blurred)
+            moves = pipeline.displacements(shown, torch.stack(codes[part]))
+            clips = pipeline.add_detail(output[0], shown, moves).cpu().numpy()
         made += list(clips)
     seconds = (time.perf_counter() - started) / len(codes)
     return Generated(clips=np.stack(made), plain=np.stack(plain), seconds=seconds)

@@ -172,3 +172,23 @@ def test_a_donor_too_short_for_the_documented_tempo_is_skipped_whatever_the_tabl
     assert [item.name for item in generator.skipped] == [short.name]
     assert f"{27 / fps:.2f} s is shorter than a clip's 1.20 s" in generator.skipped[0].reason
     assert short.name in generator.appearance_donors and short.name not in generator.motion_donors
+
+
+def test_tracings_ride_to_every_frame_of_their_donors_clips_alone(displacing, root):
+    rows = {row.name: row for row in read_table(root).split("TRAIN")}
+    generator, plain = (ClipGenerator(displacing, rows, steps=0, batch=2) for _ in range(2))
+    lines = lines_of(generator, 4)
+    traced = lines[0].appearance_donor
+    mask = np.zeros((56, 56), bool)
+    mask[20:40, 22:34] = True
+    assert generator.carry_tracings({traced: mask})
+    for line, clip, without in zip(lines, generator(lines), plain(lines), strict=True):
+        np.testing.assert_array_equal(clip.frames, without.frames)
+        assert (clip.masks is not None) == (line.appearance_donor == traced) and without.masks is None
+        if clip.masks is not None:
+            assert clip.masks.shape == clip.frames.shape and clip.masks.any((1, 2)).all()
+
+
+def test_a_generator_without_a_displacement_carries_no_tracings(generator):
+    assert not generator.carry_tracings({generator.appearance_donors[0]: np.ones((112, 112), bool)})
+    assert generator(lines_of(generator, 1))[0].masks is None

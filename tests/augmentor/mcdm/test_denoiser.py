@@ -57,7 +57,7 @@ def test_the_trained_length_is_the_plain_call(untrained, hearts, monkeypatch):
     clip = untrained(reference, motion, generator=noise(5), **settings).clips
     said = untrained(reference, motion, frames=16, generator=noise(5), **settings).clips
     monkeypatch.setattr(
-        "echo_augment.augmentor.mcdm.pipeline.predict_windows",
+        "echo_augment.augmentor.mcdm.sampling.predict_windows",
         lambda predict, latents, _: predict(latents, slice(0, 16)),
     )
     plain = untrained(reference, motion, generator=noise(5), **settings).clips

@@ -1,5 +1,7 @@
 """Masks of generated clips: what they measure, and how far they are trusted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -179,3 +181,37 @@ def test_the_mask_gate_looks_at_masks_not_at_what_a_label_policy_trusts():
     assert unsure.confidence == 0 and unsure.provenance.extra["mask_confidence"] > 0.9
     good, reason = MaskGate(0.5).judge([line, line], [unsure, bad])
     assert good is None and reason.startswith("masks: confidence")
+
+
+def test_masks_that_a_tracing_brought_are_kept_and_judged_by_their_ef():
+    masks = beat(0.8)
+    before = replace(clip(ef=100 * (1 - 0.8**3)), masks=masks)
+    found = with_masks(before, Drawn(np.zeros_like(masks), ef_bias=40), tracing=masks[0])
+    np.testing.assert_array_equal(found.masks, masks)
+    extra = found.provenance.extra
+    assert extra["mask_source"] == "tracing" and extra["segmenter"] is None and extra["mask_dice"] is None
+    assert extra["mask_ef"] == pytest.approx(before.ef, abs=2) and found.confidence == pytest.approx(0.9, abs=0.02)
+    wrong = with_masks(replace(before, ef=before.ef - 30), Drawn(masks))
+    assert wrong.confidence < 0.3
+
+
+class Carrier(Still):
+    """One that takes tracings, if it is told that it can."""
+
+    def __init__(self, can):
+        self.can, self.taken = can, None
+
+    def carry_tracings(self, tracings):
+        self.taken = tracings
+        return self.can
+
+
+def test_tracings_reach_the_generator_and_its_fingerprint():
+    one, other = {"a": beat(0.8)[0]}, {"a": beat(0.8)[2]}
+    carrier = Carrier(can=True)
+    generator = WithMasks(carrier, Drawn(beat(0.8)), one)
+    assert carrier.taken is generator.tracings and generator.tracings == one
+    prints = {WithMasks(Carrier(can), Drawn(beat(0.8)), given).fingerprint for can, given in
+              ((True, one), (True, other), (False, one), (True, {}))}  # fmt: skip
+    assert len(prints) == 3, "what cannot be carried changes no clip, nor do no tracings"
+    assert WithMasks(Carrier(can=False), Drawn(beat(0.8)), one).fingerprint == "still+masks-drawn"

@@ -11,7 +11,7 @@ from echo_augment.augmentor.mcdm.motion import transport_codes
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.transport import CENTRE, RADIUS, MotionTransport, places, small, soft_disk
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.generator.denoiser import noise_scheduler
+from echo_augment.training_recipes.generator.diffusion import noise_scheduler
 
 
 def seed(value):

@@ -113,8 +113,10 @@ def test_latents_have_their_own_unit_or_that_of_the_generator_to_distil(tmp_path
     assert own.latents is own.latents, "read once"
     assert own.latents.scale == pytest.approx(np.sqrt(np.mean(np.arange(0, LENGTH, 2) ** 2)))
     source = SimpleNamespace(pipeline=None)
-    networks = SimpleNamespace(denoiser=SimpleNamespace(config={"motion_scale": 0.25}))
-    assert context(tmp_path, data=data, source=source, networks=networks).latents.scale == 0.25
+    transport, denoiser = SimpleNamespace(config={"scale": 0.5}), SimpleNamespace(config={"motion_scale": 0.25})
+    for given, unit in ((None, 0.25), (transport, 0.5)):
+        networks = SimpleNamespace(denoiser=denoiser, transport=given)
+        assert context(tmp_path, data=data, source=source, networks=networks).latents.scale == unit
 
 
 def stages(happened):

@@ -5,6 +5,7 @@ import torch
 
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
+from echo_augment.training_recipes.generator.diffusion import LatentDiffusion
 
 
 @pytest.mark.parametrize("motion", ["frame", "vector"])
@@ -26,7 +27,7 @@ def test_checkpointing_changes_no_gradient(motion):
                 denoiser.enable_gradient_checkpointing()
             torch.manual_seed(1)
             denoiser.zero_grad()
-            denoising_loss(0.1, 0.1)(denoiser, batch)["loss"].backward()
+            denoising_loss(LatentDiffusion(), 0.1, 0.1)(denoiser, batch)["loss"].backward()
             gradients.append({k: p.grad.clone() for k, p in denoiser.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 20
     for key, value in gradients[0].items():

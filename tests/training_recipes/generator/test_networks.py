@@ -4,6 +4,7 @@ import pytest
 import torch
 from fakes.generator import preset
 
+from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.training_recipes.generator.networks import build_networks
 
 
@@ -38,10 +39,10 @@ def test_paper_has_the_references_sizes():
 def test_base_takes_a_smaller_mafe_of_the_same_form_and_a_code_per_frame():
     settings = preset("preset=base")
     networks = on_meta(settings)
-    assert networks.mafe.vector_size == 768 and networks.denoiser.config["motion"] == "frame"
+    assert networks.mafe.vector_size == 768 and list(networks.transport.config["features"]) == [256, 512]
     assert 10e6 < count(networks.mafe) < 20e6
     assert networks.denoiser.config["code_size"] == networks.transport.config["code_size"] == 16
-    assert 20e6 < count(networks.denoiser) < 80e6
+    assert 10e6 < count(networks.denoiser) < 40e6
 
 
 @pytest.mark.parametrize("name", ["base", "paper"])
@@ -54,8 +55,8 @@ def test_the_latents_of_a_clip_pass_through(name):
         clip = torch.empty(1, settings.frames, *latents.shape[1:])
         length = 1 if settings.code == "vector" else settings.frames
         codes = torch.empty(1, length, networks.denoiser.config["code_size"])
-        hint = None if networks.transport is None else networks.transport.predict(latents[:1], codes)
-        v = networks.denoiser(clip, torch.empty(1, dtype=torch.long), latents[:1], codes, hint=hint)
+        given = () if networks.transport is None else (networks.transport.predict(latents[:1], codes),)
+        v = networks.denoiser(clip, torch.empty(1, dtype=torch.long), latents[:1], codes, *given)
     assert latents.shape == (2, 4, 14, 14) and v.shape == clip.shape
 
 
@@ -90,7 +91,7 @@ def weights(network):
 
 def test_fresh_weights_follow_from_the_seed_and_from_no_later_stage():
     one, same, other = seeded(0), seeded(0), seeded(1)
-    later = seeded(0, "preset.denoiser.channels=[32,32,32]")
+    later = seeded(0, "preset.denoiser.residual.channels=[32,32]")
     for name in ("codec", "reid", "mafe", "transport"):
         own = weights(getattr(one, name))
         assert torch.equal(own, weights(getattr(same, name))) and torch.equal(own, weights(getattr(later, name)))
@@ -99,9 +100,9 @@ def test_fresh_weights_follow_from_the_seed_and_from_no_later_stage():
     assert weights(one.denoiser).numel() != weights(later.denoiser).numel()
 
 
-@pytest.mark.parametrize(("code", "size"), [("transport", 8), ("mafe", 50), ("flow", 50), ("vector", 384)])
+@pytest.mark.parametrize(("code", "size"), [("transport", 12), ("mafe", 50), ("flow", 50), ("vector", 384)])
 def test_the_code_s_size_follows_from_where_codes_come_from(code, size):
     networks = on_meta(preset(f"preset.code={code}"))
     assert networks.denoiser.config["code_size"] == size
     assert (networks.transport is not None) == (code == "transport")
-    assert networks.denoiser.config["hint"] == (code == "transport")
+    assert isinstance(networks.denoiser, ResidualDenoiser) == (code == "transport")

@@ -77,4 +77,4 @@ def test_what_decides_the_weights_leaves_out_the_sampler_and_what_is_not_given()
         "flow_unit": True,
     }
     assert preset("preset.codec.weight_decay=0.5").plain()["codec"]["weight_decay"] == 0.5
-    assert object_from({**plain, "sampler_steps": 0}, PresetSettings) == preset()
+    assert object_from({**plain, "sampler_steps": 4}, PresetSettings) == preset()

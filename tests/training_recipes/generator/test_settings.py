@@ -6,7 +6,8 @@ from hydra.errors import ConfigCompositionException
 
 from echo_augment.cache import EchoAugmentError
 
-LEARNED = ("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser")
+LEARNED = ("codec", "latents", "reid", "pseudo", "mafe", "transport", "copies", "denoiser")
+MEASURED = (*LEARNED[:5], "motions", "denoiser")
 
 
 def names(*overrides):
@@ -21,7 +22,8 @@ def test_absent_settings_change_nothing():
 
 def test_the_stages_are_those_that_the_last_one_and_the_preset_need():
     assert names() == LEARNED
-    assert names("preset.code=mafe") == tuple(name for name in LEARNED if name != "transport")
+    assert names("preset.code=mafe") == MEASURED
+    assert names("preset.transport.flow=teacher") == (*LEARNED[:5], "motions", *LEARNED[5:])
     assert names("only=mafe") == ("reid", "pseudo", "mafe"), "a run for MAFE needs no codec"
     assert names("only=student") == (*LEARNED, "student")
     assert names("only=student", "preset.student.kind=reflow") == (*LEARNED, "couplings", "student")

@@ -28,7 +28,7 @@ def test_no_two_stages_draw_the_same_random_numbers():
     modules = {stage.train.__module__ for stage in STAGES}
     streams = [getattr(importlib.import_module(name), "STREAM", None) for name in sorted(modules)]
     drawn = [stream for stream in streams if stream is not None]
-    assert sorted(drawn) == list(range(7))
+    assert sorted(drawn) == list(range(8))
 
 
 def test_what_a_run_can_end_in_a_pipeline_with():

@@ -3,99 +3,172 @@
 import numpy as np
 import pytest
 import torch
-from fakes.hearts import LENGTH, write_hearts
 
+from echo_augment.augmentor.mcdm.displacement import warped
+from echo_augment.augmentor.mcdm.motion import feature_channels, pair_motion
 from echo_augment.augmentor.mcdm.transport import MotionTransport
-from echo_augment.training_recipes.generator.codec import Latents
-from echo_augment.training_recipes.generator.denoiser import Windows, condition, stacked
-from echo_augment.training_recipes.generator.motions import Copies, Motions, draw_copies, make_copies
-from echo_augment.training_recipes.generator.transport import explained, transport_loss
+from echo_augment.training_recipes.common.ranks import Share
+from echo_augment.training_recipes.generator.copies import COPIES, write_copies
+from echo_augment.training_recipes.generator.denoiser import Windows, measure_spread
+from echo_augment.training_recipes.generator.diffusion import ResidualDiffusion
+from echo_augment.training_recipes.generator.motions import DISK, Copies
+from echo_augment.training_recipes.generator.transport import (
+    displacement_losses,
+    explained,
+    fit_features,
+    seen_of,
+    transport_loss,
+)
 
-
-@pytest.fixture
-def motions(tmp_path):
-    """Hearts whose latents and flows tell, as their brightness does, which heart and frame they are."""
-    data = write_hearts(tmp_path)
-    latents = np.zeros((data.total, 4, 14, 14), np.float16)
-    flows = np.zeros((data.total // 2, 2, 28, 28), np.float16)
-    for heart, start in enumerate(data.starts):
-        for t in range(0, LENGTH, 2):
-            latents[start + t] = heart + t
-            flows[(start + t) // 2] = heart + t / 16
-    np.save(tmp_path / "latents.npy", latents)
-    np.save(tmp_path / "flows.npy", flows)
-    return Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
-
-
-def window_of(motions, seed, video, grid):
-    drawn = stacked([{"copies": motions.window(draw_copies(np.random.default_rng(seed), 1), video, grid)}])
-    return {key: value[0] for key, value in make_copies(drawn).items()}
+HEARTS, LENGTH = 6, 8  # of the fixture's videos
 
 
 def still(_rng, count):
     one = torch.ones(count)
-    disks = {key: torch.full((count, 1, 1), 0.5) for key in ("x", "y", "radius", "longer")}
+    disks = {key: torch.full((count, 1, 1), 0.5) for key in DISK}
     return Copies(torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one, disks)
 
 
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, watched):
     monkeypatch.setattr("echo_augment.training_recipes.generator.motions.draw_copies", still)
-    batch = make_copies(motions.draw(np.random.default_rng(0), 64, watched=watched))
-    ed, moved = (batch["frames"][:, i, 14, 14] * 255 for i in range(2))
+    batch = motions.draw(np.random.default_rng(0), 64, watched=watched)
+    flow, frames, disks, features = seen_of(batch, None)
+    ed, moved = (frames[:, i, 14, 14] * 255 for i in range(2))
     heart, t = (ed / 20 - 1).round(), batch["relative"][:, 0, 0, 0]
     torch.testing.assert_close(moved - ed, t, atol=1e-2, rtol=0)
-    assert batch["disks"].shape == (64, 1, 28, 28) and (batch["disks"] > 0.99).any() and (batch["disks"] < 0.01).any()
+    assert disks.shape == (64, 1, 28, 28) and (disks > 0.99).any() and (disks < 0.01).any() and features == []
     torch.testing.assert_close(batch["reference"][:, 0, 0, 0], heart)
-    torch.testing.assert_close(batch["flow"][:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
+    torch.testing.assert_close(flow[:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
+    assert torch.equal(batch["pair"][:, 1, 0, 0].int() - batch["pair"][:, 0, 0, 0].int(), t.int())
+    assert ("teacher" in batch) != watched
+    if not watched:
+        torch.testing.assert_close(batch["teacher"][:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
     assert set(heart.int().tolist()) == ({4, 5} if watched else {0, 1, 2, 3}) and set(t.int().tolist()) == {0, 2, 4, 6}
 
 
+def test_processes_share_a_batch(motions):
+    whole = motions.draw(np.random.default_rng(5), 6)
+    parts = [motions.draw(np.random.default_rng(5), 6, Share(rank, 2)) for rank in (0, 1)]
+    assert all(torch.equal(whole[key][rank::2], parts[rank][key]) for key in whole for rank in (0, 1))
+
+
 def test_a_window_is_one_copy_of_one_heart(motions):
-    window = window_of(motions, 3, 2, np.array([0, 1, 3, 3]))
-    assert {key: tuple(value.shape) for key, value in window.items()} == {
-        "flow": (4, 2, 28, 28),
-        "frames": (4, 2, 28, 28),
-        "disks": (4, 1, 28, 28),
-    }
-    frames, disks = window["frames"], window["disks"]
+    grid = np.array([0, 1, 3, 3])
+    window = motions.window(np.random.default_rng(3), 2, grid)
+    flow, frames, disks, _ = seen_of(window, None)
+    assert window["pair"].shape == (4, 2, 112, 112) and flow.shape == frames.shape == (4, 2, 28, 28)
     assert all(torch.equal(frames[0, 0], frames[t, 0]) and torch.equal(disks[0], disks[t]) for t in (1, 2, 3))
-    assert torch.equal(window["flow"][2], window["flow"][3]) and not torch.equal(window["flow"][0], window["flow"][1])
-    other = window_of(motions, 4, 2, np.array([0, 1, 3, 3]))
-    assert not torch.equal(frames, other["frames"])
+    assert torch.equal(flow[2], flow[3]) and not torch.equal(flow[0], flow[1])
+    other = seen_of(motions.window(np.random.default_rng(4), 2, grid), None)[1]
+    assert not torch.equal(frames, other)
+
+
+def test_mafe_reads_the_copies_themselves(with_mafe, monkeypatch):
+    motions, mafe = with_mafe
+    batch = motions.draw(np.random.default_rng(0), 6)
+    flow, frames, disks, features = seen_of(batch, mafe)
+    assert flow.shape == (6, 2, 28, 28) == frames.shape and disks.shape == (6, 1, 28, 28)
+    assert [part.shape[1:] for part in features] == [(channels, 14 // k, 14 // k) for channels, k in
+                                                     zip(feature_channels(mafe), (1, 2), strict=True)]  # fmt: skip
+    assert not any(part.requires_grad for part in (flow, *features)), "MAFE is not trained here"
+    monkeypatch.setattr("echo_augment.training_recipes.generator.motions.draw_copies", still)
+    plain = motions.draw(np.random.default_rng(0), 6)
+    pair = plain["pair"].float() / 255
+    with torch.no_grad():
+        own = pair_motion(mafe, pair[:, :1], pair[:, 1:])
+    torch.testing.assert_close(seen_of(plain, mafe)[0], own.flow, atol=1e-3, rtol=1e-3)
+
+
+def transport_for(motions, mafe=None):
+    features = () if mafe is None else feature_channels(mafe)
+    return MotionTransport(6, 16, scale=motions.latents.scale, features=features, displacement=True)
+
+
+def test_features_are_read_in_units_of_their_own_spread(with_mafe):
+    motions, mafe = with_mafe
+    transport = transport_for(motions, mafe)
+    fit_features(transport, motions, mafe)
+    features = seen_of(motions.draw(np.random.default_rng(0), 64), mafe)[3]
+    for projection, part in zip(transport.encoder.project, features, strict=True):
+        torch.testing.assert_close(projection.spread, part.pow(2).mean((0, 2, 3)).sqrt().clamp_min(1e-4))
 
 
 @pytest.mark.parametrize("at", [0, 2])
-def test_the_denoisers_windows_are_told_the_copies(motions, at):
-    windows = Windows(motions.data, motions.latents, motions, frames=3, kind="transport")
-    drawn = windows.window(1, at, draw_copies(np.random.default_rng(0), 1))
+def test_the_denoisers_windows_have_the_codes_of_a_copy(motions, tmp_path, at):
+    transport = transport_for(motions).eval()
+    write_copies(motions, None, transport, tmp_path / "copies.npy", 0)
+    written = np.load(tmp_path / "copies.npy")
+    assert written.shape == (HEARTS * LENGTH // 2, COPIES, 6) and written.std() > 0
+    windows = Windows(motions.data, motions.latents, tmp_path / "copies.npy", frames=3, kind="transport")
+    drawn = windows.window(1, at, 0.6)
     missing = max(0, at + 3 - LENGTH // 2)
-    assert drawn["there"].tolist() == [True] * (3 - missing) + [False] * missing and "motion" not in drawn
-    flow = drawn["copies"]["flow"]
-    assert torch.equal(flow[-1], flow[-2]) == (missing > 0), "short hearts stand still at their end"
-    transport = MotionTransport(6, 16, scale=motions.latents.scale).eval()
-    batch = make_copies(windows.draw(np.random.default_rng(0), 5))
-    codes, hint = condition(transport, batch, motions.latents.scale)
-    assert codes.shape == (5, 3, 6) and hint.shape == batch["latents"].shape
+    assert drawn["there"].tolist() == [True] * (3 - missing) + [False] * missing
+    first = LENGTH // 2 + at
+    own = torch.from_numpy(written[first : first + 3 - missing])
+    torch.testing.assert_close(drawn["motion"][: 3 - missing], own[:, 1])
+    torch.testing.assert_close(windows.window(1, at, 0.2)["motion"][: 3 - missing], own[:, 0])
+    assert torch.equal(drawn["motion"][-1], drawn["motion"][-2]) == (missing > 0), "short videos stand still at the end"
+    assert windows.mean.tolist() == [0] and windows.std.tolist() == [1]
+
+
+def test_what_is_diffused_is_what_the_transport_leaves(motions, tmp_path):
+    transport = transport_for(motions).eval()
+    write_copies(motions, None, transport, tmp_path / "copies.npy", 0)
+    windows = Windows(motions.data, motions.latents, tmp_path / "copies.npy", frames=3, kind="transport")
+    spread = measure_spread(windows, transport)
+    batch = windows.draw(np.random.default_rng(0), 5)
+    scale = motions.latents.scale
+    given = ResidualDiffusion(transport, scale, spread).given(batch)
     with torch.no_grad():
-        one = transport.encode(*(batch[key][4] for key in ("flow", "frames", "disks")))
-        expected = transport.predict(batch["reference"][4:], one[None]) / motions.latents.scale
-    torch.testing.assert_close(codes[4], one)
-    torch.testing.assert_close(hint[4:], expected)
+        expected = transport.predict(batch["reference"], batch["motion"])
+    unit = torch.tensor(spread)[:, None, None]
+    torch.testing.assert_close(expected + given.clean * unit, batch["latents"] * scale, atol=1e-4, rtol=1e-4)
+    assert 0.3 < given.clean.pow(2).mean() < 3 and len(spread) == 4
 
 
-def test_training_explains_what_moves(motions):
+def blobs(count=4):
+    """Pairs of frames: a bright blob, and the same 4 pixels to the right."""
+    ys, xs = torch.meshgrid(torch.arange(112.0), torch.arange(112.0), indexing="ij")
+    frames = [200 * torch.exp(-((xs - at) ** 2 + (ys - 50) ** 2) / 200) for at in (50, 54)]
+    return torch.stack(frames).to(torch.uint8).expand(count, -1, -1, -1)
+
+
+def test_the_displacement_is_taught_by_the_flow_and_by_what_it_makes_of_the_frame():
+    pair, teacher = blobs(), torch.zeros(4, 2, 28, 28)
+    teacher[:, 0] = 4.0
+    right, wrong = -teacher, teacher
+    losses = {name: displacement_losses(moves, pair, teacher) for name, moves in
+              {"right": right, "still": 0 * right, "wrong": wrong}.items()}  # fmt: skip
+    assert losses["right"]["teacher"] < 1e-6 and losses["right"]["light"] < 0.15
+    assert losses["still"]["light"] == pytest.approx(1, abs=1e-3)
+    assert losses["wrong"]["teacher"] > losses["still"]["teacher"] > 1 and losses["wrong"]["light"] > 1.5
+    rough = right + torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
+    assert losses["right"]["smooth"] < 1e-6 and displacement_losses(rough, pair, teacher)["smooth"] > 1
+    after = warped(pair[:, :1].float(), right, side=112)
+    assert (after - pair[:, 1:].float()).abs().max() < 12
+
+
+@pytest.mark.parametrize("read", ["flow", "mafe"])
+def test_training_explains_what_moves(motions, with_mafe, read):
+    mafe = None
+    if read == "mafe":
+        motions, mafe = with_mafe
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        transport = MotionTransport(6, 16, scale=motions.latents.scale)
+        transport = transport_for(motions, mafe)
+        if mafe is not None:
+            fit_features(transport, motions, mafe)
         optimizer = torch.optim.AdamW(transport.parameters(), lr=5e-3)
-        before = explained(transport.eval(), motions, 64)
-        loss_fn, rng = transport_loss(motions.latents.scale), np.random.default_rng(1)
+        before = explained(transport.eval(), motions, mafe, 64)["explained"]
+        loss_fn, rng = transport_loss(motions.latents.scale, mafe), np.random.default_rng(1)
         for _ in range(60):
-            losses = loss_fn(transport.train(), make_copies(motions.draw(rng, 32)))
+            losses = loss_fn(transport.train(), motions.draw(rng, 32))
             optimizer.zero_grad()
             losses["loss"].backward()
             optimizer.step()
-    after = explained(transport.eval(), motions, 64)
+    after = explained(transport.eval(), motions, mafe, 64)["explained"]
     assert before < 0.3 and after > 0.5
     assert losses["error"] < 0.5
+    for name, weight in transport.named_parameters():
+        assert weight.grad is not None and (weight.grad.abs().sum() > 0 or "bias" in name), name

@@ -14,14 +14,15 @@ from fakes.generator import short_job
 from echo_augment.augmentor.data import content_hash, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
-from echo_augment.augmentor.mcdm.transport import small
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.generator import student
 from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
-from echo_augment.training_recipes.generator.motions import Motions, draw_copies
+from echo_augment.training_recipes.generator.distil import student
+from echo_augment.training_recipes.generator.distil.student import consistency_loss
+from echo_augment.training_recipes.generator.motions import DISK, Copies, Motions
 from echo_augment.training_recipes.generator.prepare import prepare
-from echo_augment.training_recipes.generator.student import consistency_loss
+from echo_augment.training_recipes.generator.pseudo import PseudoLabels
+from echo_augment.training_recipes.generator.transport import seen_of, transport_loss
 from echo_augment.training_recipes.jobs import train_generator
 from echo_augment.training_recipes.jobs.train_generator import run
 
@@ -41,10 +42,12 @@ def trained(tmp_path_factory, root):
 def test_the_pipeline_loads_and_the_report_names_every_stage(trained):
     pipeline = MCDMPipeline.load(str(trained / "generator"))
     assert pipeline.config["preset"] == "tiny" and pipeline.config["code_mean"] == [0.0]
-    assert pipeline.transport.config["scale"] == pipeline.denoiser.config["motion_scale"]
-    assert pipeline.vae.config["scaling_factor"] != 1 and pipeline.denoiser.config["motion_scale"] > 0
+    assert pipeline.transport.config["scale"] > 0 and pipeline.transport.config["displacement"]
+    assert pipeline.vae.config["scaling_factor"] != 1 and all(
+        0 < one != 1 for one in pipeline.denoiser.config["spread"]
+    )
     report = json.loads((trained / "report.json").read_text())
-    stages = ["codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser"]
+    stages = ["codec", "latents", "reid", "pseudo", "mafe", "transport", "copies", "denoiser"]
     assert list(report["stages"]) == stages
     assert report["fingerprint"] and report["versions"]["torch"]
     assert report["fingerprint"] in (trained / "generator" / "README.md").read_text()
@@ -70,8 +73,8 @@ def test_a_second_run_skips_what_is_done(trained, root, capsys):
 
 
 def test_other_settings_are_refused(trained, root):
-    with pytest.raises(EchoAugmentError, match=r"run with other settings \(preset.denoiser.channels\)"):
-        run(short_job(trained, root, "preset.denoiser.channels=[32,32,64]"))
+    with pytest.raises(EchoAugmentError, match=r"run with other settings \(preset.denoiser.residual.channels\)"):
+        run(short_job(trained, root, "preset.denoiser.residual.channels=[32,32]"))
 
 
 def test_the_settings_of_a_plain_run_are_preset_seed_and_videos(trained):
@@ -130,18 +133,26 @@ def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
     assert "transport" not in json.loads((tmp_path / "report.json").read_text())["stages"]
 
 
+def still(_rng, count):
+    one = torch.ones(count)
+    return Copies(
+        torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one, dict.fromkeys(DISK, one[:, None, None])
+    )
+
+
 @pytest.mark.parametrize("flow", ["mafe", "teacher"])
-def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow):
+def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow, monkeypatch):
     run(short_job(tmp_path, root, f"preset.transport.flow={flow}"))
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
     data = prepare([], tmp_path / "hearts", rate=12.5, size=112)
-    motions = Motions(data, Latents(data, tmp_path / "latents.npy"), tmp_path / "flows.npy")
+    path = tmp_path / "flows.npy" if flow == "teacher" else None
+    motions = Motions(data, Latents(data, tmp_path / "latents.npy"), path, PseudoLabels(tmp_path / "pseudo.h5"))
+    monkeypatch.setattr("echo_augment.training_recipes.generator.motions.draw_copies", still)
     heart = data.videos[0]
-    count = len(heart.grid)
+    window = motions.window(np.random.default_rng(0), 0, np.arange(len(heart.grid)))
     with torch.no_grad():
-        parts = motions.window(draw_copies(np.random.default_rng(0), 1), 0, np.arange(count))
-        frames = torch.cat([parts["ed"].expand(count, -1, -1, -1), small(parts["frames"])], dim=1)
-        trained_on = pipeline.transport.encode(parts["flow"].float(), frames)
+        seen, frames, _, features = seen_of(window, pipeline.mafe)
+        trained_on = pipeline.transport.encode(seen, frames, None, features)
     torch.testing.assert_close(pipeline.encode_motion(heart), trained_on, atol=2e-2, rtol=2e-2)
     assert trained_on.std() > 1e-3
 
@@ -241,8 +252,8 @@ def test_a_reflow_student_learns_from_couplings(reflowed):
     out, batches = reflowed
     ends = np.load(out / "couplings.npy")
     assert ends.shape[:3] == (5, 16, 4) and np.isfinite(ends).all() and ends.std() > 0
-    assert len(batches) == 2 and all(batch["noise"].shape == batch["latents"].shape for batch in batches)
-    for clip in torch.cat([batch["latents"] for batch in batches]):
+    assert len(batches) == 2 and all(batch["noise"].shape == batch["clean"].shape for batch in batches)
+    for clip in torch.cat([batch["clean"] for batch in batches]):
         assert any(np.array_equal(clip, end) for end in ends.astype(np.float32))
 
 
@@ -267,7 +278,7 @@ class Distilled:
     source: Path
     out: Path
     videos: Path
-    scales: list[float]
+    units: list[list[float]]
 
     @property
     def student(self):
@@ -287,9 +298,9 @@ def distilled(request, trained, root, tmp_path_factory):
     other = write_phantoms(folder / "other", 8, seed=8, workers=1, format=2)
     found = Distilled(request.param, source, folder / "run", other, [])
 
-    def watched_loss(teacher, transport, scale, **kwargs):
-        found.scales.append(scale)
-        return consistency_loss(teacher, transport, scale, **kwargs)
+    def watched_loss(teacher, diffusion, **kwargs):
+        found.units.append(getattr(diffusion, "spread", torch.zeros(1)).flatten().tolist())
+        return consistency_loss(teacher, diffusion, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(student, "consistency_loss", watched_loss)
@@ -311,7 +322,11 @@ def test_a_student_keeps_the_units_of_its_source(distilled):
     for key in ("code_mean", "code_std", "frames", "rate"):
         assert after.config[key] == pytest.approx(before.config[key], rel=1e-6)
     assert after.config["detail"] is False
-    assert distilled.scales == [before.denoiser.config["motion_scale"]] == [after.denoiser.config["motion_scale"]]
+    unit = "spread" if distilled.code == "transport" else "motion_scale"
+    assert after.denoiser.config[unit] == before.denoiser.config[unit]
+    if unit == "spread":
+        assert distilled.units == [pytest.approx(before.denoiser.config["spread"])]
+        assert after.transport.config["scale"] == before.transport.config["scale"]
 
 
 def test_a_student_says_which_videos_trained_it_and_its_source(distilled):
@@ -366,4 +381,70 @@ def test_the_chosen_number_of_steps_is_the_models_default(trained, root, tmp_pat
     monkeypatch.setattr(train_generator, "judge_kept_aside", lambda *a, **b: replace(judge(*a, **b), steps=1))
     run(short_job(tmp_path / "run", root, "reenactment.videos=1", "reenactment.curve=[]"))
     assert MCDMPipeline.load(str(tmp_path / "run" / "generator")).config["steps"] == 1
-    assert MCDMPipeline.load(str(trained / "generator")).config["steps"] == 0
+    assert MCDMPipeline.load(str(trained / "generator")).config["steps"] == 4
+
+
+def test_training_goes_on_from_the_weights_of_a_generator(trained, root, tmp_path):
+    other = write_phantoms(tmp_path / "other", 8, seed=9, workers=1)
+    source = trained / "generator"
+    still = ("preset.codec.steps=0", "preset.reid.steps=0", "preset.mafe.steps=0", "preset.transport.steps=0")
+    run(short_job(tmp_path / "out", other, f"start={source}", *still, "preset.denoiser.steps=1"))
+    before, after = (MCDMPipeline.load(str(folder)) for folder in (source, tmp_path / "out" / "generator"))
+    for name in ("vae", "reid", "mafe", "transport"):
+        ours, theirs = (getattr(pipeline, name).state_dict() for pipeline in (after, before))
+        assert all(torch.equal(ours[key], value) for key, value in theirs.items()), name
+    assert 0 < moved(before, after) < 0.05, "one step from those weights, not from fresh ones"
+    assert after.transport.config["scale"] == before.transport.config["scale"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    card = (tmp_path / "out" / "generator" / "README.md").read_text()
+    assert f"Started from**: the generator of a folder, hash `{report['start']}`" in card and str(source) not in card
+    assert "start=GENERATOR" in card and "told by its own card" in card
+    known = {content_hash(row.path) for folder in (root, other) for row in read_table(folder).split("TRAIN")}
+    assert set(json.loads((tmp_path / "out" / "generator" / "training_hearts.json").read_text())["content"]) == known
+    with pytest.raises(EchoAugmentError, match=r"other settings \(start\)"):
+        run(short_job(tmp_path / "out", other, *still, "preset.denoiser.steps=1"))
+
+
+def test_a_start_that_a_held_out_video_trained_is_refused(trained, root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / "copy")
+    train, val = (read_table(copy).split(split)[0].path for split in ("TRAIN", "VAL"))
+    val.write_bytes(train.read_bytes())
+    with pytest.raises(EchoAugmentError, match=rf"{val.name}: a VAL video trained the generator"):
+        run(short_job(tmp_path / "out", copy, f"start={trained / 'generator'}"))
+
+
+@pytest.mark.parametrize("stage", ["transport", "denoiser"])
+def test_a_killed_stage_ends_as_one_that_was_not(trained, root, tmp_path, monkeypatch, stage):
+    """Killed after its checkpoint of step 1: the same weights, bit by bit."""
+    out = shutil.copytree(trained, tmp_path / "run")
+    done = json.loads((out / "stages.json").read_text())
+    for name in ("transport", "copies", "denoiser") if stage == "transport" else ("denoiser",):
+        del done["done"][name]
+        (out / "checkpoints" / f"{name}.ckpt").unlink(missing_ok=True)
+        shutil.rmtree(out / name, ignore_errors=True)
+        (out / f"{name}.npy").unlink(missing_ok=True)
+    (out / "stages.json").write_text(json.dumps(done))
+    once = f"preset.{stage}.save_every=1"
+    done["settings"]["preset"][stage]["save_every"] = 1
+    (out / "stages.json").write_text(json.dumps(done))
+    loss_of, calls = (transport_loss if stage == "transport" else denoising_loss), []
+    module = f"echo_augment.training_recipes.generator.{stage}.{loss_of.__name__}"
+
+    def dies(*args, **kwargs):
+        loss = loss_of(*args, **kwargs)
+
+        def called(model, batch):
+            calls.append(1)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return loss(model, batch)
+
+        return called
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(short_job(out, root, once))
+    assert (out / "checkpoints" / f"{stage}.ckpt").exists() and not (out / stage).exists()
+    run(short_job(out, root, once))
+    assert weights_of(out, stage) == weights_of(trained, stage) != {}

@@ -4,26 +4,23 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
-from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
-from ..common.ranks import ALONE, Share
-from .denoiser import Windows, condition, noise_scheduler, stacked
-from .motions import Drawn, make_copies
+from ...common.ranks import ALONE, Share
+from ..denoiser import Windows, diffusion_of, stacked
+from ..diffusion import Diffusion, path_end
 
 if TYPE_CHECKING:
-    from .context import StageContext
+    from ..context import StageContext
 
 STREAM = 6  # of random numbers
 PARTS = "couplings.parts"  # beside the array, until it is whole
@@ -46,18 +43,17 @@ class Couplings:
     def __init__(self, windows: Windows, path: Path, seed: int) -> None:
         self.windows, self.path, self.seed = windows, path, seed
 
-    def given(self, number: int) -> Drawn:
+    def given(self, number: int) -> dict[str, Tensor]:
         """Return the training window of a pair, with its noise ``(F, C, h, w)``."""
         window = self.windows.draw(np.random.default_rng([self.seed, STREAM, number]), 1)
-        one: Drawn = tree_map(lambda value: value[0], window)
-        shape = cast(Tensor, one["latents"]).shape
-        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(shape, np.float32)
+        one = {key: value[0] for key, value in window.items()}
+        noise = np.random.default_rng([self.seed, STREAM, number, 1]).standard_normal(one["latents"].shape, np.float32)
         return one | {"noise": torch.from_numpy(noise)}
 
     def write(
         self,
-        source: MotionDenoiser,
-        transport: MotionTransport | None,
+        source: nn.Module,
+        diffusion: Diffusion,
         *,
         clips: int,
         steps: int,
@@ -69,9 +65,9 @@ class Couplings:
 
         Args:
             source: denoiser of the source generator.
-            transport: hints at where the latents are; None for a denoiser that takes no hints.
+            diffusion: that which it was trained by.
             clips: pairs in all.
-            steps: DDIM steps of its path.
+            steps: of its path.
             batch: pairs in a part.
             share: this process's number, and how many there are.
             autocast: context of its precision.
@@ -84,9 +80,10 @@ class Couplings:
             if part.exists():
                 continue
             drawn = stacked([self.given(number) for number in range(first, min(first + batch, clips))])
-            given = make_copies(tree_map(lambda value: value.to(source.device), drawn))
+            device = next(source.parameters()).device
+            batch_of = {key: value.to(device) for key, value in drawn.items()}
             with torch.no_grad(), autocast():
-                ends = path_end(source, transport, given, float(source.config["motion_scale"]), steps)
+                ends = path_end(diffusion, source, batch_of["noise"], diffusion.given(batch_of), steps)
             with atomic_path(part) as temporary, temporary.open("wb") as file:
                 np.save(file, ends.half().cpu().numpy(), allow_pickle=False)
 
@@ -118,26 +115,12 @@ class Couplings:
             raise EchoAugmentError(f"{part}: holds {len(ends)} ends, not {wanted}", AGAIN)
         return ends
 
-    def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE) -> Drawn:
-        """Draw ``count`` random pairs, or a process's share: windows of the source generator's latents, and noise."""
+    def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE) -> dict[str, Tensor]:
+        """Draw ``count`` random pairs, or a process's share: windows, noise, and as ``clean`` what became of it."""
         ends = np.load(self.path, mmap_mode="r", allow_pickle=False)
         numbers = share.of([int(number) for number in rng.integers(0, len(ends), count)])
         batch = stacked([self.given(number) for number in numbers])
-        return batch | {"latents": torch.from_numpy(ends[numbers].astype(np.float32))}
-
-
-def path_end(
-    source: MotionDenoiser, transport: MotionTransport | None, given: dict[str, Tensor], scale: float, steps: int
-) -> Tensor:
-    """Return where DDIM with that many steps takes the noise of a batch: latents ``(B, F, C, h, w)``."""
-    scheduler = noise_scheduler()
-    scheduler.set_timesteps(steps, device=given["noise"].device)
-    motion, hint = condition(transport, given, scale)
-    latents = given["noise"]
-    for step in scheduler.timesteps:
-        v = source(latents, step.expand(len(latents)), given["reference"], motion, hint=hint).float()
-        latents = scheduler.step(v, step, latents).prev_sample
-    return latents
+        return batch | {"clean": torch.from_numpy(ends[numbers].astype(np.float32))}
 
 
 def couplings_of(context: "StageContext") -> Couplings:
@@ -150,7 +133,7 @@ def make(context: "StageContext") -> dict[str, float]:
     settings, couplings, accelerator = context.preset.couplings, couplings_of(context), context.accelerator
     couplings.write(
         context.networks.denoiser,
-        context.networks.transport,
+        diffusion_of(context),
         clips=settings.clips,
         steps=settings.steps,
         batch=settings.batch,

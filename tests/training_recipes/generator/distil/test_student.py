@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from echo_augment.training_recipes.generator.denoiser import noise_scheduler
-from echo_augment.training_recipes.generator.student import consistency_loss
+from echo_augment.training_recipes.generator.diffusion import LatentDiffusion, noise_scheduler
+from echo_augment.training_recipes.generator.distil.student import consistency_loss
 
 CLEAN = torch.linspace(-1, 1, 4 * 3 * 2 * 4 * 4).reshape(4, 3, 2, 4, 4)
 
@@ -17,7 +17,7 @@ class Knows(nn.Module):
         super().__init__()
         self.bias, self.frames = nn.Parameter(torch.tensor(bias)), torch.tensor(frames)[None, :, None, None, None]
 
-    def forward(self, noisy, steps, reference, motion, drop, hint):
+    def forward(self, noisy, steps, reference, motion, drop):
         kept = noise_scheduler().alphas_cumprod[steps][:, None, None, None, None]
         clean = CLEAN + self.bias * self.frames * (1 - kept)
         return (kept.sqrt() * noisy - clean) / (1 - kept).sqrt()
@@ -34,7 +34,7 @@ def batch(there=None):
 
 def value(student, teacher, *, grid=8, seed=0, **kwargs):
     torch.manual_seed(seed)
-    return consistency_loss(teacher, None, 1.0, grid=grid, noise_offset=0.1)(student, batch(**kwargs))
+    return consistency_loss(teacher, LatentDiffusion(), grid=grid, noise_offset=0.1)(student, batch(**kwargs))
 
 
 def test_a_student_that_knows_the_end_has_nothing_to_learn():
@@ -60,8 +60,8 @@ class Watched(Knows):
         super().__init__(bias)
         self.calls = []
 
-    def forward(self, noisy, steps, reference, motion, drop, hint):
-        v = super().forward(noisy, steps, reference, motion, drop, hint)
+    def forward(self, noisy, steps, reference, motion, drop):
+        v = super().forward(noisy, steps, reference, motion, drop)
         self.calls.append((noisy.detach(), steps, v.detach(), torch.is_grad_enabled()))
         return v
 

@@ -1,4 +1,4 @@
-"""A finished generator whose denoiser a run distils: its networks are taken as they are, only the student learns."""
+"""A finished generator from which a run goes on: its denoiser is distilled, or all its networks are trained further."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,17 +9,20 @@ from huggingface_hub import hf_hub_download
 
 from echo_augment.augmentor.mcdm.fingerprint import hash_networks
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
+from echo_augment.augmentor.mcdm.residual import edm_scheduler
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 
-from .denoiser import noise_scheduler
-from .ledger import Ledger, Setting
-from .preset import PresetSettings
+from ..diffusion import noise_scheduler
+from ..ledger import Ledger, Setting
+from ..networks import Networks
+from ..preset import PresetSettings
 
 PARTS = {"codec": "vae", "reid": "reid", "mafe": "mafe", "transport": "transport", "denoiser": "denoiser"}
 """Stages, and what their networks are called in a pipeline."""
 SAME = ("frames", "rate", "size", "code")  # settings of a preset that decide what a student learns from
 TRANSPORT = ("flow", "code_size")
+MEASURED = ("scaling_factor", "scale", "spread", "motion_scale", "sample_size")  # of a network, not of its size
 SCHEDULE = (
     "num_train_timesteps",
     "beta_start",
@@ -29,12 +32,14 @@ SCHEDULE = (
     "clip_sample",
     "clip_sample_range",
     "timestep_spacing",
+    "sigma_min",
+    "sigma_max",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SourceGenerator:
-    """A generator to distil.
+    """A generator to distil, or to train further.
 
     Attributes:
         pipeline: its networks.
@@ -66,19 +71,62 @@ def load_source(name: str, preset: PresetSettings) -> SourceGenerator:
     if pipeline.transport is not None and preset.code == "transport":
         asked |= {f"transport.{key}": getattr(preset.transport, key) for key in TRANSPORT}
         found |= {f"transport.{key}": pipeline.transport.config[key] for key in TRANSPORT}
-    schedule = noise_scheduler().config
-    asked |= {f"scheduler.{key}": schedule[key] for key in SCHEDULE}
+    schedule = edm_scheduler().config if preset.code == "transport" else noise_scheduler().config
+    asked |= {f"scheduler.{key}": schedule.get(key) for key in SCHEDULE}
     found |= {f"scheduler.{key}": pipeline.scheduler.config.get(key) for key in SCHEDULE}
     different = [f"{key}={value}, not {asked[key]}" for key, value in found.items() if asked[key] != value]
     if different:
         raise EchoAugmentError(
             f"distil={name}: that generator has {'; '.join(different)}", "Run it with the preset that trained it"
         )
-    record = _record(name)
+    record = _record("distil", name)
     return SourceGenerator(pipeline, hash_networks(pipeline), TrainingVideos.read(record), record.parent)
 
 
-def _record(name: str) -> Path:
+def load_start(name: str, preset: PresetSettings, networks: Networks) -> SourceGenerator:
+    """Load a generator to train further, and put its networks in the place of fresh ones.
+
+    Args:
+        name: its folder, a Hub id, or ``bundled``.
+        preset: the run's.
+        networks: the preset's, untrained; changed.
+
+    Raises:
+        EchoAugmentError: it cannot be loaded, does not say which videos trained it, or has other networks than the
+            preset's.
+    """
+    pipeline = MCDMPipeline.load(name)
+    different = [
+        f"{key}={pipeline.config[key]}, not {getattr(preset, key)}"
+        for key in SAME
+        if pipeline.config[key] != getattr(preset, key)
+    ]
+    for stage, part in PARTS.items():
+        ours, theirs = getattr(networks, stage), getattr(pipeline, part)
+        if type(ours) is not type(theirs):
+            different.append(f"{type(theirs).__name__} as {part}, not {type(ours).__name__}")
+        elif ours is not None:
+            sizes = {key: value for key, value in ours.config.items() if key[0] != "_" and key not in MEASURED}
+            different += [
+                f"{part}.{key}={theirs.config.get(key)}, not {value}"
+                for key, value in sizes.items()
+                if _plain(theirs.config.get(key)) != _plain(value)
+            ]
+    if different:
+        raise EchoAugmentError(
+            f"start={name}: that generator has {'; '.join(different)}", "Run it with the preset that trained it"
+        )
+    record = _record("start", name)
+    for stage, part in PARTS.items():
+        setattr(networks, stage, getattr(pipeline, part))
+    return SourceGenerator(pipeline, hash_networks(pipeline), TrainingVideos.read(record), record.parent)
+
+
+def _plain(value: Setting | tuple[Setting, ...]) -> Setting | tuple[Setting, ...]:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _record(key: str, name: str) -> Path:
     """Return the file that says which videos trained a generator."""
     folder = BUNDLED if name == "bundled" else Path(name)
     if folder.is_dir():
@@ -88,12 +136,12 @@ def _record(name: str) -> Path:
             path = Path(hf_hub_download(name, TRAINED_ON))
         except (OSError, ValueError) as error:
             raise EchoAugmentError(
-                f"distil={name}: {TRAINED_ON}, which says which videos trained it, cannot be fetched ({error})",
+                f"{key}={name}: {TRAINED_ON}, which says which videos trained it, cannot be fetched ({error})",
                 "Give the folder that train-generator wrote",
             ) from error
     if not path.is_file():
         raise EchoAugmentError(
-            f"distil={name}: there is no {TRAINED_ON} that says which videos trained it",
+            f"{key}={name}: there is no {TRAINED_ON} that says which videos trained it",
             "Take the folder that train-generator wrote, whole",
         )
     return path

@@ -9,9 +9,14 @@ import torch
 from torch import nn
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.generator import couplings
-from echo_augment.training_recipes.generator.couplings import PARTS, Couplings, path_end
-from echo_augment.training_recipes.generator.denoiser import denoising_loss, noise_scheduler
+from echo_augment.training_recipes.generator.denoiser import denoising_loss
+from echo_augment.training_recipes.generator.diffusion import (
+    LatentDiffusion,
+    noise_scheduler,
+    path_end,
+)
+from echo_augment.training_recipes.generator.distil import couplings
+from echo_augment.training_recipes.generator.distil.couplings import PARTS, Couplings
 
 
 class World:
@@ -31,7 +36,7 @@ class Exact(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.config, self.device, self.calls = {"motion_scale": 1.0}, torch.device("cpu"), []
+        self.still, self.calls = nn.Parameter(torch.zeros(1)), []
 
     def forward(self, noisy, steps, reference, motion, drop=None, hint=None):
         self.calls.append(len(noisy))
@@ -56,7 +61,7 @@ def write(folder, teacher=None, *, clips=10, batch=4, steps=8, share=(0, 1), see
     made = Couplings(World(), folder / "couplings.npy", seed)
     made.write(
         teacher or Exact(),
-        None,
+        LatentDiffusion(),
         clips=clips,
         steps=steps,
         batch=batch,
@@ -73,16 +78,17 @@ def test_one_step_of_a_model_trained_on_couplings_goes_where_many_of_its_teacher
     numbers = [made.given(number) for number in range(400)]
     pairs = {key: torch.stack([one[key] for one in numbers]) for key in numbers[0]}
     ends = torch.from_numpy(np.load(tmp_path / "couplings.npy").astype(np.float32))
-    pairs |= {"latents": ends}
+    pairs |= {"clean": ends}
     torch.manual_seed(0)
-    student, loss = Learner(), denoising_loss(0, 0)
+    student, loss = Learner(), denoising_loss(LatentDiffusion())
     optimizer = torch.optim.Adam(student.parameters(), lr=3e-3)
     for _ in range(300):
         optimizer.zero_grad()
         loss(student, pairs)["loss"].backward()
         optimizer.step()
     with torch.no_grad():
-        jumped, at_once = (path_end(net, None, pairs, 1.0, 1) for net in (student, Exact()))
+        given = LatentDiffusion().given(pairs)
+        jumped, at_once = (path_end(LatentDiffusion(), net, pairs["noise"], given, 1) for net in (student, Exact()))
     assert at_once.abs().mean() < 0.1  # the teacher's first look is the mean of both worlds
     assert (jumped.sign() == ends.sign()).float().mean() > 0.95 and jumped.abs().mean() > 0.7
 
@@ -96,10 +102,11 @@ def test_a_pair_is_its_number_and_seed_whatever_it_is_drawn_with(tmp_path):
     of = {float(made.given(number)["motion"]): number for number in range(10)}
     assert len(of) == 10
     for at, motion in enumerate(batch["motion"].flatten().tolist()):
-        assert batch["latents"][at] == torch.from_numpy(ends[of[motion]].astype(np.float32))
+        assert batch["clean"][at] == torch.from_numpy(ends[of[motion]].astype(np.float32))
         assert batch["noise"][at] == made.given(of[motion])["noise"]
-    given = {key: torch.stack([made.given(number)[key] for number in range(10)]) for key in ("noise", "reference")}
-    again = path_end(Exact(), None, given | {"motion": torch.zeros(10, 1, 1)}, 1.0, 8)
+    keys = ("noise", "reference", "latents", "motion")
+    given = {key: torch.stack([made.given(number)[key] for number in range(10)]) for key in keys}
+    again = path_end(LatentDiffusion(), Exact(), given["noise"], LatentDiffusion().given(given), 8)
     torch.testing.assert_close(again, torch.from_numpy(ends.astype(np.float32)), atol=1e-3, rtol=1e-3)
     assert len({one.item() for one in given["noise"]}) == 10
     assert Couplings(World(), tmp_path / "other.npy", 1).given(0)["noise"] != given["noise"][0]

@@ -1,0 +1,83 @@
+"""What a pipeline is asked for in a call: checked before any work; and the noise that a call begins with."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.arguments import check_choice
+
+from .published.ef_token import CODE as EF
+from .residual import ResidualDenoiser
+from .sampling import SAMPLERS
+
+if TYPE_CHECKING:
+    from .pipeline import MCDMPipeline
+
+ONE_CODE = ("vector", EF)  # codes of which a clip has one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How clips are asked for.
+
+    Attributes:
+        sampler: its name.
+        length: frames of a clip.
+        steps: denoising steps.
+        guidance: scale of classifier-free guidance; 1 for none.
+    """
+
+    sampler: str
+    length: int
+    steps: int
+    guidance: float
+
+
+def check_call(
+    pipeline: "MCDMPipeline", reference_frames: Tensor, motion: Tensor, masks: Tensor | None, asked: Asked
+) -> None:
+    """Raise unless a pipeline can do what it is asked for; arguments as it takes them.
+
+    Raises:
+        EchoAugmentError: naming what does not fit.
+    """
+    sampler, length, steps, guidance = asked.sampler, asked.length, asked.steps, asked.guidance
+    size, window = int(pipeline.config["size"]), int(pipeline.config["frames"])
+    if reference_frames.dtype != torch.uint8 or reference_frames.shape[1:] != (size, size):
+        raise EchoAugmentError(
+            f"reference_frames must be (B, {size}, {size}) uint8, "
+            f"got {tuple(reference_frames.shape)} {reference_frames.dtype}"
+        )
+    codes = 1 if pipeline.config["code"] in ONE_CODE else max(length, window)
+    if motion.ndim != 3 or motion.shape[:2] != (len(reference_frames), codes):
+        raise EchoAugmentError(f"motion must be (B, {codes}, D) with B as the frames', got {tuple(motion.shape)}")
+    if length < window:
+        raise EchoAugmentError(f"a clip has at least the {window} frames that trained the denoiser, got {length}")
+    if steps < pipeline.least_steps:
+        raise EchoAugmentError(f"num_inference_steps must be at least {pipeline.least_steps}, got {steps}")
+    if steps == 0 and guidance != 1:
+        raise EchoAugmentError(
+            f"guidance_scale={guidance} guides denoising, and there is no denoising step",
+            "Take num_inference_steps=1 or more",
+        )
+    check_choice("sampler", sampler, SAMPLERS)
+    if isinstance(pipeline.denoiser, ResidualDenoiser) and (sampler == "ddpm" or guidance != 1):
+        given = "sampler=ddpm" if sampler == "ddpm" else f"guidance_scale={guidance}"
+        raise EchoAugmentError(f"{given} is not for a residual denoiser", "Take sampler=ddim or dpm, no guidance")
+    if masks is not None and (pipeline.transport is None or not pipeline.transport.config["displacement"]):
+        raise EchoAugmentError(
+            "masks need a transport that predicts a displacement, and this generator has none",
+            "Let a segmenter draw them",
+        )
+    if masks is not None and masks.shape != reference_frames.shape:
+        raise EchoAugmentError(f"masks must have the reference frames' shape, got {tuple(masks.shape)}")
+
+
+def draw_noise(shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator] | None) -> Tensor:
+    """Draw Gaussian noise on the CPU, so that a seed means the same on every device."""
+    if isinstance(generator, list):
+        return torch.stack([torch.randn(shape[1:], generator=one) for one in generator])
+    return torch.randn(shape, generator=generator)
