@@ -14,6 +14,7 @@ from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.augmentor.predictors import Segmenter
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.common.contact_sheet import write_picture
+from echo_augment.training_recipes.common.dataset import dataset_files
 from echo_augment.training_recipes.common.reporting import write_report
 from echo_augment.training_recipes.common.settings import register, settings_from
 from echo_augment.training_recipes.judging.frechet import Extractor, load_extractor, reader_features
@@ -28,6 +29,7 @@ from .distances import frechet_distances, mask_overlap
 from .pairs import Pairs, draw_pairs
 from .peers import measure_peers
 from .plots import pair_film, pair_sheet, write_curve_plot, write_label_plot
+from .reenacted import judge_videos
 from .results import DETAILED, DISTANT, ROWS, FidelityReport, heart_rates, label_figures, row_figures
 from .settings import FidelitySettings
 from .spread import seed_spread
@@ -80,7 +82,7 @@ class Evidence:
 def run(cfg: DictConfig) -> None:
     """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF.
 
-    With ``clips=CACHE`` measure ready-made clips against real videos.
+    With ``clips=CACHE`` measure ready-made clips against real videos; with ``data=echonet`` re-enact its videos.
     """
     settings = settings_from(cfg, FidelitySettings)
     out = Path(settings.out)
@@ -94,6 +96,16 @@ def run(cfg: DictConfig) -> None:
         print(f"report in {out / 'report.json'} and {out / 'fidelity.md'}, frames in {out / 'contact_sheet.png'}")
         return
     subject = look_first(settings)
+    if settings.data.name:
+        reenacted = judge_videos(settings, subject.pipeline, subject.sampling, subject.segmenter)
+        for name, picture in reenacted.pictures(settings.shown).items():
+            write_picture(out / name, picture)
+        write_report(out, "fidelity", cfg, reenacted.report.to_json())
+        text = reenacted.report.text()
+        write_text(out / "fidelity.md", text, plots="Frames: `contact_sheet.png`, `pairs.png`, `videos.gif`.")
+        print(f"\n{text}\n")
+        print(f"report in {out / 'report.json'} and {out / 'fidelity.md'}, frames in {out / 'contact_sheet.png'}")
+        return
     reader = choose_reader(settings, subject, out)
     evidence = gather(settings, subject, reader)
     report = measure(settings, subject, reader, evidence)
@@ -112,7 +124,8 @@ def look_first(settings: FidelitySettings) -> Subject:
         EchoAugmentError: a folder, the generator, the segmenter or the extractor cannot be used, or the generator
             cannot be told these steps or amplitudes.
     """
-    for files in (None if settings.training is None else unlabelled(settings.training), settings.data.files()):
+    own = dataset_files(settings.data) if settings.data.name else settings.data.files()
+    for files in (None if settings.training is None else unlabelled(settings.training), own):
         if files is not None:
             read_table(files)
     segmenter = None if settings.segmenter is None else load_segmenter(settings.segmenter)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.augmentor.mcdm.sampling import SAMPLERS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.dataset import DataSettings
 from echo_augment.training_recipes.common.inputs import (
     check_caches,
     check_dataset_folder,
@@ -29,7 +29,8 @@ class ReaderSettings:
         folder: where a reader is kept; None takes the bundled one, or trains one in ``out`` if that does not serve.
         clips: phantoms it learned from, at least.
         steps: optimiser steps it learned for, at least.
-        teacher: with ``clips=CACHE``: folder of a finished ``train-ef``, which reads in its place; None for the reader.
+        teacher: with ``clips=CACHE`` or ``data=echonet``: folder of a finished ``train-ef``, which reads in its place;
+            None for the reader.
     """
 
     folder: str | None = None
@@ -43,24 +44,23 @@ class ReaderSettings:
 
 
 @dataclass(kw_only=True)
-class TracedSettings:
+class TracedSettings(DataSettings):
     """Videos with tracings, which say how far off the ED and ES frames found without labels are.
 
-    With ``clips=CACHE`` the real videos that clips are held against.
+    With ``data=echonet`` or ``data=phantom`` the videos that the generator re-enacts; with ``clips=CACHE`` the real
+    videos that clips are held against.
 
     Attributes:
+        name: ``echonet`` or ``phantom`` for re-enactment; empty for phantom pairs or ``clips=CACHE``.
         root: folder in EchoNet-Dynamic's layout; None for none.
         limit: videos at most, and clips of a cache.
-        split: of them, with ``clips=CACHE``.
-        ef_unit: unit of the table's EF, as in the other jobs.
-        follow_links: whether a video may be a symbolic link that leads out of the folder.
+        split: of them, with ``clips=CACHE`` and for re-enactment; ``all`` for the whole table.
     """
 
+    name: str = ""
     root: str | None = None
     limit: int = 200
     split: str = "VAL"
-    ef_unit: str | None = None
-    follow_links: bool = True
 
     def files(self) -> DataFiles | None:
         """Return the tables and how they are read; None for none."""
@@ -69,8 +69,7 @@ class TracedSettings:
         return find_files(self.root, ef_unit=self.ef_unit, follow_links=self.follow_links)
 
     def __post_init__(self) -> None:
-        if self.ef_unit is not None:
-            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
+        super().__post_init__()
         check_whole("data.limit", self.limit, 1)
 
 
@@ -121,7 +120,7 @@ class FidelitySettings(JobSettings):
         check_caches("clips", [self.clips])
         check_trainings("reader.teacher", [self.reader.teacher])
         check_generator("generator", self.generator)
-        check_dataset_folder(self.data.root)
+        self.data.check_inputs()
         check_dataset_folder(self.training)
         check_trainings("segmenter", [self.segmenter])
 
@@ -150,10 +149,14 @@ class FidelitySettings(JobSettings):
             for name in ("curve", "amplitude", "guidance", "segmenter"):
                 if getattr(self, name):
                     raise EchoAugmentError(f"{name} needs a generator, and clips={self.clips} has none", "Leave it out")
+        elif self.data.name:
+            for name in ("amplitude", "guidance", "training"):
+                if getattr(self, name):
+                    raise EchoAugmentError(f"{name} is measured on phantom pairs", "Leave it out, or data out")
         elif self.reader.teacher is not None:
             raise EchoAugmentError(
-                "reader.teacher reads ready-made clips, and clips is null",
-                "Give clips=CACHE; a generator is measured on phantoms, by a reader of phantoms",
+                "reader.teacher reads ready-made clips and re-enacted videos, and there are neither",
+                "Give clips=CACHE, or data=echonet data.root=FOLDER; phantoms are read by a reader of phantoms",
             )
         if self.spread:
             check_whole("spread", self.spread, 2)

@@ -12,6 +12,7 @@ DECLARED_SINCE: dict[str, object] = {
     "cache:gates.label.by": "teacher",
     "cache:gates.label.quantile": 0.9,
     "demo:generator.train": [],
+    "fidelity:data.name": "",
     "train-generator:reenactment.curve": [1, 2, 4, 8],
     "train-generator:reenactment.extractor": "reader",
     "train-generator:reenactment.rule.distance": 0.05,

@@ -26,7 +26,8 @@ class Excerpt:
         reference: the ED frame, ``(H, W)`` uint8.
         codes: normalised motion codes, ``(T, D)``, or ``(1, D)`` for one vector a clip.
         rest: the ED frame's, ``(D,)``; zeros for one vector a clip, which has none.
-        volume: curve that follows the LV's size, ``(T,)``, without a unit.
+        volume: curve that follows the LV's size through the whole video, ``(G,)`` at the generator's rate, no unit.
+        start: where in that curve the clip begins.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Excerpt:
     codes: Tensor
     rest: Tensor
     volume: Values
+    start: int
 
 
 def take_excerpt(pipeline: MCDMPipeline, heart: Heart) -> Excerpt:
@@ -59,7 +61,8 @@ def take_excerpt(pipeline: MCDMPipeline, heart: Heart) -> Excerpt:
         reference=np.array(heart.reference),
         codes=codes if one else stretch(codes, length, start=float(start)),
         rest=torch.zeros_like(codes[0]) if one else codes[min(heart.ed // 2, len(codes) - 1)],
-        volume=volume_curve(heart.frames, 2 * fps)[picked],
+        volume=volume_curve(heart.frames, 2 * fps)[grid],
+        start=start,
     )
 
 

@@ -101,7 +101,7 @@ def rows_table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
     """Return the figures of re-enactment by kind of clips as a Markdown table."""
     lines = []
     for name, row in rows.items():
-        title = TITLES.get(name) or f"MCDM, {name.removeprefix('steps-')} steps"
+        title = TITLES.get(name) or f"MCDM, steps={name.removeprefix('steps-')}"
         values = [row[key] for key in (*PER_VIDEO, "frechet", "seconds")]
         lines.append([title, *("" if value is None else f"{value:.2f}" for value in values)])
     return markdown_table(["clips", *COLUMNS], lines)

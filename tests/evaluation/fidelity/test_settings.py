@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_module
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.fidelity import job
-from echo_augment.evaluation.fidelity.settings import FidelitySettings
+from echo_augment.evaluation.fidelity.settings import FidelitySettings, ReaderSettings, TracedSettings
 from echo_augment.training_recipes.common.settings import settings_from
 
 
@@ -54,3 +54,11 @@ def test_a_label_cannot_be_calibrated_on_few_pairs(key):
 def test_what_hydra_can_check_never_reaches_the_job(override):
     with pytest.raises(Exception, match=override.split("=")[0].split(".")[0]):
         settings(override)
+
+
+def test_what_is_measured_on_phantom_pairs_alone_is_refused_for_videos(tmp_path):
+    data = TracedSettings(name="echonet", root=str(tmp_path))
+    for given in ({"amplitude": [1.0]}, {"guidance": [1.5]}, {"training": str(tmp_path)}):
+        with pytest.raises(EchoAugmentError, match=f"{next(iter(given))} is measured on phantom pairs"):
+            FidelitySettings(out="x", data=data, **given)
+    assert FidelitySettings(out="x", data=data, reader=ReaderSettings(teacher="t")).reader.teacher == "t"

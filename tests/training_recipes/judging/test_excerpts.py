@@ -29,7 +29,11 @@ def test_an_excerpt_is_the_middle_of_the_video_and_its_codes_are_those_frames(pi
     assert np.array_equal(found.clip, heart.frames[heart.grid[first : first + 16]])
     assert torch.allclose(found.codes, codes[first : first + 16])
     assert torch.allclose(found.rest, codes[heart.ed // 2])
-    assert found.volume.shape == (16,) and np.array_equal(found.reference, heart.frames[heart.ed])
+    assert (
+        found.start == first
+        and found.volume.shape == heart.grid.shape
+        and np.array_equal(found.reference, heart.frames[heart.ed])
+    )
 
 
 def test_the_code_of_the_true_clip_comes_back_and_that_of_a_still_one_does_not(pipeline, heart):
