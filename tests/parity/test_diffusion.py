@@ -17,7 +17,7 @@ from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
-from echo_augment.training_recipes.generator.denoiser import noise_scheduler
+from echo_augment.training_recipes.generator.diffusion import noise_scheduler
 
 SMALL = {"block_out_channels": [32, 64, 64, 64], "num_attention_heads": [2, 2, 4, 4], "cross_attention_dim": 16}
 ATTENTION = (True, True, True, False)
