@@ -261,6 +261,8 @@ def on_traces(change: Callable[[Case, list[str]], list[str] | None]) -> Fault:
 
 
 def worse_line(case: Case, lines: list[str], *parts: str) -> list[str]:
+    if not lines:
+        return lines
     place = int(case.rng.integers(1, len(lines))) if len(lines) > 1 else 0
     fields = lines[place].split(",")
     fields[int(case.rng.integers(0, len(fields)))] = str(case.rng.choice(parts))

@@ -22,7 +22,8 @@ def check_labels(labels: int | float | str) -> None:
         value = Fraction(-1) if isinstance(labels, bool) else Fraction(str(labels))
     except (ValueError, ZeroDivisionError):
         value = Fraction(-1)
-    if value <= 0 or (value >= 1 and value.denominator != 1):
+    no_share = value.denominator != 1 or (value > 1 and "/" in str(labels))
+    if value <= 0 or (value >= 1 and no_share):
         raise EchoAugmentError(f"labels must be a number of videos, a share or 'all', got {labels!r}")
     if value == 1 and str(labels) != "1":
         raise EchoAugmentError(

@@ -60,3 +60,10 @@ def test_validation_is_in_proportion_but_not_below_the_minimum():
     assert len(choose_validation(names, 0.5, 4, 0)) == 20
     assert len(choose_validation(names, 0.01, 4, 0)) == 4
     assert len(choose_validation(names, 0.01, 100, 0)) == 40
+
+
+@pytest.mark.parametrize("labels", ["2/1", "9/2", "16/8"])
+def test_a_fraction_above_one_is_no_number_of_videos(labels):
+    with pytest.raises(EchoAugmentError, match="labels must be a number of videos, a share or 'all'"):
+        count_labels(labels, 100)
+    assert count_labels(2.0, 100) == 2
