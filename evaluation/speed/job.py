@@ -77,6 +77,10 @@ def measure(name: str, settings: SpeedSettings, material: Material, device: torc
         from .fill import fill_table
 
         return fill_table(material, settings.fill)
+    if name == "training":
+        from .training import training_table
+
+        return training_table(material.work, settings.training)
     from .generator import generator_table
 
     return generator_table(material, settings, device)

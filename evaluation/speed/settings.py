@@ -11,7 +11,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.inputs import check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings
 
-TABLES = ("store", "loader", "live", "fill", "generator")
+TABLES = ("store", "loader", "live", "fill", "generator", "training")
 VARIANTS = ("channels_last", "compile", "cuda_graphs")
 
 
@@ -114,6 +114,25 @@ class FillSettings:
 
 
 @dataclass(kw_only=True)
+class TrainingSettings:
+    """Table ``training``.
+
+    Attributes:
+        preset: whose stages are measured, one with a motion transport.
+        rounds: batches that are drawn of each.
+        teraflops: floating-point operations that the GPU does in a second in such a network, in 10^12.
+    """
+
+    preset: str = "base"
+    rounds: int = 40
+    teraflops: int | float = 400
+
+    def __post_init__(self) -> None:
+        check_whole("training.rounds", self.rounds, 1)
+        check_number("training.teraflops", self.teraflops, 0, above_low=True)
+
+
+@dataclass(kw_only=True)
 class SpeedSettings(JobSettings):
     """Everything that ``echo-augment speed`` is told (``conf/speed.yaml``).
 
@@ -132,6 +151,7 @@ class SpeedSettings(JobSettings):
         loader: see `LoaderSettings`.
         live: see `LiveSettings`.
         fill: see `FillSettings`.
+        training: see `TrainingSettings`.
     """
 
     tables: Any = "all"
@@ -148,6 +168,7 @@ class SpeedSettings(JobSettings):
     loader: LoaderSettings = field(default_factory=LoaderSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     fill: FillSettings = field(default_factory=FillSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,6 +192,7 @@ class SpeedSettings(JobSettings):
             loader=replace(self.loader, rounds=5, epochs=1, samples=8),
             live=LiveSettings(blocks=2),
             fill=FillSettings(rounds=1, clips=8, wait=0.01, written=2),
+            training=replace(self.training, rounds=3),
             batch=1,
             rounds=1,
             reference=False,

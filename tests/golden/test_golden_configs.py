@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 DECLARED_SINCE: dict[str, object] = {
+    "speed:training.preset": "base",
+    "speed:training.rounds": 40,
+    "speed:training.teraflops": 400,
     "cache:data.name": "echonet",
     "cache:gates.label.by": "teacher",
     "cache:gates.label.quantile": 0.9,
