@@ -10,21 +10,7 @@ from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
 
-
-def build_codec(channels: tuple[int, ...] = (16, 32, 64, 64), layers: int = 1, groups: int = 8) -> AutoencoderKL:
-    """Return an untrained ``AutoencoderKL`` for grayscale frames: 8x smaller, 4 latent channels, no attention."""
-    return AutoencoderKL(
-        in_channels=1,
-        out_channels=1,
-        down_block_types=("DownEncoderBlock2D",) * len(channels),
-        up_block_types=("UpDecoderBlock2D",) * len(channels),
-        block_out_channels=tuple(channels),
-        layers_per_block=layers,
-        latent_channels=4,
-        norm_num_groups=groups,
-        mid_block_add_attention=False,
-        scaling_factor=1.0,
-    )
+HALF = 127.5  # gray level that becomes 0
 
 
 class ReferenceCodec(AutoencoderKL, ModelMixin):  # a pipeline loads a class if ModelMixin is a name in its module
@@ -33,7 +19,38 @@ class ReferenceCodec(AutoencoderKL, ModelMixin):  # a pipeline loads a class if 
     zero_at = 128.0
 
 
-HALF = 127.5  # of the gray levels, for all others
+def build_codec(
+    channels: tuple[int, ...] = (16, 32, 64, 64),
+    layers: int = 1,
+    groups: int = 8,
+    *,
+    images: int = 1,
+    attention: bool = False,
+    half: float = HALF,
+) -> AutoencoderKL:
+    """Return an untrained ``AutoencoderKL`` for grayscale frames: 8x smaller, 4 latent channels.
+
+    Args:
+        channels: of the four levels.
+        layers: residual blocks a level.
+        groups: of the group norms.
+        images: channels of an image, 1 or 3, alike in all.
+        attention: whether its middle has attention.
+        half: gray level that becomes 0: 127.5, or 128 as in EchoNet-Synthetic.
+    """
+    kind = ReferenceCodec if half == ReferenceCodec.zero_at else AutoencoderKL
+    return kind(
+        in_channels=images,
+        out_channels=images,
+        down_block_types=("DownEncoderBlock2D",) * len(channels),
+        up_block_types=("UpDecoderBlock2D",) * len(channels),
+        block_out_channels=tuple(channels),
+        layers_per_block=layers,
+        latent_channels=4,
+        norm_num_groups=groups,
+        mid_block_add_attention=attention,
+        scaling_factor=1.0,
+    )
 
 
 def half_range(codec: AutoencoderKL) -> float:
@@ -73,6 +90,12 @@ def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int = 64) -> Tensor:
         images = (codec.decode(chunk.to(codec.dtype) / scale).sample for chunk in latents.split(batch))
         parts = [to_gray(image, half_range(codec)) for image in images]
     return torch.cat(parts)
+
+
+def saved_codec(folder: Path) -> AutoencoderKL:
+    """Return a codec that a run has saved, as the kind that it is."""
+    kind = ReferenceCodec if AutoencoderKL.load_config(folder)["_class_name"] == "ReferenceCodec" else AutoencoderKL
+    return kind.from_pretrained(folder)
 
 
 HUB = "hub:"

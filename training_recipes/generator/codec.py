@@ -12,12 +12,14 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from echo_augment.augmentor.mcdm.codec import decode, encode, to_unit
+from echo_augment.augmentor.mcdm.codec import decode, encode, half_range, saved_codec, to_unit
 from echo_augment.cache.system.files import atomic_path
 
 from ..common.likeness import frame_likeness
 from ..common.ranks import ALONE, Share
+from ..training.adversary import Contested
 from .prepare import Prepared
+from .stage_settings import CodecSettings
 
 if TYPE_CHECKING:
     from .context import StageContext
@@ -44,16 +46,17 @@ class Latents:
         data: the videos.
         path: the array's file.
         scale: that of a denoiser which is trained already; None to measure it.
+        absolute: give latents as they are, in units of 1, and not relative to the reference frame's.
 
     Attributes:
         scale: standard deviation of the latents relative to the ED frame's, over up to 200 training videos, or given.
     """
 
-    def __init__(self, data: Prepared, path: Path, scale: float | None = None) -> None:
-        self.data = data
+    def __init__(self, data: Prepared, path: Path, scale: float | None = None, *, absolute: bool = False) -> None:
+        self.data, self.absolute = data, absolute
         self.array = np.load(path, allow_pickle=False)
-        if scale is not None:
-            self.scale = scale
+        if scale is not None or absolute:
+            self.scale = 1.0 if scale is None else scale
             return
         squares = [np.square(self.video(i)[1]).mean() for i in range(min(200, len(data.training)))]
         self.scale = float(np.sqrt(np.mean(squares)))
@@ -64,11 +67,15 @@ class Latents:
         reference = self.array[start + heart.ed].astype(np.float32)
         return reference, self.array[start + heart.grid].astype(np.float32) - reference
 
-    def window(self, index: int, at: int, frames: int) -> tuple[Array, Array]:
-        """Return what `video` does, of up to ``frames`` grid positions from ``at`` on."""
+    def window(self, index: int, at: int, frames: int, shown: int | None = None) -> tuple[Array, Array]:
+        """Return a reference frame's latent ``(C, h, w)``, and those of up to ``frames`` grid positions from ``at`` on.
+
+        These are relative to the former, or absolute. The reference is the ED frame, or at grid position ``shown``.
+        """
         heart, start = self.data.videos[index], self.data.starts[index]
-        reference = self.array[start + heart.ed].astype(np.float32)
-        return reference, self.array[start + heart.grid[at : at + frames]].astype(np.float32) - reference
+        reference = self.array[start + (heart.ed if shown is None else heart.grid[shown])].astype(np.float32)
+        found = self.array[start + heart.grid[at : at + frames]].astype(np.float32)
+        return reference, found if self.absolute else found - reference
 
     def frame(self, index: int, at: int) -> tuple[Array, Array]:
         """Return the ED latent, and the latent at grid position ``at`` relative to it, both ``(C, h, w)``."""
@@ -109,18 +116,38 @@ def pyramid_levels(image: Tensor, levels: int = 4) -> list[Tensor]:
     return [*found, image]
 
 
-def codec_loss(kl_weight: float) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
-    """Return the loss of uint8 frames ``(B, H, W)``: L1 and Laplacian pyramid of the reconstruction, and a small KL."""
+def codec_loss(settings: CodecSettings, batches_a_step: int = 1) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
+    """Return the loss of uint8 frames ``(B, H, W)``: L1 and Laplacian pyramid of the reconstruction, and a small KL.
+
+    With ``gan`` the network is a `Contested` codec, whose adversary counts from step ``gan_start`` on.
+
+    Args:
+        settings: weights of the parts.
+        batches_a_step: batches of an optimiser step.
+    """
+    pyramid_weight = 1.0 if settings.pyramid is None else settings.pyramid
 
     def loss(model: nn.Module, frames: Tensor) -> dict[str, Tensor]:
-        codec = cast(AutoencoderKL, model)
-        images = to_unit(frames).expand(-1, codec.config["in_channels"], -1, -1)
+        contested = model if isinstance(model, Contested) else None
+        codec = cast(AutoencoderKL, model if contested is None else contested.codec)
+        images = to_unit(frames, half_range(codec)).expand(-1, codec.config["in_channels"], -1, -1)
         posterior = codec.encode(images).latent_dist
         noise = torch.randn(posterior.mean.shape, device=images.device)
         decoded = codec.decode(posterior.mean + posterior.std * noise).sample.float()
-        l1, pyramid = F.l1_loss(decoded, images), pyramid_loss(decoded, images)
+        l1 = F.l1_loss(decoded, images)
         kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1 - posterior.logvar.float()).mean()
-        return {"loss": l1 + pyramid + kl_weight * kl, "l1": l1, "pyramid": pyramid, "kl": kl}
+        found, plain = {"l1": l1, "kl": kl}, l1
+        if pyramid_weight:
+            found["pyramid"] = pyramid_loss(decoded, images)
+            plain = plain + pyramid_weight * found["pyramid"]
+        whole = plain + settings.kl * kl
+        if contested is not None:
+            begun = int(contested.seen) // batches_a_step >= (settings.gan_start or 0)
+            weight = (settings.gan or 0.0) if begun else 0.0
+            found |= contested.losses(plain, decoded, images, codec.decoder.conv_out.weight, weight)
+            contested.seen += int(model.training)
+            whole = whole + found["fooled"] + found["adversary"]
+        return {"loss": whole, **found}
 
     return loss
 
@@ -146,10 +173,11 @@ def train(context: "StageContext") -> dict[str, float]:
         context.save(context.codec, "codec")
         return {"steps": 0, **figures}
     codec, settings, data = context.networks.codec, context.preset.codec, context.data
+    network: nn.Module = codec if settings.gan is None else Contested(codec, int(codec.config["in_channels"]))
     result = context.train(
-        codec,
+        network.to(context.device),
         lambda rng, share: frame_batch(data, rng, settings.hearts, settings.each, share).flatten(0, 1),
-        codec_loss(settings.kl),
+        codec_loss(settings, context.settings.batches_a_step),
         settings,
         name="codec",
         stream=STREAM,
@@ -161,7 +189,7 @@ def train(context: "StageContext") -> dict[str, float]:
 
 def load(context: "StageContext") -> None:
     """Load the trained codec."""
-    context.networks.codec = AutoencoderKL.from_pretrained(context.out / "codec").to(context.device).eval()
+    context.networks.codec = saved_codec(context.out / "codec").to(context.device).eval()
 
 
 def make_latents(context: "StageContext") -> dict[str, float]:

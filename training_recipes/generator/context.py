@@ -13,12 +13,13 @@ from diffusers import AutoencoderKL
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
 
 from ..common.ranks import Share
 from ..training.ahead import Finish
 from ..training.batches import endless
 from ..training.fit import LossFn, fit
-from ..training.optimiser import warmup_cosine
+from ..training.optimiser import warmup_constant, warmup_cosine
 from ..training.setup import share_of
 from ..training.state import FitResult, Validate
 from .codec import Latents
@@ -28,9 +29,10 @@ from .ledger import Ledger
 from .motions import Motions
 from .networks import Networks
 from .prepare import Prepared
-from .preset import FitSettings, PresetSettings
+from .preset import PresetSettings
 from .pseudo import PseudoLabels
 from .settings import GeneratorSettings
+from .stage_settings import FitSettings
 
 WEIGHT_DECAY = 0.01  # AdamW's own
 AHEAD = 2  # batches that are ready while the device computes
@@ -77,7 +79,7 @@ class StageContext:
         if self.source is not None:
             unit = self.networks.transport or self.networks.denoiser
             scale = float(unit.config["scale" if self.networks.transport is not None else "motion_scale"])
-        return Latents(self.data, self.out / "latents.npy", scale)
+        return Latents(self.data, self.out / "latents.npy", scale, absolute=bool(self.preset.denoiser.absolute))
 
     @cached_property
     def motions(self) -> Motions:
@@ -94,7 +96,15 @@ class StageContext:
         if self.source is not None:
             config = self.source.pipeline.config
             norm = np.array(config["code_mean"], np.float32), np.array(config["code_std"], np.float32)
-        return Windows(self.data, self.latents, motion, frames=preset.frames, kind=preset.code, norm=norm)
+        return Windows(
+            self.data,
+            self.latents,
+            motion,
+            frames=preset.frames,
+            kind=preset.code,
+            norm=norm,
+            reference=preset.denoiser.reference or "ed",
+        )
 
     def train(
         self,
@@ -141,7 +151,7 @@ class StageContext:
             loss_fn,
             steps=settings.steps,
             optimizer=optimizer,
-            scheduler=warmup_cosine(optimizer, settings.horizon or settings.steps, warmup=settings.warmup),
+            scheduler=schedule_of(optimizer, settings),
             out=self.out / "checkpoints",
             name=name,
             seed=self.settings.seed,
@@ -161,6 +171,13 @@ class StageContext:
         """Save a network in the run's folder, from one process."""
         if self.accelerator.is_main_process:
             network.save_pretrained(self.out / name)
+
+
+def schedule_of(optimizer: AdamW, settings: FitSettings) -> LambdaLR:
+    """Return the schedule of a stage's learning rate."""
+    if settings.schedule == "constant":
+        return warmup_constant(optimizer, warmup=settings.warmup)
+    return warmup_cosine(optimizer, settings.horizon or settings.steps, warmup=settings.warmup)
 
 
 def run_stages(context: StageContext, ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from diffusers.schedulers import DDIMScheduler
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
@@ -16,8 +17,9 @@ from echo_augment.augmentor.mcdm.transport import MotionTransport
 from ..common.ranks import ALONE, Share
 from ..training.together import mean_of_all
 from .codec import Latents
-from .diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
+from .diffusion import CLIP_RANGE, SPACING, Diffusion, LatentDiffusion, ResidualDiffusion, noise_scheduler
 from .prepare import Prepared
+from .preset import PresetSettings
 
 if TYPE_CHECKING:
     from .context import StageContext
@@ -27,7 +29,7 @@ MEASURED = 200  # videos whose residual is measured
 
 
 class Windows:
-    """Draws training windows: latents relative to the ED frame's, the ED frame's latent, and the motion.
+    """Draws training windows: latents relative to the reference frame's, or absolute; the latter's; and the motion.
 
     Args:
         data: the videos.
@@ -38,6 +40,7 @@ class Windows:
         kind: kind of the codes, as a preset's ``code``; a transport's are taken as they are.
         norm: mean and standard deviation of the codes, ``(D,)`` each, of a denoiser that is trained; None to measure
             them.
+        reference: whose latent a window comes with: ``ed``, the ED frame's, or ``any``, a random frame's of its video.
     """
 
     def __init__(
@@ -49,8 +52,10 @@ class Windows:
         frames: int,
         kind: str,
         norm: tuple[Codes, Codes] | None = None,
+        reference: str = "ed",
     ) -> None:
         self.data, self.latents, self.frames, self.vector = data, latents, frames, kind == "vector"
+        self.any_reference = reference == "any"
         raw = np.load(motion, allow_pickle=False)
         counts = [1 if self.vector else len(heart.grid) for heart in data.videos]
         ends = np.cumsum(counts)
@@ -61,16 +66,17 @@ class Windows:
         codes_of = np.split(((raw - self.mean) / self.std).astype(np.float32), ends[:-1])
         self.codes = [torch.from_numpy(part) for part in codes_of]
 
-    def window(self, index: int, at: int, copy: float) -> dict[str, Tensor]:
+    def window(self, index: int, at: int, copy: float, shown: int | None = None) -> dict[str, Tensor]:
         """Return a window of a video; a short one is padded and masked.
 
         Args:
             index: the video.
             at: grid position of its first frame.
             copy: which of the copies has the say, as a share of them in [0, 1).
+            shown: grid position of the reference frame; None for the ED frame.
         """
-        reference, relative = self.latents.window(index, at, self.frames)
-        part = torch.from_numpy(relative / self.latents.scale)
+        reference, found = self.latents.window(index, at, self.frames, shown)
+        part = torch.from_numpy(found / self.latents.scale)
         there = torch.arange(self.frames) < len(part)
         missing = self.frames - len(part)
         if missing:
@@ -93,7 +99,9 @@ class Windows:
         drawn = []
         for index in rng.integers(first, last, count):
             room = max(0, len(self.data.videos[index].grid) - self.frames)
-            drawn.append((int(index), int(rng.integers(room + 1)), float(rng.random())))
+            place = int(index), int(rng.integers(room + 1)), float(rng.random())
+            shown = int(rng.integers(len(self.data.videos[index].grid))) if self.any_reference else None
+            drawn.append((*place, shown))
         return stacked([self.window(*one) for one in share.of(drawn)])
 
 
@@ -103,7 +111,7 @@ def stacked(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def denoising_loss(
-    diffusion: Diffusion, noise_offset: float = 0.0, drop: float = 0.0
+    diffusion: Diffusion, noise_offset: float = 0.0, drop: float = 0.0, offset_each: str = "frame"
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
     """Return a loss: the mean squared error of what the network predicts, over the frames that exist.
 
@@ -111,12 +119,13 @@ def denoising_loss(
         diffusion: what is diffused, and how. A batch with ``noise`` gets no other.
         noise_offset: noise shared by all pixels of a frame's channel, as a share of its standard deviation.
         drop: share of clips whose motion is withheld.
+        offset_each: whether every frame has a number of its own, or every ``clip``, as in the reference.
     """
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         given = diffusion.given(batch)
         device, count = given.clean.device, len(given.clean)
-        noise = batch["noise"] if "noise" in batch else draw_noise(given.clean, noise_offset)
+        noise = batch["noise"] if "noise" in batch else draw_noise(given.clean, noise_offset, offset_each)
         levels = diffusion.levels(count, device)
         alpha, sigma = diffusion.shares(levels)
         dropped = torch.rand(count, device=device) < drop
@@ -129,10 +138,14 @@ def denoising_loss(
     return loss
 
 
-def draw_noise(clean: Tensor, offset: float) -> Tensor:
-    """Draw noise for latents ``(B, F, C, h, w)``, and add ``offset`` times one number for all pixels of a channel."""
+def draw_noise(clean: Tensor, offset: float, each: str = "frame") -> Tensor:
+    """Draw noise for latents ``(B, F, C, h, w)``, and add ``offset`` times one number for all pixels of a channel.
+
+    ``each``: one a ``frame``, or one a ``clip``.
+    """
     noise = torch.randn(clean.shape, device=clean.device)
-    return noise + offset * torch.randn(*clean.shape[:3], 1, 1, device=clean.device)
+    count, frames, channels = clean.shape[:3]
+    return noise + offset * torch.randn(count, frames if each == "frame" else 1, channels, 1, 1, device=clean.device)
 
 
 def frames_mean(values: Tensor, there: Tensor) -> Tensor:
@@ -156,11 +169,17 @@ def measure_spread(windows: Windows, transport: MotionTransport) -> tuple[float,
     return tuple(float(value) for value in torch.stack(squares).mean(0).sqrt().clamp_min(1e-4))
 
 
+def scheduler_of(preset: PresetSettings) -> DDIMScheduler:
+    """Return the diffusion of whole latents as a preset has it."""
+    asked = preset.denoiser
+    return noise_scheduler(asked.clip_range or CLIP_RANGE, asked.spacing or SPACING)
+
+
 def diffusion_of(context: "StageContext") -> Diffusion:
     """Return the diffusion of a run's denoiser."""
     denoiser, transport = context.networks.denoiser, context.networks.transport
     if not isinstance(denoiser, ResidualDenoiser):
-        return LatentDiffusion()
+        return LatentDiffusion(scheduler_of(context.preset))
     assert transport is not None, "a preset with a residual denoiser has a transport"
     return ResidualDiffusion(transport, context.latents.scale, tuple(denoiser.config["spread"]))
 
@@ -174,7 +193,8 @@ def train(context: "StageContext") -> dict[str, float]:
         loss = denoising_loss(diffusion_of(context))
     else:
         denoiser.register_to_config(motion_scale=context.latents.scale)
-        loss = denoising_loss(LatentDiffusion(), settings.noise_offset, settings.drop)
+        each = settings.offset_each or "frame"
+        loss = denoising_loss(diffusion_of(context), settings.noise_offset, settings.drop, each)
     if context.settings.checkpointing:
         denoiser.enable_gradient_checkpointing()
     result = context.train(

@@ -16,10 +16,17 @@ from ..training.together import strata
 LOG_LEVEL = (-0.4, 1.2)  # mean and deviation of the logarithm of the noise levels that train a residual denoiser
 
 
-def noise_scheduler() -> DDIMScheduler:
-    """Return MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction; clipped at 6 standard deviations.
+CLIP_RANGE, SPACING = 6.0, "trailing"
+SPACINGS = ("leading", "trailing")
 
-    The reference clips at 4; here the latents are relative to the reference frame's, whose tails are longer.
+
+def noise_scheduler(clip_range: float = CLIP_RANGE, spacing: str = SPACING) -> DDIMScheduler:
+    """Return MCDM's diffusion: 1,000 steps, linear betas 1e-4 to 0.02, v-prediction.
+
+    Args:
+        clip_range: standard deviations at which clean latents are clipped. The reference's 4 is for latents as they
+            are; the tails of latents relative to the reference frame's are longer.
+        spacing: of a sampler's timesteps, ``trailing`` (from pure noise on) or ``leading``, as the reference has them.
     """
     return DDIMScheduler(
         num_train_timesteps=TIMESTEPS,
@@ -28,8 +35,8 @@ def noise_scheduler() -> DDIMScheduler:
         beta_schedule="linear",
         prediction_type="v_prediction",
         clip_sample=True,
-        clip_sample_range=6.0,
-        timestep_spacing="trailing",
+        clip_sample_range=clip_range,
+        timestep_spacing=spacing,
     )
 
 
@@ -80,10 +87,14 @@ class Diffusion(Protocol):
 
 
 class LatentDiffusion:
-    """MCDM's: v-prediction of whole latents, in units of their spread about the reference frame's."""
+    """MCDM's: v-prediction of whole latents, in units of their spread about the reference frame's.
 
-    def __init__(self) -> None:
-        self.scheduler = noise_scheduler()
+    Args:
+        scheduler: see `noise_scheduler`; None for its defaults.
+    """
+
+    def __init__(self, scheduler: DDIMScheduler | None = None) -> None:
+        self.scheduler = scheduler or noise_scheduler()
         self.kept = self.scheduler.alphas_cumprod
         self.bound = float(self.scheduler.config["clip_sample_range"])
 
@@ -96,7 +107,11 @@ class LatentDiffusion:
         return (strata(count, device) * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
 
     def path(self, steps: int, device: torch.device) -> Tensor:
-        """Return timesteps, the last one first (``trailing``)."""
+        """Return timesteps, the last one first."""
+        if self.scheduler.config["timestep_spacing"] != SPACING:
+            self.scheduler.set_timesteps(steps, device=device)
+            found: Tensor = self.scheduler.timesteps
+            return found
         return torch.arange(steps, 0, -1, device=device) * TIMESTEPS // steps - 1
 
     def shares(self, levels: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from diffusers import AutoencoderKL
 
-from echo_augment.augmentor.mcdm.codec import build_codec
+from echo_augment.augmentor.mcdm.codec import HALF, build_codec
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
@@ -15,7 +15,7 @@ from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.augmentor.mcdm.residual import ResidualDenoiser, edm_scheduler
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
-from .diffusion import noise_scheduler
+from .denoiser import scheduler_of
 from .preset import PresetSettings
 
 if TYPE_CHECKING:
@@ -35,7 +35,14 @@ class Networks:
 
 def build_networks(preset: PresetSettings) -> Networks:
     """Return the networks of a preset, with fresh weights from the global random state (seed it around the call)."""
-    codec = build_codec(tuple(preset.codec.channels), preset.codec.layers)
+    codec = build_codec(
+        tuple(preset.codec.channels),
+        preset.codec.layers,
+        preset.codec.groups or 8,
+        images=preset.codec.images or 1,
+        attention=bool(preset.codec.attention),
+        half=preset.codec.half_range or HALF,
+    )
     reid = ReIDEncoder(preset.reid.width, preset.reid.embedding)
     mafe = MAFE(
         preset.mafe.width,
@@ -65,6 +72,7 @@ def build_denoiser(preset: PresetSettings, mafe: MAFE) -> MotionDenoiser | Resid
         motion=settings.motion,
         code_size=2 * mafe.vector_size if preset.code == "vector" else CODE_SIZE,
         cross_attention_dim=settings.cross_attention_dim,
+        absolute=bool(settings.absolute),
     )
 
 
@@ -92,7 +100,7 @@ def build_pipeline(context: "StageContext") -> MCDMPipeline:
         nets.denoiser,
         nets.mafe,
         nets.reid,
-        edm_scheduler() if nets.transport is not None else noise_scheduler(),
+        edm_scheduler() if nets.transport is not None else scheduler_of(preset),
         nets.transport,
         frames=preset.frames,
         rate=preset.rate,
@@ -101,6 +109,8 @@ def build_pipeline(context: "StageContext") -> MCDMPipeline:
         code_mean=tuple(float(value) for value in windows.mean),
         code_std=tuple(float(value) for value in windows.std),
         preset=preset.name,
-        detail=context.source is None or context.source.pipeline.config["detail"],
+        detail=preset.detail is not False if context.source is None else context.source.pipeline.config["detail"],
         steps=max(sampler_steps, 0 if nets.transport is not None else 1),
+        sampler="ddim" if settings.last == "student" else preset.sampler or "ddim",
+        reference=preset.denoiser.reference or "ed",
     )

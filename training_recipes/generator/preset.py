@@ -6,74 +6,18 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from echo_augment.augmentor.mcdm.denoiser import MOTIONS
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.mafe.losses import DISTANCES, TARGETS
 from echo_augment.augmentor.mcdm.pipeline import CODES
+from echo_augment.augmentor.mcdm.sampling import SAMPLERS
 from echo_augment.augmentor.mcdm.transport import FLOWS
-from echo_augment.cache.arguments import check_choice, check_number, check_share, check_whole
+from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+
+from .stage_settings import CodecSettings, DenoiserSettings, FitSettings
 
 LOSSES: dict[str, tuple[str, ...]] = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 STUDENTS = ("consistency", "reflow")
-
-
-@dataclass(kw_only=True)
-class FitSettings:
-    """How a network is trained.
-
-    Attributes:
-        steps: optimiser steps.
-        lr: learning rate of AdamW after the warm-up.
-        warmup: steps over which it rises; a cosine then brings it down to a tenth.
-        save_every: steps between checkpoints.
-        horizon: step at which the cosine would end, at least ``steps``; None: at the last step.
-        weight_decay: of AdamW; None: 0.01.
-        ema: decay of the exponential moving average of the weights, in (0, 1); None: no average.
-    """
-
-    steps: int = MISSING
-    lr: float = MISSING
-    warmup: int = MISSING
-    save_every: int = MISSING
-    horizon: int | None = None
-    weight_decay: float | None = None
-    ema: float | None = None
-
-    def __post_init__(self) -> None:
-        name = f"preset.{type(self).__name__.removesuffix('Settings').lower()}"
-        check_whole(f"{name}.steps", self.steps)
-        check_number(f"{name}.lr", self.lr, 0, above_low=True)
-        check_whole(f"{name}.warmup", self.warmup)
-        check_whole(f"{name}.save_every", self.save_every, 1)
-        if self.horizon is not None:
-            check_whole(f"{name}.horizon", self.horizon, self.steps)
-        if self.weight_decay is not None:
-            check_number(f"{name}.weight_decay", self.weight_decay, 0)
-        if self.ema is not None:
-            check_share(f"{name}.ema", self.ema)
-        for size in ("batch", "hearts", "each"):
-            if hasattr(self, size):
-                check_whole(f"{name}.{size}", getattr(self, size), 1)
-
-
-@dataclass(kw_only=True)
-class CodecSettings(FitSettings):
-    """The autoencoder between frames and latents.
-
-    Attributes:
-        channels: of its four levels.
-        layers: residual blocks a level.
-        kl: weight of the Kullback-Leibler divergence in the loss.
-        hearts: videos of a batch.
-        each: frames of each of them.
-    """
-
-    channels: list[int] = MISSING
-    layers: int = MISSING
-    kl: float = MISSING
-    hearts: int = MISSING
-    each: int = MISSING
 
 
 @dataclass(kw_only=True)
@@ -180,62 +124,6 @@ class TransportSettings(FitSettings):
 
 
 @dataclass(kw_only=True)
-class ResidualSettings:
-    """The lean network that denoises the residual of the transport's prediction.
-
-    Attributes:
-        channels: of its two levels, multiples of 8.
-        layers: residual blocks a level.
-        heads: of its attention over time.
-    """
-
-    channels: list[int] = MISSING
-    layers: int = MISSING
-    heads: int = MISSING
-
-    def __post_init__(self) -> None:
-        check_whole("preset.denoiser.residual.layers", self.layers, 1)
-        if len(self.channels) != 2 or any(one % 8 for one in self.channels) or self.channels[1] % self.heads:
-            said = f"{self.channels} with heads={self.heads}"
-            raise EchoAugmentError(f"preset.denoiser.residual.channels: two multiples of 8 and of heads, got {said}")
-
-
-@dataclass(kw_only=True)
-class DenoiserSettings(FitSettings):
-    """The denoiser: of the residual for ``code: transport``, else a UNet that denoises whole latents.
-
-    Attributes:
-        residual: the first one's sizes; all below but the batch are the second one's.
-        channels: of its levels.
-        attention: which levels have attention.
-        heads: attention heads at each level.
-        layers: residual blocks a level.
-        motion: ``frame`` (a code a frame) or ``vector`` (one a clip).
-        cross_attention_dim: length of the cross-attention token.
-        noise_offset: noise shared by all pixels of a channel, as a share of its standard deviation.
-        drop: share of clips whose motion is withheld, for classifier-free guidance.
-        batch: windows.
-    """
-
-    residual: ResidualSettings = MISSING
-    channels: list[int] = MISSING
-    attention: list[bool] = MISSING
-    heads: list[int] = MISSING
-    layers: int = MISSING
-    motion: str = MISSING
-    cross_attention_dim: int = MISSING
-    noise_offset: float = MISSING
-    drop: float = MISSING
-    batch: int = MISSING
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("preset.denoiser.motion", self.motion, MOTIONS)
-        check_number("preset.denoiser.noise_offset", self.noise_offset, 0)
-        check_share("preset.denoiser.drop", self.drop)
-
-
-@dataclass(kw_only=True)
 class CouplingSettings:
     """Pairs of noise and clip, for a student of kind ``reflow``.
 
@@ -284,6 +172,8 @@ class PresetSettings:
         size: side of a frame in pixels.
         code: motion codes: ``transport``, ``mafe`` or ``flow``, one a frame; or ``vector``, one a clip.
         sampler_steps: the generator's if a call names none.
+        sampler: likewise, ``ddim``, ``dpm`` or ``ddpm``; None: ``ddim``.
+        detail: whether clips get their reference frame's fine detail; None: they do.
         codec: settings of this stage, as the others.
         reid: see `ReidSettings`.
         mafe: see `MafeSettings`.
@@ -302,6 +192,8 @@ class PresetSettings:
     size: int = MISSING
     code: str = MISSING
     sampler_steps: int = MISSING
+    sampler: str | None = None
+    detail: bool | None = None
     codec: CodecSettings = MISSING
     reid: ReidSettings = MISSING
     mafe: MafeSettings = MISSING
@@ -316,11 +208,26 @@ class PresetSettings:
         check_number("preset.rate", self.rate, 0, above_low=True)
         check_whole("preset.size", self.size, 8)
         check_whole("preset.sampler_steps", self.sampler_steps)
+        if self.sampler is not None:
+            check_choice("preset.sampler", self.sampler, SAMPLERS)
+        theirs = {
+            "denoiser.absolute": bool(self.denoiser.absolute),
+            "denoiser.reference": self.denoiser.reference == "any",
+            "sampler": self.sampler == "ddpm",
+        }
+        wrong = [key for key, is_set in theirs.items() if is_set]
+        if wrong and self.code == "transport":
+            raise EchoAugmentError(
+                f"preset.{wrong[0]} is set as the reference has it, and preset.code=transport moves the "
+                "ED frame's latent",
+                "Take preset.code=vector, mafe or flow",
+            )
 
     def plain(self) -> dict[str, Any]:
-        """Return what decides the weights, as JSON: without ``sampler_steps``, and without what is not given."""
+        """Return what decides the weights, as JSON: not how clips are sampled, and without what is not given."""
         found = asdict(self)
-        del found["sampler_steps"]
+        for name in ("sampler_steps", "sampler", "detail"):
+            del found[name]
         if self.mafe.start is not None:  # the weights, wherever they lie
             found["mafe"]["start"] = hash_weights(Path(self.mafe.start))
         sections = {key: value for key, value in found.items() if isinstance(value, dict)}

@@ -38,8 +38,9 @@ def run(cfg: DictConfig, load: Callable[..., DonorGenerator] | None = None) -> N
 
     out, ranks = Path(settings.out), find_ranks(os.environ, settings.rank, settings.world)
     root, device = dataset_files(settings.data), best_device(settings.device, ranks.local)
+    maker: Callable[..., DonorGenerator] = load or load_generator
     told = {} if settings.token is None else {"ef": settings.token}
-    generator = (load or load_generator)(
+    generator = maker(
         settings.generator, root, device=device, steps=settings.steps, seed=settings.seed, on_error="skip", **told
     )
     mask_gates: list[Gate] = []

@@ -38,6 +38,11 @@ def make_scheduler(optimizer: Optimizer, settings: ScheduleSettings, steps: int,
     return LambdaLR(optimizer, factor)
 
 
+def warmup_constant(optimizer: AdamW, *, warmup: int) -> LambdaLR:
+    """Linear warm-up, then the learning rate as it is."""
+    return LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / max(1, warmup)))
+
+
 def warmup_cosine(optimizer: AdamW, steps: int, *, warmup: int, floor: float = 0.1) -> LambdaLR:
     """Linear warm-up, then half a cosine down to ``floor`` of the learning rate."""
 

@@ -41,7 +41,8 @@ def import_mafe(file: Path) -> MAFE:
         load_published(mafe, weights)
     except EchoAugmentError as error:
         raise EchoAugmentError(f"{file}: {error.message}", REMEDY) from error
-    return mafe.eval()
+    whole: MAFE = mafe.eval()
+    return whole
 
 
 def read_checkpoint(file: Path) -> dict[str, Tensor]:

@@ -124,7 +124,8 @@ def denoiser_of(unet: UNetSpatioTemporalConditionModel, folder: Path) -> MotionD
         absolute=True,
     )
     denoiser.unet.load_state_dict(unet.state_dict())  # strict: raises unless it is the same network
-    return denoiser.eval()
+    whole: MotionDenoiser = denoiser.eval()
+    return whole
 
 
 def check_mafe(layout: Layout, folder: Path, token: int, mafe: MAFE | None) -> None:

@@ -1,6 +1,6 @@
 """Weights fit a network whole or not at all: a missing, extra or misshapen one is an error that names the first."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 from diffusers.models.modeling_utils import ModelMixin
@@ -8,7 +8,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from echo_augment.cache.errors import EchoAugmentError
 
 OURS = "Name a network that train-generator wrote; weights of others come in by echo-augment import-weights"
-WHOLE: Mapping[str, bool] = {  # so that diffusers tells what does not fit
+WHOLE: dict[str, bool] = {  # so that diffusers tells what does not fit
     "output_loading_info": True,
     "ignore_mismatched_sizes": True,
     "low_cpu_mem_usage": False,

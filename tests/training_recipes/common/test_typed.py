@@ -37,14 +37,15 @@ def test_groups_mappings_and_what_may_be_a_number():
 
 PATHS = {
     "import": ["files", "labels", "key", "source"],
+    "import-weights": ["files", "mafe", "name", "source"],
     "cache": ["cache", "data.root", "against"],
     "doctor": ["data.root", "cache", "generator"],
     "phantom": ["data.root"],
-    "train-generator": ["data.root", "codec", "distil", "reuse"],
+    "train-generator": ["data.root", "codec", "distil", "reuse", "preset.mafe.start"],
     "fill-cache": ["data.root", "generator", "label.teacher", "gates.label.teacher", "masks.segmenter"],
     "train-ef": ["data.root", "caches.synthetic", "teachers.real"],
     "train-segmentation": ["data.root", "caches.synthetic"],
-    "benchmark": ["data.root", "generator.weights", "caches.synthetic"],
+    "benchmark": ["data.root", "generator.weights", "generator.ef_conditioned", "caches.synthetic"],
     "demo": ["data.root", "generator.weights"],
     "fidelity": ["generator", "segmenter", "reader.folder", "data.root", "training"],
     "speed": ["data.root", "generator"],

@@ -24,7 +24,8 @@ def test_paper_has_the_references_sizes():
     settings = preset("preset=paper")
     networks = on_meta(settings)
     assert count(networks.denoiser.unet) == 189_428_394
-    assert (settings.frames, settings.rate) == (64, 32)
+    assert (settings.frames, settings.rate) == (64, 16)
+    assert round(count(networks.codec) / 1e6, 1) == 62.4
     assert count(networks.mafe) == 65_662_359
     pair = torch.empty(2, 1, 1, 112, 112, device="meta")
     assert networks.mafe.vector_size == 1536
@@ -50,7 +51,7 @@ def test_the_latents_of_a_clip_pass_through(name):
     settings = preset(f"preset={name}")
     networks = on_meta(settings)
     with torch.device("meta"):
-        images = torch.empty(2, 1, settings.size, settings.size)
+        images = torch.empty(2, settings.codec.images or 1, settings.size, settings.size)
         latents = networks.codec.encode(images).latent_dist.mode()
         clip = torch.empty(1, settings.frames, *latents.shape[1:])
         length = 1 if settings.code == "vector" else settings.frames

@@ -13,7 +13,7 @@ from echo_augment.augmentor.mcdm.residual import edm_scheduler
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 
-from ..diffusion import noise_scheduler
+from ..denoiser import scheduler_of
 from ..ledger import Ledger, Setting
 from ..networks import Networks
 from ..preset import PresetSettings
@@ -71,7 +71,7 @@ def load_source(name: str, preset: PresetSettings) -> SourceGenerator:
     if pipeline.transport is not None and preset.code == "transport":
         asked |= {f"transport.{key}": getattr(preset.transport, key) for key in TRANSPORT}
         found |= {f"transport.{key}": pipeline.transport.config[key] for key in TRANSPORT}
-    schedule = edm_scheduler().config if preset.code == "transport" else noise_scheduler().config
+    schedule = edm_scheduler().config if preset.code == "transport" else scheduler_of(preset).config
     asked |= {f"scheduler.{key}": schedule.get(key) for key in SCHEDULE}
     found |= {f"scheduler.{key}": pipeline.scheduler.config.get(key) for key in SCHEDULE}
     different = [f"{key}={value}, not {asked[key]}" for key, value in found.items() if asked[key] != value]

@@ -20,7 +20,12 @@ HUBER = 0.03  # of the pseudo-Huber distance, in standard deviations of the late
 
 
 def consistency_loss(
-    source: nn.Module, diffusion: Diffusion, *, grid: int, noise_offset: float = 0.0
+    source: nn.Module,
+    diffusion: Diffusion,
+    *,
+    grid: int,
+    noise_offset: float = 0.0,
+    offset_each: str = "frame",
 ) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
     """Return the distance of the student's clips from noise, and from it one DDIM step of the source generator later.
 
@@ -35,6 +40,7 @@ def consistency_loss(
         diffusion: that which it was trained by.
         grid: steps of its path.
         noise_offset: as in its training.
+        offset_each: likewise.
     """
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -43,7 +49,7 @@ def consistency_loss(
         path = diffusion.path(grid, device)
         place = torch.randint(grid, (count,), device=device)
         late, early = path[place], path[(place + 1).clamp(max=grid - 1)]
-        noise = draw_noise(given.clean, noise_offset)
+        noise = draw_noise(given.clean, noise_offset, offset_each)
         none = torch.zeros(count, dtype=torch.bool, device=device)  # keeps every parameter in the graph, as DDP wants
 
         alpha, sigma = diffusion.shares(late)
@@ -73,7 +79,8 @@ def train(context: "StageContext") -> dict[str, float]:
     else:
         draw = context.windows.draw
         offset = context.preset.denoiser.noise_offset if context.networks.transport is None else 0.0
-        loss = consistency_loss(source, diffusion, grid=settings.grid, noise_offset=offset)
+        each = context.preset.denoiser.offset_each or "frame"
+        loss = consistency_loss(source, diffusion, grid=settings.grid, noise_offset=offset, offset_each=each)
     result = context.train(
         student, lambda rng, share: draw(rng, settings.batch, share), loss, settings, name="student", stream=STREAM
     )
