@@ -118,8 +118,8 @@ class TrainingSettings:
     """Table ``training``.
 
     Attributes:
-        preset: whose stages are measured, one with a motion transport.
-        rounds: batches that are drawn of each.
+        preset: whose denoiser is measured, one with a motion transport.
+        rounds: batches that are drawn.
         teraflops: floating-point operations that the GPU does in a second in such a network, in 10^12.
     """
 
