@@ -60,7 +60,7 @@ def check(losses: dict[str, torch.Tensor]) -> None:
 def test_losses_of_the_networks_that_see_frames(built, bf16):
     with built.mode, mixed(bf16):
         nets = built.nets
-        check(codec_loss(1e-4)(nets.codec, grey(built, BATCH)))
+        check(codec_loss(built.preset.codec)(nets.codec, grey(built, BATCH)))
         check(reid_step(nets.reid, grey(built, BATCH, 2)))
         mafe, batch = pairs(built, BATCH)
         check(mafe_loss(built.preset.mafe.losses)(mafe, batch))
