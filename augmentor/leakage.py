@@ -1,5 +1,6 @@
 """Keep VAL and TEST videos out of training: by split or fold, by the donors' names, by their videos' content."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -15,12 +16,21 @@ from .data.layouts.rows import patient_reader, read_list
 from .data.records import VideoInfo
 from .data.same_videos import find_leaks
 from .data.selection import openable
-from .data.splits import HELD_OUT, SplitChoice, parse_split, split_filter
+from .data.splits import SplitChoice, parse_split, split_filter
 from .wrapping import leaves, reached
 
-UNSEEN = frozenset({*HELD_OUT, "EXTERNAL_TEST", "CLINICAL_TEST"})
+EVALUATED = re.compile("TEST|TST|VAL|HOLD|HELD")
 IsHeldOut = Callable[[str, int | None], bool]
 Scope = Literal["subset", "table"]
+
+
+def is_unseen(split: str) -> bool:
+    """Return whether a split is kept for evaluation by its name: VAL, TEST, and words like ``INTERNAL_TEST``, ``EVAL``.
+
+    >>> [word for word in ("TRAIN", "POOL", "TRAIN_VAL", "TEST2", "HOLD-OUT") if is_unseen(word)]
+    ['TEST2', 'HOLD-OUT']
+    """
+    return "TRAIN" not in split and EVALUATED.search(split) is not None
 
 
 def held_out_filter(choice: SplitChoice | None) -> IsHeldOut:
@@ -33,9 +43,9 @@ def held_out_filter(choice: SplitChoice | None) -> IsHeldOut:
         EchoAugmentError: `splits.split_filter` does not know ``choice``.
     """
     if choice is None:
-        return lambda split, fold: split in UNSEEN
+        return lambda split, fold: is_unseen(split)
     chosen, by_fold = split_filter(choice), any(fold is not None for _, _, fold in chosen_splits(choice))
-    return lambda split, fold: chosen(split, fold) or (split in UNSEEN and not (by_fold and fold is not None))
+    return lambda split, fold: chosen(split, fold) or (is_unseen(split) and not (by_fold and fold is not None))
 
 
 def refuse_unknown_split(base: Any, choice: SplitChoice) -> None:
@@ -46,11 +56,11 @@ def refuse_unknown_split(base: Any, choice: SplitChoice) -> None:
     """
     rows: set[tuple[str, int | None]] = set()
     complete = False
-    for leaf in leaves(base):
+    for leaf in leaves(base, deep=True):
         rows |= {parsed(str(text)) for text in column(leaf, "Split")}
         complete |= {word for word, _, _ in chosen_splits(getattr(leaf, "split", None))} <= {"ALL", "NONE"}
     for files in files_of(base):
-        table = {(row.split, row.fold) for row in listed(files).values()}
+        table = {(row.split, row.fold) for row in listed(files)}
         rows, complete = rows | table, complete or bool(table)
     rows.discard(("", None))
     if not rows:
@@ -82,7 +92,7 @@ def refuse_held_out(base: Any, held_out: SplitChoice | None = None) -> None:
     unseen = held_out_filter(held_out)
     if held_out is not None:
         refuse_unknown_split(base, held_out)
-    for leaf in leaves(base):
+    for leaf in leaves(base, deep=True):
         for word, split, fold in chosen_splits(getattr(leaf, "split", None)):
             if unseen(split, fold):
                 raise EchoAugmentError(
@@ -153,10 +163,12 @@ def refuse_leaking_donors(
         return
     unseen = held_out_filter(held_out)
     for files in files_of(base):
-        root, table = files.root, listed(files)
-        known = {**{name: table[name] for name in names & table.keys()}, **(videos or {})}
-        hidden = {name: row for name, row in table.items() if unseen(row.split, row.fold)}
-        leaked = _leaked(names, known, hidden)
+        root, rows = files.root, listed(files)
+        table = {row.name: row for row in rows}
+        called = as_listed(names, table.keys())
+        known = {**{name: table[name] for name in called & table.keys()}, **(videos or {})}
+        hidden = {row.name: row for row in rows if unseen(row.split, row.fold)}  # in any of its rows
+        leaked = _leaked(called, known, hidden)
         if leaked:
             raise EchoAugmentError(
                 f"{len(leaked)} donors of the synthetic clips are VAL or TEST videos of {root}, or show their "
@@ -164,7 +176,7 @@ def refuse_leaking_donors(
                 "Fill a new cache with donors of the TRAIN split only, and keep a patient in one split",
             )
         own = _served(base, files, table) if scope == "subset" else table.keys()
-        leaked = _leaked(names, known, {name: row for name, row in table.items() if name not in own})
+        leaked = _leaked(called, known, {name: row for name, row in table.items() if name not in own})
         if leaked:
             raise EchoAugmentError(
                 f"{len(leaked)} donors of the synthetic clips are videos of {root} that the wrapped dataset does not "
@@ -172,6 +184,12 @@ def refuse_leaking_donors(
                 "Fill a cache with donors out of the wrapped videos only; or, if none of the others is evaluated on, "
                 'allow them with donors="table"',
             )
+
+
+def as_listed(names: Collection[str], table: Collection[str]) -> set[str]:
+    """Return names as a table writes them where they differ in upper and lower case only."""
+    written = {name.casefold(): name for name in table}
+    return {name if name in table else written.get(name.casefold(), name) for name in names}
 
 
 def _leaked(names: Collection[str], known: Mapping[str, VideoInfo], hidden: Mapping[str, VideoInfo]) -> list[str]:
@@ -211,7 +229,7 @@ def files_of(base: Any) -> list[DataFiles]:
     A dataset that is none of ours is known by the tables in its ``root``; one without is not checked.
     """
     found: dict[DataFiles, None] = {}
-    for leaf in leaves(base):
+    for leaf in leaves(base, deep=True):
         files, root = getattr(leaf, "files", None), getattr(leaf, "root", None)
         if isinstance(files, DataFiles):
             found[files] = None
@@ -220,9 +238,9 @@ def files_of(base: Any) -> list[DataFiles]:
     return sorted(found, key=lambda files: str(files.named))
 
 
-def listed(files: DataFiles) -> dict[str, VideoInfo]:
-    """Return the videos of a dataset's tables by name, with their splits; tracings are not read."""
-    found: dict[str, VideoInfo] = {}
+def listed(files: DataFiles) -> list[VideoInfo]:
+    """Return the videos of a dataset's tables with their splits, one for each row; tracings are not read."""
+    found: list[VideoInfo] = []
     for listing in files.lists:
         file, place = read_list(replace(listing, required=()))
         if not {"FileName", "Split"} <= place.keys():
@@ -240,7 +258,7 @@ def listed(files: DataFiles) -> dict[str, VideoInfo]:
             path = next((path for path in paths if path.is_file()), paths[0])
             if text.strip():
                 who = patient_of(fields)
-                found[video_name(text)] = VideoInfo(video_name(text), path, split=split, fold=fold, patient=who)
+                found.append(VideoInfo(video_name(text), path, split=split, fold=fold, patient=who))
     return found
 
 

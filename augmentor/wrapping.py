@@ -65,13 +65,20 @@ def locate(dataset: Any, index: int, *, known: bool = False) -> tuple[Any, int]:
             return dataset, index
 
 
-def leaves(dataset: Any, *, known: bool = False) -> Iterator[Any]:
-    """Yield every innermost dataset once, in order; if ``known``, no further than wrappers that `keeps_form` knows."""
+def leaves(dataset: Any, *, known: bool = False, deep: bool = False) -> Iterator[Any]:
+    """Yield every innermost dataset once, in order.
+
+    Args:
+        dataset: dataset, wrapped any number of times.
+        known: go no further than wrappers that `keeps_form` knows.
+        deep: look into wrappers of any other kind, too (`held_inside`).
+    """
     seen: set[int] = set()
     stack = [dataset]
     while stack:
         node = stack.pop(0)
         below = children(node) if keeps_form(node) or not known else []
+        below = below or (held_inside(node) if deep else [])
         if below:
             stack = below + stack
         elif id(node) not in seen:
@@ -91,6 +98,15 @@ def children(dataset: Any) -> list[Any]:
     return [one for one in several if isinstance(one, Dataset)] if isinstance(several, Iterable) else []
 
 
+def held_inside(dataset: Any) -> list[Any]:
+    """Return the one dataset that an unknown wrapper holds, whatever the attribute is called; else nothing."""
+    held = [value for value in getattr(dataset, "__dict__", {}).values() if value is not None]
+    several = [part for value in held if isinstance(value, list | tuple) for part in value]
+    several += [part for value in held if isinstance(value, Mapping) for part in value.values()]
+    found = {id(one): one for one in [*held, *several] if isinstance(one, Dataset) and one is not dataset}
+    return list(found.values()) if len(found) == 1 else []
+
+
 Numbers = npt.NDArray[np.int64]
 
 
@@ -108,7 +124,7 @@ def reached(dataset: Any, inner: Numbers | None = None, outer: Numbers | None = 
     count = len(dataset) if hasattr(dataset, "__len__") else -1
     inner = np.arange(max(count, 0)) if inner is None else inner
     outer = inner if outer is None else outer
-    below = children(dataset)
+    below = children(dataset) or held_inside(dataset)
     if not below:
         yield Reached(dataset, inner, outer)
     elif isinstance(dataset, Subset):

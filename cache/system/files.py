@@ -1,5 +1,6 @@
 """Write files so that a reader sees the old one or the whole new one, never a part; read bytes; checksum; JSON."""
 
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,9 @@ except ImportError:  # no wheel for this machine; the values are the same
 
 __all__ = ["JsonValue", "atomic_path", "crc32", "file_hash", "read_at", "sync_folder", "write_json"]
 _seeking = threading.Lock()
+_UNKNOWN_TO_THE_FILE_SYSTEM = frozenset(
+    getattr(errno, name) for name in ("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EPERM") if hasattr(errno, name)
+)
 
 JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
@@ -40,7 +44,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         # mkstemp makes files private; give the result the mode a plain open() would have given it.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with passed_over():
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
         sync_folder(path.parent)
     except BaseException:
@@ -48,12 +53,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def passed_over() -> Iterator[None]:
+    """Pass over what a file system does not know: modes of files and syncing of folders on CIFS, exFAT or FUSE."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNKNOWN_TO_THE_FILE_SYSTEM:
+            raise
+
+
 def sync_folder(folder: Path) -> None:
-    """Make renames inside ``folder`` survive a power cut. Does nothing on Windows, which cannot sync a folder."""
+    """Make renames inside ``folder`` survive a power cut. Does nothing where the system cannot sync a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            with passed_over():
+                os.fsync(handle)
         finally:
             os.close(handle)
 

@@ -295,3 +295,58 @@ def test_folds_that_are_named_replace_8_and_9_but_their_donors_stay_out_unless_s
     assert len(SyntheticAugment(others, of("test"), held_out=2)) == 2  # fold 2 is left out this time, 9 trains
     with pytest.raises(EchoAugmentError, match="split"):
         SyntheticAugment(others, of("test"))
+
+
+# --------------------------------------------------------------------------------------- names and wrappers of others
+@pytest.mark.parametrize("word", ["INTERNAL_TEST", "test2", "eval", "Valid.", "hold-out", "tst"])
+def test_words_for_held_out_splits_that_others_use_are_refused(word):
+    base = FakeEcho(split=word)
+    with pytest.raises(EchoAugmentError, match=r"SyntheticAugment got the .* split"):
+        SyntheticAugment(base, SOURCE)
+    base.split = None
+    with pytest.raises(EchoAugmentError, match=r"item 0 of the dataset .* is in the .* split"):
+        SyntheticAugment(base, SOURCE)
+
+
+@pytest.mark.parametrize("word", ["train_val", "trainval", "pool", "development"])
+def test_other_words_are_taken(word):
+    assert len(SyntheticAugment(FakeEcho(split=word), SOURCE)) == 12
+
+
+class Holder(torch.utils.data.Dataset):
+    """Somebody's wrapper: what it wraps is held under any name."""
+
+    def __init__(self, **held):
+        vars(self).update(held)
+        self.length = len(FakeEcho())
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        return FakeEcho()[index]
+
+
+@pytest.mark.parametrize("held", ["_inner", "parts", "by_name"])
+def test_a_wrapper_of_any_kind_does_not_hide_a_held_out_split(held):
+    def wrap(inner):
+        return Holder(**{held: {"_inner": inner, "parts": [inner], "by_name": {"one": inner}}[held]})
+
+    with pytest.raises(EchoAugmentError, match="SyntheticAugment got the VAL split"):
+        SyntheticAugment(wrap(FakeEcho(split="VAL")), SOURCE, adapter=lambda clip, real: real)
+    assert len(SyntheticAugment(wrap(FakeEcho()), SOURCE, adapter=lambda clip, real: real)) == 12
+    both = Holder(train=FakeEcho(), val=FakeEcho(split="VAL"))
+    assert len(SyntheticAugment(both, SOURCE, adapter=lambda clip, real: real)) == 12, "which one it serves is unknown"
+
+
+@pytest.mark.parametrize("donor", ["HELD", "held.AVI", "Held"])
+def test_a_held_out_donor_is_known_in_any_case(root, donor):
+    with pytest.raises(EchoAugmentError, match=r"1 donors .* are VAL or TEST videos of .*: held among them"):
+        SyntheticAugment(FakeEcho(root=root), of(donor, "one"))
+
+
+def test_a_video_in_two_rows_is_held_out_if_one_of_them_says_so(root):
+    with (root / "FileList.csv").open("a") as file:
+        file.write("held,50,2\n")
+    with pytest.raises(EchoAugmentError, match=r"are VAL or TEST videos of .*: held among them"):
+        SyntheticAugment(FakeEcho(root=root), of("held", "one"))

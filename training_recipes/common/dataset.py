@@ -109,7 +109,7 @@ def check_splits(name: str, splits: Sequence[float]) -> None:
     Raises:
         EchoAugmentError: with the setting's ``name`` and value.
     """
-    if len(splits) != 3 or min(splits) < 0 or abs(sum(splits) - 1) > 1e-6:
+    if len(splits) != 3 or not min(splits) >= 0 or not abs(sum(splits) - 1) <= 1e-6:
         raise EchoAugmentError(f"{name} must be three shares (TRAIN, VAL, TEST) that sum to 1, got {list(splits)}")
 
 

@@ -45,6 +45,8 @@ class JobSettings:
     def __post_init__(self) -> None:
         if not self.out.strip():
             raise EchoAugmentError(f"out must be a folder, got {self.out!r}", "Give out=FOLDER")
+        if self.out.startswith("~"):  # in quotes, or in a file
+            raise EchoAugmentError(f"out={self.out}: only a shell knows ~", "Give the whole path")
         check_seed(self.seed)
         check_device(self.device)
 
@@ -131,12 +133,18 @@ def said(error: OmegaConfBaseException | HydraException) -> EchoAugmentError:
         return _unknown(cause)
     if isinstance(cause, ValidationError):
         first = _first_line(cause.msg or cause)
-        return EchoAugmentError(f"{cause.full_key}: {first[:1].lower()}{first[1:]}")
+        remedy = f"Give a list: {cause.full_key}=[...]" if "is not a ListConfig" in first else ""
+        return EchoAugmentError(f"{cause.full_key}: {first[:1].lower()}{first[1:]}", remedy)
     if match := re.match(r"Could not override '([^']+)'\. No match in the defaults list", str(error)):
         return unknown_key(match.group(1), [])
     if match := re.match(r"Could not append to config\. An item is already at '([^']+)'", str(error)):
         return EchoAugmentError(
             f"there is a setting {match.group(1)} already", f"Leave out the plus: {match.group(1)}="
+        )
+    if match := re.match(r"LexerNoViableAltException: (.*)", str(error)):
+        key, _, value = match.group(1).partition("=")
+        return EchoAugmentError(
+            f"{match.group(1)}: has a sign that Hydra reads in quotes only", f"""Give '{key.strip()}="{value}"'"""
         )
     return EchoAugmentError(_first_line(error))
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,13 +20,19 @@ NUMBER_LIKE, IN_A_MAPPING = (
     for before in (r",\[(", r",\[({:")
 )
 FUNCTION = re.compile(r"\w+\(")
+HOME = re.compile(r"(?<![^,\[])~(?=/|$)")
+OPENING = ("[", "{", "'", '"')
+ARM_TEXTS = frozenset({"_target_", "clips", "exclude", "label", "teacher"})
+"""Settings of an arm that are texts, which its mapping does not say: ``arm.synthetic.exclude=2024_11`` is a file."""
 
 
 def as_typed(job: str, arguments: Sequence[str]) -> list[str]:
     """Return a command's arguments with quotes where a text would be read as a number.
 
     ``out=2024_11`` would write to ``202411``, ``out=1e3`` to ``1000.0``: to YAML they are numbers. So are the parts of
-    a list (``data=[2024_11,2024_12]``), of a mapping and of a sweep (``data.root=1e3,2e3``).
+    a list (``data=[2024_11,2024_12]``), of a mapping and of a sweep (``data.root=1e3,2e3``). Signs that Hydra reads
+    only in quotes (``out=Märkisch``, ``out=run (2)``, ``out=a&b``) are quoted, and ``~/`` is the home folder: no shell
+    replaces it in ``data.root=~/echo``.
 
     Args:
         job: whose settings they are.
@@ -36,7 +43,10 @@ def as_typed(job: str, arguments: Sequence[str]) -> list[str]:
         key, equals, value = argument.partition("=")
         if equals and _takes_text(KINDS.get(job), key.lstrip("+").split(".")):
             function = FUNCTION.match(value)
-            if function is None or function.group() == "choice(":
+            value = HOME.sub(lambda _: str(Path.home()), value)
+            if not _is_readable(f"{key}={value}") and not value.startswith(OPENING) and "," not in value:
+                value = "'" + value.strip().replace("'", "\\'") + "'"
+            elif function is None or function.group() == "choice(":
                 value = (IN_A_MAPPING if value.startswith("{") else NUMBER_LIKE).sub(_quoted, value)
         found.append(f"{key}{equals}{value}")
     return found
@@ -67,6 +77,15 @@ def _quoted(found: re.Match[str]) -> str:
     return found["quoted"] or f"'{found['number'].strip()}'"
 
 
+def _is_readable(argument: str) -> bool:
+    """Return whether Hydra's grammar takes an argument."""
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
+
+
 def _takes_text(kind: Any, keys: Sequence[str]) -> bool:
     """Return whether a setting is a text, a list of texts or a mapping of texts, and never a number.
 
@@ -77,6 +96,8 @@ def _takes_text(kind: Any, keys: Sequence[str]) -> bool:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not keys:
             return False
+        if keys[0] == "arm" and len(keys) == 3:
+            return keys[2] in ARM_TEXTS
         marked = any(one.name == keys[0] and one.metadata.get("text") for one in dataclasses.fields(kind))
         return (marked and len(keys) == 1) or _takes_text(get_type_hints(kind).get(keys[0]), keys[1:])
     if get_origin(kind) is dict:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from echo_augment.augmentor.data import VideoInfo, read_table
+from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import IMAGE_ONLY, ClipGate, Gate
@@ -43,7 +44,7 @@ class PeerGates:
 
 
 def make_peer_gates(
-    settings: LabelGateSettings | None, folder: Path, *, against: Path | None, device: str = "cpu"
+    settings: LabelGateSettings | None, folder: Path, *, against: DataFolder | None, device: str = "cpu"
 ) -> PeerGates:
     """Return the gates of an import into the cache ``folder``.
 
@@ -53,7 +54,8 @@ def make_peer_gates(
     Args:
         settings: of the label gate; None, or one without a teacher, for none.
         folder: of the cache.
-        against: folder of the real data set; none of its VAL and TEST videos may have trained the teacher.
+        against: the real data set, with the unit of its EF; none of its VAL and TEST videos may have trained the
+            teacher.
         device: for the teacher.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, read_table
-from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder, find_files
 from echo_augment.augmentor.data.probe import frames_hash
 from echo_augment.augmentor.data.same_videos import find_leaks
 from echo_augment.augmentor.data.selection import ROW_PROBLEMS, openable
@@ -82,7 +82,7 @@ def import_peer_clips(
     split: str = "TRAIN",
     fps: float | None = None,
     image_size: int | None = None,
-    against: str | Path | None = None,
+    against: DataFolder | None = None,
     label_gate: LabelGateSettings | None = None,
     device: str = "cpu",
     progress: bool = True,
@@ -104,7 +104,8 @@ def import_peer_clips(
             that a comparison must not know, so ``"TRAIN"`` is the default.
         fps: frames per second to resample to, the nearest frames, 1 to 1,000; None keeps each video's rate.
         image_size: height and width in pixels to scale to, 16 to 1,024; None keeps each video's.
-        against: folder of the real data set that the clips shall train for.
+        against: the real data set that the clips shall train for: its folder, or `find_files` of it with the unit of
+            its EF, which the label gate's tolerance needs.
         label_gate: a teacher reads every clip, and those that do not show their label are left out; see
             `make_peer_gates`. None for no such gate.
         device: for the teacher.
@@ -129,16 +130,14 @@ def import_peer_clips(
         raise EchoAugmentError(
             f"{table.root}: no video of its FileList.csv can be used", "Run echo-augment doctor on it"
         )
-    alike = refuse_real_videos(rows, Path(against)) if against is not None else []
+    alike = refuse_real_videos(rows, against) if against is not None else []
     digest = fingerprint_of(rows, table, [origin, fps, image_size], progress=progress)
     peers = PeerVideos(rows, table, fingerprint=digest, origin=origin, fps=fps, image_size=image_size)
     settings: list[tuple[str, str | int | float]] = [("origin", origin), ("split", split)]
     settings += [(name, value) for name, value in (("fps", fps), ("image_size", image_size)) if value is not None]
     plan = Plan(tuple(peers.line(row.name) for row in rows), (), digest, tuple(settings))
     folder.mkdir(parents=True, exist_ok=True)
-    gates = make_peer_gates(
-        label_gate, folder, against=None if against is None else Path(against), device=best_device(device)
-    )
+    gates = make_peer_gates(label_gate, folder, against=against, device=best_device(device))
     summary = fill(
         plan,
         peers,
@@ -267,12 +266,12 @@ def refuse_real_folder(root: Path) -> None:
         )
 
 
-def refuse_real_videos(rows: Sequence[VideoInfo], against: Path) -> list[str]:
+def refuse_real_videos(rows: Sequence[VideoInfo], against: DataFolder) -> list[str]:
     """Refuse videos that show the very same as one of a real data set, whatever its split.
 
     Args:
         rows: videos that are said to be synthetic.
-        against: folder of the real data set.
+        against: the real data set.
 
     Returns:
         Names that are also those of VAL or TEST videos there: such a clip may have been made from that video, which
@@ -281,7 +280,8 @@ def refuse_real_videos(rows: Sequence[VideoInfo], against: Path) -> list[str]:
     Raises:
         EchoAugmentError: naming the first ones.
     """
-    real = read_table(against, ef_unit="percent").rows  # whatever its unit: no label is read
+    files = find_files(against, ef_unit="percent")  # whatever its unit: no label is read
+    real = read_table(files).rows
     theirs = openable(replace(row, name=f"peer {row.name}", split="") for row in rows).rows  # names alone tell nothing
     leaks = find_leaks(theirs, openable(real).rows, held_out_splits=())
     if leaks:
@@ -290,7 +290,7 @@ def refuse_real_videos(rows: Sequence[VideoInfo], against: Path) -> list[str]:
             f"{leak.donor.removeprefix('peer ')} is {splits[leak.held_out]} video {leak.held_out}" for leak in leaks
         ]
         raise EchoAugmentError(
-            f"{len(leaks)} of the {len(rows)} clips to import are real videos of {against}: "
+            f"{len(leaks)} of the {len(rows)} clips to import are real videos of {files.root}: "
             + "; ".join(named[:NAMED])
             + ("; ..." if len(named) > NAMED else ""),
             "Import synthetic clips only; take these rows out of FileList.csv",

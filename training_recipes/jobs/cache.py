@@ -8,6 +8,8 @@ from typing import Any
 from omegaconf import MISSING, DictConfig
 from tqdm import tqdm
 
+from echo_augment.augmentor.data.ef_units import FACTORS
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.augmentor.data.packing import pack
 from echo_augment.augmentor.data.records import VideoInfo
 from echo_augment.augmentor.data.video import write_video
@@ -76,6 +78,7 @@ class CacheSettings(JobSettings):
         fps: ``import``: frames per second to resample to; None for each video's own.
         image_size: ``import``: height and width in pixels to scale to; None for each video's own.
         against: ``import``: folder of the real data set; a clip that is one of its videos is refused.
+        against_ef_unit: ``import``: unit of that data set's EF; None for that of ``data``.
         exclude: ``export``: file of clips to leave out, as the gallery saves it, or a list of ids; None for none.
         gates: ``import``: see `PeerGateSettings`.
     """
@@ -93,6 +96,7 @@ class CacheSettings(JobSettings):
     fps: int | float | None = None
     image_size: int | None = None
     against: str | None = None
+    against_ef_unit: str | None = None
     exclude: Any = None
     gates: PeerGateSettings = field(default_factory=PeerGateSettings)
 
@@ -122,6 +126,8 @@ class CacheSettings(JobSettings):
             check_number("fps", self.fps, 0, above_low=True)
         if self.image_size is not None:
             check_whole("image_size", self.image_size, 1)
+        if self.against_ef_unit is not None:
+            check_choice("against_ef_unit", self.against_ef_unit, tuple(FACTORS))
 
     def check_inputs(self) -> None:
         """Look for the caches and the data sets."""
@@ -268,6 +274,8 @@ def run_gallery(settings: CacheSettings) -> None:
 
 def run_import(settings: CacheSettings) -> None:
     """Make a ready-made synthetic set in ``data.root`` the cache ``cache``."""
+    real, data = settings.against, settings.data
+    unit = settings.against_ef_unit or data.ef_unit
     done = import_peer_clips(
         dataset_files(settings.data),
         settings.folder,
@@ -275,7 +283,7 @@ def run_import(settings: CacheSettings) -> None:
         split=settings.split,
         fps=settings.fps,
         image_size=settings.image_size,
-        against=settings.against,
+        against=None if real is None else find_files(real, ef_unit=unit, follow_links=data.follow_links),
         label_gate=settings.gates.label,
         device=settings.device,
     )

@@ -1,11 +1,13 @@
 """Files are written whole or not at all."""
 
+import errno
 import json
 import os
+import stat
 
 import pytest
 
-from echo_augment.cache.system.files import atomic_path, read_at, write_json
+from echo_augment.cache.system.files import atomic_path, read_at, sync_folder, write_json
 
 
 def test_a_file_is_replaced_when_it_is_whole(tmp_path):
@@ -48,3 +50,30 @@ def test_bytes_are_read_from_any_place_but_not_past_the_end(tmp_path):
         assert read_at(file.fileno(), 3, 4) == b"456" and file.tell() == 0
         with pytest.raises(OSError, match="ends after 2 of 3 bytes at 8"):
             read_at(file.fileno(), 3, 8)
+
+
+@pytest.mark.parametrize("call", ["chmod", "fsync"])
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_modes_or_syncing_of_folders(tmp_path, monkeypatch, call, code):
+    """CIFS, exFAT and FUSE refuse these; a file's own fsync must not be passed over."""
+    real = getattr(os, call)
+
+    def refuse(what, *more, **named):
+        if call == "chmod" or stat.S_ISDIR(os.fstat(what).st_mode):
+            raise OSError(code, os.strerror(code))
+        return real(what, *more, **named)
+
+    monkeypatch.setattr(os, call, refuse)
+    write_json(tmp_path / "a.json", {"a": 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nothing is synced")
+def test_a_disk_that_fails_is_not_passed_over(tmp_path, monkeypatch):
+    def fail(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_folder(tmp_path)

@@ -48,3 +48,9 @@ def test_phantoms_that_are_there_are_used_and_told_where_they_are_others(tmp_pat
     assert "written with seed=6: they are used, whatever data says (seed=7)" in capsys.readouterr().out
     dataset_root(DataSettings(name="phantom", root=str(tmp_path), n=7, seed=6))
     assert capsys.readouterr().out == "" and calls == []
+
+
+@pytest.mark.parametrize("splits", [[float("nan"), 0.5, 0.5], [0.5, float("nan"), 0.5], [0.5, 0.5], [1.5, -0.5, 0]])
+def test_shares_that_are_none(splits):
+    with pytest.raises(EchoAugmentError, match=r"data\.splits must be three shares"):
+        DataSettings(name="phantom", root="x", n=4, seed=0, splits=splits)

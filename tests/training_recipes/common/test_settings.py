@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
+from hydra.errors import HydraException
 from omegaconf import MISSING, OmegaConf
 
 from echo_augment.cache import EchoAugmentError
@@ -13,6 +14,7 @@ from echo_augment.training_recipes.common.settings import (
     check_device,
     group,
     object_from,
+    said,
     settings_from,
     unknown_key,
 )
@@ -100,3 +102,19 @@ def test_the_nearest_setting_is_named_or_else_all():
     assert str(unknown_key("gates.quantil", ["quantile", "image"])).endswith("Did you mean gates.quantile?")
     assert str(unknown_key("gates.xyz", ["quantile", "image"])).endswith("There are: quantile, image")
     assert str(unknown_key("xyz", [])) == "there is no setting xyz"
+
+
+def test_a_home_folder_in_quotes_and_signs_that_hydra_does_not_read():
+    with pytest.raises(EchoAugmentError, match=r"out=~/x: only a shell knows ~. Give the whole path"):
+        JobSettings(out="~/x")
+    told = said(HydraException("LexerNoViableAltException: seed=é"))
+    assert str(told) == """seed=é: has a sign that Hydra reads in quotes only. Give 'seed="é"'"""
+    with pytest.raises(EchoAugmentError, match=r"sizes: .*is not a ListConfig.* Give a list: sizes=\[...\]"):
+        object_from({"out": "o", "sizes": 3}, Sizes)
+
+
+@dataclass(kw_only=True)
+class Sizes(JobSettings):
+    """A list of numbers."""
+
+    sizes: list[int] = field(default_factory=list)

@@ -1,6 +1,9 @@
 """What is typed is what is meant: texts that look like numbers stay texts."""
 
+from pathlib import Path
+
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.cli import find_jobs
@@ -79,3 +82,30 @@ def test_several_folders_out_in_one_sweep():
             refuse_swept_out(["n=1", "-m", swept])
     refuse_swept_out(["-m", "out='2024_11'", "seed=1,2"])
     refuse_swept_out(["out=a,b"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("out=Märkisch", "Märkisch"),
+        ("out=run (2)", "run (2)"),
+        ("out=a=b", "a=b"),
+        ("data.root=it's & more #1; !", "it's & more #1; !"),
+        ("data.root=~/echo", f"{Path.home()}/echo"),
+        ("out=~", str(Path.home())),
+        ("out=a~/b", "a~/b"),
+        ("out= x\t", "x"),
+        ("arm.synthetic.exclude=2024_11", "2024_11"),
+        ("+arm.real.teacher=1e3", "1e3"),
+    ],
+)
+def test_signs_that_hydra_reads_in_quotes_only(typed, taken):
+    (argument,) = as_typed("train-ef", [typed])
+    parsed = OverridesParser.create().parse_override(argument).value()
+    assert (parsed if isinstance(parsed, str) else parsed.text) == taken
+
+
+def test_numbers_of_arms_stay_numbers_and_what_cannot_be_meant_stays_as_it_is():
+    same = ["arm.synthetic.p=0.5", "arm.synthetic.most=1_00", "arm.real.labels=8", "out={x}", "out=x,", "seed=é"]
+    assert as_typed("benchmark", same) == same
+    assert as_typed("import", ["files=[~/a,b]"]) == [f"files=[{Path.home()}/a,b]"]

@@ -5,14 +5,17 @@ import json
 import numpy as np
 import pytest
 from fakes.fill import READER, Brightness
+from omegaconf import OmegaConf
 
 from echo_augment.augmentor.data import write_video
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.cache.rejections import read_reasons
 from echo_augment.training_recipes.ef.teacher import Teacher
 from echo_augment.training_recipes.filling import peer_gates as module
 from echo_augment.training_recipes.filling.peers import import_peer_clips
 from echo_augment.training_recipes.filling.settings import LabelGateSettings
+from echo_augment.training_recipes.jobs import cache
 
 
 def write(root, rows, frames=20):
@@ -85,3 +88,31 @@ def test_what_cannot_be_judged_is_refused(peers, tmp_path, loaded, settings, mes
     gate = LabelGateSettings(**settings)
     with pytest.raises(EchoAugmentError, match=message):
         import_peer_clips(peers, tmp_path / "cache", origin="X", label_gate=gate, progress=False)
+
+
+def test_the_real_table_has_a_unit_of_its_own(peers, tmp_path, loaded):
+    rows = [("T", 0.40, 40, "TRAIN"), ("V", 0.60, 63, "VAL"), ("W", 0.30, 28, "VAL")]
+    real, gate = write(tmp_path / "real", rows), LabelGateSettings(teacher="t", quantile=1.0)
+    told = find_files(real, ef_unit="fraction")
+    done = import_peer_clips(peers, tmp_path / "cache", origin="X", against=told, label_gate=gate, progress=False)
+    assert done.to_json()["gates"]["limits"]["label"]["tolerance"] == pytest.approx(3, abs=1.5)
+    with pytest.raises(EchoAugmentError, match=r"ranges from 0\.3 to 0\.6, which is not EF in percent"):
+        import_peer_clips(peers, tmp_path / "other", origin="X", against=real, label_gate=gate, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [
+        ({"data": {"ef_unit": "fraction"}}, "fraction"),
+        ({"data": {"ef_unit": "percent"}, "against_ef_unit": "fraction"}, "fraction"),
+        ({}, None),
+    ],
+)
+def test_the_job_hands_the_unit_on(peers, tmp_path, monkeypatch, given, unit):
+    asked = []
+    monkeypatch.setattr(cache, "import_peer_clips", lambda *_, against, **more: asked.append(against) or 1 / 0)
+    settings = {"data": {"root": str(peers)} | given.pop("data", {}), **given}
+    settings |= {"action": "import", "cache": str(tmp_path / "c"), "provenance": "X", "against": str(peers)}
+    with pytest.raises(ZeroDivisionError):
+        cache.run(OmegaConf.create({"out": str(tmp_path / "o"), **settings}))
+    assert [files.ef_unit for files in asked] == [unit]
