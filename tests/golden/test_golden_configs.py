@@ -32,8 +32,8 @@ DECLARED_SINCE: dict[str, object] = {
     "data.follow_links": True,
     **{f"{name}:data.format": 2 for name in ("demo", *ON_FORMAT_2)},
 }
-"""Settings that came after the goldens: path, for every job or as ``job:path`` or ``configuration:path``, and default. Null
-needs no entry."""
+"""Settings that came after the goldens: path, for every job or as ``job:path`` or ``configuration:path``, and default.
+Null needs no entry."""
 
 RENAMED_SINCE = {
     "echo_augment.training_recipes.ef_learners.MeanTeacher": "echo_augment.training_recipes.ef.learners.MeanTeacher",
