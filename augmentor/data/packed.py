@@ -12,7 +12,7 @@ from echo_augment.cache.clip import is_real
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import file_hash
 
-from .probe import content_hash, first_hash, probe_video
+from .probe import RATE_TOLERANCE, content_hash, first_hash, probe_video
 from .records import VideoInfo
 from .selection import Selection, Skipped
 
@@ -111,10 +111,10 @@ class PackedVideo:
         return self._count
 
     def is_of(self, path: Path) -> bool:
-        """Return whether a video file shows what was packed.
+        """Return whether a video file shows what was packed, at the same rate.
 
         Size and time of the last change are enough where both are as they were. Else the bytes decide, and where they
-        differ as well (a copy in another container), the decoded frames, from the first one on.
+        differ as well (a copy in another container), the decoded frames, from the first one on, and frames per second.
 
         Raises:
             EchoAugmentError: the file cannot be read.
@@ -122,7 +122,10 @@ class PackedVideo:
         status = path.stat()
         if (status.st_size, status.st_mtime_ns) == (self.file_bytes, self._mtime) or file_hash(path) == self._file:
             return True
-        if len(self) == 0 or probe_video(path).first != first_hash(len(self), self.shape, self.read(np.array([0]))):
+        facts = probe_video(path)
+        if len(self) == 0 or facts.first != first_hash(len(self), self.shape, self.read(np.array([0]))):
+            return False
+        if facts.fps > 0 and abs(facts.fps - self.fps) > RATE_TOLERANCE * facts.fps:
             return False
         return content_hash(path) == self.content
 
@@ -176,7 +179,7 @@ class PackedVideos:
             if not video.is_of(row.path):
                 raise EchoAugmentError(
                     f"{row.path}: is not the video of that name in the store {self.store.folder} (now "
-                    f"{row.path.stat().st_size} bytes, packed {video.file_bytes})",
+                    f"{row.path.stat().st_size} bytes, packed {video.file_bytes} at {video.fps:g} frames per second)",
                     f"{again}, into an empty folder",
                 )
             self._videos[row.name] = video

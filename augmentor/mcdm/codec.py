@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
 
+from .published.strict import load_whole
+
+FOUND_BY = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")  # options of the Hub
 HALF = 127.5  # gray level that becomes 0
 
 
@@ -92,10 +96,22 @@ def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int = 64) -> Tensor:
     return torch.cat(parts)
 
 
-def saved_codec(folder: Path) -> AutoencoderKL:
-    """Return a codec that a run has saved, as the kind that it is."""
-    kind = ReferenceCodec if AutoencoderKL.load_config(folder)["_class_name"] == "ReferenceCodec" else AutoencoderKL
-    return kind.from_pretrained(folder)
+def saved_codec(where: Path | str, *, subfolder: str | None = None, **options: Any) -> AutoencoderKL:
+    """Return a codec that a run or a pipeline has saved, as the kind that it is.
+
+    Args:
+        where: folder or Hub id.
+        subfolder: of the codec.
+        options: of ``from_pretrained``.
+
+    Raises:
+        EchoAugmentError: a weight is missing, extra or of another shape.
+    """
+    found = {name: value for name, value in options.items() if name in FOUND_BY}
+    named = AutoencoderKL.load_config(str(where), subfolder=subfolder, **found)["_class_name"]
+    kind = ReferenceCodec if named == "ReferenceCodec" else AutoencoderKL
+    codec: AutoencoderKL = load_whole(kind, str(where), subfolder=subfolder, **options)
+    return codec
 
 
 HUB = "hub:"
@@ -117,8 +133,8 @@ def load_codec(source: str) -> AutoencoderKL:
     try:
         config = AutoencoderKL.load_config(where, subfolder=subfolder)
         _check(source, config)
-        codec = AutoencoderKL.from_pretrained(
-            where, subfolder=subfolder, use_safetensors=True, torch_dtype=torch.float32, low_cpu_mem_usage=False
+        codec: AutoencoderKL = load_whole(
+            AutoencoderKL, where, subfolder=subfolder, use_safetensors=True, torch_dtype=torch.float32, remedy=REMEDY
         )
     except EchoAugmentError:
         raise

@@ -19,7 +19,7 @@ from echo_augment.cache.arguments import check_choice
 
 from ..devices import refuse_device_in_worker
 from .calls import ONE_CODE, Asked, check_call, draw_noise
-from .codec import decode, encode
+from .codec import FOUND_BY, decode, encode, saved_codec
 from .denoiser import MotionDenoiser
 from .displacement import carry_detail, carry_masks, fine_detail
 from .flow import carry_details
@@ -151,6 +151,19 @@ class MCDMPipeline(DiffusionPipeline):
         )
 
     @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
+        """Load a saved pipeline as diffusers does, but no network whose weights are not all there.
+
+        Raises:
+            EchoAugmentError: a weight is missing, extra or of another shape.
+        """
+        where = str(pretrained_model_name_or_path)
+        if "vae" not in kwargs:
+            options = {name: kwargs[name] for name in ("torch_dtype", "use_safetensors", *FOUND_BY) if name in kwargs}
+            kwargs["vae"] = saved_codec(where, subfolder="vae", **options)
+        return super().from_pretrained(where, **kwargs)
+
+    @classmethod
     def load(cls, name: str, **kwargs: Any) -> "MCDMPipeline":
         """Load the pipeline of a folder or Hub id, or the one in this package for ``"bundled"``.
 
@@ -167,7 +180,7 @@ class MCDMPipeline(DiffusionPipeline):
             options = {"torch_dtype": torch.float32, "use_safetensors": True} | kwargs
             pipeline: MCDMPipeline = cls.from_pretrained(str(folder), **options)
             return pipeline
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EchoAugmentError(
                 f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
             ) from error

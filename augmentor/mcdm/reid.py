@@ -8,8 +8,10 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from .published.strict import StrictModel
 
-class ReIDEncoder(ModelMixin, ConfigMixin):
+
+class ReIDEncoder(StrictModel, ModelMixin, ConfigMixin):
     """Maps a frame to a unit vector; vectors of one video's frames lie close, those of two videos apart.
 
     Args:

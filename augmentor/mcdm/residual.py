@@ -9,6 +9,8 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from .published.strict import StrictModel
+
 GROUPS = 8
 SIGMA_MIN, SIGMA_MAX = 0.02, 8.0  # noise levels of the sampler, in units of the residual's spread
 
@@ -18,7 +20,7 @@ def edm_scheduler() -> EDMEulerScheduler:
     return EDMEulerScheduler(sigma_min=SIGMA_MIN, sigma_max=SIGMA_MAX, sigma_data=1.0)
 
 
-class ResidualDenoiser(ModelMixin, ConfigMixin):
+class ResidualDenoiser(StrictModel, ModelMixin, ConfigMixin):
     """Denoises the residual between a clip's latents and the motion transport's prediction of them.
 
     A transport without chance predicts a mean; what it cannot know, speckle that decorrelates and beats that differ, is

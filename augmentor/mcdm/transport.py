@@ -14,13 +14,14 @@ from echo_augment.cache.arguments import check_choice, check_whole
 
 from .displacement import REACH, warped
 from .flow import SHRINK
+from .published.strict import StrictModel
 
 NOISE = 0.05  # added to codes in training, so that nothing can hide in their last digits
 FLOWS = ("mafe", "teacher")  # whose flow fields are read; "teacher" is the flow estimator
 CENTRE, RADIUS = (0.5, 0.475), 0.38  # of what the encoder sees of a frame, in shares of its side; x before y
 
 
-class MotionTransport(ModelMixin, ConfigMixin):
+class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
     """Reads motion codes off flow fields, and moves the appearance donor's latent by a code.
 
     EF is relative: a displacement in pixels is another contraction in a larger heart, so codes in pixels do not travel.

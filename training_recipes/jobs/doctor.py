@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset, many_missing
 from echo_augment.augmentor.data.ef_units import FACTORS
-from echo_augment.augmentor.data.records import Problem, VideoInfo
+from echo_augment.augmentor.data.records import VideoInfo
 from echo_augment.augmentor.data.selection import MANY
 from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.augmentor.data.table import read_table
@@ -214,12 +214,8 @@ def dataset(root: str, data: FolderSettings, *, decode: bool) -> tuple[dict[str,
         root, decode=decode, ef_unit=data.ef_unit, follow_links=data.follow_links, progress=progress
     )
     facts = checkup.facts.to_json() if checkup.facts else {}
-    return {"root": str(root), **facts}, [_finding(problem) for problem in checkup.problems]
-
-
-def _finding(problem: Problem) -> Finding:
-    level = WARNING if problem.kind in WARNINGS else ERROR
-    return Finding(level, "data", problem.kind, problem.message, problem.remedy)
+    found = [(WARNING if one.kind in WARNINGS else ERROR, one) for one in checkup.problems]
+    return {"root": str(root), **facts}, [Finding(how, "data", one.kind, one.message, one.remedy) for how, one in found]
 
 
 def cache(folder: str, data: FolderSettings) -> tuple[dict[str, JsonValue], list[Finding]]:
@@ -245,7 +241,9 @@ def cache(folder: str, data: FolderSettings) -> tuple[dict[str, JsonValue], list
 
 
 def generator(folder: str) -> tuple[dict[str, JsonValue], list[Finding]]:
-    """A generator: a diffusers folder whose components are there and whose weights can be read."""
+    """A generator: a diffusers folder whose components are there, whose weights can be read, and one of ours loads."""
+    from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+
     findings: list[Finding] = []
 
     def add(level: str, kind: str, message: str, remedy: str) -> None:
@@ -291,15 +289,16 @@ def generator(folder: str) -> tuple[dict[str, JsonValue], list[Finding]]:
         add(ERROR, "weights", f"{path}: holds no weights (*.safetensors)", "Copy the generator again")
     for file in sorted(item for item in path.rglob("*") if item.suffix in PICKLED):
         add(WARNING, "pickle", f"{file}: is a pickle and is never loaded", "Delete it; weights are safetensors")
+    if not findings and facts.get("pipeline") in (None, MCDMPipeline.__name__):
+        try:
+            MCDMPipeline.load(str(path))
+        except EchoAugmentError as error:
+            add(ERROR, "loading", error.message, error.remedy)
     return {**facts, "parameters": total}, findings
 
 
 def generator_folder(name: str) -> Path:
-    """Return the folder of a generator: given, in this package (``bundled``), or fetched from the Hub.
-
-    Raises:
-        EchoAugmentError: the Hub does not give it.
-    """
+    """Return the folder of a generator: given, in this package, or from the Hub; its refusal is an EchoAugmentError."""
     from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 
     if name == "bundled":

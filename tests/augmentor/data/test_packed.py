@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -205,3 +206,17 @@ def test_every_channel_is_its_table(red, blue, shape):
     for place, table in enumerate((red, None, blue)):
         assert np.array_equal(colours[..., place], grey if table is None else table[grey])
         assert colours[..., place].flags.c_contiguous
+
+
+def test_a_rate_that_was_mended_in_the_file_is_another_video(maker, tools, tmp_path):
+    """The frames stay as they are, but time passes at another rate: motion would run at twice its speed."""
+    root, store, path = packed_one(maker, tools, tmp_path)
+    data = bytearray(path.read_bytes())
+    place = data.find(b"strh") + 28
+    scale, rate = struct.unpack_from("<II", data, place)
+    struct.pack_into("<II", data, place, scale * 2, rate)
+    path.write_bytes(data)
+    with pytest.raises(EchoAugmentError, match=r"A\.avi: is not the video .* packed \d+ at 50 frames per second"):
+        EchoNetDynamic(root, store=store)
+    with pytest.raises(EchoAugmentError, match="Pack again"):
+        pack(root, store)

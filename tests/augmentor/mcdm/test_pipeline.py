@@ -1,10 +1,12 @@
 """Denoiser and pipeline: the reference's size, conditioning that arrives, seeds that decide, folders that load."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from echo_augment.augmentor.mcdm.codec import build_codec, decode, encode, to_gray, to_unit
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
@@ -143,3 +145,24 @@ def test_offloading_in_parts_is_refused_with_what_to_do(untrained):
             EchoAugmentError, match=r"cannot be offloaded .*pipeline.to\('cuda', torch.float16\) takes \d+ MB"
         ):
             offload(device="cuda")
+
+
+@pytest.mark.parametrize("part", ["vae", "reid", "transport", "denoiser", "mafe"])
+@pytest.mark.parametrize("fault", ["missing", "renamed", "misshapen"])
+def test_no_network_is_loaded_with_weights_drawn_at_random(tmp_path, part, fault):
+    """diffusers would draw what is missing, with a line in its log."""
+    folder = tmp_path / "mine"
+    shutil.copytree(BUNDLED, folder)
+    file = folder / part / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    name = sorted(weights)[0]
+    taken = weights.pop(name)
+    if fault == "renamed":
+        weights[f"{name}_x"] = taken
+    elif fault == "misshapen":
+        weights[name] = torch.zeros(*taken.shape, 2)
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(EchoAugmentError):
+        MCDMPipeline.load(str(folder))
+    with pytest.raises((EchoAugmentError, ValueError, RuntimeError)):
+        MCDMPipeline.from_pretrained(folder)

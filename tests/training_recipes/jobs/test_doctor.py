@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_module
 from safetensors.torch import save_file
 
 from echo_augment.augmentor.data import write_video
-from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoClip, Provenance, StoreWriter
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.jobs import doctor
@@ -216,7 +216,7 @@ def test_caches_that_are_none(tmp_path):
 def pipeline(tmp_path):
     folder = tmp_path / "generator"
     (folder / "unet").mkdir(parents=True)
-    index = {"_class_name": "MCDMPipeline", "unet": ["diffusers", "UNet"], "safety": [None, None]}
+    index = {"_class_name": "DDPMPipeline", "unet": ["diffusers", "UNet"], "safety": [None, None]}
     (folder / "model_index.json").write_text(json.dumps(index))
     (folder / "unet" / "config.json").write_text("{}")
     save_file({"weight": torch.ones(3, 4)}, folder / "unet" / "model.safetensors")
@@ -312,3 +312,20 @@ def test_the_command_exits_with_one_where_there_are_errors(root, tmp_path):
     assert result.returncode == 1 and "A.avi: is empty (0 bytes)" in result.stdout
     assert result.stderr.strip().splitlines()[-1].startswith("error: 1 error and")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["errors"] == 1
+
+
+@pytest.mark.parametrize("fault", ["no config", "no weights", "other weights", "a list"])
+def test_a_generator_that_does_not_load_is_found(tmp_path, fault):
+    folder = tmp_path / "mine"
+    shutil.copytree(BUNDLED, folder)
+    weights = "diffusion_pytorch_model.safetensors"
+    if fault == "no config":
+        (folder / "reid" / "config.json").unlink()
+    elif fault == "no weights":
+        (folder / "vae" / weights).unlink()
+    elif fault == "other weights":
+        shutil.copy(folder / "reid" / weights, folder / "vae" / weights)
+    else:
+        (folder / "model_index.json").write_text("[]")
+    report, error = examine(tmp_path, generator=folder)
+    assert error is not None and found(report, "generator") == {("error", "loading")}
