@@ -21,6 +21,7 @@ from .store import ClipStore
 from .system.files import atomic_path, write_json
 
 WriteVideo: TypeAlias = Callable[[Path, npt.NDArray[np.uint8], float], object]
+EXPORTED = "export.json"
 LIST = ("FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split")
 TRACINGS = ("FileName", "X1", "Y1", "X2", "Y2", "Frame")
 
@@ -49,10 +50,11 @@ def export_echonet(
         Number of clips with tracings.
 
     Raises:
-        EchoAugmentError: a damaged clip, a store of real clips, or an id that is no file name.
+        EchoAugmentError: a damaged clip, a store of real clips, an id that is no file name, or other clips in ``out``.
     """
     refuse_real(store.folder, store.fingerprint)
     videos = Path(out) / "Videos"
+    _mark(Path(out), store.fingerprint)
     videos.mkdir(parents=True, exist_ok=True)
     rows, lines, traced = [], list[tuple[Any, ...]](), 0
     kept = range(len(store)) if places is None else places
@@ -74,6 +76,21 @@ def export_echonet(
     _write(Path(out) / "FileList.csv", LIST, rows)
     _write(Path(out) / "VolumeTracings.csv", TRACINGS, lines)
     return traced
+
+
+def _mark(out: Path, fingerprint: str) -> None:
+    """Write down whose clips an export holds; raise if it holds others, whose videos may have the same names."""
+    mark = out / EXPORTED
+    if mark.is_file():
+        found = json.loads(mark.read_text(encoding="utf-8")).get("fingerprint")
+    else:
+        found = None if any((out / "Videos").glob("*")) else fingerprint
+    if found != fingerprint:
+        whose = "videos of unknown origin" if found is None else f"clips of generator {found!r}"
+        raise EchoAugmentError(
+            f"{out} holds {whose}, the cache has those of {fingerprint!r}", "Export to an empty folder"
+        )
+    write_json(mark, {"fingerprint": fingerprint})
 
 
 def _tracing_rows(clip: EchoClip) -> Iterator[tuple[Any, ...]]:

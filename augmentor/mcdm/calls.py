@@ -77,7 +77,7 @@ def check_call(
 
 
 def draw_noise(shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator] | None) -> Tensor:
-    """Draw Gaussian noise on the CPU, so that a seed means the same on every device."""
+    """Draw Gaussian noise on the CPU in fp32: a seed means the same on every device, by any default number format."""
     if isinstance(generator, list):
-        return torch.stack([torch.randn(shape[1:], generator=one) for one in generator])
-    return torch.randn(shape, generator=generator)
+        return torch.stack([torch.randn(shape[1:], generator=one, dtype=torch.float32) for one in generator])
+    return torch.randn(shape, generator=generator, dtype=torch.float32)

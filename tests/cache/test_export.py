@@ -168,3 +168,27 @@ def test_an_id_that_would_leave_the_folder_is_not_exported(tmp_path):
     store = ClipStore(write(tmp_path / "cache", [EchoClip("../x", CLIPS[0].frames, 1.0)], fingerprint=""))
     with pytest.raises(EchoAugmentError, match="cannot be a file name"):
         export_echonet(store, tmp_path / "out", lambda *_: None)
+
+
+def test_videos_of_another_generator_are_not_taken_for_the_cache_s(tmp_path):
+    """They may have the same names, and a video that is there is not written again."""
+    stores, written = [], []
+    for number, fingerprint in enumerate(("one", "two")):
+        folder = tmp_path / fingerprint
+        clip = EchoClip("a", np.full((2, 16, 16), number, np.uint8), 50.0, ef=50.0)
+        write_clips(folder, [clip], fingerprint=fingerprint)
+        stores.append(ClipStore(folder))
+
+    def save(path, frames, fps):
+        written.append(int(frames[0, 0, 0]))
+        path.write_bytes(b"video")
+
+    export_echonet(stores[0], tmp_path / "out", save)
+    export_echonet(stores[0], tmp_path / "out", save)
+    assert written == [0]
+    with pytest.raises(EchoAugmentError, match=r"out holds clips of generator 'one', the cache has those of 'two'"):
+        export_echonet(stores[1], tmp_path / "out", save)
+    (tmp_path / "out" / "export.json").unlink()
+    with pytest.raises(EchoAugmentError, match="holds videos of unknown origin"):
+        export_echonet(stores[0], tmp_path / "out", save)
+    assert written == [0]

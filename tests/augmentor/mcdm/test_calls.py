@@ -37,3 +37,18 @@ def test_a_clips_noise_is_its_own_generators():
     assert torch.equal(both[0], torch.randn((3, 4), generator=torch.Generator().manual_seed(1)))
     assert torch.equal(draw_noise((2, 3), torch.Generator().manual_seed(5)), torch.randn(
         (2, 3), generator=torch.Generator().manual_seed(5)))  # fmt: skip
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_noise_is_the_same_by_any_default_number_format(several):
+    def draw():
+        one = torch.Generator().manual_seed(5)
+        return draw_noise((2, 3, 4), [one, torch.Generator().manual_seed(6)] if several else one)
+
+    wanted = draw()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = draw()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.dtype == torch.float32 and torch.equal(found, wanted)
