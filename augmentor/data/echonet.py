@@ -53,7 +53,7 @@ class EchoNetDynamic(Dataset[Sample]):
     ...     root = write_phantoms(folder, 2, num_frames=60, workers=1, splits=(1, 0, 0))
     ...     clip, ef = EchoNetDynamic(root, "train", mean=32.0, std=50.0, length=16, period=2)[0]
     >>> clip.shape, clip.dtype, round(float(ef))
-    ((3, 16, 112, 112), dtype('float32'), 27)
+    ((3, 16, 112, 112), dtype('float32'), 56)
 
     Args:
         root: folder of the dataset, as `read_table` takes it; not used with ``split="external_test"``.

@@ -64,14 +64,27 @@ def with_value(settings: BenchmarkSettings, key: str, value: object) -> Benchmar
     return object_from(OmegaConf.to_container(changed), BenchmarkSettings)
 
 
+IMPLIED = {"format": 2, "population": "A", "recording": "fixed", "label_noise": 0.0, "follow_links": True}
+"""What the settings of ``data`` that came later were before; these values change no name of a cache."""
+
+
+def _said(data: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of ``data`` that say more than those of the first sweeps."""
+    return {key: value for key, value in data.items() if value is not None and (key, value) not in IMPLIED.items()}
+
+
+def _told(generator: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of the generator; the one of the arm ``ef_conditioned`` counts if there is one."""
+    return {key: value for key, value in generator.items() if key != "ef_conditioned" or value is not None}
+
+
 def cache_digest(settings: BenchmarkSettings) -> str:
     """Return a name for the caches of a benchmark: equal where the settings that decide their clips are equal."""
-    data = {name: value for name, value in asdict(settings.data).items() if value is not None}
     decides = {
-        "data": data,
+        "data": _said(asdict(settings.data)),
         "seed": settings.seed,
         "clips": settings.clips,
-        "generator": asdict(settings.generator),
+        "generator": _told(asdict(settings.generator)),
         "unlabelled": settings.unlabelled,
         "label_gate": settings.label_gate,
     }

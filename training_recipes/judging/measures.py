@@ -18,7 +18,7 @@ EDGE = 1.5  # pixels of blur before edges are looked at, so that speckle is none
 
 def latents_of(vae: AutoencoderKL, frames: Clips) -> Values:
     """Return the codec's latents ``(N, C, h, w)`` of frames ``(N, H, W)`` uint8."""
-    return np.asarray(encode(vae, torch.from_numpy(frames)).double().cpu().numpy())
+    return np.asarray(encode(vae, torch.from_numpy(frames)).cpu().double().numpy())
 
 
 def explained_motion(made: Values, truth: Values, still: Values) -> float:

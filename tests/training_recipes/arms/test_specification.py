@@ -32,7 +32,7 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
     given = TrainingSet(
         real=Subset(base, [0, 1, 2, 3]),
         labelled=tuple(row.name for row in base.rows[:4]),
-        caches={"synthetic": cache, "oracle": cache},
+        caches={"synthetic": cache, "oracle": cache, "ef_conditioned": cache},
         seed=0,
         unlabelled=Subset(base, [4, 5, 6]),
         teach=lambda _, windows: np.full(3, 40.0 + windows),
@@ -49,7 +49,7 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
         "pseudo_label": WithUnlabelled,
         "mean_teacher": WithUnlabelled,
     }
-    mixed = "synthetic" in name or name == "oracle"
+    mixed = "synthetic" in name or name in ("oracle", "ef_conditioned")
     kind = kinds.get(name, SyntheticAugment if mixed else Subset)
     assert type(dataset) is kind
     assert (source_of(dataset) is None) == (clips_of(spec) is None)

@@ -5,6 +5,7 @@ import pytest
 from fakes.speckle import FakeGenerator
 from hydra import compose, initialize_config_module
 
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance
 from echo_augment.training_recipes.jobs import fill_cache
 
@@ -12,7 +13,8 @@ from echo_augment.training_recipes.jobs import fill_cache
 @pytest.fixture
 def config(tmp_path):
     data = tmp_path / "data"
-    data.mkdir()
+    (data / "Videos").mkdir(parents=True)
+    (data / "FileList.csv").write_text("FileName,EF,Split\nH0,50,TRAIN\n")
 
     def make(*overrides):
         with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
@@ -31,7 +33,8 @@ def test_the_job_fills_reports_and_goes_on(config, tmp_path, capsys):
 
     fill_cache.run(config("batch=4", "device=cpu"), load)
     assert called == {
-        "name": "bundled", "root": tmp_path / "data", "device": "cpu", "steps": None, "seed": 0, "on_error": "skip",
+        "name": "bundled", "root": find_files(tmp_path / "data"), "device": "cpu", "steps": None, "seed": 0,
+        "on_error": "skip",
     }  # fmt: skip
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert last.startswith("30 of 30 clips") and "1 donors skipped" in last and last.endswith("report.json")

@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.flow import carry_details
-from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.training_recipes.judging import sampling
 from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
@@ -59,18 +56,14 @@ def test_the_global_random_state_stays_and_time_is_for_a_clip(monkeypatch):
     assert np.array_equal(found.clips, found.plain), "a generator without detail"
 
 
-def test_detail_is_what_the_codec_loses_of_the_reference_carried_along():
-    vae = MCDMPipeline.load("bundled").vae
+def test_detail_rides_on_the_displacement_and_leaves_the_plain_clips():
+    class Detailed(Noise):
+        def displacements(self, references, codes):
+            return torch.full((len(references), codes.shape[1], 2, 4, 4), 0.5)
 
-    class Blurred(Noise):
-        def __call__(self, references, codes, **told):
-            return (references[:, None].repeat(1, 2, 1, 1) // 2,)
+        def add_detail(self, clips, references, moves):
+            assert moves.shape == (len(references), 2, 2, 4, 4) and references.shape == (len(clips), 4, 4)
+            return clips // 2 + moves[:, :, 0].to(torch.uint8)
 
-    pipeline = Blurred(detail=True)
-    pipeline.vae = vae
-    references = np.random.default_rng(0).integers(0, 200, (2, 112, 112)).astype(np.uint8)
-    found = generate(pipeline, references, [torch.zeros(2, 3)] * 2, Sampling(steps=0, sampler="ddim", seed=0))
-    assert np.array_equal(found.plain, np.repeat(references[:, None], 2, 1) // 2)
-    blurred = decode(vae, encode(vae, torch.from_numpy(references))).numpy()
-    np.testing.assert_array_equal(found.clips, carry_details(found.plain, references, blurred))
-    assert not np.array_equal(found.clips, found.plain)
+    found = made(3, pipeline=Detailed(detail=True), batch=2)
+    assert np.array_equal(found.plain, made(3).clips) and np.array_equal(found.clips, found.plain // 2)

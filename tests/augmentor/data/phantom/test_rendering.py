@@ -127,7 +127,7 @@ def test_sizes_other_than_112():
     heart = sample_phantom(2)
     small, normal = (render(heart.motion, heart.appearance, num_frames=2, image_size=size) for size in (56, 112))
     assert small.frames.shape == (2, 56, 56)
-    assert small.masks.mean() == pytest.approx(normal.masks.mean(), rel=0.05)
+    assert small.masks.mean() == pytest.approx(normal.masks.mean(), rel=0.08)
     assert small.ef == normal.ef
     np.testing.assert_allclose(small.tracing(0), normal.tracing(0) / 2, atol=0.3)
 
