@@ -16,7 +16,7 @@ from echo_augment.augmentor.data.layouts.finding import DataFolder
 from ..arms.specification import make_arm, no_teacher
 from ..training.batches import DecodedEcho, GreyScale, channel_scale
 from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
-from ..training.setup import make_accelerator, share_of, use_bf16
+from ..training.setup import share_of, use_bf16
 from .learners import make_learner
 from .models import make_model
 from .run import Array, ClipForm, EFErrors, EFResult, EFRun
@@ -83,17 +83,10 @@ def train_ef(run: EFRun, out: str | Path, *, progress: bool = True, together: bo
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    accelerator = make_accelerator(run.device, together=together)
-    return train_once(
-        run,
-        out,
-        lambda folder: _train(run, folder, accelerator, progress),
-        EFResult,
-        writes=accelerator.is_main_process,
-    )
+    return train_once(run, out, partial(_train, run, progress=progress), EFResult, together=together)
 
 
-def _train(run: EFRun, out: Path, accelerator: Accelerator, progress: bool) -> EFResult:
+def _train(run: EFRun, out: Path, accelerator: Accelerator, *, progress: bool) -> EFResult:
     recipe = run.trainer
     device = accelerator.device
     window = run.window

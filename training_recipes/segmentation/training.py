@@ -20,7 +20,7 @@ from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 from ..arms.specification import make_arm
 from ..training.batches import DecodedEcho, channel_scale
 from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
-from ..training.setup import make_accelerator, share_of, use_bf16
+from ..training.setup import share_of, use_bf16
 from .measures import MaskFigures, measure, scales, summary
 from .models import make_segmentation_model
 from .overlay import Overlay, write_overlay
@@ -129,17 +129,10 @@ def train_segmentation(
     Raises:
         EchoAugmentError: bad settings or data, or ``out`` holds another run.
     """
-    accelerator = make_accelerator(run.device, together=together)
-    return train_once(
-        run,
-        out,
-        lambda folder: _train(run, folder, accelerator, progress),
-        SegmentationResult,
-        writes=accelerator.is_main_process,
-    )
+    return train_once(run, out, partial(_train, run, progress=progress), SegmentationResult, together=together)
 
 
-def _train(run: SegmentationRun, out: Path, accelerator: Accelerator, progress: bool) -> SegmentationResult:
+def _train(run: SegmentationRun, out: Path, accelerator: Accelerator, *, progress: bool) -> SegmentationResult:
     recipe = run.trainer
     device, workers = accelerator.device, recipe.workers
     # echonet takes mean and deviation from whole clips, of 16 frames and period 2.

@@ -21,7 +21,7 @@ from .fit import LossFn, fit
 from .optimiser import make_optimizer, make_scheduler
 from .run import RESULT, SETTINGS, TrainingResult, TrainingRun, finished
 from .settings import TrainerSettings
-from .setup import arithmetic, cpu_threads, share_of
+from .setup import arithmetic, cpu_threads, make_accelerator, share_of
 from .state import FitResult, Validate
 from .subsets import choose_labelled, choose_validation, count_labels
 from .videos import VIDEOS, note_videos
@@ -213,10 +213,10 @@ def training_figures(
 def train_once(
     run: TrainingRun,
     out: str | Path,
-    train: Callable[[Path], Result],
+    train: Callable[[Path, Accelerator], Result],
     kind: type[Result],
     *,
-    writes: bool = True,
+    together: bool = False,
 ) -> Result:
     """Return the result of a run: read from ``out`` if it is finished there, else found by ``train``.
 
@@ -225,12 +225,13 @@ def train_once(
         out: folder of ``settings.json``, ``result.json`` and, until it is finished, the checkpoint ``fit.ckpt``.
         train: trains in that folder, from the checkpoint on if there is one.
         kind: class of the result.
-        writes: whether this process writes in that folder; of several that train together one does.
+        together: whether the processes of an ``accelerate launch`` train together; the first one writes.
 
     Raises:
-        EchoAugmentError: ``out`` holds another run.
+        EchoAugmentError: ``out`` holds another run, or the run's device is not there.
     """
-    out = Path(out)
+    out, accelerator = Path(out), make_accelerator(run.device, together=together)
+    writes = accelerator.is_main_process
     done = finished(run, out)
     if isinstance(done, kind):
         return done
@@ -239,7 +240,7 @@ def train_once(
             note_videos(out, run.videos())
         write_json(out / SETTINGS, {"key": run.key(), **plain(run.to_json())})
     with cpu_threads(run.trainer.threads):
-        found = train(out).to_json()
+        found = train(out, accelerator).to_json()
     if writes:
         write_json(out / RESULT, found)
         (out / "fit.ckpt").unlink(missing_ok=True)

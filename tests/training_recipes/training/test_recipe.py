@@ -23,6 +23,7 @@ class Keyed:
 
     name: str
     trainer: TrainerSettings = field(default_factory=ef_trainer)
+    device: str = "cpu"
     result = TrainingResult
 
     def key(self):
@@ -66,7 +67,8 @@ def test_a_recipe_counts_in_steps_or_in_epochs_of_whole_batches():
 def test_a_finished_training_is_read_and_another_one_refused(tmp_path):
     trained = []
 
-    def train(folder):
+    def train(folder, accelerator):
+        assert accelerator.is_main_process
         trained.append(folder)
         (folder / "fit.ckpt").write_bytes(b"state")
         return result(key="a", seconds=1.5)
