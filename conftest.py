@@ -1,8 +1,15 @@
-"""Doctests of the floors: `pytest --doctest-modules` finds each module under the name it is installed by."""
+"""Doctests of the floors: `pytest --doctest-modules` finds each module under the name it is installed by.
 
+And every test begins with the same global random state, before its fixtures: an untrained net is the same in each run.
+"""
+
+import random
 import sys
 from importlib import import_module
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 ROOT = Path(__file__).parent
 FLOORS = ("cache", "augmentor", "training_recipes", "evaluation")
@@ -18,3 +25,12 @@ def pytest_collect_file(file_path: Path) -> None:
     elif folder in FLOORS and inner != ["__main__"]:
         name = ".".join([folder, *inner]).removesuffix(".__init__")
         sys.modules[name] = import_module(f"echo_augment.{name}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed the global generators, PyTorch's where it is loaded."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

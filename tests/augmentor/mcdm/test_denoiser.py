@@ -114,9 +114,18 @@ def test_a_call_that_fails_leaves_nothing_either(framewise):
     assert framewise._per_frame is None
 
 
-def test_each_frame_is_told_its_own_code(framewise):
-    motion = torch.randn(1, 3, 6)
+@pytest.mark.parametrize("place", [2, 12, 21])
+def test_each_frame_is_told_its_own_code(place):
+    """An untrained net mixes little over the whole clip: another code moves the frames around its own most."""
+    torch.manual_seed(0)
+    denoiser = MotionDenoiser((32, 32), (False, False), (2, 2), 1, motion="frame", code_size=6, cross_attention_dim=8)
+    clean, motion = torch.randn(1, 24, 4, 8, 8), torch.randn(1, 24, 6)
     other = motion.clone()
-    other[0, 2] += 5
-    moved = (called(framewise, motion) - called(framewise, other)).abs().mean((0, 2, 3, 4))
-    assert moved[2] > moved[0] > 0
+    other[0, place] += 5
+    other[0, place + 1] -= 5  # the mean code, which every frame is told, stays
+    with torch.no_grad():
+        v, moved = (denoiser(clean, torch.tensor([500]), clean[:, 0], codes) for codes in (motion, other))
+    change = (v - moved).abs().mean((0, 2, 3, 4))
+    near = change[place : place + 2].mean()
+    far = torch.cat([change[: max(place - 4, 0)], change[place + 6 :]])
+    assert near > 2 * far.max() > 0
