@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from .comparison import Precision, measure_arm
+from .intervals import Groups
 from .metrics import METRICS, Array, Metric
 from .results import Calibration, RangeFigures
 
@@ -98,7 +99,7 @@ BIAS = Metric("bias", lambda residuals, _: residuals.mean(-1), lambda residuals,
 CLINICAL = {metric.name: metric for cut in CUTS for metric in (auroc(cut), wrong_side(cut))}
 
 
-def calibrate(true: Array, predicted: Array, precision: Precision) -> Calibration:
+def calibrate(true: Array, predicted: Array, precision: Precision, groups: Groups = None) -> Calibration:
     """Return slope and intercept of ``true = intercept + slope * predicted``, and the bias ``predicted - true``.
 
     A perfect scale has slope 1 and intercept 0; a slope above 1 says that predictions are drawn to the mean.
@@ -107,12 +108,16 @@ def calibrate(true: Array, predicted: Array, precision: Precision) -> Calibratio
         true: ``(H,)`` EF in percent.
         predicted: ``(S, H)``.
         precision: of the intervals.
+        groups: ``(S,)``, see `echo_augment.evaluation.statistics.intervals.estimate_arm`.
     """
-    slope, intercept = (measure_arm(CALIBRATION[name], true, predicted, precision) for name in ("slope", "intercept"))
-    return Calibration(slope=slope, intercept=intercept, bias=measure_arm(BIAS, true, predicted, precision))
+    slope, intercept, bias = (
+        measure_arm(metric, true, predicted, precision, groups)
+        for metric in (CALIBRATION["slope"], CALIBRATION["intercept"], BIAS)
+    )
+    return Calibration(slope=slope, intercept=intercept, bias=bias)
 
 
-def by_range(true: Array, predicted: Array, precision: Precision) -> tuple[RangeFigures, ...]:
+def by_range(true: Array, predicted: Array, precision: Precision, groups: Groups = None) -> tuple[RangeFigures, ...]:
     """Return MAE and bias within `RANGES` of the true EF; arguments as in `calibrate`. Empty ranges are left out."""
     rows = []
     for low, high, name in RANGES:
@@ -120,7 +125,8 @@ def by_range(true: Array, predicted: Array, precision: Precision) -> tuple[Range
         if not inside.any():
             continue
         mae, bias = (
-            measure_arm(metric, true[inside], predicted[:, inside], precision) for metric in (METRICS["mae"], BIAS)
+            measure_arm(metric, true[inside], predicted[:, inside], precision, groups)
+            for metric in (METRICS["mae"], BIAS)
         )
         rows.append(RangeFigures(range=name, low=low, high=high, videos=int(inside.sum()), mae=mae, bias=bias))
     return tuple(rows)

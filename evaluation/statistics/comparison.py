@@ -1,19 +1,22 @@
 """Arms side by side: predictions as arrays over the same videos, figures and contrasts, and Holm's correction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 
 from echo_augment.cache.errors import EchoAugmentError
 
-from .intervals import RESAMPLES, Estimate, estimate_arm, estimate_difference
+from .intervals import RESAMPLES, Estimate, Groups, estimate_arm, estimate_difference
 from .metrics import Array, Metric
 from .results import ArmEstimate, Contrast, LevelFigures
 
 Predictions = Mapping[str, Mapping[int, Mapping[str, Sequence[float]]]]
 """By arm, seed and TEST video: ``(true, predicted)``."""
+
+Dealt = Mapping[str, Sequence[int]]
+"""By arm: which generator made the clips of each seed, seeds in ascending order."""
 
 L = TypeVar("L", bound=LevelFigures)
 
@@ -26,11 +29,25 @@ class Table:
         videos: names of the H TEST videos.
         true: ``(H,)`` true values.
         predicted: by arm ``(S, H)``, seeds in ascending order.
+        groups: by arm ``(S,)``, which generator made the clips of each seed; arms without clips, and those whose clips
+            are all of one generator, are left out.
     """
 
     videos: list[str]
     true: Array
     predicted: Mapping[str, Array]
+    groups: Dealt = field(default_factory=dict)
+
+    def groups_of(self, *arms: str) -> Groups:
+        """Return the groups of an arm, or of a pair: those of the first arm that has any."""
+        return next((self.groups[arm] for arm in arms if arm in self.groups), None)
+
+    def within(self, low: float, high: float) -> "Table":
+        """Return the videos whose true value is at least ``low`` and below ``high``."""
+        inside = (self.true >= low) & (self.true < high)
+        names = [name for name, there in zip(self.videos, inside, strict=True) if there]
+        kept = {arm: values[:, inside] for arm, values in self.predicted.items()}
+        return replace(self, videos=names, true=self.true[inside], predicted=kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +58,12 @@ class Precision:
     resamples: int = RESAMPLES
 
 
-def tabulate(predictions: Predictions) -> Table:
+def tabulate(predictions: Predictions, dealt: Dealt | None = None) -> Table:
     """Return predictions as arrays over the same videos.
+
+    Args:
+        predictions: of every arm.
+        dealt: which generator made the clips of each seed, by arm.
 
     Raises:
         EchoAugmentError: the arms were trained with different seeds or tested on different videos.
@@ -57,7 +78,7 @@ def tabulate(predictions: Predictions) -> Table:
     if any(len(values) != 1 for values in true.values()):
         raise EchoAugmentError("the true value of a TEST video is not the same in all trainings")
     found = {arm: np.array([[runs[s][name][1] for name in names] for s in first]) for arm, runs in predictions.items()}
-    return Table(names, np.array([next(iter(true[name])) for name in names]), found)
+    return Table(names, np.array([next(iter(true[name])) for name in names]), found, dict(dealt or {}))
 
 
 def pairs_of(arms: Sequence[str], more: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -66,7 +87,9 @@ def pairs_of(arms: Sequence[str], more: Sequence[tuple[str, str]]) -> list[tuple
     return pairs + [pair for pair in more if set(pair) <= set(arms)]
 
 
-def measure_arm(metric: Metric, true: Array, predicted: Array, precision: Precision) -> ArmEstimate:
+def measure_arm(
+    metric: Metric, true: Array, predicted: Array, precision: Precision, groups: Groups = None
+) -> ArmEstimate:
     """Return a figure of one arm: the mean over seeds, its interval, and the single seeds.
 
     Args:
@@ -74,8 +97,9 @@ def measure_arm(metric: Metric, true: Array, predicted: Array, precision: Precis
         true: ``(H,)``.
         predicted: ``(S, H)``.
         precision: of the interval.
+        groups: ``(S,)``, see `echo_augment.evaluation.statistics.intervals.estimate_arm`.
     """
-    found = estimate_arm(metric, true, predicted, level=precision.level, resamples=precision.resamples)
+    found = estimate_arm(metric, true, predicted, level=precision.level, resamples=precision.resamples, groups=groups)
     seeds = () if metric.undefined(true) else tuple(metric.per_seed(predicted - true, true[None]).tolist())
     return ArmEstimate(mean=found.value, ci=found.ci, per_seed=seeds, reason=found.reason)
 
@@ -84,7 +108,13 @@ def contrast_arms(metric: Metric, table: Table, pair: tuple[str, str], precision
     """Return the difference of a figure between the two arms of ``pair``."""
     first, second = (table.predicted[arm] for arm in pair)
     found: Estimate = estimate_difference(
-        metric, table.true, first, second, level=precision.level, resamples=precision.resamples
+        metric,
+        table.true,
+        first,
+        second,
+        level=precision.level,
+        resamples=precision.resamples,
+        groups=table.groups_of(*pair),
     )
     return Contrast.of(found)
 

@@ -7,6 +7,7 @@ import numpy as np
 from .clinical import CLINICAL, by_range, calibrate
 from .comparison import Precision, Table, contrast_arms, measure_arm, pairs_of
 from .gain import gains, recovered_gain
+from .intervals import Groups
 from .metrics import METRICS, Array
 from .results import ArmFigures, LevelFigures
 
@@ -32,7 +33,9 @@ def summarise(table: Table, *, labelled: int, fraction: float, precision: Precis
         fraction: share of TRAIN that this is.
         precision: of the intervals.
     """
-    arms = {arm: arm_figures(table.true, values, precision) for arm, values in table.predicted.items()}
+    arms = {
+        arm: arm_figures(table.true, values, precision, table.groups_of(arm)) for arm, values in table.predicted.items()
+    }
     contrasts = {
         f"{pair[0]}-{pair[1]}": {
             name: contrast_arms(metric, table, pair, precision) for name, metric in COMPARED.items()
@@ -46,14 +49,14 @@ def summarise(table: Table, *, labelled: int, fraction: float, precision: Precis
         arms=arms,
         contrasts=contrasts,
         recovered_gain=recovered_gain({arm: figures["mae"].mean for arm, figures in arms.items()}, METRICS["mae"]),
-        gains=gains(errors, METRICS["mae"], level=precision.level),
+        gains=gains(errors, METRICS["mae"], level=precision.level, groups=table.groups_of("synthetic")),
     )
 
 
-def arm_figures(true: Array, predicted: Array, precision: Precision) -> ArmFigures:
+def arm_figures(true: Array, predicted: Array, precision: Precision, groups: Groups = None) -> ArmFigures:
     """Return all figures of one arm for ``(H,)`` true and ``(S, H)`` predicted EF in percent."""
     return ArmFigures(
-        figures={name: measure_arm(metric, true, predicted, precision) for name, metric in COMPARED.items()},
-        calibration=calibrate(true, predicted, precision),
-        by_range=by_range(true, predicted, precision),
+        figures={name: measure_arm(metric, true, predicted, precision, groups) for name, metric in COMPARED.items()},
+        calibration=calibrate(true, predicted, precision, groups),
+        by_range=by_range(true, predicted, precision, groups),
     )

@@ -4,23 +4,27 @@ from collections.abc import Mapping
 
 from scipy import optimize, stats
 
-from .intervals import MIN_VIDEOS, crossed_error
+from .intervals import MIN_VIDEOS, Groups, crossed_error, grouped
 from .metrics import Array, Metric
 from .results import Gain
 
 BASES = ("real", "classical")  # arms over which the recovered gain is told
 
 
-def gains(shares: Mapping[str, Array], metric: Metric, *, level: float = 0.95) -> dict[str, Gain | None]:
+def gains(
+    shares: Mapping[str, Array], metric: Metric, *, level: float = 0.95, groups: Groups = None
+) -> dict[str, Gain | None]:
     """Return the share of the oracle's gain that ``synthetic`` brings, over each of `BASES`.
 
     Args:
         shares: by arm ``(S, H)``, what each seed and video add to the figure.
         metric: the figure.
         level: coverage of the intervals.
+        groups: ``(S,)``, see `echo_augment.evaluation.statistics.intervals.estimate_arm`.
     """
     better = metric.smaller_is_better
-    return {base: recovered(shares, "synthetic", base, smaller_is_better=better, level=level) for base in BASES}
+    rows = {arm: grouped(table, groups) for arm, table in shares.items()}
+    return {base: recovered(rows, "synthetic", base, smaller_is_better=better, level=level) for base in BASES}
 
 
 def recovered_gain(means: Mapping[str, float], metric: Metric) -> float | None:

@@ -14,6 +14,7 @@ from .metrics import Array, Metric
 
 Indices = npt.NDArray[np.int64]
 Statistic = Callable[[Indices, Indices], Array]
+Groups = Sequence[int] | None
 
 FEW_SEEDS = 10  # below this many, seeds are not resampled
 MIN_VIDEOS = 8  # below this a bootstrap of videos says nothing that the single values do not
@@ -42,7 +43,14 @@ class Estimate:
 
 
 def estimate_arm(
-    metric: Metric, true: Array, predicted: Array, *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES
+    metric: Metric,
+    true: Array,
+    predicted: Array,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> Estimate:
     """Return the figure of one arm with its interval.
 
@@ -53,11 +61,13 @@ def estimate_arm(
         level: coverage of the interval, in (0, 1).
         seed: draws the bootstrap.
         resamples: how many the bootstrap draws.
+        groups: ``(S,)`` numbers of what several seeds share and another run would draw anew, such as the generator that
+            made their clips. The interval is then over groups and videos. None, or one group, is over seeds and videos.
 
     Raises:
         EchoAugmentError: the shapes do not fit, or ``level`` is out of its range.
     """
-    return _estimate(metric, true, [_residuals(true, predicted)], level, seed, resamples)
+    return _estimate(metric, true, [_residuals(true, predicted)], level, seed, resamples, groups)
 
 
 def estimate_difference(
@@ -69,6 +79,7 @@ def estimate_difference(
     level: float = 0.95,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> Estimate:
     """Return the figure of ``first`` minus that of ``second``, paired by video and by seed; arguments as in
     `estimate_arm`.
@@ -86,7 +97,7 @@ def estimate_difference(
     pair = [_residuals(true, first), _residuals(true, second)]
     if pair[0].shape != pair[1].shape:
         raise EchoAugmentError(f"paired arms need equal (seeds, videos), got {pair[0].shape} and {pair[1].shape}")
-    return _estimate(metric, true, pair, level, seed, resamples)
+    return _estimate(metric, true, pair, level, seed, resamples, groups)
 
 
 def _residuals(true: Array, predicted: Array) -> Array:
@@ -95,7 +106,9 @@ def _residuals(true: Array, predicted: Array) -> Array:
     return predicted - true
 
 
-def _estimate(metric: Metric, true: Array, arms: list[Array], level: float, seed: int, resamples: int) -> Estimate:
+def _estimate(
+    metric: Metric, true: Array, arms: list[Array], level: float, seed: int, resamples: int, groups: Groups
+) -> Estimate:
     if not 0 < level < 1:
         raise EchoAugmentError(f"level must be in (0, 1), got {level}")
     seeds, videos = arms[0].shape
@@ -108,13 +121,16 @@ def _estimate(metric: Metric, true: Array, arms: list[Array], level: float, seed
         return Estimate(value, None, reason=f"{videos} test {noun}; an interval needs at least {MIN_VIDEOS}")
     tables = [sign * metric.influence(arm, true[None]) for sign, arm in zip(signs, arms, strict=True)]
     share = np.asarray(np.sum(tables, axis=0))
-    error, df = crossed_error(share)
+    rows = grouped(share, groups)
+    error, df = crossed_error(rows)
+    units = len(rows)
     if error < 1e-12 * max(1.0, abs(value)):
         if not metric.bootstrap:
             return Estimate(value, None, reason="every video says the same: there is no spread to tell the error from")
         return Estimate(value, (value, value), p=1.0 if value == 0 else None, detectable=0.0)
-    statistic = _additive(share) if metric.additive else _resampled(metric, true, arms, signs)
-    bca = _Bca.of(statistic, seeds, videos, value, seed, resamples) if metric.bootstrap else None
+    few = units < FEW_SEEDS
+    statistic = _additive(share, few) if metric.additive else _resampled(metric, true, arms, signs)
+    bca = _Bca.of(statistic, seeds, videos, value, seed, resamples, few) if metric.bootstrap else None
 
     def interval(alpha: float) -> tuple[float, float]:
         z, t = float(stats.norm.isf(alpha / 2)), float(stats.t.isf(alpha / 2, df))
@@ -124,7 +140,7 @@ def _estimate(metric: Metric, true: Array, arms: list[Array], level: float, seed
         # is not 1 is skewness (and bias): that of the videos. Where the seeds enter through SE alone, it is that of a
         # sum with a symmetric part, which is smaller by the cube of the videos' share in the standard error.
         sides = np.subtract(bca.interval(z), value) / (-z * bca.error, z * bca.error)
-        left = min(1.0, bca.error / error) ** 3 if 1 < seeds < FEW_SEEDS else 1.0
+        left = min(1.0, bca.error / error) ** 3 if 1 < units < FEW_SEEDS else 1.0
         low, high = (1 + (sides - 1) * left) * t * error
         return value - float(low), value + float(high)
 
@@ -144,17 +160,42 @@ def _resampled(metric: Metric, true: Array, arms: list[Array], signs: Sequence[f
     return statistic
 
 
-def _additive(share: Array) -> Statistic:
+def _additive(share: Array, few: bool) -> Statistic:
     """Return the same for a figure that is the mean of ``share``: many times faster where no seed is resampled."""
-    seeds = len(share)
     mean = share.mean(0)
 
     def statistic(rows: Indices, columns: Indices) -> Array:
-        if seeds < FEW_SEEDS:
+        if few:
             return np.asarray(mean[columns].mean(-1))
         return np.asarray(share[rows[..., :, None], columns[..., None, :]].mean((-2, -1)))
 
     return statistic
+
+
+def grouped(share: Array, groups: Groups) -> Array:
+    """Return the mean of each group's seeds ``(G, H)``, the rows that an interval is over; ``share`` without groups.
+
+    Seeds of one group share its effect, so that more of them do not tell how much groups differ: the groups do. The
+    mean of each is taken for one draw, whatever its number of seeds, which should differ by one at most.
+
+    Args:
+        share: ``(S, H)``.
+        groups: ``(S,)``; None, or one group, gives ``share``.
+
+    Raises:
+        EchoAugmentError: there are not as many as seeds.
+
+    >>> import numpy as np
+    >>> grouped(np.array([[1.0, 2.0], [3.0, 4.0], [9.0, 9.0]]), [0, 0, 1])
+    array([[2., 3.],
+           [9., 9.]])
+    """
+    if groups is None or len(set(groups)) < 2:
+        return share
+    if len(groups) != len(share):
+        raise EchoAugmentError(f"{len(groups)} groups for {len(share)} seeds")
+    of = np.asarray(groups)
+    return np.stack([share[of == one].mean(0) for one in dict.fromkeys(groups)])
 
 
 def crossed_error(share: Array) -> tuple[float, float]:
@@ -211,10 +252,11 @@ class _Bca:
     error: float
 
     @classmethod
-    def of(cls, statistic: Statistic, seeds: int, videos: int, value: float, seed: int, resamples: int) -> "_Bca":
+    def of(
+        cls, statistic: Statistic, seeds: int, videos: int, value: float, seed: int, resamples: int, few: bool
+    ) -> "_Bca":
         rng = np.random.default_rng([seed, seeds, videos])
         samples = [np.arange(seeds), np.arange(videos)]
-        few = seeds < FEW_SEEDS
         rows = np.tile(samples[0], (resamples, 1)) if few else rng.integers(0, seeds, (resamples, seeds))
         columns = rng.integers(0, videos, (resamples, videos))
         size = max(1, CELLS // (seeds * videos))

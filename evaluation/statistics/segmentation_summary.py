@@ -8,7 +8,7 @@ import numpy as np
 
 from echo_augment.training_recipes.segmentation.measures import MaskFigures, pooled_dice
 
-from .comparison import Precision, Predictions, Table, contrast_arms, measure_arm, pairs_of, tabulate
+from .comparison import Dealt, Precision, Predictions, Table, contrast_arms, measure_arm, pairs_of, tabulate
 from .gain import gains, recovered_gain
 from .metrics import METRICS, Array, Metric
 from .results import ArmFigures, LevelFigures, Pooled
@@ -52,7 +52,14 @@ class Column:
     table: Table
 
 
-def summarise(measured: Mapping[str, Runs], *, labelled: int, fraction: float, precision: Precision) -> LevelFigures:
+def summarise(
+    measured: Mapping[str, Runs],
+    *,
+    labelled: int,
+    fraction: float,
+    precision: Precision,
+    dealt: Dealt | None = None,
+) -> LevelFigures:
     """Return arms, contrasts and recovered gain at one number of labels.
 
     ``dice`` is the mean over videos of each video's Dice (ED and ES pixels together), which pairs by video; Dice over
@@ -63,14 +70,17 @@ def summarise(measured: Mapping[str, Runs], *, labelled: int, fraction: float, p
         labelled: TRAIN videos that were labelled.
         fraction: share of TRAIN that this is.
         precision: of the intervals.
+        dealt: which generator made the clips of each seed, by arm.
     """
-    columns = _columns(measured)
+    columns = columns_of(measured, dealt)
     pairs = pairs_of(list(measured), PAIRS)
     arms = {
         arm: ArmFigures(
             pooled=_pooled(runs),
             figures={
-                one.metric.name: measure_arm(one.metric, one.table.true, one.table.predicted[arm], precision)
+                one.metric.name: measure_arm(
+                    one.metric, one.table.true, one.table.predicted[arm], precision, one.table.groups_of(arm)
+                )
                 for one in columns
             },
         )
@@ -88,23 +98,23 @@ def summarise(measured: Mapping[str, Runs], *, labelled: int, fraction: float, p
             for pair in pairs
         },
         recovered_gain=recovered_gain({arm: figures["dice"].mean for arm, figures in arms.items()}, dice.metric),
-        gains=gains(dice.table.predicted, dice.metric, level=precision.level),
+        gains=gains(dice.table.predicted, dice.metric, level=precision.level, groups=dice.table.groups_of("synthetic")),
     )
 
 
-def _columns(measured: Mapping[str, Runs]) -> list[Column]:
+def columns_of(measured: Mapping[str, Runs], dealt: Dealt | None = None) -> list[Column]:
     """Return each metric with its values; scores that some video lacks are left out."""
     every = [video for runs in measured.values() for run in runs.values() for video in run.values()]
     found = []
     for name, metric in SCORES.items():
         if all(name in video for video in every):
             ideal = 0.0 if metric.smaller_is_better else 1.0
-            found.append(Column(metric, tabulate(_map(measured, _reader(name, ideal)))))
-    read = ef_from_masks(measured)
+            found.append(Column(metric, tabulate(_map(measured, _reader(name, ideal)), dealt)))
+    read = ef_from_masks(measured, dealt)
     return found if read is None else [*found, Column(EF_MAE, read)]
 
 
-def ef_from_masks(measured: Mapping[str, Runs]) -> Table | None:
+def ef_from_masks(measured: Mapping[str, Runs], dealt: Dealt | None = None) -> Table | None:
     """Return true EF and that of the masks, of the videos where every training has both; None if no video has."""
     pairs = {
         arm: {
@@ -119,7 +129,8 @@ def ef_from_masks(measured: Mapping[str, Runs]) -> Table | None:
         {
             arm: {seed: {name: run[name] for name in run if name in known} for seed, run in runs.items()}
             for arm, runs in pairs.items()
-        }
+        },
+        dealt,
     )
 
 
