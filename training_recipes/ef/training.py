@@ -19,31 +19,9 @@ from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, tr
 from ..training.setup import share_of, use_bf16
 from .learners import make_learner
 from .models import make_model
+from .predicting import predict
 from .run import Array, ClipForm, EFErrors, EFResult, EFRun
 from .teacher import Teacher, check_teacher, load_net
-
-
-def predict(
-    model: nn.Module, data: DecodedEcho, items: Sequence[int], most: int | None, device: torch.device, bf16: bool
-) -> Array:
-    """Return the EF in percent of some videos ``(len(items),)``: the mean over their clips, as echonet tests.
-
-    Args:
-        model: normalised clips ``(B, 3, T, H, W)`` to EF ``(B,)``.
-        data: the videos.
-        items: places of the videos in ``data``.
-        most: clips of a video, at most; None for one at every start frame.
-        device: to compute on.
-        bf16: compute in bfloat16.
-    """
-    model.eval()
-    found = []
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for item in items:
-            clips = torch.from_numpy(data.windows(item, most)).split(20)
-            parts = [model(part.to(device)).float().cpu() for part in clips]
-            found.append(float(torch.cat(parts).mean()))
-    return np.array(found)
 
 
 def true_ef(data: DecodedEcho, items: Sequence[int]) -> Array:
@@ -99,6 +77,7 @@ def _train(run: EFRun, out: Path, accelerator: Accelerator, *, progress: bool) -
     val = read("val", clips="all", memory_mb=memory)
     chosen = choose_videos(run, train.rows, val.rows)
     bf16 = use_bf16(recipe.precision, device)
+    read_ef = partial(predict, device=device, bf16=bf16, workers=recipe.workers)
 
     def folder_of(name: str) -> str:
         folder = run.teachers[name] if name in run.teachers else no_teacher(name)
@@ -108,7 +87,7 @@ def _train(run: EFRun, out: Path, accelerator: Accelerator, *, progress: bool) -
     def teach(name: str, windows: int) -> Array:
         teacher = load_net(folder_of(name)).to(device)
         whole = read("train", clips="all")
-        return predict(teacher, whole, [chosen.places[name] for name in chosen.unlabelled], windows, device, bf16)
+        return read_ef(teacher, whole, [chosen.places[name] for name in chosen.unlabelled], windows)
 
     def read_clips(name: str) -> Teacher:
         return Teacher.of_run(folder_of(name), device=str(device))
@@ -127,7 +106,7 @@ def _train(run: EFRun, out: Path, accelerator: Accelerator, *, progress: bool) -
         return learner.loss(predicted.float(), ef.float())
 
     def validate(module: nn.Module) -> dict[str, float | Tensor]:
-        predicted = predict(module, val, chosen.judged, recipe.val_clips, device, bf16)
+        predicted = read_ef(module, val, chosen.judged, recipe.val_clips)
         errors = np.abs(predicted - true_ef(val, chosen.judged))
         return {"mae": float(errors.mean()), "mae_each": torch.from_numpy(errors)}
 
@@ -146,7 +125,7 @@ def _train(run: EFRun, out: Path, accelerator: Accelerator, *, progress: bool) -
     test = read("test", clips="all")
     everyone = list(range(len(test)))
     model = learner.net
-    predicted = predict(model, test, everyone, recipe.test_clips, device, bf16)
+    predicted = read_ef(model, test, everyone, recipe.test_clips)
     true = true_ef(test, everyone)
     if accelerator.is_main_process:
         save_model(model, str(out / "model.safetensors"))

@@ -1,10 +1,12 @@
 """Batches as a function of the step, and EchoNet-Dynamic with its decoded videos kept in memory."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from echo_augment.augmentor.data import EchoNetDynamic
@@ -36,6 +38,24 @@ class DecodedVideo:
         return self.frames[wanted] if rgb else self.frames[wanted, ..., 0]
 
 
+class Windows(NamedTuple):
+    """Clips of one video that overlap, without copies of what they share.
+
+    Attributes:
+        pictures: the video's normalised frames that they need, ``(3, F, H, W)``.
+        places: for each of the K clips, which of these are its frames, ``(K, length)``.
+    """
+
+    pictures: Tensor
+    places: Tensor
+
+    def clips(self, batch: int) -> Iterator[Tensor]:
+        """Yield the clips stacked, ``(batch, 3, length, H, W)``, the last ones fewer, where the pictures lie."""
+        for places in self.places.split(batch):
+            taken = self.pictures[:, places.flatten()].unflatten(1, places.shape)
+            yield taken.transpose(0, 1).contiguous()
+
+
 class DecodedEcho(EchoNetDynamic):
     """`EchoNetDynamic` that keeps what it decoded, as long as it fits; samples are the same with and without.
 
@@ -62,21 +82,40 @@ class DecodedEcho(EchoNetDynamic):
 
     __getitem__.echo_samples = True  # type: ignore[attr-defined]  # form and values are Echo's
 
-    def windows(self, index: int, most: int | None = None) -> npt.NDArray[np.float32]:
-        """Clips of one video at all its start frames, or at ``most`` evenly spaced ones.
+    def windows(self, index: int, most: int | None = None, at_once: int = 100) -> Iterator[Windows]:
+        """Yield the clips of one video at all its start frames, or at ``most`` evenly spaced ones.
+
+        The clips of a long video, stacked, are gigabytes, and share nearly all their frames: so the frames come, each
+        once, with the places where every clip finds its own (`Windows.clips` stacks some).
 
         Args:
             index: of the video.
             most: clips at most; None for all.
+            at_once: clips that one part describes at most.
 
-        Returns:
-            ``(clips, 3, length, H, W)`` normalised. The data set must have been made with ``clips="all"``.
+        Yields:
+            Parts in the clips' order. The data set must have been made with ``clips="all"``.
         """
         video = self._video(index)
         if video is not None:
-            return self._read(index, video, self._spread(index, len(video), most))[0]  # type: ignore[arg-type]
-        with self.open(index) as file:
-            return self._read(index, file, self._spread(index, len(file), most))[0]
+            count, pixels, shape = len(video), video.frames, video.shape
+            wanted = self._spread(index, count, most).frames(self.period)
+            there = np.arange(count)
+        else:
+            with self.open(index) as file:
+                count, shape = len(file), file.shape
+                wanted = self._spread(index, count, most).frames(self.period)
+                there = np.unique(wanted[wanted < count])
+                pixels = file.read(there, rgb=True)
+        for start in range(0, len(wanted), at_once):
+            frames = wanted[start : start + at_once]
+            needed = np.unique(frames[frames < count])
+            # One more picture, of zeros, stands for the frames past the end, as in a sample.
+            pictures = np.zeros((3, len(needed) + bool((frames >= count).any()), *shape), np.float32)
+            taken = pixels[np.searchsorted(there, needed)]
+            self._normalise(np.moveaxis(taken, -1, 0), pictures[:, : len(needed)])
+            places = np.where(frames < count, np.searchsorted(needed, frames), len(needed))
+            yield Windows(torch.from_numpy(pictures), torch.from_numpy(places))
 
     def _spread(self, index: int, frames: int, most: int | None) -> Choice:
         choice = self.choose(index, frames)

@@ -12,7 +12,8 @@ from fakes.training import REAL, ef_trainer
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.ef.models import make_model
-from echo_augment.training_recipes.ef.training import predict, train_ef
+from echo_augment.training_recipes.ef.predicting import predict
+from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale
 
 

@@ -31,12 +31,26 @@ def test_decoded_samples_are_the_reader_s_own(root):
     assert len(kept._kept) == 2
 
 
-def test_windows_are_spread_over_the_video_and_the_same_from_memory(root):
-    settings = {"root": root, "length": 6, "period": 4, "clips": "all"}
-    everything = DecodedEcho(**settings).windows(0)
-    assert everything.shape == (48 - 20, 3, 6, 112, 112)
-    some = DecodedEcho(**settings, memory_mb=50).windows(0, 3)
+def stacked(data: DecodedEcho, *arguments: int | None) -> np.ndarray:
+    return np.concatenate([clips.numpy() for part in data.windows(*arguments) for clips in part.clips(4)])
+
+
+def test_windows_are_the_sample_s_in_parts_spread_over_the_video_and_the_same_from_memory(root):
+    settings = {"root": root, "length": 6, "period": 4, "clips": "all", "mean": [30.0, 31.0, 32.0], "std": 50.0}
+    whole = EchoNetDynamic(**settings)[0][0]
+    assert whole.shape == (48 - 20, 3, 6, 112, 112)
+    everything = stacked(DecodedEcho(**settings), 0, None, 7)
+    np.testing.assert_array_equal(everything, whole)
+    some = stacked(DecodedEcho(**settings, memory_mb=50), 0, 3)
     np.testing.assert_array_equal(some, everything[[0, 14, 27]])
+    np.testing.assert_array_equal(stacked(DecodedEcho(**settings), 0, 3), some)
+
+
+def test_windows_of_a_video_that_is_too_short_end_in_zeros_as_the_sample_does(root):
+    settings = {"root": root, "length": 14, "period": 4, "clips": "all", "mean": 30.0, "std": 50.0}
+    whole = EchoNetDynamic(**settings)[0][0]
+    assert not whole[:, :, -2:].any()
+    np.testing.assert_array_equal(stacked(DecodedEcho(**settings), 0), whole)
 
 
 def test_memory_is_bounded(root):
