@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from .clip import EchoClip
 from .errors import EchoAugmentError
 from .gates import ClipGate, Gate, as_gates, judge
@@ -14,9 +12,10 @@ from .generator import Generator
 from .manifest import list_shards, open_manifest
 from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
-from .results import FillSummary, duration
+from .results import FillSummary
 from .system.limits import cannot_write
 from .system.locks import hold
+from .system.progress import Progress, duration
 from .system.signals import SafeStop
 from .writer import StoreWriter, clear_leavings
 
@@ -62,7 +61,7 @@ def fill(
         world: number of processes that fill this folder together; the same at every restart.
         patience: seconds to wait for another process that seems to fill this share: one that was killed on another
             machine still seems to for three minutes.
-        progress: show a progress bar.
+        progress: show how far the fill is.
         say: called with the estimate of time and size, before most of the work starts.
 
     Returns:
@@ -143,7 +142,7 @@ class _Fill:
         say: Callable[[str], None],
     ) -> None:
         wanted, seconds = len(self.plan.lines), 0.0
-        with tqdm(total=wanted, initial=self.before, unit="clip", desc="fill", disable=not progress) as bar:
+        with Progress("fill", wanted, unit="clip", done=self.before, show=progress) as bar:
             while todo := self.plan.remaining(self.sealed, set(self.rejections.reasons)):
                 for at in range(0, len(todo), batch):
                     lines = todo[at : at + batch]
@@ -152,8 +151,7 @@ class _Fill:
                     reasons = self._judge(gates, pairs)
                     seconds = time.monotonic() - since
                     with self.stop.shielded():
-                        bar.update(self._store(pairs, reasons, writer))
-                    bar.set_postfix(rejected=len(self.rejections.reasons), refresh=False)
+                        bar.update(self._store(pairs, reasons, writer), f"{len(self.rejections.reasons):,} rejected")
                     if first and self.made:
                         self._estimate([clip for _, clip in pairs], seconds / len(lines), say)
 

@@ -6,8 +6,6 @@ import struct
 import tempfile
 from pathlib import Path
 
-from tqdm import tqdm
-
 from .clip import is_real
 from .errors import EchoAugmentError
 from .fill import PLAN
@@ -20,6 +18,7 @@ from .shard.writer import TEMPORARY
 from .store import ClipStore
 from .system.files import crc32, sync_folder
 from .system.locks import hold
+from .system.progress import follow
 from .writer import StoreWriter
 
 QUARANTINE = "quarantine"
@@ -59,7 +58,7 @@ def verify(folder: str | Path, *, progress: bool = False) -> list[Damage]:
 
     Args:
         folder: folder of the cache.
-        progress: show a progress bar.
+        progress: show how far it is.
 
     Raises:
         EchoAugmentError: no such folder.
@@ -83,7 +82,7 @@ def verify(folder: str | Path, *, progress: bool = False) -> list[Damage]:
         raise EchoAugmentError(f"there is no cache at {folder}")
     found: list[Damage] = []
     names = list_shards(folder)
-    for name in tqdm(names, desc="verify", unit="shard", disable=not progress):
+    for name in follow(names, "verify", unit="shard", show=progress):
         found += verify_shard(folder / SHARDS / name)
     if (folder / MANIFEST).exists() and load(folder) is None:
         what = f"manifest {folder / MANIFEST} is damaged; it is made again when the cache is next opened"
@@ -126,7 +125,7 @@ def repair(folder: str | Path, *, progress: bool = False) -> Repair:
 
     Args:
         folder: folder of the cache.
-        progress: show a progress bar.
+        progress: show how far it is.
 
     Raises:
         EchoAugmentError: no such folder, or a fill is going on in it.
@@ -136,7 +135,7 @@ def repair(folder: str | Path, *, progress: bool = False) -> Repair:
         raise EchoAugmentError(f"there is no cache at {folder}")
     kept, lost, moved = 0, list[Damage](), list[str]()
     with hold(folder):
-        for name in tqdm(list_shards(folder), desc="repair", unit="shard", disable=not progress):
+        for name in follow(list_shards(folder), "repair", unit="shard", show=progress):
             path = folder / SHARDS / name
             damage = verify_shard(path)
             if not damage:

@@ -8,19 +8,6 @@ from typing import Any
 from .system.files import JsonValue
 
 
-def duration(seconds: float) -> str:
-    """Return a duration to read.
-
-    >>> duration(45), duration(720), duration(12_240), duration(181_440)
-    ('45 s', '12 min', '3.4 h', '2.1 days')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
 @dataclass(frozen=True, slots=True)
 class FillSummary:
     """What a fill did.

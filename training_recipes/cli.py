@@ -18,6 +18,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from echo_augment.cache.system.progress import leave
+
 from .common.refusals import FULL_ERROR, CheckSettings, check_missing, errors_in_a_line
 from .common.settings import SCHEMA
 from .common.typed import as_typed, refuse_swept_out
@@ -205,6 +207,7 @@ def run_command(arguments: Sequence[str]) -> None:
             sys.argv = [f"{Path(sys.argv[0]).name} {name}", *sweep_first(typed)]
             decorate(task)()
     except KeyboardInterrupt:
+        leave()
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
 

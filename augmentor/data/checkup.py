@@ -94,7 +94,7 @@ def check_dataset(
         decode: decode every frame of every video (10 ms each) instead of opening it and decoding the first (0.4 ms).
         ef_unit: unit of the table's EF, as in `read_table`.
         follow_links: whether a video may be a symbolic link that leads out of the folder.
-        progress: wraps the list of videos while they are opened, for a progress bar.
+        progress: wraps the list of videos while they are opened, to show how far it is.
     """
     try:
         table = read_table(find_files(root, ef_unit=ef_unit, follow_links=follow_links))

@@ -76,7 +76,7 @@ def pack(
         compression: ``lz4``, ``zstd``, ``gzip`` or ``none``; except with LZ4 a sample decodes the whole video.
         shard_clips: most videos in a file.
         on_error: ``"skip"`` lists videos that cannot be packed, ``"raise"`` stops at the first.
-        progress: wraps the list of videos to pack, for a progress bar.
+        progress: wraps the list of videos to pack, to show how far it is.
 
     Raises:
         EchoAugmentError: ``root`` is no dataset, ``folder`` holds synthetic clips or other videos of the same names,

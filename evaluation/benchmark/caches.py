@@ -9,6 +9,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator, WrappedGenerator
 from echo_augment.cache.results import FillSummary
+from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.arms.specification import TOLD
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.filling.fill import fill_from
@@ -65,7 +66,7 @@ class Caches:
         folder = self.folder / f"{self.task.prefix}{kind}-labels-{design.labels_word(place)}-seed{seed}"
         bare = self._generator(kind)
         seen = "all TRAIN videos" if donors is None else f"{len(donors)} videos"
-        print(f"{kind} clips for seed {seed}: motion of {len(labelled)} labelled videos, appearance of {seen}")
+        say(f"{kind} clips for seed {seed}: motion of {len(labelled)} labelled videos, appearance of {seen}")
         summary = fill_subset(
             folder,
             self.task.dress(bare, design, subset, teacher),

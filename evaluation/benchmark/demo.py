@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.common.settings import register, settings_from
 
 from .caches import Load
@@ -21,7 +22,7 @@ def run(cfg: DictConfig, load: Load | None = None) -> None:
     """
     settings = settings_from(cfg, DesignSettings)
     started, out = time.monotonic(), Path(settings.out)
-    print(f"echo-augment demo on {settings.data.name} data; everything goes to {out}, and a rerun goes on from there")
+    say(f"echo-augment demo on {settings.data.name} data; everything goes to {out}, and a rerun goes on from there")
     report = run_benchmark(settings, "demo", load)
     minutes = (time.monotonic() - started) / 60
     print(f"\n{report.verdict}")

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from echo_augment.augmentor.data import read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.common.dataset import dataset_files, dataset_root
 from echo_augment.training_recipes.common.ranks import find_ranks
 from echo_augment.training_recipes.common.reporting import machine, plain, versions, write_report
@@ -78,7 +79,7 @@ def run_sweep(settings: BenchmarkSettings, sweep: SweepSettings, load: Load | No
         chosen = {name: with_weights(one, weights) for name, one in chosen.items()}
     reports: dict[str, BenchmarkReport] = {}
     for name, one in chosen.items():
-        print(f"{sweep.key} = {name}")
+        say(f"{sweep.key} = {name}")
         others = [out / FOLDER / before for before in reports]
         store = out / "caches" / cache_digest(one)
         own = replace(one, out=str(out / FOLDER / name))
@@ -201,7 +202,7 @@ def run_level(
     if task.needs_teachers(design):
         spec = design.arms.get("real", REAL)
         first = dict(design.training(task.run, subset, "real", spec, {}) for subset in subsets)
-        print("nets of the arm real, which the making of synthetic clips needs:")
+        say("nets of the arm real, which the making of synthetic clips needs:")
         train(first)
         teachers = dict(zip(subsets, first, strict=True))
     caches = stock.fill(place, teachers)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, open_dict
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.processes import end_with_parent
+from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.common.settings import settings_from
 from echo_augment.training_recipes.generator.settings import GeneratorSettings
 from echo_augment.training_recipes.jobs import train_generator
@@ -60,7 +61,7 @@ def own_generator(settings: DesignSettings, root: Path, out: Path) -> Path:
         raise EchoAugmentError(
             f"generator.train: only={wanted.last} makes no generator", "Leave only= out, or take only=student"
         )
-    print(f"the generator, trained on the TRAIN split of {root}, in {folder}")
+    say(f"the generator, trained on the TRAIN split of {root}, in {folder}")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         pool.submit(train_generator.run, cfg).result()
     return folder / wanted.pipeline_folder

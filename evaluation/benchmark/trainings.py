@@ -1,4 +1,4 @@
-"""Running trainings side by side, with one progress bar over all their steps."""
+"""Running trainings side by side, with one line of progress over all their steps."""
 
 import csv
 import json
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.cache.system.processes import end_with_parent, usable_cores
+from echo_augment.cache.system.progress import Progress, plural, say
 from echo_augment.training_recipes.arms.specification import teacher_of
 from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.training import train_ef
@@ -122,10 +122,10 @@ def _run_wave(
     results = {out: done for out, run in runs.items() if (done := finished(run, out)) is not None}
     todo = {out: run for out, run in runs.items() if out not in results}
     if results:
-        print(f"{before + len(results)} of {total} trainings are done already")
+        say(f"{before + len(results)} of {total} trainings are done already")
     if workers == 1 or len(todo) <= 1:
         for number, (out, run) in enumerate(todo.items(), before + len(results) + 1):
-            print(f"training {number} of {total}: {out.name}")
+            say(f"training {number} of {total}: {out.name}")
             results[out] = train(run, out)
         return results
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
@@ -145,7 +145,9 @@ def _follow(jobs: Mapping[Future[TrainingResult[Any]], Path], steps: Mapping[Pat
     """Show the steps of all trainings until they are done, or one fails."""
     pending = set(jobs)
     known = all(steps.values())
-    with tqdm(total=sum(steps.values()) if known else len(jobs), unit="step" if known else "run", desc="train") as bar:
+    total, unit = (sum(steps.values()), "step") if known else (len(jobs), "run")
+    before = sum(min(steps[out], steps_done(out)) for out in steps) if known else 0
+    with Progress("train", total, unit=unit, done=before) as bar:
         while pending:
             done, pending = wait(pending, timeout=POLL, return_when=FIRST_COMPLETED)
             for job in done:
@@ -155,8 +157,7 @@ def _follow(jobs: Mapping[Future[TrainingResult[Any]], Path], steps: Mapping[Pat
                 now = sum(steps[out] if out in ended else min(steps[out], steps_done(out)) for out in steps)
             else:
                 now = len(ended)
-            bar.set_postfix(trainings=f"{len(ended)}/{len(jobs)}", refresh=False)
-            bar.update(now - bar.n)
+            bar.update(now - bar.done, f"{len(ended)} of {plural(len(jobs), 'training')} done")
 
 
 def _steps(run: TrainingRun) -> int:

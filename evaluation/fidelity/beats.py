@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from echo_augment.augmentor.data import VideoInfo, read_table, read_video
 from echo_augment.augmentor.data.layouts.finding import DataFolder
@@ -13,6 +12,7 @@ from echo_augment.augmentor.data.phantom import Phantom
 from echo_augment.augmentor.data.phantom.rhythm import beats_until
 from echo_augment.augmentor.mcdm.phase import Heart, correlation, find_phase, make_heart, volume_curve
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.common.contact_sheet import spread
 
 Values = npt.NDArray[np.float64]
@@ -164,7 +164,7 @@ def traced_phase_errors(root: DataFolder, *, fps: float, image_size: int, limit:
     table = read_table(root)
     rows = [row for row in table.rows if len(table.tracings.get(row.name, {})) >= 2]
     videos = []
-    for place in tqdm(spread(len(rows), limit), desc="traced frames", unit="video", mininterval=1.0):
+    for place in follow(spread(len(rows), limit), "traced frames", unit="video"):
         row = rows[place]
         try:
             heart, video_fps = read_heart(row, fps, image_size)

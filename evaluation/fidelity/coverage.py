@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
@@ -17,6 +16,7 @@ from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import embed_clips
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.common.contact_sheet import spread
 from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
@@ -88,7 +88,7 @@ def training_videos(root: str, pipeline: MCDMPipeline, limit: int) -> list[Heart
     rows = read_table(unlabelled(root)).split("TRAIN")
     fps, image_size = float(pipeline.config["rate"]), int(pipeline.config["size"])
     videos = []
-    for place in tqdm(spread(len(rows), limit), desc="TRAIN"):
+    for place in follow(spread(len(rows), limit), "TRAIN", unit="video"):
         try:
             videos.append(read_heart(rows[place], fps, image_size)[0])
         except EchoAugmentError:

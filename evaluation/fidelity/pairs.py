@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from echo_augment.augmentor.data.phantom import Phantom, render, sample_phantom, volume_curve
 from echo_augment.augmentor.data.phantom.geometry import lv_volumes
@@ -16,6 +15,7 @@ from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.judging.reader_net import FORMAT, whole_beat_ef
 
 from .beats import phantom_phase_error
@@ -102,7 +102,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
     motions, appearances = phantoms[:count], phantoms[count:]
     clips: dict[str, list[Clips]] = {name: [] for name in ("counterfactual", "codec", "still", "own", "donor")}
     codes, rests, references, starts, masks, phases = [], [], [], [], [], []
-    for motion, appearance in zip(motions, tqdm(appearances, desc="pairs", unit="pair"), strict=True):
+    for motion, appearance in zip(motions, follow(appearances, "pairs", unit="pair"), strict=True):
         donor, other = heart_of(motion, fps, image_size), heart_of(appearance, fps, image_size)
         phases += [phantom_phase_error(motion, donor, fps), phantom_phase_error(appearance, other, fps)]
         at = max(0, (len(donor.grid) - num_frames) // 2)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import EchoTable, read_table, read_video
@@ -15,6 +14,7 @@ from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.common.contact_sheet import Tile, draw_sheet, png, spread, strip
 from echo_augment.training_recipes.common.dataset import ClipShape, held_out_videos
 from echo_augment.training_recipes.ef.teacher import Teacher
@@ -183,7 +183,7 @@ def judged(clips: Iterator[EchoClip], judges: Judges, *, what: str) -> Sample:
     shape = judges.shape
     form = VideoFormat(size=(shape.image_size, shape.image_size))
     frames, read, label, phase, short = list[Clips](), list[float](), list[float](), list[tuple[float, float]](), 0
-    for clip in tqdm(clips, desc=what, unit="clip", mininterval=1.0):
+    for clip in follow(clips, what, unit="clip"):
         taken = resample_indices(len(clip.frames), clip.fps, shape.fps)
         if len(taken) < shape.num_frames:
             short += 1

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from echo_augment.augmentor.data import Skipped, VideoInfo, read_table
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
@@ -14,6 +13,7 @@ from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, TrainingVideos
 from echo_augment.augmentor.predictors import Segmenter
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.common.contact_sheet import Tile, draw_sheet, png, spread, strip
 from echo_augment.training_recipes.common.dataset import dataset_files, held_out_videos
 from echo_augment.training_recipes.ef.teacher import Teacher
@@ -160,7 +160,7 @@ def take_excerpts(
     """Return what is re-enacted of each video, the videos, and those that are broken or shorter than a clip."""
     fps, size = float(pipeline.config["rate"]), int(pipeline.config["size"])
     excerpts, used, skipped = list[Excerpt](), list[VideoInfo](), list[Skipped]()
-    for row in tqdm(rows, desc="videos", unit="video", mininterval=1.0):
+    for row in follow(rows, "videos", unit="video"):
         try:
             excerpts.append(take_excerpt(pipeline, read_heart(row, fps, size)[0]))
             used.append(row)

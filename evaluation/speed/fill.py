@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from echo_augment.cache import EchoClip, Plan, PlanLine, Provenance, StoreWriter, fill, make_plan
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 
 from .material import FPS, Material
 from .rows import Row, Table, against, number
@@ -88,7 +88,7 @@ def fill_table(material: Material, settings: FillSettings) -> Table:
 def process_row(folder: Path, rounds: int, clips: int, wait: float) -> Row:
     """Return how many times faster two processes fill a cache than one, in turns."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
-    for turn in tqdm(range(rounds), desc="fill, processes", unit="round", leave=False):
+    for turn in follow(range(rounds), "fill, processes", unit="round"):
         for processes in (1, 2) if turn % 2 == 0 else (2, 1):
             seconds[processes].append(time_fill(processes, clips, wait, folder / f"{turn}-{processes}"))
     one, two = (np.array(seconds[processes]) for processes in (1, 2))

@@ -13,6 +13,7 @@ from echo_augment.augmentor.devices import best_device
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.cache.system.processes import usable_cores
+from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.common.reporting import write_report
 from echo_augment.training_recipes.common.settings import register, settings_from
 
@@ -34,14 +35,14 @@ def run(cfg: DictConfig) -> None:
     out = Path(settings.out)
     out.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
-    print(machine)
+    say(str(machine))
     with tempfile.TemporaryDirectory(prefix=".speed-", dir=out) as work:
         material = prepare(settings.data.files(), out, Path(work), videos=settings.hearts, seed=settings.seed)
-        print(f"measured on {material.words}")
+        say(f"measured on {material.words}")
         tables = []
         for name in settings.tables:
             tables.append(measure(name, settings.shortened() if settings.quick else settings, material, device))
-            print(f"\n{terminal(tables[-1])}", flush=True)
+            say(f"\n{terminal(tables[-1])}")
     with atomic_path(out / "speed.md") as temporary:
         temporary.write_text(markdown(tables, machine, material.words), encoding="utf-8")
     rows = [row for table in tables for row in table.rows]

@@ -12,11 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
-from tqdm import tqdm
 
 from echo_augment.augmentor import LiveClips, SyntheticAugment
 from echo_augment.cache import EchoAugmentError, EchoClip
-from echo_augment.cache.results import duration
+from echo_augment.cache.system.progress import duration, follow
 from echo_augment.training_recipes.ef.models import make_model
 from echo_augment.training_recipes.training.batches import DecodedEcho
 
@@ -172,7 +171,7 @@ def watch(training: Training, timed: Timed, blocks: int) -> Steps:
     for _ in range(3):
         training.step()
     try:
-        for _ in tqdm(range(blocks), desc="live", unit="block", leave=False):
+        for _ in follow(range(blocks), "live", unit="block"):
             made, began = timed.source.stats()["made"], time.perf_counter()
             for _ in range(BLOCK):
                 timed.seconds = 0.0

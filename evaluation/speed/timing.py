@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
+
+from echo_augment.cache.system.progress import follow
 
 Seconds = npt.NDArray[np.float64]
 Contender = Callable[[int], object]
@@ -53,7 +54,7 @@ def interleave(
     Args:
         contenders: by name; each is called with a number that counts its calls, the same ones for all.
         rounds: timed rounds, at least 1.
-        what: label of the progress bar.
+        what: name of the stage.
         warmup: rounds before them that are not timed, at least 1 with ``most``.
         most: calls in a row at most.
 
@@ -68,7 +69,7 @@ def interleave(
     gc.collect()
     gc.disable()
     try:
-        for turn in tqdm(range(-warmup, rounds), desc=what, unit="round", leave=False, mininterval=1):
+        for turn in follow(range(-warmup, rounds), what, unit="round"):
             first = turn % len(names)
             for name in names[first:] + names[:first]:
                 began, used = time.perf_counter(), time.process_time()

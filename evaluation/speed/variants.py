@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
-from echo_augment.cache.results import duration
+from echo_augment.cache.system.progress import duration
 
 from .rows import Row, against, missing
 from .timing import Contender, Seconds, ratio

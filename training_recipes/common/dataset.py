@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from omegaconf import MISSING
-from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoNetDynamic, EchoTable, VideoInfo, open_video, phantom, probe_video
 from echo_augment.augmentor.data.ef_units import FACTORS
@@ -22,6 +21,7 @@ from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.locks import FolderLock
+from echo_augment.cache.system.progress import follow
 
 from .inputs import check_dataset_folder
 
@@ -197,11 +197,11 @@ def middle_clips(
     Args:
         rows: videos.
         shape: shape of the clips.
-        what: title of the progress bar.
+        what: name of the stage.
         short: yield shorter videos as they are, instead of leaving them out.
     """
     form = VideoFormat(size=(shape.image_size, shape.image_size))
-    for row in tqdm(rows, desc=what, unit="video", mininterval=1.0):
+    for row in follow(rows, what, unit="video"):
         try:
             with open_video(row.path) as video:
                 taken = resample_indices(len(video), video.fps if video.fps > 0 else row.fps, shape.fps)
@@ -217,4 +217,4 @@ def middle_clips(
 def training_videos(root: DataFolder) -> TrainingVideos:
     """Hash the TRAIN videos of a data set, by which VAL and TEST of another one are told apart from them."""
     paths = [row.path for row in EchoNetDynamic(root, "train", "EF", require_tracings=False, on_error="skip").rows]
-    return TrainingVideos.of(tqdm(paths, desc="hashes", unit="video"))
+    return TrainingVideos.of(follow(paths, "hashes", unit="video"))

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from echo_augment.augmentor.data.phantom.likeness.motion import (
     Encode,
@@ -23,6 +22,7 @@ from echo_augment.augmentor.mcdm.codec import encode
 from echo_augment.augmentor.mcdm.phase import make_heart, resample_indices
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow, say
 
 Frames = npt.NDArray[np.uint8]
 RATE, CLIP_FRAMES, SIZE, FILM_FPS = 12.5, 16, 112, 50.0
@@ -103,13 +103,13 @@ def folder_figures(clips: dict[str, FolderClip], codec: Encode, what: str) -> di
     Args:
         clips: as `read_clips` gave them.
         codec: frames to latents.
-        what: label of the progress bar.
+        what: name of the stage.
     """
     found = {}
-    for name, clip in tqdm(clips.items(), desc=what, unit="clip"):
+    for name, clip in follow(clips.items(), what, unit="clip"):
         found[name] = clip_figures(clip.frames, clip.fps)
         try:
             found[name] |= motion_figures(name, clip, codec)
         except EchoAugmentError as error:
-            tqdm.write(f"no figures of motion: {error}")
+            say(f"no figures of motion: {error}")
     return found

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.limits import remedy_of
+from echo_augment.cache.system.progress import leave
 
 from .settings import KINDS, said, settings_from
 
@@ -40,6 +41,7 @@ def errors_in_a_line(clear: Callable[[], None] | None = None) -> Iterator[None]:
     except BrokenPipeError:
         raise  # the command knows whose pipe it is
     except (EchoAugmentError, OmegaConfBaseException, HydraException, OSError) as error:
+        leave()
         if clear is not None:
             clear()
         if os.environ.get(FULL_ERROR) == "1":

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from echo_augment.augmentor.data import EchoTable, VideoInfo, open_video, read_table
 from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder, find_files
@@ -23,6 +22,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import image_gate
 from echo_augment.cache.manifest import list_shards
 from echo_augment.cache.system.files import JsonValue
+from echo_augment.cache.system.progress import follow
 
 from ..arms.peer_clips import PEER
 from .peer_gates import make_peer_gates
@@ -241,10 +241,10 @@ def fingerprint_of(
         rows: videos that are imported; their bytes, split, EF and frame rate count, in this order.
         table: table they are from; which of their frames are traced counts.
         settings: what else decides the clips: provenance, frame rate and size.
-        progress: show a progress bar.
+        progress: show how far it is.
     """
     digest = hashlib.sha256(f"{WAY} {list(settings)!r}".encode())
-    for row in tqdm(rows, desc="fingerprint", unit="video", disable=not progress):
+    for row in follow(rows, "fingerprint", unit="video", show=progress):
         with row.path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         labels = [row.name, row.split, row.ef, row.fps, list(table.tracings.get(row.name, {}))]

@@ -72,7 +72,7 @@ class Appearances:
             rows: videos.
             embed: see `Embed`.
             shape: shape of the generated clips, to which the videos are cut.
-            what: title of the progress bar.
+            what: name of the stage.
         """
         found = [(row.name, embed([clip])[0]) for row, clip in middle_clips(rows, shape, what=what, short=True)]
         return cls(tuple(name for name, _ in found), np.array([vector for _, vector in found]))

@@ -9,14 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypedDict
 
-from tqdm import tqdm
-
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.clip import is_real
 from echo_augment.cache.gates import read_gates
 from echo_augment.cache.rejections import count_reasons
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import follow
 
 from .records import Fact, Known
 from .strips import SIDES, choose_side, make_strip, span
@@ -108,7 +107,7 @@ def write_gallery(
 
 def _chunks(store: ClipStore, known: Known, side: int, progress: bool) -> Iterator[str]:
     """Yield the thumbnails and facts of some clips after the other as JSON that may stand in a page."""
-    for first in tqdm(range(0, len(store), PER_CHUNK), desc="gallery", unit="chunk", disable=not progress):
+    for first in follow(range(0, len(store), PER_CHUNK), "gallery", unit="chunk", show=progress):
         places = range(first, min(first + PER_CHUNK, len(store)))
         strips = [base64.b64encode(make_strip(store, index, side)).decode() for index in places]
         facts = [known.facts(store, index) for index in places]

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.codec import decode, encode, half_range, saved_codec, to_unit
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import follow
 
 from ..common.likeness import frame_likeness
 from ..common.ranks import ALONE, Share
@@ -34,7 +34,7 @@ def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
     shape = (data.total, int(codec.config["latent_channels"]), side, side)
     with atomic_path(path) as temporary:
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        for start, heart in zip(data.starts, tqdm(data.videos, desc="latents", unit="video"), strict=True):
+        for start, heart in zip(data.starts, follow(data.videos, "latents", unit="video"), strict=True):
             target[start + heart.grid] = encode(codec, torch.from_numpy(heart.frames[heart.grid])).cpu().numpy()
         target.flush()
 

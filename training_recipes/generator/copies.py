@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import follow
 
 from .motions import Motions
 from .transport import seen_of
@@ -40,7 +40,7 @@ def write_copies(motions: Motions, mafe: MAFE, transport: MotionTransport, path:
     folder, total = path.with_name(PARTS), len(motions.data.videos)
     folder.mkdir(exist_ok=True)
     firsts = range(0, total, PART)
-    for first in tqdm(firsts, "copies", unit="part"):
+    for first in follow(firsts, "copies", unit="part"):
         part = folder / f"{first:08d}.npy"
         if part.exists():
             continue

@@ -11,6 +11,7 @@ from typing import Any
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
+from echo_augment.cache.system.progress import say
 
 from .stages import BY_NAME, NAMES, Figures, needed_by
 
@@ -208,7 +209,7 @@ class Ledger:
     def run(self, name: str, work: Callable[[], Figures]) -> Figures:
         """Return the figures of a stage: from the file if it is done, else by calling ``work``."""
         if name in self.done:
-            print(f"{name}: done before")
+            say(f"{name}: done before")
             return self.done[name]
         started = time.perf_counter()
         figures = work()
@@ -216,7 +217,7 @@ class Ledger:
         self.done[name] = figures
         self._keep()
         if self.writes:
-            print(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
+            say(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
         return figures
 
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, vector_code
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import follow
 
 from ..common.ranks import ALONE, Share
 from .codec import Latents
@@ -132,7 +132,7 @@ def write_flows(data: Prepared, labels: PseudoLabels, path: Path) -> None:
         target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         fields = chain(labels.flows, pool.map(video_flow, data.watched))
         start = 0
-        for flows in tqdm(fields, "motion", len(data.videos), unit="video"):
+        for flows in follow(fields, "motion", unit="video", total=len(data.videos)):
             target[start : start + len(flows)] = flows
             start += len(flows)
         target.flush()
@@ -198,7 +198,7 @@ class Motions:
 def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
     """Write the codes on every video's grid, ``(sum of G, D)`` float32, of kind ``mafe``, ``flow`` or ``vector``."""
     parts: list[Codes] = []
-    for heart in tqdm(data.videos, desc="motion codes", unit="video"):
+    for heart in follow(data.videos, "motion codes", unit="video"):
         if kind == "vector":
             parts.append(vector_code(mafe, heart))
         else:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from echo_augment.augmentor.data import Skipped, VideoInfo, content_hash, probe_video, read_video
 from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
+from echo_augment.cache.system.progress import follow
 
 FRAMES, TABLE = "frames.npy", "hearts.json"
 FEWEST = 3  # videos
@@ -103,7 +103,7 @@ def _write(rows: Sequence[VideoInfo], folder: Path, rate: float, size: int) -> N
         raw = temporary.with_name(temporary.name + ".raw")
         try:
             with raw.open("wb") as file:
-                for row in tqdm(rows, desc="prepare", unit="video", mininterval=1.0):
+                for row in follow(rows, "prepare", unit="video"):
                     try:
                         frames, fps = read_video(row.path)
                         fps = fps if np.isnan(row.fps) else row.fps

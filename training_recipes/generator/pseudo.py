@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import estimated_flows
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import follow
 
 from .prepare import Prepared
 
@@ -55,7 +55,7 @@ def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 
         file.attrs["teacher"] = "opencv-dis-medium"
         flows = pool.map(video_flow, data.training)
         for index, (heart, flow) in enumerate(
-            zip(data.training, tqdm(flows, total=len(data.training), desc="pseudo labels", unit="video"), strict=True)
+            zip(data.training, follow(flows, "pseudo labels", unit="video", total=len(data.training)), strict=True)
         ):
             file.create_dataset(f"flow/{index}", data=flow)
             frames = torch.from_numpy(np.array(heart.frames))[:, None]

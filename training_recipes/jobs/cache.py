@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, DictConfig
-from tqdm import tqdm
 
 from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.layouts.finding import find_files
@@ -27,6 +26,7 @@ from echo_augment.cache import (
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.clip import REAL
 from echo_augment.cache.shard.writer import COMPRESSIONS
+from echo_augment.cache.system.progress import follow
 
 from ..common.contact_sheet import (
     Tile,
@@ -236,7 +236,7 @@ def run_pack(settings: CacheSettings) -> None:
     folder = settings.folder
 
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
-        return tqdm(rows, desc="pack", unit="video")
+        return follow(rows, "pack", unit="video")
 
     result = pack(dataset_files(settings.data), folder, compression=settings.compression, progress=progress)
     path = report(settings, **result.to_json(), fingerprint=REAL)

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from safetensors import SafetensorError, safe_open
-from tqdm import tqdm
 
 from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset, many_missing
 from echo_augment.augmentor.data.ef_units import FACTORS
@@ -25,6 +24,7 @@ from echo_augment.cache.arguments import check_choice, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.processes import usable_cores
+from echo_augment.cache.system.progress import follow
 
 from ..common.inputs import HUB_ID
 from ..common.reporting import REPORT, plain, versions, write_report
@@ -208,7 +208,7 @@ def dataset(root: str, data: FolderSettings, *, decode: bool) -> tuple[dict[str,
     """A data set's folder."""
 
     def progress(rows: list[VideoInfo]) -> Iterable[VideoInfo]:
-        return tqdm(rows, desc="opening videos", unit="video", leave=False)
+        return follow(rows, "opening videos", unit="video")
 
     checkup = check_dataset(
         root, decode=decode, ef_unit=data.ef_unit, follow_links=data.follow_links, progress=progress

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.masks import MaskGate
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.gates import Gate
 from echo_augment.cache.generator import DonorGenerator
+from echo_augment.cache.system.progress import say
 
 from ..common.dataset import dataset_files
 from ..common.ranks import best_device, find_ranks, meet
@@ -56,7 +56,7 @@ def run(cfg: DictConfig, load: Callable[..., DonorGenerator] | None = None) -> N
         device=device,
         ranks=ranks,
         others={"masks": float(settings.masks.at_least)} if mask_gates else None,
-        say=tqdm.write,
+        say=say,
     )
     try:
         summary = fill_from(
@@ -74,7 +74,7 @@ def run(cfg: DictConfig, load: Callable[..., DonorGenerator] | None = None) -> N
             rank=ranks.rank,
             world=ranks.world,
             patience=ranks.patience,
-            say=tqdm.write,
+            say=say,
         )
     finally:
         gates.readings.close()

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from omegaconf import MISSING, DictConfig
-from tqdm import tqdm
 
 from echo_augment.augmentor.data.importers import Imported, ImportPlan, ImportReport, import_clips, report_of
 from echo_augment.augmentor.data.importers.layout import Row
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.progress import follow
 
 from ..common.contact_sheet import Tile, draw_sheet, in_rows, png, strip, write_picture
 from ..common.reporting import REPORT, write_report
@@ -152,7 +152,7 @@ def run(cfg: DictConfig) -> None:
         seed=settings.seed,
         key=None if settings.key is None else Path(settings.key),
         workers=settings.workers,
-        progress=lambda results, count: tqdm(results, total=count, desc="import", unit="file"),
+        progress=lambda results, count: follow(results, "import", unit="file", total=count),
     )
     sheets = write_sheets(out, done.rows)
     report = report_of(done)

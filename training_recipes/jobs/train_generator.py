@@ -17,6 +17,7 @@ from echo_augment.augmentor.mcdm.fingerprint import hash_network, hash_weights
 from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
+from echo_augment.cache.system.progress import say
 
 from ..common.dataset import dataset_files, held_out_videos
 from ..common.reporting import write_report
@@ -61,9 +62,9 @@ def run(cfg: DictConfig) -> None:
     )
     accelerator = open_accelerator(settings)
     ledger, data = begin(settings, decided, rows, source, accelerator)
-    accelerator.print(
-        f"{len(data.training)} videos train, {len(data.watched)} are kept aside to watch, {len(data.skipped)} skipped"
-    )
+    if accelerator.is_main_process:
+        videos = f"{len(data.training)} videos train, {len(data.watched)} are kept aside to watch"
+        say(f"{videos}, {len(data.skipped)} skipped")
     context = StageContext(
         settings=settings,
         data=data,
@@ -145,7 +146,7 @@ def take_stages(ledger: Ledger, other: Path, wanted: Sequence[str], rows: Sequen
                     f"reuse={other}: {row.name} was another video there than {row.path}", "Leave reuse out"
                 )
     taken = ledger.reuse(other, wanted)
-    print(f"taken from {other}: {', '.join(taken) or 'nothing more'}")
+    say(f"taken from {other}: {', '.join(taken) or 'nothing more'}")
     return ledger
 
 
@@ -175,7 +176,7 @@ def finish(context: StageContext, ledger: Ledger) -> None:
     aside = data.kept_aside(None if before is None else before.videos)
     judged = judge_kept_aside(pipeline, aside, settings.reenactment, seed=settings.seed)
     if judged is None:
-        print(f"re-enactment is left out: {settings.reenactment.videos} videos asked for, {len(aside)} trained nothing")
+        say(f"re-enactment is left out: {settings.reenactment.videos} videos asked for, {len(aside)} trained nothing")
     else:
         figures["reenactment"] = judged.to_json()
         pipeline.register_to_config(steps=judged.steps)

@@ -17,6 +17,7 @@ from echo_augment.augmentor.mcdm.fingerprint import digest
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import say
 
 from ..training.fit import fit
 from .reader_net import SEEDS, EFReaderNet, Readings, read_ef, render_many
@@ -128,7 +129,7 @@ def get_reader(folder: Path | None, out: Path, wanted: ReaderTraining) -> EFRead
         reader = load_reader(BUNDLED / NAME, "Install the package again, or name a reader.folder of your own")
         training = reader.quality.training
         if training.serves(wanted):
-            print(f"EF reader: bundled, trained on {training.clips} phantoms, {training.steps} steps")
+            say(f"EF reader: bundled, trained on {training.clips} phantoms, {training.steps} steps")
             return reader
     path = (out if folder is None else folder) / NAME
     if not path.exists():

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
 from echo_augment.cache.system.processes import end_with_parent
+from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.ef.models import EF_MEAN, EF_SCALE, TinyEF
 
 MEAN, SCALE = 32.0, 50.0  # of pixels
@@ -116,13 +116,11 @@ def render_many(count: int, num_frames: int, fps: float, image_size: int, first:
         fps: frames per second.
         image_size: side of a frame in pixels.
         first: first seed.
-        what: label of the progress bar.
+        what: name of the stage.
     """
     job = partial(render_one, num_frames=num_frames, fps=fps, image_size=image_size)
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
-        made = list(
-            tqdm(pool.map(job, range(first, first + count), chunksize=16), total=count, desc=what, mininterval=1.0)
-        )
+        made = list(follow(pool.map(job, range(first, first + count), chunksize=16), what, unit="clip", total=count))
     clips, efs, volumes = zip(*made, strict=True)
     return Readings(
         torch.from_numpy(np.stack(clips)), torch.tensor(efs, dtype=torch.float32), torch.from_numpy(np.stack(volumes))

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from echo_augment.augmentor.devices import fast_dtype
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.cache.system.progress import follow
 
 Clips = npt.NDArray[np.uint8]
 BATCH = 8
@@ -61,7 +61,7 @@ def generate(pipeline: MCDMPipeline, references: Clips, codes: list[Tensor], sam
     made: list[Clips] = []
     plain: list[Clips] = []
     started = time.perf_counter()
-    for first in tqdm(range(0, len(codes), BATCH), desc=f"{sampling.sampler}-{sampling.steps}", unit="batch"):
+    for first in follow(range(0, len(codes), BATCH), f"{sampling.sampler}-{sampling.steps}", unit="batch"):
         part = slice(first, first + BATCH)
         noise = [torch.Generator().manual_seed(sampling.seed * 100_000 + i) for i in range(len(codes))[part]]
         shown = torch.from_numpy(references[part])

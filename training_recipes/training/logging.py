@@ -1,18 +1,18 @@
-"""What a training shows and writes down: a bar, a CSV of its losses, the same for trackers, and the time left."""
+"""What a training shows and writes down: how far it is and the time left, its losses as CSV and for trackers."""
 
 import csv
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.results import duration
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import Progress, duration, say
 
 from .together import mean_of_all
 
@@ -58,7 +58,7 @@ class CsvLog:
 
 
 class TrainingLog:
-    """Shows and keeps the losses of a training; a context manager, which closes the bar.
+    """Shows and keeps the losses of a training; a context manager.
 
     Args:
         path: the CSV file; its stem names the training.
@@ -66,7 +66,7 @@ class TrainingLog:
         steps: of the whole training.
         done: steps that are done already; later lines of the file are dropped.
         every: steps between lines.
-        progress: show a bar.
+        progress: show how far it is.
         announce: print once, after a few steps, how long the training will take.
     """
 
@@ -84,7 +84,7 @@ class TrainingLog:
         self.name, self.accelerator, self.steps, self.every = path.stem, accelerator, steps, every
         self.csv = CsvLog(path, done, enabled=accelerator.is_main_process)
         hidden = not (progress and accelerator.is_main_process)
-        self.bar = tqdm(total=steps, initial=done, desc=self.name, unit="step", disable=hidden, mininterval=1.0)
+        self.bar = Progress(self.name, steps, unit="step", done=done, show=not hidden)
         self.announced_at = done + TIMED if announce and not hidden else -1
         self.began = time.perf_counter()
         self.unread: dict[int, dict[str, Tensor]] = {}
@@ -92,10 +92,13 @@ class TrainingLog:
 
     def __enter__(self) -> "TrainingLog":
         self.began = time.perf_counter()
+        self.bar.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.__exit__(kind, error, trace)
 
     def add(self, step: int, losses: dict[str, Tensor]) -> None:
         """Note the losses of a step, which stay on their device.
@@ -108,7 +111,7 @@ class TrainingLog:
         self.bar.update()
         if step == self.announced_at:
             left = (time.perf_counter() - self.began) / TIMED * (self.steps - step)
-            self.bar.write(f"{self.name}: {self.steps - step} of {self.steps} steps to go, about {duration(left)}")
+            say(f"{self.name}: {self.steps - step} of {self.steps} steps to go, about {duration(left)}")
 
     def due(self, step: int) -> bool:
         """Return whether an interval ends with a step."""
@@ -142,7 +145,7 @@ class TrainingLog:
         logged = {**means, "lr": lr, "s": seconds}
         self.csv.write(step, logged)
         track(self.accelerator, self.name, step, logged)
-        self.bar.set_postfix({"loss": f"{means['loss']:.4g}"}, refresh=False)
+        self.bar.notes = f"loss {means['loss']:.4g}"
         self.window = {}
         return means
 

@@ -96,7 +96,7 @@ def import_clips(
         seed: seed of the splits.
         key: file of the secret key, made if missing; by default in ``<out>-private``.
         workers: processes; None for all cores.
-        progress: wraps the results and their number, for a progress bar.
+        progress: wraps the results and their number, to show how far it is.
 
     Raises:
         EchoAugmentError: there is nothing to import, the folder holds another dataset or one of another key, the table

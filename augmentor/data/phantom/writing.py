@@ -15,11 +15,11 @@ import cv2
 import h5py
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.system.files import atomic_path, write_json
 from echo_augment.cache.system.processes import end_with_parent, usable_cores
+from echo_augment.cache.system.progress import follow
 
 from ..video import write_video
 from .geometry import contours, pose_at, traces
@@ -144,15 +144,11 @@ def write_phantoms(
     for stale in (*root.glob(".*.tmp"), *root.glob("Videos/.*.tmp")):
         stale.unlink(missing_ok=True)
     with mapper(workers, n) as spread:
-        for _ in tqdm(
-            spread(partial(write_clip, root=root, settings=settings), todo),
-            total=len(todo),
-            desc="phantom clips",
-            unit="clip",
-        ):
+        written = spread(partial(write_clip, root=root, settings=settings), todo)
+        for _ in follow(written, "phantom clips", unit="clip", total=len(todo)):
             pass
         found = spread(partial(label_seed, settings=settings), seeds)
-        phantoms = write_tables(root, settings, names, tqdm(found, total=n, desc="labels", unit="clip"))
+        phantoms = write_tables(root, settings, names, follow(found, "labels", unit="clip", total=n))
     entries = [phantom.to_json() for phantom in phantoms]
     write_json(root / "phantoms.json", {"settings": settings.to_json(), "phantoms": entries})
     return root

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
+from echo_augment.cache.system.progress import follow
 
 from ...common.ranks import ALONE, Share
 from ..denoiser import Windows, diffusion_of, stacked
@@ -75,7 +75,7 @@ class Couplings:
         if self.path.exists():  # killed between joining and being told so
             return
         numbers = range(share[0] * batch, clips, share[1] * batch)
-        for first in tqdm(numbers, "couplings", unit="part", disable=share[0] > 0):
+        for first in follow(numbers, "couplings", unit="part", show=share[0] == 0):
             part = self._part(first)
             if part.exists():
                 continue
