@@ -2,17 +2,19 @@
 
 import os
 import random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from echo_augment.cache.arguments import check_seed, check_share
+from echo_augment.cache.arguments import check_choice, check_seed, check_share
 from echo_augment.cache.errors import EchoAugmentError
 
 from .adapters import changed_by, makes_echo_samples
+from .affine import AffineFamily
 from .image_fields import ImageFields
 from .mixing import item_rng
+from .tempo import TEMPO, item_at_tempo, slowed
 from .workers import RepeatedItems, SharedEpoch
 from .wrapping import leaves, locate, pass_epoch
 
@@ -22,6 +24,7 @@ import albumentations as A
 from .steps import check_images, check_steps
 
 CLASSICAL = 0x434C  # tag of this random stream
+STRENGTHS = ("mild", "strong")
 
 
 def ef_preserving() -> A.Compose:
@@ -44,7 +47,7 @@ def ef_preserving() -> A.Compose:
 
 
 class ClassicalAugment(Dataset[Any]):
-    """A dataset whose videos albumentations shifts, turns, scales, brightens, ..., in the form they had.
+    """A dataset whose videos are shifted, turned, scaled, brightened, ..., in the form they had.
 
     One transform is drawn for each item and applied to all frames of its video, to frame targets and to trace masks. It
     is drawn from ``(seed, epoch, index)`` alone: albumentations by itself repeats its draws in every worker
@@ -54,18 +57,26 @@ class ClassicalAugment(Dataset[Any]):
     Composes with `SyntheticAugment`: ``ClassicalAugment(SyntheticAugment(base, source))`` transforms real and synthetic
     items, ``SyntheticAugment(ClassicalAugment(base), source)`` the real ones only.
 
+    ``strength="strong"`` changes as much as the generator's training does, in the same affine family and light
+    (`echo_augment.augmentor.affine`, which says what of it keeps EF), and the tempo: the beat goes 0.9 to 1.1 times as
+    fast. `EchoNetDynamic` reads its videos so; of other datasets the item's own frames are slowed, but not made faster,
+    since that needs more frames than they have; synthetic clips come with tempos of their own.
+
     Args:
         base: ``echonet.datasets.Echo``, `EchoNetDynamic`, any ``Subset``, ``ConcatDataset`` or `SyntheticAugment` of
             them, or another dataset with ``fields``.
-        transform: albumentations transform; None takes `ef_preserving`. It gets images as float32 in [0, 1] and must
-            give the same. Each of its steps is tried once here, on a grey image of 112 x 112 pixels.
+        transform: albumentations transform; None takes that of ``strength``. It gets images as float32 in [0, 1] and
+            must give the same. Each of its steps is tried once here, on a grey image of 112 x 112 pixels.
+        strength: ``"mild"`` for `ef_preserving`, or ``"strong"``.
+        amount: share of the ranges of ``"strong"``, in [0, 1].
         p: chance that an item is transformed, in [0, 1].
         seed: seed of all draws, at least 0.
         fields: where a sample's images are; None finds them in an Echo-like ``base``.
 
     Raises:
-        EchoAugmentError: a value out of its range; a dataset whose samples are not known to be Echo's and no
-            ``fields``; a step of ``transform`` that leaves [0, 1] (`A.Normalize`), changes the shape or fails.
+        EchoAugmentError: a value out of its range; ``strength`` or ``amount`` beside a ``transform``; a dataset whose
+            samples are not known to be Echo's and no ``fields``; a step of ``transform`` that leaves [0, 1]
+            (`A.Normalize`), changes the shape or fails.
 
     Example:
         A dataset of dicts, its video ``(C, T, H, W)`` in [0, 1]:
@@ -81,18 +92,29 @@ class ClassicalAugment(Dataset[Any]):
         base: Any,
         *,
         transform: A.BasicTransform | A.BaseCompose | None = None,
+        strength: Literal["mild", "strong"] = "mild",
+        amount: float = 1.0,
         p: float = 1.0,
         seed: int = 0,
         fields: ImageFields | None = None,
     ) -> None:
         self.base, self.p, self.seed = base, check_share("p", p), check_seed(seed)
-        self.transform = transform if transform is not None else ef_preserving()
-        if not isinstance(self.transform, A.Compose):
-            self.transform = A.Compose([self.transform])
+        check_choice("strength", strength, STRENGTHS)
+        self.strength, self.amount = strength, check_share("amount", amount)
+        if (strength == "mild" and amount != 1) or (transform is not None and strength != "mild"):
+            raise EchoAugmentError(
+                f'amount={amount:g} and strength={strength!r} go with strength="strong" and no transform',
+                "Leave one of them out",
+            )
+        self.transform: A.Compose | AffineFamily = AffineFamily(amount)
+        if strength == "mild":
+            given = transform if transform is not None else ef_preserving()
+            self.transform = given if isinstance(given, A.Compose) else A.Compose([given])
         self._fields = (
             [(base, fields)] if fields is not None else [(leaf, _fields_of(leaf)) for leaf in leaves(base, known=True)]
         )
-        check_steps(self.transform, lambda: self._fields_at(0).unpack(self.base[0])[0].shape)
+        if strength == "mild":
+            check_steps(self.transform, lambda: self._fields_at(0).unpack(self.base[0])[0].shape)
         self._epoch, self._repeats = SharedEpoch(), RepeatedItems(len(base))
         self._synced = 0  # the epoch that this process has passed to the base
 
@@ -100,6 +122,12 @@ class ClassicalAugment(Dataset[Any]):
         return len(self.base)
 
     def __getitem__(self, index: int) -> Any:
+        return self.at_tempo(index, 1.0)[0]
+
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # if those of the base are Echo's
+
+    def at_tempo(self, index: int, tempo: float) -> tuple[Any, bool]:
+        """Return item ``index`` read at another tempo, and whether it could be; its own changes come on top."""
         place = int(index)
         if not -len(self) <= place < len(self):
             raise IndexError(f"item {place} of {len(self)}")
@@ -109,11 +137,22 @@ class ClassicalAugment(Dataset[Any]):
             pass_epoch(self.base, epoch)
             self._synced = epoch
         self._repeats.see(place, type(self).__name__)
-        sample = self.base[place]
         rng = item_rng(self.seed, epoch, place, CLASSICAL)
-        return self._apply(sample, place, rng) if rng.random() < self.p else sample
+        changes = rng.random() < self.p
+        if not changes or self.strength == "mild":
+            sample, read = item_at_tempo(self.base, place, tempo)
+            return self._apply(sample, place, rng) if changes else sample, read
+        own, start = self._tempo(rng), float(rng.random())
+        sample, read = item_at_tempo(self.base, place, tempo * own)
+        if not read:
+            fields = self._fields_at(place)
+            sample = fields.resampled(sample, slowed(fields.count(sample), tempo * own, start))
+        return self._apply(sample, place, rng), True
 
-    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # if those of the base are Echo's
+    def _tempo(self, rng: np.random.Generator) -> float:
+        """Draw a tempo: the range as far as ``amount`` goes."""
+        low, high = (1 + self.amount * (end - 1) for end in TEMPO)
+        return float(rng.uniform(low, high))
 
     def _apply(self, sample: Any, place: int, rng: np.random.Generator) -> Any:
         fields = self._fields_at(place)

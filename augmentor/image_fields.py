@@ -78,6 +78,20 @@ class ImageFields:
             images = images.mean(-1, keepdims=True)
         return images.clip(0, 1, out=images), np.concatenate(masks) if masks else None
 
+    def resampled(self, sample: Any, places: npt.NDArray[np.float64]) -> Any:
+        """Return a copy of ``sample`` whose video shows other places in time, ``(T,)`` in frames; linear between."""
+        old = _get(sample, self.video)
+        video = _array(old)
+        low = np.clip(places.astype(np.int64), 0, max(video.shape[-3] - 2, 0))
+        share = (places - low).astype(np.float32)[:, None, None]
+        after = np.minimum(low + 1, video.shape[-3] - 1)
+        mixed = video[..., low, :, :] * (1 - share) + video[..., after, :, :] * share
+        return _put(sample, self.video, _like(old, mixed))
+
+    def count(self, sample: Any) -> int:
+        """Return the number of frames of a sample's video."""
+        return int(_get(sample, self.video).shape[-3])
+
     def pack(self, sample: Any, images: npt.NDArray[np.float32], masks: npt.NDArray[Any] | None) -> Any:
         """Return a copy of ``sample`` with new images and masks, in its own form and normalisation."""
         video = _get(sample, self.video)

@@ -19,6 +19,7 @@ from .leakage import refuse_held_out, refuse_leaking_donors
 from .mixing import Mixer, Share, item_rng
 from .sample_check import SampleCheck
 from .sources.source import ClipSource, Take
+from .tempo import item_at_tempo
 from .workers import RepeatedItems, ServedCounts, SharedEpoch
 from .wrapping import describe, locate, pass_epoch, tagged
 
@@ -155,6 +156,15 @@ class SyntheticAugment(Dataset[Any]):
         return self._mixer.total
 
     def __getitem__(self, index: int) -> Any:
+        return self.at_tempo(index, 1.0)[0]
+
+    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # if those of the base are Echo's
+
+    def at_tempo(self, index: int, tempo: float) -> tuple[Any, bool]:
+        """Return item ``index``, a real one at another tempo, and whether it is at one.
+
+        Synthetic clips have tempos of their own already, and come as they are.
+        """
         place = int(index)
         if not -self._mixer.total <= place < self._mixer.total:
             raise IndexError(f"item {place} of {self._mixer.total}")
@@ -171,21 +181,22 @@ class SyntheticAugment(Dataset[Any]):
             clip, kind = None, "real"
             if number >= 0:
                 clip, kind = take(number, key) if take is not None else (self.source[number], "cached")
-            sample = self.base[position] if clip is None else self._adapter_of(position)(clip, item_rng(*key))
+            if clip is not None:
+                sample, varied = self._adapter_of(position)(clip, item_rng(*key)), True
+            else:
+                sample, varied = item_at_tempo(self.base, position, tempo)
         except RuntimeError as error:
             explain_device_error(error)
             raise
         if clip is not None and not torch.is_grad_enabled() and self._repeats.first():
-            warnings.warn(EVALUATED, stacklevel=2)
+            warnings.warn(EVALUATED, stacklevel=3)
         if not self._check.done:
             self._compare(sample, clip is not None, position)
         self._counts.add(kind, epoch)
         if self.weighted or self.provenance:
             weight = None if not self.weighted else np.float32(1 if clip is None else clip.confidence)
-            return tagged(sample, weight, describe(clip) if self.provenance else None)
-        return sample
-
-    __getitem__.echo_samples = True  # type: ignore[attr-defined]  # if those of the base are Echo's
+            sample = tagged(sample, weight, describe(clip) if self.provenance else None)
+        return sample, varied
 
     def _adapter_of(self, position: int) -> Adapter:
         if len(self._adapters) == 1:

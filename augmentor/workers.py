@@ -119,7 +119,7 @@ class RepeatedItems:
             warnings.warn(
                 f"{name}: items are read again and set_epoch was never called, so every epoch has the same clips and "
                 "the same draws. Call set_epoch(epoch) of the outermost dataset before each epoch",
-                stacklevel=3,
+                stacklevel=4,
             )
         view[2 + index] = 1
 

@@ -19,7 +19,7 @@ REST = "the rest"  # modules of the floor's own folder that no room names
 ROOMS = {
     "cache": [("errors", "arguments"), ("system",), ("clip",), ("shard",), (REST,)],
     "augmentor": [
-        ("devices", "workers", "wrapping", "video_format", "predictors"),
+        ("devices", "workers", "wrapping", "video_format", "predictors", "tempo"),
         ("data",),
         ("data.phantom",),
         ("data.importers",),

@@ -179,6 +179,12 @@ class EchoNetDynamic(Dataset[Sample]):
         with self.open(index) as video:
             return self._read(index, video, self.choose(index, len(video)))
 
+    def at_tempo(self, index: int, tempo: float) -> tuple[Sample, bool]:
+        """Return item ``index`` with its heart beating ``tempo`` times as fast, and True: its frames are read so."""
+        with self.open(index) as video:
+            count = len(video)
+            return self._read(index, video, self.choose(index, count).at_tempo(tempo, self.period, count)), True
+
     def choose(self, index: int, frames: int) -> Choice:
         """Return what item ``index`` draws in this epoch for a video of ``frames`` frames, without reading it."""
         return choose(

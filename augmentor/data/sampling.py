@@ -1,7 +1,7 @@
 """Decide which frames of a video a sample takes: the random part of the reader, as pure functions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -36,16 +36,29 @@ class Choice:
         starts: first frame of each clip.
         corner: row and column of the crop inside the padded frame; None without padding.
         noise_seed: seed of the blacked-out pixels; None without noise.
+        tempo: of the video's own at which the clips are read.
     """
 
     length: int
     starts: tuple[int, ...]
     corner: tuple[int, int] | None = None
     noise_seed: int | None = None
+    tempo: float = 1.0
 
     def frames(self, period: int) -> npt.NDArray[np.int64]:
         """Return frame numbers ``(clips, length)``; those past the video's end stand for zero frames."""
-        return np.array(self.starts, np.int64)[:, None] + period * np.arange(self.length, dtype=np.int64)
+        steps = np.rint(self.tempo * period * np.arange(self.length)).astype(np.int64)
+        return np.asarray(np.array(self.starts, np.int64)[:, None] + steps)
+
+    def at_tempo(self, tempo: float, period: int, frames: int) -> "Choice":
+        """Return the same choice at another tempo; clips begin earlier where a video of ``frames`` frames would end.
+
+        A video without room for it is read at the fastest tempo that fits, and one that is too short at its own.
+        """
+        span = max((self.length - 1) * period, 1)
+        tempo = min(tempo, max(1.0, (frames - 1) / span))
+        last = max(frames - 1 - int(np.rint(tempo * span)), 0)
+        return replace(self, tempo=tempo, starts=tuple(min(start, last) for start in self.starts))
 
 
 def clip_length(frames: int, length: int | None, period: int, max_length: int | None) -> int:

@@ -18,6 +18,7 @@ from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
 from ..data.layouts.finding import DataFolder
 from ..data.probe import as_filed
 from ..devices import fast_dtype
+from ..tempo import TEMPO
 from .calls import ONE_CODE
 from .fingerprint import fingerprint, hash_weights
 from .labels import TransportedLabel, donor_label
@@ -28,7 +29,6 @@ from .pipeline import BUNDLED, MCDMOutput, MCDMPipeline
 from .published.ef_token import EFToken, ef_token, token_of
 from .training_videos import refuse_trained_on, usable
 
-TEMPO = (0.9, 1.1)  # of the donor's heart rate; EF does not depend on it
 REPLAN = "Plan with this generator's own motion_donors and appearance_donors"
 
 

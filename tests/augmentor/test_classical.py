@@ -194,3 +194,60 @@ def test_p_is_the_share_of_transformed_items():
     assert 40 < changed < 80
     with pytest.raises(EchoAugmentError, match=r"p must be in \[0, 1\], got 2"):
         ClassicalAugment(Square(), p=2)
+
+
+class Beat(FakeEcho):
+    """Grey videos whose level is the frame's number, so that a change of tempo can be read off."""
+
+    def __getitem__(self, index):
+        grey = np.zeros((3, self.length, SIDE, SIDE), np.float32)
+        grey[:, :, 16:32, 16:32] = (50 + 10 * np.arange(self.length, dtype=np.float32))[:, None, None]
+        video = (grey - np.reshape(self.mean, (3, 1, 1, 1))) / np.reshape(self.std, (3, 1, 1, 1))
+        return video.astype(np.float32), np.float32(50)
+
+    __getitem__.echo_samples = True
+
+
+def test_strong_augmentation_keeps_the_form_and_moves_traces_along():
+    base = Square()
+    train = ClassicalAugment(base, strength="strong")
+    for epoch in range(4):
+        train.set_epoch(epoch)
+        for index in range(6):
+            video, (ef, frame, large, small) = train[index]
+            assert difference(base[index], train[index]) is None and ef == base[index][1][0]
+            assert np.allclose(frame, video[:, 0], atol=1e-5) and np.array_equal(large, small)
+            inside = grey(base, video)[0, 0] > 40
+            assert np.mean(inside != (large == 1)) < 0.05, "the trace lies where the square is"
+            assert np.abs(grey(base, video)[..., [0, -1], [0, -1]]).max() < 1e-2, "black stays black"
+
+
+def test_strong_augmentation_slows_items_that_cannot_be_read_anew():
+    base = Beat(n=6)
+    train = ClassicalAugment(base, strength="strong")
+    steps = []
+    for epoch in range(6):
+        train.set_epoch(epoch)
+        for index in range(6):
+            peak = grey(base, train[index][0])[0].max((1, 2))
+            steps.append((peak[-1] - peak[0]) / max(peak[0], 1))
+    plain = (50 + 70 - 50) / 50
+    assert min(steps) < 0.95 * plain and len(set(np.round(steps, 3))) > 10
+
+
+def test_strength_and_transform_do_not_go_together():
+    with pytest.raises(EchoAugmentError, match="Leave one of them out"):
+        ClassicalAugment(Square(), strength="strong", transform=A.HorizontalFlip(p=1))
+    with pytest.raises(EchoAugmentError, match=r"amount=0\.5"):
+        ClassicalAugment(Square(), amount=0.5)
+    with pytest.raises(EchoAugmentError, match=r"strength must be one of mild, strong"):
+        ClassicalAugment(Square(), strength="heavy")
+    with pytest.raises(EchoAugmentError, match=r"amount must be in \[0, 1\]"):
+        ClassicalAugment(Square(), strength="strong", amount=2)
+
+
+def test_strong_draws_are_of_seed_epoch_and_index_whatever_the_workers():
+    plain = batches(ClassicalAugment(Square(), strength="strong", seed=1), 0)
+    assert len({video[k].tobytes() for video in plain for k in range(3)}) == 12
+    made = batches(ClassicalAugment(Square(), strength="strong", seed=1), 2, "fork")
+    assert all(np.array_equal(one, other) for one, other in zip(plain, made, strict=True))

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from echo_augment.augmentor.affine import draw_affine
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, vector_code
@@ -27,9 +28,6 @@ from .pseudo import PseudoLabels, video_flow
 if TYPE_CHECKING:
     from .context import StageContext
 
-SCALE, STRETCH = 0.35, 0.15  # natural logarithms: lengths by 0.70 to 1.42, one axis against the other up to 1.35
-TURN, SHIFT = 25.0, 0.1  # degrees; share of a side
-LIGHT = 0.35  # natural logarithm of gain and of gamma
 DISK = {"x": (0.4, 0.6), "y": (0.35, 0.6), "radius": (0.3, 0.5), "longer": (0.8, 1.25)}  # shares of a side; a ratio
 
 
@@ -69,15 +67,11 @@ class Copies:
 
 
 def draw_copies(rng: np.random.Generator, count: int) -> Copies:
-    """Draw another size, proportion, tilt, place and light for each of ``count`` copies."""
-    scale = np.exp(rng.uniform(-SCALE, SCALE, count))[:, None, None]
-    turn, axis = np.deg2rad(rng.uniform(-TURN, TURN, count)), rng.uniform(-np.pi / 2, np.pi / 2, count)
-    stretch = np.exp(rng.uniform(-STRETCH, STRETCH, (count, 2)))[:, :, None] * np.eye(2)
-    linear = scale * rotations(turn) @ rotations(axis) @ stretch @ rotations(-axis)
-    shift = 2 * rng.uniform(-SHIFT, SHIFT, (count, 2))
-    light = np.exp(rng.uniform(-LIGHT, LIGHT, (2, count)))
+    """Draw another size, proportion, tilt, place and light for each of ``count`` copies, and what is seen of them."""
+    drawn = draw_affine(rng, count)
     disks = {key: torch.from_numpy(rng.uniform(*ends, (count, 1, 1))).float() for key, ends in DISK.items()}
-    moved, shifted, gain, gamma = (torch.from_numpy(value.astype(np.float32)) for value in (linear, shift, *light))
+    numbers = (drawn.linear, drawn.shift, drawn.gain, drawn.gamma)
+    moved, shifted, gain, gamma = (torch.from_numpy(value.astype(np.float32)) for value in numbers)
     return Copies(moved, shifted, gain, gamma, disks)
 
 
@@ -90,12 +84,6 @@ def repeated(copies: Copies, count: int) -> Copies:
         copies.gamma.expand(count),
         {key: value.expand(count, 1, 1) for key, value in copies.disks.items()},
     )
-
-
-def rotations(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
-    """Return the rotation matrices ``(N, 2, 2)`` of angles in radians."""
-    cos, sin = np.cos(angles), np.sin(angles)
-    return np.stack([cos, -sin, sin, cos], axis=-1).reshape(-1, 2, 2)
 
 
 def copied(flow: Tensor, frames: Tensor, copies: Copies) -> tuple[Tensor, Tensor]:

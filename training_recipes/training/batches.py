@@ -82,6 +82,14 @@ class DecodedEcho(EchoNetDynamic):
 
     __getitem__.echo_samples = True  # type: ignore[attr-defined]  # form and values are Echo's
 
+    def at_tempo(self, index: int, tempo: float) -> tuple[Sample, bool]:
+        """Return item ``index`` with its heart beating ``tempo`` times as fast, and True: its frames are read so."""
+        video = self._video(index)
+        if video is None:
+            return super().at_tempo(index, tempo)
+        choice = self.choose(index, len(video)).at_tempo(tempo, self.period, len(video))
+        return self._read(index, video, choice), True  # type: ignore[arg-type]
+
     def windows(self, index: int, most: int | None = None, at_once: int = 100) -> Iterator[Windows]:
         """Yield the clips of one video at all its start frames, or at ``most`` evenly spaced ones.
 
