@@ -32,6 +32,7 @@ REFERENCE: dict[str, Value] = {
     "codec.half_range": 128,
     "codec.kl": 2.0833e-8,
     "codec.pyramid": 0,
+    "codec.lpips": 1,
     "codec.gan": 0.5,
     "codec.gan_start": 50001,
     "codec.schedule": "constant",
@@ -83,10 +84,10 @@ WHY = {
 
 WORDS = (
     (
-        "codec, losses",
-        "L1 + LPIPS",
-        "L1",
-        "LPIPS needs VGG-16's weights, which do not come with this package; it is left out",
+        "codec, LPIPS",
+        "downloads VGG-16's weights",
+        "weights of `preset.codec.lpips_weights`; without, it is left out, as log and card say",
+        "they do not come with this package, and nothing is downloaded unasked",
     ),
     (
         "codec, optimisers",

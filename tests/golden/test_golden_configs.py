@@ -29,6 +29,7 @@ DECLARED_SINCE: dict[str, object] = {
     "fidelity:data.split": "VAL",
     **{"data.format": 3, "data.population": "A", "data.recording": "fixed", "data.label_noise": 0.0},
     **{"phantom:format": 3, "phantom:population": "A", "phantom:recording": "fixed", "phantom:label_noise": 0.0},
+    "train-generator.paper:preset.codec.lpips": 1,
     "data.follow_links": True,
     **{f"{name}:data.format": 2 for name in ("demo", *ON_FORMAT_2)},
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from echo_augment.augmentor.mcdm.codec import HUB
 from echo_augment.cache.system.files import atomic_path
 
+from ..common.lpips import hash_lpips
 from ..common.text import markdown_table
 from ..judging.kept_aside import KeptAside
 from .ledger import RunSettings
@@ -28,7 +29,7 @@ Generates echocardiogram clips of the heart in a reference frame (the appearance
 
 - **Data**: {data}. {videos} videos trained {learner}, {watched} more were kept aside to watch the training; no labels.
 - **Trained by**: `{command}` (seed {seed})
-{elsewhere}- **Fingerprint**: `{fingerprint}`
+{elsewhere}{loss}- **Fingerprint**: `{fingerprint}`
 
 {stages}
 {reenactment}
@@ -124,6 +125,17 @@ def taken_words(settings: GeneratorSettings, run: RunSettings) -> str:
     return ""
 
 
+def loss_words(settings: GeneratorSettings) -> str:
+    """Return a line on LPIPS in the codec's loss; empty where no codec was trained, or it was not to have it."""
+    codec = settings.preset.codec
+    if not codec.lpips or not codec.steps or settings.codec is not None or settings.distil is not None:
+        return ""
+    if not codec.perceives:
+        return "- **Codec's loss**: without LPIPS, whose weights were not given (`preset.codec.lpips_weights`)\n"
+    weights = hash_lpips(Path(str(codec.lpips_weights)))
+    return f"- **Codec's loss**: with LPIPS of VGG-16, weight {codec.lpips:g}; hash of its weights `{weights}`\n"
+
+
 def limits_words(settings: GeneratorSettings) -> str:
     """Return what the training data mean for the use of the weights."""
     phantom = settings.data.name == "phantom"
@@ -170,6 +182,7 @@ def write_card(
         watched=len(data.watched),
         command=command_line(settings),
         elsewhere=taken_words(settings, run),
+        loss=loss_words(settings),
         seed=settings.seed,
         fingerprint=fingerprint,
         stages=stage_table(stages),

@@ -16,6 +16,7 @@ from echo_augment.cache.system.files import atomic_path
 from echo_augment.cache.system.progress import follow
 
 from ..common.likeness import frame_likeness
+from ..common.lpips import LPIPS, load_lpips
 from ..common.ranks import ALONE, Share
 from ..training.adversary import Contested
 from .prepare import Prepared
@@ -116,14 +117,17 @@ def pyramid_levels(image: Tensor, levels: int = 4) -> list[Tensor]:
     return [*found, image]
 
 
-def codec_loss(settings: CodecSettings, batches_a_step: int = 1) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
-    """Return the loss of uint8 frames ``(B, H, W)``: L1 and Laplacian pyramid of the reconstruction, and a small KL.
+def codec_loss(
+    settings: CodecSettings, batches_a_step: int = 1, perceptual: LPIPS | None = None
+) -> Callable[[nn.Module, Tensor], dict[str, Tensor]]:
+    """Return the loss of uint8 frames ``(B, H, W)``: L1, Laplacian pyramid and LPIPS of the reconstruction, a small KL.
 
     With ``gan`` the network is a `Contested` codec, whose adversary counts from step ``gan_start`` on.
 
     Args:
         settings: weights of the parts.
         batches_a_step: batches of an optimiser step.
+        perceptual: LPIPS, on the network's device; None leaves it out.
     """
     pyramid_weight = 1.0 if settings.pyramid is None else settings.pyramid
 
@@ -140,6 +144,9 @@ def codec_loss(settings: CodecSettings, batches_a_step: int = 1) -> Callable[[nn
         if pyramid_weight:
             found["pyramid"] = pyramid_loss(decoded, images)
             plain = plain + pyramid_weight * found["pyramid"]
+        if perceptual is not None:
+            found["lpips"] = perceptual(decoded, images).mean()
+            plain = plain + (settings.lpips or 0.0) * found["lpips"]
         whole = plain + settings.kl * kl
         if contested is not None:
             begun = int(contested.seen) // batches_a_step >= (settings.gan_start or 0)
@@ -174,10 +181,15 @@ def train(context: "StageContext") -> dict[str, float]:
         return {"steps": 0, **figures}
     codec, settings, data = context.networks.codec, context.preset.codec, context.data
     network: nn.Module = codec if settings.gan is None else Contested(codec, int(codec.config["in_channels"]))
+    perceptual = None
+    if settings.perceives:
+        perceptual = load_lpips(Path(str(settings.lpips_weights))).to(context.device)
+    elif settings.lpips:
+        context.accelerator.print("codec: LPIPS is left out of the loss: preset.codec.lpips_weights names no folder")
     result = context.train(
         network.to(context.device),
         lambda rng, share: frame_batch(data, rng, settings.hearts, settings.each, share).flatten(0, 1),
-        codec_loss(settings, context.settings.batches_a_step),
+        codec_loss(settings, context.settings.batches_a_step, perceptual),
         settings,
         name="codec",
         stream=STREAM,

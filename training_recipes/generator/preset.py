@@ -14,6 +14,7 @@ from echo_augment.augmentor.mcdm.transport import FLOWS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
+from ..common.lpips import hash_lpips
 from .stage_settings import CodecSettings, DenoiserSettings, FitSettings
 
 LOSSES: dict[str, tuple[str, ...]] = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
@@ -230,6 +231,10 @@ class PresetSettings:
             del found[name]
         if self.mafe.start is not None:  # the weights, wherever they lie
             found["mafe"]["start"] = hash_weights(Path(self.mafe.start))
+        if self.codec.perceives:
+            found["codec"]["lpips_weights"] = hash_lpips(Path(str(self.codec.lpips_weights)))
+        else:
+            found["codec"]["lpips"] = None  # as it is trained
         sections = {key: value for key, value in found.items() if isinstance(value, dict)}
         return found | {
             name: {key: value for key, value in section.items() if value is not None}

@@ -1,6 +1,7 @@
 """Settings of ``train-generator``, checked before any work."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
@@ -10,6 +11,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.dataset import DataSettings
 from ..common.inputs import check_folders, check_generator
+from ..common.lpips import load_lpips
 from ..common.settings import JobSettings
 from ..judging.kept_aside import ReenactmentSettings
 from ..training.logging import TRACKERS
@@ -86,6 +88,8 @@ class GeneratorSettings(JobSettings):
         check_folders(
             "preset.mafe.start", [self.preset.mafe.start], "Give the folder of echo-augment import-weights from=emavfi"
         )
+        if self.preset.codec.perceives:
+            load_lpips(Path(str(self.preset.codec.lpips_weights)))
         check_folders("reuse", [self.reuse], "Give the folder of another train-generator run")
         if self.codec is not None and not self.codec.startswith("hub:"):
             check_folders("codec", [self.codec], "Give a folder, or hub:<owner>/<name>/<subfolder>")

@@ -68,6 +68,9 @@ class CodecSettings(FitSettings):
         half_range: gray level that becomes 0, 127.5 or 128; None: 127.5.
         kl: weight of the Kullback-Leibler divergence in the loss, a mean as the L1 part is.
         pyramid: weight of the Laplacian pyramid of the reconstruction; None: 1.
+        lpips: weight of LPIPS, for which there must be ``lpips_weights``; None: 0.
+        lpips_weights: folder of its weights (`echo_augment.training_recipes.common.lpips.load_lpips`); None: it is left
+            out, which log and card say.
         gan: weight of an adversary's loss (`echo_augment.training_recipes.training.adversary`); None: no adversary.
         gan_start: step from which on the adversary counts; None: 0.
         hearts: videos of a batch.
@@ -82,6 +85,8 @@ class CodecSettings(FitSettings):
     half_range: float | None = None
     kl: float = MISSING
     pyramid: float | None = None
+    lpips: float | None = None
+    lpips_weights: str | None = None
     gan: float | None = None
     gan_start: int | None = None
     hearts: int = MISSING
@@ -93,11 +98,21 @@ class CodecSettings(FitSettings):
             raise EchoAugmentError(f"preset.codec.images must be 1 or 3, got {self.images}")
         if self.half_range not in (None, 127.5, 128):
             raise EchoAugmentError(f"preset.codec.half_range must be 127.5 or 128, got {self.half_range}")
-        for key, value in (("kl", self.kl), ("pyramid", self.pyramid), ("gan", self.gan)):
+        for key, value in (("kl", self.kl), ("pyramid", self.pyramid), ("lpips", self.lpips), ("gan", self.gan)):
             if value is not None:
                 check_number(f"preset.codec.{key}", value, 0)
         if self.gan_start is not None:
             check_whole("preset.codec.gan_start", self.gan_start)
+        if self.lpips_weights is not None and not self.lpips:
+            raise EchoAugmentError(
+                f"preset.codec.lpips_weights={self.lpips_weights} is given, and preset.codec.lpips gives it no weight",
+                "Add preset.codec.lpips=1",
+            )
+
+    @property
+    def perceives(self) -> bool:
+        """Whether LPIPS is in the loss: it has a weight, and there are weights of its networks."""
+        return bool(self.lpips) and self.lpips_weights is not None
 
 
 @dataclass(kw_only=True)

@@ -1,9 +1,15 @@
 """Weights fit a network whole or not at all: a missing, extra or misshapen one is an error that names the first."""
 
-from collections.abc import Collection, Sequence
+import pickle
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
+import torch
 from diffusers.models.modeling_utils import ModelMixin
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -45,6 +51,30 @@ def refuse_misfits(
     if misshapen:
         name, read, own = misshapen[0]
         raise EchoAugmentError(f"{where}: the weight {name} is {tuple(read)}, not {tuple(own)} ({counts})", remedy)
+
+
+def read_tensors(file: Path, remedy: str) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by name: ``torch.save``'s, nothing unpickled but tensors, or safetensors.
+
+    Args:
+        file: the checkpoint.
+        remedy: what to do if it cannot be read.
+
+    Raises:
+        EchoAugmentError: no such file, not a checkpoint, or one that holds more than tensors.
+    """
+    if not file.is_file():
+        raise EchoAugmentError(f"{file}: there is no such file", remedy)
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EchoAugmentError(f"{file}: is no checkpoint of tensors ({first})", remedy) from error
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise EchoAugmentError(f"{file}: holds something else than tensors by name", remedy)
+    return dict(found)
 
 
 def load_whole(kind: type[ModelMixin], where: str, *, remedy: str = OURS, **kwargs: Any) -> Any:

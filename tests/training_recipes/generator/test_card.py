@@ -2,8 +2,16 @@
 
 import pytest
 from fakes.generator import settings
+from fakes.lpips import write_lpips
 
-from echo_augment.training_recipes.generator.card import command_line, limits_words, stage_table, taken_words
+from echo_augment.training_recipes.common.lpips import hash_lpips
+from echo_augment.training_recipes.generator.card import (
+    command_line,
+    limits_words,
+    loss_words,
+    stage_table,
+    taken_words,
+)
 from echo_augment.training_recipes.generator.ledger import RunSettings
 
 ONLY_PHANTOMS = "Trained on procedural phantoms only"
@@ -34,6 +42,20 @@ def test_limits_are_those_of_all_that_trained(data, distil, words):
 def test_a_codec_from_elsewhere_may_have_seen_anything():
     said = limits_words(settings("codec='hub:a/b'"))
     assert said.startswith("All but the codec was trained on procedural phantoms only")
+
+
+def test_the_card_says_whether_lpips_trained_the_codec(tmp_path):
+    assert "without LPIPS" in loss_words(settings("preset=paper"))
+    folder = write_lpips(tmp_path)
+    said = loss_words(settings("preset=paper", f"preset.codec.lpips_weights={folder}"))
+    assert "with LPIPS of VGG-16, weight 1" in said and str(folder) not in said
+    assert (
+        hash_lpips(folder)
+        in said
+        != loss_words(settings("preset=paper", f"preset.codec.lpips_weights={write_lpips(tmp_path, seed=1)}"))
+    )
+    for taken in ("preset=tiny", "codec='hub:a/b'", "preset.codec.steps=0"):
+        assert loss_words(settings(*([] if taken == "preset=tiny" else ["preset=paper"]), taken)) == ""
 
 
 def test_where_networks_came_from_is_told_without_paths(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 import torch
 from fakes.generator import preset
 from fakes.hearts import LENGTH, write_hearts
+from fakes.lpips import write_lpips
 
 from echo_augment.augmentor.mcdm.codec import build_codec, encode
+from echo_augment.training_recipes.common.lpips import load_lpips
 from echo_augment.training_recipes.generator.codec import (
     Latents,
     codec_loss,
@@ -101,6 +103,23 @@ def test_the_loss_weighs_the_divergence_and_trains_both_halves(codec):
     assert (heavy["loss"] - plain["loss"]).item() == pytest.approx(10 * plain["kl"].item(), rel=1e-4)
     heavy["loss"].backward()
     assert all(part.grad is not None for half in (codec.encoder, codec.decoder) for part in half.parameters())
+
+
+def test_lpips_is_in_the_loss_with_its_weight_and_in_the_gradient(codec, tmp_path):
+    frames = torch.randint(0, 256, (2, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    asked = preset("preset=tiny", "preset.codec.lpips=3", f"preset.codec.lpips_weights={write_lpips(tmp_path)}").codec
+    found, gradients = [], []
+    for perceptual in (None, load_lpips(tmp_path)):
+        with torch.random.fork_rng([]):
+            torch.manual_seed(1)
+            found.append(codec_loss(asked, perceptual=perceptual)(codec, frames))
+        codec.zero_grad()
+        found[-1]["loss"].backward()
+        gradients.append(codec.decoder.conv_out.weight.grad.clone())
+    plain, seen = found
+    assert "lpips" not in plain and seen["lpips"].item() > 0.01
+    assert (seen["loss"] - plain["loss"]).item() == pytest.approx(3 * seen["lpips"].item(), rel=1e-4)
+    assert not torch.allclose(*gradients)
 
 
 def test_watched_frames_are_the_ends_of_watched_beats(data):

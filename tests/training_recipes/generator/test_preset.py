@@ -1,7 +1,8 @@
 """Presets: each composes, a value out of its range is named, and only what decides the weights decides the run."""
 
 import pytest
-from fakes.generator import compose_job, preset
+from fakes.generator import compose_job, preset, settings
+from fakes.lpips import write_lpips
 from hydra.errors import ConfigCompositionException
 
 from echo_augment.cache import EchoAugmentError
@@ -78,3 +79,24 @@ def test_what_decides_the_weights_leaves_out_the_sampler_and_what_is_not_given()
     }
     assert preset("preset.codec.weight_decay=0.5").plain()["codec"]["weight_decay"] == 0.5
     assert object_from({**plain, "sampler_steps": 4}, PresetSettings) == preset()
+
+
+def test_lpips_decides_the_weights_by_what_its_files_hold(tmp_path):
+    plain = preset("preset=paper").plain()
+    assert plain == preset("preset=paper", "preset.codec.lpips=null").plain(), "left out is not asked for"
+    trained = []
+    for place, seed in (("a", 0), ("b", 0), ("b", 1)):
+        folder = write_lpips(tmp_path / place, seed=seed)
+        trained.append(preset("preset=paper", f"preset.codec.lpips_weights={folder}").plain()["codec"])
+    assert trained[0] == trained[1] != trained[2]
+    assert trained[0]["lpips"] == 1 and "lpips" not in plain["codec"]
+    with pytest.raises(EchoAugmentError, match=r"Add preset\.codec\.lpips=1"):
+        preset("preset=tiny", f"preset.codec.lpips_weights={tmp_path}")
+
+
+def test_files_of_lpips_are_looked_at_before_any_work(tmp_path):
+    asked = settings("preset=paper", f"preset.codec.lpips_weights={tmp_path}")
+    with pytest.raises(EchoAugmentError, match=r"vgg16-397923af\.pth: there is no such file"):
+        asked.check_inputs()
+    write_lpips(tmp_path)
+    asked.check_inputs()
