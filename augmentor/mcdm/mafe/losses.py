@@ -18,11 +18,20 @@ DISTANCES = ("squared", "cosine")
 TARGETS = ("ends", "pair")  # of the flow: middle frame to both ends, or the first frame to the second
 
 
+def _blurring(side: int, like: Tensor) -> Tensor:
+    """Return the matrix ``(side, side)`` that blurs a line of ``side`` places; borders are mirrored."""
+    taps = torch.tensor(TAPS, device=like.device, dtype=like.dtype)[None, None] / sum(TAPS)
+    places = torch.eye(side, device=like.device, dtype=like.dtype)[:, None]
+    return F.conv1d(F.pad(places, (2, 2), mode="reflect"), taps)[:, 0].T
+
+
 def blur(image: Tensor, gain: float = 1.0) -> Tensor:
-    """Convolve ``(B, C, H, W)`` with the binomial 5 x 5 Gaussian, times ``gain``; borders are mirrored."""
-    taps = torch.tensor(TAPS, device=image.device, dtype=image.dtype) / 16
-    kernel = (gain * taps[:, None] * taps[None, :]).expand(image.shape[1], 1, -1, -1)
-    return F.conv2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), kernel, groups=image.shape[1])
+    """Convolve ``(B, C, H, W)`` with the binomial 5 x 5 Gaussian, times ``gain``; borders are mirrored.
+
+    As two products of matrices: the gradient of a convolution of one channel takes a CPU ten times as long.
+    """
+    down, across = (_blurring(side, image) for side in image.shape[-2:])
+    return gain * (down @ image @ across.T)
 
 
 def bands(image: Tensor, levels: int = LEVELS) -> list[Tensor]:
