@@ -8,7 +8,7 @@ from diffusers import EDMEulerScheduler
 from echo_augment.augmentor.mcdm.codec import decode, encode
 from echo_augment.augmentor.mcdm.motion import transport_codes
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
-from echo_augment.augmentor.mcdm.residual import ResidualDenoiser, TimeAttention, edm_scheduler, neighbours
+from echo_augment.augmentor.mcdm.residual import SIGMA_MAX, ResidualDenoiser, TimeAttention, edm_scheduler, neighbours
 from echo_augment.augmentor.mcdm.sampling import RESIDUAL_SAMPLERS
 from echo_augment.cache import EchoAugmentError
 
@@ -114,7 +114,7 @@ def test_an_exact_denoiser_finds_the_residual_in_any_number_of_steps(pipeline, g
         residual = shown[0].unflatten(0, (3, 20)) - reference[:, None] - pipeline.transport.predict(reference, codes)
     spread = torch.tensor(pipeline.denoiser.config["spread"])[:, None, None]
     torch.testing.assert_close(residual / spread, clean, atol=2e-3, rtol=1e-2)
-    assert taken[0] == pytest.approx(8.0, rel=1e-3) and len(taken) == steps
+    assert taken[0] == pytest.approx(SIGMA_MAX, rel=1e-3) and len(taken) == steps
 
 
 def test_seeds_decide_a_clip_whatever_it_is_batched_with(pipeline, given):

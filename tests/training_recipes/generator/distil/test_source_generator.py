@@ -83,7 +83,7 @@ def test_one_of_another_diffusion_is_refused(copy, tmp_path):
     other = shutil.copytree(copy, tmp_path / "other")
     path = other / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"sigma_max": 80.0}))
-    with pytest.raises(EchoAugmentError, match=r"has scheduler\.sigma_max=80\.0, not 8\.0"):
+    with pytest.raises(EchoAugmentError, match=r"has scheduler\.sigma_max=80\.0, not 4\.0"):
         load_source(str(other), preset())
 
 
