@@ -12,7 +12,7 @@ MAFE_FORMS ?= runs/mafe-forms
 .PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms parity test test-slow lint types wheel clean help
 
 help:
-	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT))"
+	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT); CPU=1: PyTorch without CUDA)"
 	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence/phantom.md (EVIDENCE=$(EVIDENCE))"
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
@@ -22,17 +22,31 @@ help:
 	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"
 	@echo "make lint    ruff, format and rules"
 	@echo "make types   mypy on the package as installed, strict on cache, augmentor and the statistics"
-	@echo "make wheel   build the wheel into dist/"
+	@echo "make wheel   build sdist and wheel into dist/, and check them"
 	@echo "make clean   remove .venv and what was built"
 
-# The stamp follows pyproject.toml: a changed dependency installs again, nothing else does.
-$(VENV)/.installed: pyproject.toml
+# The stamps follow pyproject.toml: a changed dependency installs again, nothing else does. On Linux the index's torch brings
+# CUDA's libraries; CPU=1 takes torch and torchvision, which must be of one release, from PyTorch's own index instead.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SIZE = $(if $(CPU),about 1 GB,$(if $(filter Linux,$(shell uname -s)),5 to 6 GB (CUDA; CPU=1 installs PyTorch without it: about 1 GB),about 1 GB))
+define install
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@echo "installing into $(VENV): $(SIZE), some minutes; once"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(if $(CPU),$(PIP) --index-url https://download.pytorch.org/whl/cpu "torch>=2.6" "torchvision>=0.21")
+	$(PIP) -e ".[$(1)]"
+	@$(BIN)/python -W ignore -c 'import torch, torchvision' || { echo "torch and torchvision are not of one release: remove $(VENV), or install both anew" >&2; exit 1; }
+endef
+
+$(VENV)/.recipes: pyproject.toml
+	$(call install,recipes)
 	touch $@
 
-demo: $(VENV)/.installed
+$(VENV)/.installed: pyproject.toml
+	$(call install,dev)
+	touch $@ $(VENV)/.recipes
+
+demo: $(VENV)/.recipes
 	$(BIN)/echo-augment demo out=$(OUT)
 
 # With make -j, too: the page needs all three benchmarks, and they share the phantoms.
@@ -128,7 +142,9 @@ types: $(VENV)/.installed
 
 wheel: $(VENV)/.installed
 	rm -rf build/lib dist
-	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	@test -z "$$(find dist -name '*.whl' -size +30M)" || { echo "the wheel is over 30 MB" >&2; exit 1; }
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

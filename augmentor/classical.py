@@ -19,9 +19,13 @@ from .workers import RepeatedItems, SharedEpoch
 from .wrapping import leaves, locate, pass_epoch
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the package index for news
-import albumentations as A
+
+from echo_augment.cache.system.extras import needs
 
 from .steps import check_images, check_steps
+
+with needs("recipes"):
+    import albumentations as A
 
 CLASSICAL = 0x434C  # tag of this random stream
 STRENGTHS = ("mild", "strong")

@@ -5,11 +5,14 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import albumentations as A
 import numpy as np
 import numpy.typing as npt
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.extras import needs
+
+with needs("recipes"):
+    import albumentations as A
 
 Images = npt.NDArray[np.float32]
 DRAWS = 3

@@ -75,6 +75,20 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _command() -> None:
+    """Run the command ``echo-augment``; without the extra ``recipes`` that is an error of one line."""
+    import sys
+
+    try:
+        from echo_augment.training_recipes.cli import main
+    except ImportError as error:
+        if not hasattr(error, "extra"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    main()
+
+
 def __dir__() -> list[str]:
     """Name the public names, imported or not."""
     return sorted({*globals(), *__all__})

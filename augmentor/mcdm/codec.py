@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.system.extras import needs
 
 from .published.strict import load_whole
+
+with needs("generate"):
+    from diffusers import AutoencoderKL
+    from diffusers.models.modeling_utils import ModelMixin
 
 FOUND_BY = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")  # options of the Hub
 HALF = 127.5  # gray level that becomes 0

@@ -4,14 +4,17 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from diffusers import UNetSpatioTemporalConditionModel
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from echo_augment.cache.arguments import check_choice
+from echo_augment.cache.system.extras import needs
 
 from .published.strict import StrictModel
+
+with needs("generate"):
+    from diffusers import UNetSpatioTemporalConditionModel
+    from diffusers.configuration_utils import ConfigMixin, register_to_config
+    from diffusers.models.modeling_utils import ModelMixin
 
 BETAS = (1e-4, 0.02)  # MCDM's linear schedule
 TIMESTEPS = 1000

@@ -6,12 +6,15 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.cache.system.extras import needs
 
 from .flow import grid_weights, pool_flow
+
+with needs("generate"):
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import find_peaks
 
 Frames = npt.NDArray[np.uint8]
 

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DiffusionPipeline
-from diffusers.models.modeling_utils import ModelMixin
-from diffusers.schedulers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
-from diffusers.utils import BaseOutput
 from torch import Tensor
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.arguments import check_choice
+from echo_augment.cache.system.extras import needs
 
 from ..devices import refuse_device_in_worker
 from .calls import ONE_CODE, Asked, check_call, draw_noise
@@ -31,6 +28,12 @@ from .reid import ReIDEncoder
 from .residual import ResidualDenoiser
 from .sampling import SAMPLERS, Guide, denoise
 from .transport import MotionTransport
+
+with needs("generate"):
+    from diffusers import AutoencoderKL, DiffusionPipeline
+    from diffusers.models.modeling_utils import ModelMixin
+    from diffusers.schedulers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
+    from diffusers.utils import BaseOutput
 
 BUNDLED = Path(__file__).parent / "weights" / "tiny"
 CODES = ("transport", "mafe", "flow", "vector")  # where motion codes come from

@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from echo_augment.cache.system.extras import needs
+
 from .published.strict import StrictModel
+
+with needs("generate"):
+    from diffusers.configuration_utils import ConfigMixin, register_to_config
+    from diffusers.models.modeling_utils import ModelMixin
 
 
 class ReIDEncoder(StrictModel, ModelMixin, ConfigMixin):

@@ -4,12 +4,16 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from diffusers import EDMEulerScheduler
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from echo_augment.cache.system.extras import needs
+
 from .published.strict import StrictModel
+
+with needs("generate"):
+    from diffusers import EDMEulerScheduler
+    from diffusers.configuration_utils import ConfigMixin, register_to_config
+    from diffusers.models.modeling_utils import ModelMixin
 
 GROUPS = 8
 # Noise levels of the sampler, in units of the residual's spread: at 4 nearly nothing is seen of it, and a level that

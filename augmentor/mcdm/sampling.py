@@ -4,17 +4,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from diffusers.schedulers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    EDMDPMSolverMultistepScheduler,
-    EDMEulerScheduler,
-)
 from torch import Tensor
+
+from echo_augment.cache.system.extras import needs
 
 from .denoiser import MotionDenoiser, predict_windows
 from .residual import ResidualDenoiser
+
+with needs("generate"):
+    from diffusers.schedulers import (
+        DDIMScheduler,
+        DDPMScheduler,
+        DPMSolverMultistepScheduler,
+        EDMDPMSolverMultistepScheduler,
+        EDMEulerScheduler,
+    )
 
 LATENT_SAMPLERS = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler, "dpm": DPMSolverMultistepScheduler}
 RESIDUAL_SAMPLERS = {"ddim": EDMEulerScheduler, "dpm": EDMDPMSolverMultistepScheduler}  # DDIM's steps are Euler's

@@ -5,16 +5,19 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
-from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 
 from echo_augment.cache.arguments import check_choice, check_whole
+from echo_augment.cache.system.extras import needs
 
 from .displacement import REACH, warped
 from .flow import SHRINK
 from .published.strict import StrictModel
+
+with needs("generate"):
+    from diffusers.configuration_utils import ConfigMixin, register_to_config
+    from diffusers.models.modeling_utils import ModelMixin
+    from diffusers.utils.accelerate_utils import apply_forward_hook
 
 NOISE = 0.05  # added to codes in training, so that nothing can hide in their last digits
 FLOWS = ("mafe", "teacher")  # whose flow fields are read; "teacher" is the flow estimator

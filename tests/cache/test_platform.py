@@ -5,7 +5,7 @@ import sys
 
 HIDE = """
 import multiprocessing.context, os, pkgutil, signal, sys
-import h5py, hdf5plugin, torch, hydra, accelerate, diffusers, albumentations, av, cv2, tqdm, torchvision, PIL, scipy
+import h5py, hdf5plugin, torch, hydra, accelerate, diffusers, albumentations, av, cv2, torchvision, PIL, scipy
 import multiprocessing.forkserver, multiprocessing.popen_spawn_posix, multiprocessing.util, tempfile, subprocess
 for name in ("sched_getaffinity", "fork", "register_at_fork", "nice", "pread", "getloadavg", "waitid", "getuid",
              "killpg", "posix_fallocate"):

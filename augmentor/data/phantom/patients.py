@@ -4,10 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+
+from echo_augment.cache.system.extras import needs
 
 from .appearance import Appearance
 from .geometry import DISCS, disc_positions, profile
+
+with needs("recipes"):
+    from scipy.stats import norm
 
 Array = npt.NDArray[np.float64]
 # Quantiles of the table; its least and largest values are rounded inward to what the phantom can draw.

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.extras import needs
 
 from .backbone import Backbone
 from .heads import FlowHead, merge
 from .refinement import Refinement, warp_features
+
+with needs("generate"):
+    from diffusers.configuration_utils import ConfigMixin, register_to_config
+    from diffusers.models.modeling_utils import ModelMixin
 
 
 @dataclass

@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffusers.schedulers import DDPMScheduler
-
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.extras import needs
 
 from ..denoiser import BETAS, TIMESTEPS
+
+with needs("generate"):
+    from diffusers.schedulers import DDPMScheduler
 
 HUB = "hub:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
-from diffusers.models.modeling_utils import ModelMixin
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.extras import needs
 
 from ..codec import LATENTS, SHRINKS, ReferenceCodec
 from ..denoiser import MotionDenoiser
@@ -16,6 +15,10 @@ from ..pipeline import MCDMPipeline
 from .ef_token import CODE as EF
 from .layouts import Layout, find_weights, published_scheduler
 from .strict import load_whole
+
+with needs("generate"):
+    from diffusers import AutoencoderKL, UNetSpatioTemporalConditionModel
+    from diffusers.models.modeling_utils import ModelMixin
 
 REMEDY = "These are not the weights of this layout; from= says which one it is"
 ATTENDS = {"CrossAttnDownBlockSpatioTemporal": True, "DownBlockSpatioTemporal": False}

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from diffusers.models.modeling_utils import ModelMixin
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.extras import needs
+
+with needs("generate"):
+    from diffusers.models.modeling_utils import ModelMixin
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
 OURS = "Name a network that train-generator wrote; weights of others come in by echo-augment import-weights"
 WHOLE: dict[str, bool] = {  # so that diffusers tells what does not fit
