@@ -39,6 +39,7 @@ ROOMS = {
         ("gallery",),
         ("judging",),
         ("generator",),
+        ("doctor",),
         ("jobs",),
         ("cli", REST),
     ],

@@ -149,7 +149,7 @@ def codec_loss(
             plain = plain + (settings.lpips or 0.0) * found["lpips"]
         whole = plain + settings.kl * kl
         if contested is not None:
-            begun = int(contested.seen) // batches_a_step >= (settings.gan_start or 0)
+            begun = contested.seen // batches_a_step >= (settings.gan_start or 0)
             weight = (settings.gan or 0.0) if begun else 0.0
             found |= contested.losses(plain, decoded, images, codec.decoder.conv_out.weight, weight)
             contested.seen += int(model.training)

@@ -56,15 +56,24 @@ class Contested(nn.Module):
     Args:
         codec: the autoencoder.
         channels: of an image.
-    """
 
-    seen: Tensor
+    Attributes:
+        seen: batches so far; kept in its state as a number of the host's, for which no step waits.
+    """
 
     def __init__(self, codec: nn.Module, channels: int) -> None:
         super().__init__()
         self.codec = codec
         self.adversary = PatchDiscriminator(channels)
-        self.register_buffer("seen", torch.zeros((), dtype=torch.long))  # batches so far
+        self.seen = 0
+
+    def get_extra_state(self) -> Tensor:
+        """Return what of the state is no weight, for ``state_dict``."""
+        return torch.tensor(self.seen)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take it from a state."""
+        self.seen = int(state)
 
     def losses(self, plain: Tensor, decoded: Tensor, images: Tensor, last: Tensor, weight: float) -> dict[str, Tensor]:
         """Return the autoencoder's adversarial loss, weighted, and the adversary's own.

@@ -112,11 +112,11 @@ def test_the_adversary_of_a_codec_begins_at_its_step():
         loss = codec_loss(settings)
         found = [loss(network, frames) for _ in range(4)]
     assert [bool(one["adversary"]) for one in found] == [False, False, True, True]
-    assert int(network.seen) == 4 and "pyramid" not in found[0]
+    assert network.seen == 4 and "pyramid" not in found[0]
     found[-1]["loss"].backward()
     assert network.codec.decoder.conv_out.weight.grad is not None
     network.eval()
-    assert "loss" in loss(network, frames) and int(network.seen) == 4
+    assert "loss" in loss(network, frames) and network.seen == 4
 
 
 @pytest.mark.parametrize(
