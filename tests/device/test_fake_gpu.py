@@ -1,77 +1,164 @@
 """Every network and step of every preset on a GPU that is not there: nothing meets a tensor of another device.
 
-Forward passes and losses, in float32 and in mixed bfloat16. Backward passes need a real device.
+Forward passes, all losses and sampling, in float32 and in mixed bfloat16. Backward passes need a real device.
 """
 
-from functools import cache
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes.generator import preset
-from fakes.gpu import GPU, Built, fake_gpu, grey, mixed, onto, pairs
+from diffusers.schedulers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
+from fakes.gpu import GPU, Trips, fake_gpu, on_gpu
 
+from echo_augment.augmentor.mcdm.displacement import carry_detail, carry_masks, fine_detail
+from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.residual import edm_scheduler
+from echo_augment.training_recipes.doctor.memory import mixed, without_numbers
+from echo_augment.training_recipes.doctor.steps import diffusion_for, training_steps
+from echo_augment.training_recipes.ef.learners import MeanTeacher
 from echo_augment.training_recipes.ef.models import make_model
-from echo_augment.training_recipes.generator.codec import codec_loss
-from echo_augment.training_recipes.generator.mafe import mafe_loss
-from echo_augment.training_recipes.generator.reid import reid_step
+from echo_augment.training_recipes.generator.denoiser import scheduler_of
+from echo_augment.training_recipes.generator.diffusion import path_end
 from echo_augment.training_recipes.segmentation.models import make_segmentation_model
 from echo_augment.training_recipes.segmentation.training import segmentation_loss
 
-STEPS = (0, 1, 4)
 BATCH = 2
+STAGES = ("codec", "reid", "mafe", "transport", "denoiser", "student", "reflow")
+UNETS = ("paper", "base-unet")
+DIFFUSED = ("denoiser", "student", "reflow")
+FORMS = {  # tiny and base have a residual denoiser; with other codes the UNet of whole latents
+    "tiny": ("preset=tiny",),
+    "base": ("preset=base",),
+    "paper": ("preset=paper",),
+    "tiny-unet": ("preset=tiny", "preset.code=mafe"),
+    "base-unet": ("preset=base", "preset.code=mafe"),
+    "tiny-teacher": ("preset=tiny", "preset.transport.flow=teacher"),
+}
+QUICK = {("tiny", "no"), ("tiny", "bf16"), ("tiny-unet", "no"), ("tiny-teacher", "bf16"), ("base", "bf16")}
+LARGE = {("base", "no"), ("base-unet", "bf16"), ("paper", "bf16"), ("paper", "no"), ("tiny-unet", "bf16")}
 
 
-@cache
-def on_gpu(name):
-    return Built(preset(f"preset={name}"))
+def cases(*, slow=LARGE):
+    found = sorted(QUICK | LARGE)
+    marks = [[pytest.mark.slow] if one in slow else [] for one in found]
+    return [pytest.param(*one, marks=mark, id="-".join(one)) for one, mark in zip(found, marks, strict=True)]
 
 
-CASES = [("tiny", False), ("tiny", True), ("base", True), ("paper", True)]
-LONG = [("base", False), ("paper", False)]  # nobody trains these in float32
+def steps_of(form):
+    """The steps of a form, the student's of both kinds."""
+    built = on_gpu(*FORMS[form])
+    if "reflow" not in built.steps:
+        other = replace(built.preset, student=replace(built.preset.student, kind="reflow"))
+        with built.mode:
+            built.steps["reflow"] = training_steps(other, built.nets, without_numbers, contested=False)["student"]
+    return built
 
 
-def named(case):
-    return f"{case[0]}-{'bf16' if case[1] else 'fp32'}"
-
-
-MARKED = [pytest.param(case, marks=pytest.mark.slow) for case in LONG]
-
-
-@pytest.fixture(scope="module", params=[*CASES, *MARKED], ids=named)
-def case(request):
-    return request.param
-
-
-@pytest.fixture
-def built(case):
-    return on_gpu(case[0])
-
-
-@pytest.fixture
-def bf16(case):
-    return case[1]
-
-
-def check(losses: dict[str, torch.Tensor]) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("form", "precision"), cases(slow=LARGE - {("paper", "bf16")}))
+def test_losses(form, precision, stage):
+    built = steps_of(form)
+    if stage == "transport" and built.nets.transport is None:
+        pytest.skip("has no transport")
+    step = built.steps[stage]
+    with built.mode:
+        batch = step.batch(BATCH)
+        with mixed(precision), Trips() as trips:
+            losses = step.loss(step.network.train(), batch)
+            if stage in DIFFUSED:  # what is copied once, is there now; the UNets' many operations are run once
+                trips.made.clear()
+                losses = losses if form in UNETS else step.loss(step.network, batch)
     assert all(value.device == torch.device(GPU) and value.shape == () for value in losses.values())
     assert losses["loss"].dtype == torch.float32 and losses["loss"].requires_grad
+    assert trips.made == [], "a step waits for no copy"
 
 
-def test_losses_of_the_networks_that_see_frames(built, bf16):
-    with built.mode, mixed(bf16):
-        nets = built.nets
-        check(codec_loss(built.preset.codec)(nets.codec, grey(built, BATCH)))
-        check(reid_step(nets.reid, grey(built, BATCH, 2)))
-        mafe, batch = pairs(built, BATCH)
-        check(mafe_loss(built.preset.mafe.losses)(mafe, batch))
+def a_step_of_the_library(self, found, timestep, sample, **_):
+    """Stands for a scheduler's step, which is the library's and branches on numbers that are not there."""
+    assert found.device == sample.device
+    return SimpleNamespace(prev_sample=sample - 0.1 * found.to(sample.dtype))
 
 
-def test_motion_is_read_on_the_gpu(built, bf16):
-    with built.mode, mixed(bf16), torch.no_grad():
-        first, second = torch.rand(2, BATCH, 1, built.preset.size, built.preset.size, device=GPU)
-        assert built.nets.mafe.flow(first, second).device == torch.device(GPU)
-        assert built.nets.mafe.motion_vector(first, second, turned=True).device == torch.device(GPU)
-        assert built.nets.reid(first).device == torch.device(GPU)
+@pytest.fixture
+def library(monkeypatch):
+    for scheduler in (DDIMScheduler, DDPMScheduler, EDMEulerScheduler):
+        monkeypatch.setattr(scheduler, "step", a_step_of_the_library)
+    monkeypatch.setattr(EDMEulerScheduler, "scale_model_input", lambda self, sample, step: sample)
+
+
+def pipeline_of(built):
+    nets, chosen = built.nets, built.preset
+    scheduler = edm_scheduler() if nets.transport is not None else scheduler_of(chosen)
+    pipeline = MCDMPipeline(
+        nets.codec.eval(),
+        nets.denoiser.eval(),
+        nets.mafe,
+        nets.reid,
+        scheduler,
+        nets.transport,
+        frames=chosen.frames,
+        rate=chosen.rate,
+        size=chosen.size,
+        code=chosen.code,
+        sampler=chosen.sampler or "ddim",
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.mark.parametrize("steps", [0, 1, 4])
+@pytest.mark.parametrize(("form", "precision"), cases())
+def test_sampling(form, precision, steps, library):
+    built = on_gpu(*FORMS[form])
+    chosen, moved = built.preset, built.nets.transport is not None
+    if steps == 0 and not moved:
+        pytest.skip("without a transport there is no clip without a step")
+    with built.mode, mixed(precision), torch.no_grad():
+        pipeline = pipeline_of(built)
+        assert pipeline._execution_device == torch.device(GPU)
+        size = int(built.nets.denoiser.config["code_size"])
+        motion = torch.randn(BATCH, 1 if chosen.code == "vector" else chosen.frames, size)  # in the host's memory
+        reference = torch.zeros(BATCH, chosen.size, chosen.size, dtype=torch.uint8)
+        masks = torch.ones(BATCH, chosen.size, chosen.size, dtype=torch.bool) if moved else None
+        made = pipeline(reference, motion, num_inference_steps=steps, detail=moved, masks=masks)
+    shape = (BATCH, chosen.frames, chosen.size, chosen.size)
+    assert made.clips.shape == shape and made.clips.dtype == torch.uint8 and made.clips.device.type == "cpu"
+    assert (made.masks is None) == (masks is None)
+    assert made.masks is None or (made.masks.shape == shape and made.masks.device.type == "cpu")
+
+
+@pytest.mark.parametrize(("form", "precision"), cases())
+def test_the_path_that_couplings_follow(form, precision):
+    built = on_gpu(*FORMS[form])
+    with built.mode:
+        diffusion, given = diffusion_for(built.preset, built.nets), steps_of(form).steps["reflow"].batch(BATCH)
+        with mixed(precision), torch.no_grad():
+            ends = path_end(diffusion, built.nets.denoiser, given["noise"], diffusion.given(given), 2)
+    assert ends.shape == given["latents"].shape and ends.device == torch.device(GPU)
+
+
+@pytest.mark.parametrize(("form", "precision"), [("tiny", "no"), ("tiny", "bf16"), ("base", "bf16"), ("paper", "bf16")])
+def test_motion_is_read_on_the_gpu(form, precision):
+    built = on_gpu(*FORMS[form])
+    nets, size = built.nets, built.preset.size
+    with built.mode, mixed(precision), torch.no_grad():
+        first, second = torch.rand(2, BATCH, 1, size, size, device=GPU)
+        with Trips() as trips:
+            assert nets.mafe.flow(first, second).device == torch.device(GPU)
+            assert nets.mafe.motion_vector(first, second, turned=True).device == torch.device(GPU)
+            assert nets.reid(first).device == torch.device(GPU)
+    assert trips.made == []
+
+
+def test_detail_and_masks_ride_on_the_gpu():
+    with fake_gpu() as device, Trips() as trips:
+        frames = torch.zeros(BATCH, 6, 112, 112, dtype=torch.uint8, device=device)
+        moves = torch.zeros(BATCH, 6, 2, 28, 28, device=device)
+        clips = carry_detail(frames, fine_detail(frames[:, 0], frames[:, 1]), moves)
+        masks = carry_masks(torch.ones(BATCH, 112, 112, dtype=torch.bool, device=device), moves)
+        assert clips.device == masks.device == device and clips.shape == masks.shape == frames.shape
+    assert trips.made == []
 
 
 @pytest.mark.parametrize(("name", "settings"), [("tiny", {}), ("r2plus1d_18", {"weights": "random"})])
@@ -79,24 +166,40 @@ def test_motion_is_read_on_the_gpu(built, bf16):
 def test_ef_nets(name, settings, half):
     net = make_model(name, settings, 0)
     with fake_gpu(half) as device:
-        onto(net)
+        without_numbers(net)
         found = net(torch.randn(BATCH, 3, 8, 112, 112, device=device))
         assert found.shape == (BATCH,) and found.device == device
+
+
+def test_a_mean_teacher(monkeypatch):
+    learner = MeanTeacher(make_model("tiny", {}, 0), steps=10)
+    monkeypatch.setattr(MeanTeacher, "_view", lambda self, clips: clips)  # moves by whole pixels, drawn on the host
+    with fake_gpu() as device:
+        without_numbers(learner.train())
+        clips, ef = torch.randn(BATCH, 3, 8, 112, 112, device=device), torch.ones(BATCH, device=device)
+        with Trips() as trips:
+            losses = learner.loss(learner(clips), ef)
+    assert losses["loss"].requires_grad and learner.step == 1 and trips.made == []
 
 
 @pytest.mark.parametrize(("name", "settings"), [("unet", {}), ("deeplabv3_resnet50", {"backbone": "random"})])
 @pytest.mark.parametrize("half", [False, True])
 def test_segmentation_nets(name, settings, half):
     net = make_segmentation_model(name, settings, 0)
-    with fake_gpu() as device:
-        onto(net)
+    with fake_gpu(half) as device:
+        without_numbers(net)
         frames, masks = torch.randn(BATCH, 3, 112, 112, device=device), torch.zeros(BATCH, 112, 112, device=device)
-        with mixed(half):
-            losses = segmentation_loss(net, (["a", "b"], (frames, frames, masks, masks)), device, False)
+        losses = segmentation_loss(net, (["a", "b"], (frames, frames, masks, masks)), device, False)
         assert losses["loss"].device == device
 
 
 def test_two_devices_are_noticed():
     """The fake tensors of these tests refuse what a GPU refuses."""
-    with fake_gpu() as device, pytest.raises(RuntimeError, match="same device"):
-        torch.ones(2, device=device) + torch.ones(2)
+    with fake_gpu() as device:
+        with pytest.raises(RuntimeError, match="same device"):
+            torch.ones(2, device=device) + torch.ones(2)
+        with Trips() as trips:
+            torch.ones(2).to(device)
+            torch.ones(2, device=device) * 2
+            torch.tensor([1.0], device=device)
+        assert len(trips.made) == 2

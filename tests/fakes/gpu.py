@@ -1,83 +1,50 @@
 """A GPU that is not there: tensors with the shapes, formats and device of its results, and no numbers.
 
-PyTorch's fake tensors refuse what a GPU refuses (tensors of two devices, formats that do not fit) and take no memory.
-What they cannot do here is a backward pass, for which autograd wants a real device.
+PyTorch's fake tensors refuse what a GPU refuses (tensors of two devices, formats that do not fit, numbers that a step
+would have to wait for) and take no memory. What they cannot do here is a backward pass, for which autograd wants a real
+device.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
-from echo_augment.training_recipes.generator.mafe import WithHead
-from echo_augment.training_recipes.generator.networks import build_networks
-from echo_augment.training_recipes.generator.preset import PresetSettings
-
-GPU = "cuda:0"
+from echo_augment.training_recipes.doctor.memory import GPU, WithoutNumbers, mixed
+from fakes.generator import preset
 
 
-@contextmanager
-def mixed(bf16: bool) -> Iterator[None]:
-    """Mixed precision on the GPU, for tensors that are fake already."""
-    torch.set_autocast_enabled("cuda", bf16)
-    torch.set_autocast_dtype("cuda", torch.bfloat16)
-    try:
-        yield
-    finally:
-        torch.set_autocast_enabled("cuda", False)
-        torch.clear_autocast_cache()
+@cache
+def on_gpu(*overrides: str) -> WithoutNumbers:
+    """A preset's networks and steps on the GPU; use them within ``mode``."""
+    return WithoutNumbers(preset(*overrides))
 
 
 @contextmanager
 def fake_gpu(bf16: bool = False) -> Iterator[torch.device]:
     """Make every new tensor a fake one; with ``bf16`` under autocast, as mixed precision has it."""
-    with FakeTensorMode(), mixed(bf16):
+    with FakeTensorMode(), mixed("bf16" if bf16 else "no"):
         yield torch.device(GPU)
 
 
-def onto(module: nn.Module) -> nn.Module:
-    """Put a module on the GPU, among fake tensors, which ``Module.to`` cannot move."""
+class Trips(TorchFunctionMode):
+    """Notes each copy between host and GPU: a step that makes one waits, for it or for all that is queued before."""
 
-    def there(value: Tensor) -> Tensor:
-        return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=GPU)
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[str] = []
 
-    for part in module.modules():
-        for name, weight in part._parameters.items():
-            if weight is not None:
-                part._parameters[name] = nn.Parameter(there(weight), weight.requires_grad)
-        for name, value in part._buffers.items():
-            if value is not None:
-                part._buffers[name] = there(value)
-    return module
-
-
-class Built:
-    """A preset's networks on the GPU; use them within ``mode``."""
-
-    def __init__(self, preset: PresetSettings) -> None:
-        self.preset, self.mode = preset, FakeTensorMode()
-        with torch.random.fork_rng([]):
-            self.nets = build_networks(preset)
-        with self.mode:
-            for name in self.nets.__slots__:
-                if (net := getattr(self.nets, name)) is not None:
-                    onto(net)
-
-
-def grey(built: Built, *lead: int) -> torch.Tensor:
-    return torch.zeros(*lead, built.preset.size, built.preset.size, dtype=torch.uint8, device=GPU)
-
-
-def pairs(built: Built, count: int) -> tuple[nn.Module, dict[str, Tensor]]:
-    """MAFE as it is trained, and a batch of pairs for it."""
-    preset = built.preset
-    ends = preset.mafe.losses.flow_target == "ends"
-    flow = (4, preset.size, preset.size) if ends else (2, preset.size // 4, preset.size // 4)
-    batch = {
-        "frames": grey(built, count, 3),
-        "flow": torch.randn(count, *flow, device=GPU),
-        "embedding": torch.randn(count, 2, preset.reid.embedding, device=GPU),
-    }
-    return onto(WithHead(built.nets.mafe, preset.reid.embedding)), batch
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, Tensor):
+            given = [one.device.type for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor) and one.dim()]
+            made_of_numbers = func is torch.tensor and found.device.type == "cuda"
+            if made_of_numbers or (given and {found.device.type} != set(given)):
+                self.made.append(f"{getattr(func, '__name__', func)} {tuple(found.shape)}: {given} to {found.device}")
+        return found

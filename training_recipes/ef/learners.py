@@ -44,7 +44,7 @@ class MeanTeacher(nn.Module):
     Tarvainen and Valpola, "Mean teachers are better role models" (NeurIPS 2017), for a regression: the consistency
     cost is the mean squared difference of the two predictions, on labelled and unlabelled clips alike. The teacher sees
     another view of the clip (shifted, another gain) with its own dropout. The teacher is what is selected on VAL and
-    tested. Its state is part of ``state_dict``, so a killed training goes on exactly.
+    tested. Its state is part of ``state_dict``, so a killed training goes on exactly. No step waits for a GPU.
 
     Args:
         net: the EF model to train; the teacher starts as its copy.
@@ -58,8 +58,6 @@ class MeanTeacher(nn.Module):
     Raises:
         EchoAugmentError: ``decay`` out of its range.
     """
-
-    step: Tensor  # steps taken, a buffer so that a resumed training knows them
 
     def __init__(
         self,
@@ -77,7 +75,15 @@ class MeanTeacher(nn.Module):
             raise EchoAugmentError(f"decay must be in [0, 1), got {decay}")
         self.student, self.net = net, copy.deepcopy(net).requires_grad_(False)
         self.decay, self.weight, self.ramp, self.shift, self.gain = decay, weight, max(1.0, ramp * steps), shift, gain
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self.step = 0  # steps taken, which a resumed training knows from the state
+
+    def get_extra_state(self) -> Tensor:
+        """Return what of the state is no weight, for ``state_dict``."""
+        return torch.tensor(self.step)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take it from a state."""
+        self.step = int(state)
 
     @property
     def module(self) -> nn.Module:
@@ -97,16 +103,16 @@ class MeanTeacher(nn.Module):
         """Return the losses of ``(2, B)`` predictions and ``(B,)`` labels in percent, NaN for unlabelled clips."""
         student, teacher = predicted
         known = ~ef.isnan()
-        supervised = (student - ef)[known].square().sum() / known.sum().clamp(min=1)
+        supervised = torch.where(known, student - ef, 0.0).square().sum() / known.sum().clamp(min=1)
         consistency = functional.mse_loss(student, teacher.detach())
-        risen = math.exp(-5 * (1 - min(1.0, int(self.step) / self.ramp)) ** 2)
+        risen = math.exp(-5 * (1 - min(1.0, self.step / self.ramp)) ** 2)
         loss = supervised + self.weight * risen * consistency
         return {"loss": loss, "supervised": supervised, "consistency": consistency}
 
     def _follow(self) -> None:
         """Move the teacher's weights towards the student's; its own forward passes keep its running statistics."""
         self.step += 1
-        decay = min(self.decay, 1 - 1 / int(self.step))
+        decay = min(self.decay, 1 - 1 / self.step)
         for own, other in zip(self.net.parameters(), self.student.parameters(), strict=True):
             own.lerp_(other.detach(), 1 - decay)
 
@@ -115,8 +121,8 @@ class MeanTeacher(nn.Module):
         pad, (height, width) = self.shift, clips.shape[-2:]
         top, left = (int(torch.randint(0, 2 * pad + 1, ())) for _ in range(2))
         wide = functional.pad(clips, (pad, pad, pad, pad, 0, 0), mode="replicate")
-        gain = 1 + self.gain * (2 * torch.rand(len(clips), 1, 1, 1, 1) - 1)
-        return wide[..., top : top + height, left : left + width] * gain.to(clips.device)
+        gain = 1 + self.gain * (2 * torch.rand(len(clips), 1, 1, 1, 1, device=clips.device) - 1)
+        return wide[..., top : top + height, left : left + width] * gain
 
 
 def make_learner(spec: Mapping[str, JsonValue], net: nn.Module, steps: int) -> Any:

@@ -96,6 +96,7 @@ class LatentDiffusion:
     def __init__(self, scheduler: DDIMScheduler | None = None) -> None:
         self.scheduler = scheduler or noise_scheduler()
         self.kept = self.scheduler.alphas_cumprod
+        self._paths: dict[tuple[int, torch.device], Tensor] = {}
         self.bound = float(self.scheduler.config["clip_sample_range"])
 
     def given(self, batch: dict[str, Tensor]) -> Given:
@@ -109,14 +110,16 @@ class LatentDiffusion:
     def path(self, steps: int, device: torch.device) -> Tensor:
         """Return timesteps, the last one first."""
         if self.scheduler.config["timestep_spacing"] != SPACING:
-            self.scheduler.set_timesteps(steps, device=device)
-            found: Tensor = self.scheduler.timesteps
-            return found
+            if (steps, device) not in self._paths:
+                self.scheduler.set_timesteps(steps, device=device)
+                self._paths[steps, device] = self.scheduler.timesteps
+            return self._paths[steps, device]
         return torch.arange(steps, 0, -1, device=device) * TIMESTEPS // steps - 1
 
     def shares(self, levels: Tensor) -> tuple[Tensor, Tensor]:
         """Return alpha and sigma, whose squares sum to 1."""
-        kept = self.kept.to(levels.device)[levels][:, None, None, None, None]
+        self.kept = self.kept.to(levels.device)  # once: a step that copies numbers to a GPU waits for it
+        kept = self.kept[levels][:, None, None, None, None]
         return kept.sqrt(), (1 - kept).sqrt()
 
     def ends(
@@ -142,13 +145,15 @@ class ResidualDiffusion:
     def __init__(self, transport: MotionTransport, scale: float, spread: tuple[float, ...]) -> None:
         self.transport, self.scale, self.spread = transport, scale, torch.tensor(spread)[:, None, None]
         self.scheduler: EDMEulerScheduler = edm_scheduler()
+        self._paths: dict[tuple[int, torch.device], Tensor] = {}
 
     def given(self, batch: dict[str, Tensor]) -> Given:
         """Return the batch; what is diffused is the residual, or its ``clean``."""
         motion, reference = batch["motion"], batch["reference"]
         with torch.no_grad():
             expected = self.transport.predict(reference, motion).float()
-        left = (batch["latents"] * self.scale - expected) / self.spread.to(expected)
+        self.spread = self.spread.to(expected)  # once, as above
+        left = (batch["latents"] * self.scale - expected) / self.spread
         return Given(batch.get("clean", left), reference, motion, expected)
 
     def levels(self, count: int, device: torch.device) -> Tensor:
@@ -159,8 +164,10 @@ class ResidualDiffusion:
 
     def path(self, steps: int, device: torch.device) -> Tensor:
         """Return the noise levels of the sampler."""
-        self.scheduler.set_timesteps(steps, device=device)
-        return self.scheduler.sigmas[:-1].to(device)
+        if (steps, device) not in self._paths:
+            self.scheduler.set_timesteps(steps, device=device)
+            self._paths[steps, device] = self.scheduler.sigmas[:-1].to(device)
+        return self._paths[steps, device]
 
     def shares(self, levels: Tensor) -> tuple[Tensor, Tensor]:
         """Return 1 and the noise level: nothing of the residual is taken away."""

@@ -27,7 +27,7 @@ def test_the_mean_teacher_follows_slowly_and_only_the_student_has_gradients():
     learner = MeanTeacher(Mean(), steps=10, decay=0.9, shift=2, gain=0.0).train()
     with torch.no_grad():
         learner.student.weight.fill_(4.0)
-        learner.step.fill_(100)
+        learner.step = 100
     student, wanted = learner(torch.ones(2, 3, 2, 8, 8))
     assert float(learner.net.weight) == pytest.approx(0.9 * 2 + 0.1 * 4)
     assert wanted.tolist() == pytest.approx([2.2, 2.2])
@@ -46,7 +46,7 @@ def test_a_batch_without_labels_still_has_a_finite_loss_and_the_weight_rises():
     predicted, nothing = torch.tensor([[4.0, 4.0], [2.0, 2.0]]), torch.full((2,), float("nan"))
     sizes = []
     for step in (0, 25, 50, 90):
-        learner.step.fill_(step)
+        learner.step = step
         sizes.append(float(learner.loss(predicted, nothing)["loss"]))
     assert sizes[0] == pytest.approx(4 * np.exp(-5), rel=1e-4)
     assert sizes[0] < sizes[1] < sizes[2] == sizes[3] == 4
@@ -101,5 +101,5 @@ def test_the_teacher_starts_as_the_student_and_its_state_travels():
         learner.student.weight.fill_(7.0)
     other = MeanTeacher(Mean(), steps=10)
     other.load_state_dict(learner.state_dict())
-    assert int(other.step) == 1 and float(other.student.weight) == 7 and float(other.net.weight) == 2
+    assert other.step == 1 and float(other.student.weight) == 7 and float(other.net.weight) == 2
     assert other.module is other and make_learner(MEAN_TEACHER, Mean(), 10).decay == 0.5
