@@ -43,18 +43,6 @@ def without_numbers(module: nn.Module, device: str = GPU) -> nn.Module:
     return module
 
 
-@contextmanager
-def mixed(precision: str) -> Iterator[None]:
-    """Compute as mixed precision does on a GPU: ``bf16``, ``fp16``, or ``no``."""
-    torch.set_autocast_enabled("cuda", precision != "no")
-    torch.set_autocast_dtype("cuda", torch.float16 if precision == "fp16" else torch.bfloat16)
-    try:
-        yield
-    finally:
-        torch.set_autocast_enabled("cuda", False)
-        torch.clear_autocast_cache()
-
-
 class _OneKernel(torch.autograd.Function):
     """Attention as a GPU computes it: in one kernel, which keeps what goes in and out and one sum a token."""
 
@@ -67,7 +55,7 @@ class _OneKernel(torch.autograd.Function):
 
 
 class OneKernel(TorchFunctionMode):
-    """Takes attention for one kernel; a GPU that is not there would be given the formula, whose matrices stay."""
+    """Takes attention for one kernel; torch would ask the GPU which, and there is none to ask."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call a function."""
@@ -76,6 +64,19 @@ class OneKernel(TorchFunctionMode):
             kind = torch.get_autocast_dtype("cuda") if half else args[0].dtype
             return _OneKernel.apply(*(part.to(kind) for part in args[:3]))
         return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def mixed(precision: str) -> Iterator[None]:
+    """Compute as mixed precision does on a GPU, of fake tensors: ``bf16``, ``fp16``, or ``no``."""
+    torch.set_autocast_enabled("cuda", precision != "no")
+    torch.set_autocast_dtype("cuda", torch.float16 if precision == "fp16" else torch.bfloat16)
+    try:
+        with OneKernel():
+            yield
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+        torch.clear_autocast_cache()
 
 
 class Kept:
@@ -175,7 +176,7 @@ class WithoutNumbers:
         try:
             with self.mode:
                 batch = step.batch(items)
-                with OneKernel(), mixed(precision), kept.counting():
+                with mixed(precision), kept.counting():
                     step.loss(network, batch)
         finally:
             if checkpointing:
