@@ -1,6 +1,6 @@
 """Stages ``codec`` and ``latents``: the autoencoder, and the latents of all training frames, encoded once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,13 +12,12 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.codec import decode, encode, half_range, saved_codec, to_unit
-from echo_augment.cache.system.files import atomic_path
-from echo_augment.cache.system.progress import follow
 
 from ..common.likeness import frame_likeness
 from ..common.lpips import LPIPS, load_lpips
 from ..common.ranks import ALONE, Share
 from ..training.adversary import Contested
+from .parts import SOLO, Crew, write_rows
 from .prepare import Prepared
 from .stage_settings import CodecSettings
 
@@ -29,19 +28,24 @@ STREAM = 0  # of random numbers
 Array = npt.NDArray[np.float32]
 
 
-def write_latents(data: Prepared, codec: AutoencoderKL, path: Path) -> None:
-    """Write the latents of the frames on the videos' grids: ``(frames, C, h, w)`` float16, 0 for other frames."""
-    side = data.videos[0].frames.shape[1] // 8
-    shape = (data.total, int(codec.config["latent_channels"]), side, side)
-    with atomic_path(path) as temporary:
-        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        for start, heart in zip(data.starts, follow(data.videos, "latents", unit="video"), strict=True):
-            target[start + heart.grid] = encode(codec, torch.from_numpy(heart.frames[heart.grid])).cpu().numpy()
-        target.flush()
+def write_latents(data: Prepared, codec: AutoencoderKL, path: Path, *, crew: Crew = SOLO) -> None:
+    """Write the latents of the frames on the videos' grids: ``(frames, C, h, w)`` float16, 0 for other frames.
+
+    The processes of a crew share the work.
+    """
+
+    def latents(numbers: range) -> Iterator[npt.NDArray[np.float16]]:
+        for heart in data.videos[numbers.start : numbers.stop]:
+            found = encode(codec, torch.from_numpy(heart.frames[heart.grid])).cpu().numpy()
+            rows = np.zeros((len(heart.frames), *found.shape[1:]), np.float16)
+            rows[heart.grid] = found
+            yield rows
+
+    write_rows(path, [len(heart.frames) for heart in data.videos], latents, what="latents", crew=crew)
 
 
 class Latents:
-    """Reads :func:`write_latents`'s array whole into memory (about 80 kB a two-second clip of preset ``tiny``).
+    """Reads :func:`write_latents`'s array by memory map (about 80 kB a two-second clip of preset ``tiny``).
 
     Args:
         data: the videos.
@@ -55,7 +59,7 @@ class Latents:
 
     def __init__(self, data: Prepared, path: Path, scale: float | None = None, *, absolute: bool = False) -> None:
         self.data, self.absolute = data, absolute
-        self.array = np.load(path, allow_pickle=False)
+        self.array = np.load(path, mmap_mode="r", allow_pickle=False)
         if scale is not None or absolute:
             self.scale = 1.0 if scale is None else scale
             return
@@ -205,7 +209,6 @@ def load(context: "StageContext") -> None:
 
 
 def make_latents(context: "StageContext") -> dict[str, float]:
-    """Encode all frames."""
-    if context.accelerator.is_main_process:
-        write_latents(context.data, context.networks.codec, context.out / "latents.npy")
+    """Encode all frames, each process its share."""
+    write_latents(context.data, context.networks.codec, context.out / "latents.npy", crew=context.crew)
     return {"frames": context.data.total}

@@ -28,6 +28,7 @@ from .distil.source_generator import SourceGenerator
 from .ledger import Ledger
 from .motions import Motions
 from .networks import Networks
+from .parts import Crew
 from .prepare import Prepared
 from .preset import PresetSettings
 from .pseudo import PseudoLabels
@@ -71,6 +72,11 @@ class StageContext:
     def device(self) -> torch.device:
         """The device of this process."""
         return torch.device(self.accelerator.device)
+
+    @property
+    def crew(self) -> Crew:
+        """This process among those that make a stage's files together."""
+        return Crew(share_of(self.accelerator), self.accelerator.wait_for_everyone)
 
     @cached_property
     def latents(self) -> Latents:

@@ -1,6 +1,5 @@
 """Stage ``copies``: the codes that the transport reads of affine copies of every video, for the denoiser."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,9 @@ import torch
 
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.transport import MotionTransport
-from echo_augment.cache.system.files import atomic_path
-from echo_augment.cache.system.progress import follow
 
 from .motions import Motions
+from .parts import SOLO, Crew, write_rows
 from .transport import seen_of
 
 if TYPE_CHECKING:
@@ -21,11 +19,12 @@ if TYPE_CHECKING:
 
 STREAM = 7  # of random numbers
 COPIES = 2  # of a video: a denoiser that saw its own codes alone would not know what a copy's leave open
-PART, BATCH = 64, 64  # videos in a file until all are there; frames at once
-PARTS = "copies.parts"
+BATCH = 64  # frames at once
 
 
-def write_copies(motions: Motions, mafe: MAFE, transport: MotionTransport, path: Path, seed: int) -> None:
+def write_copies(
+    motions: Motions, mafe: MAFE, transport: MotionTransport, path: Path, seed: int, *, crew: Crew = SOLO
+) -> None:
     """Write the codes of `COPIES` copies of each video, one video after the other: ``(sum of G, COPIES, D)`` float32.
 
     Parts are kept until all are there: a killed run goes on with the next one.
@@ -36,21 +35,14 @@ def write_copies(motions: Motions, mafe: MAFE, transport: MotionTransport, path:
         transport: reads the codes.
         path: of the array.
         seed: decides the copies.
+        crew: the processes that share the work.
     """
-    folder, total = path.with_name(PARTS), len(motions.data.videos)
-    folder.mkdir(exist_ok=True)
-    firsts = range(0, total, PART)
-    for first in follow(firsts, "copies", unit="part"):
-        part = folder / f"{first:08d}.npy"
-        if part.exists():
-            continue
-        codes = [video_codes(motions, mafe, transport, v, seed) for v in range(first, min(first + PART, total))]
-        with atomic_path(part) as temporary, temporary.open("wb") as file:
-            np.save(file, np.concatenate(codes), allow_pickle=False)
-    parts = [np.load(folder / f"{first:08d}.npy", allow_pickle=False) for first in firsts]
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(parts), allow_pickle=False)
-    shutil.rmtree(folder)
+    counts = [len(heart.grid) for heart in motions.data.videos]
+
+    def codes(numbers: range) -> list[npt.NDArray[np.float32]]:
+        return [video_codes(motions, mafe, transport, number, seed) for number in numbers]
+
+    write_rows(path, counts, codes, what="copies", crew=crew)
 
 
 def video_codes(
@@ -72,9 +64,8 @@ def video_codes(
 
 
 def make(context: "StageContext") -> dict[str, float]:
-    """Write the copies' codes."""
-    transport, out = context.networks.transport, context.out
+    """Write the copies' codes, each process its share."""
+    transport, path, seed = context.networks.transport, context.out / "copies.npy", context.settings.seed
     assert transport is not None, "the table runs this stage only with code=transport"
-    if context.accelerator.is_main_process:
-        write_copies(context.motions, context.networks.mafe, transport, out / "copies.npy", context.settings.seed)
+    write_copies(context.motions, context.networks.mafe, transport, path, seed, crew=context.crew)
     return {"copies": COPIES}

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from echo_augment.augmentor.affine import draw_affine
-from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, vector_code
-from echo_augment.cache.system.files import atomic_path
-from echo_augment.cache.system.progress import follow
 
 from ..common.ranks import ALONE, Share
 from .codec import Latents
+from .parts import SOLO, Crew, write_rows
 from .prepare import Prepared
 from .pseudo import PseudoLabels, video_flow
 
@@ -109,21 +106,18 @@ def copied_frames(frames: Tensor, copies: Copies) -> Tensor:
     return (gain * shown.clamp_min(1e-4) ** gamma).clamp(0, 1)
 
 
-def write_flows(data: Prepared, labels: PseudoLabels, path: Path) -> None:
+def write_flows(data: Prepared, labels: PseudoLabels, path: Path, *, crew: Crew = SOLO) -> None:
     """Write the flow estimator's flows on every video's grid: ``(sum of G, 2, H / 4, W / 4)`` float16.
 
-    The pseudo labels hold them for the training videos already.
+    The pseudo labels hold them for the training videos already. The processes of a crew share the work.
     """
-    side = data.videos[0].frames.shape[1] // SHRINK
-    with atomic_path(path) as temporary, ThreadPoolExecutor() as pool:
-        shape = (sum(len(heart.grid) for heart in data.videos), 2, side, side)
-        target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        fields = chain(labels.flows, pool.map(video_flow, data.watched))
-        start = 0
-        for flows in follow(fields, "motion", unit="video", total=len(data.videos)):
-            target[start : start + len(flows)] = flows
-            start += len(flows)
-        target.flush()
+
+    def flow(number: int) -> npt.NDArray[np.float16]:
+        return labels.flows[number] if number < len(labels.flows) else video_flow(data.videos[number])
+
+    counts = [len(heart.grid) for heart in data.videos]
+    with ThreadPoolExecutor(crew.cores) as pool:
+        write_rows(path, counts, lambda numbers: pool.map(flow, numbers), what="motion", crew=crew)
 
 
 class Motions:
@@ -183,25 +177,28 @@ class Motions:
         return copies.plain() | flow
 
 
-def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path) -> None:
-    """Write the codes on every video's grid, ``(sum of G, D)`` float32, of kind ``mafe``, ``flow`` or ``vector``."""
-    parts: list[Codes] = []
-    for heart in follow(data.videos, "motion codes", unit="video"):
+def write_codes(data: Prepared, mafe: MAFE, kind: str, path: Path, *, crew: Crew = SOLO) -> None:
+    """Write the codes on every video's grid, ``(sum of G, D)`` float32, of kind ``mafe``, ``flow`` or ``vector``.
+
+    A vector is one row a video. The processes of a crew share the work.
+    """
+
+    def code(number: int) -> Codes:
+        heart = data.videos[number]
         if kind == "vector":
-            parts.append(vector_code(mafe, heart))
-        else:
-            parts.append(mafe_codes(mafe, heart) if kind == "mafe" else flow_codes(heart))
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(parts), allow_pickle=False)
+            return vector_code(mafe, heart)
+        return mafe_codes(mafe, heart) if kind == "mafe" else flow_codes(heart)
+
+    counts = [1 if kind == "vector" else len(heart.grid) for heart in data.videos]
+    with ThreadPoolExecutor(crew.cores if kind == "flow" else 1) as pool:
+        write_rows(path, counts, lambda numbers: pool.map(code, numbers), what="motion codes", crew=crew)
 
 
 def make(context: "StageContext") -> dict[str, float]:
     """Write the flows, for codes of a transport that reads the flow estimator's, or else the codes."""
-    preset, out = context.preset, context.out
-    if not context.accelerator.is_main_process:
-        pass
-    elif preset.code == "transport":
-        write_flows(context.data, PseudoLabels(out / "pseudo.h5"), out / "flows.npy")
+    preset, out, crew = context.preset, context.out, context.crew
+    if preset.code == "transport":
+        write_flows(context.data, PseudoLabels(out / "pseudo.h5"), out / "flows.npy", crew=crew)
     else:
-        write_codes(context.data, context.networks.mafe, preset.code, out / "codes.npy")
+        write_codes(context.data, context.networks.mafe, preset.code, out / "codes.npy", crew=crew)
     return {"hearts": len(context.data.videos)}

@@ -1,6 +1,9 @@
 """Stage ``pseudo``: optical flow from the ED frame and re-ID embeddings, kept in HDF5 for MAFE to learn from."""
 
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,27 +16,31 @@ from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import estimated_flows
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
-from echo_augment.cache.system.progress import follow
 
+from .parts import PART, SOLO, Crew, own_parts, parts_of
 from .prepare import Prepared
 
 if TYPE_CHECKING:
     from .context import StageContext
 
+Half = npt.NDArray[np.float16]
+
 
 class PseudoLabels:
-    """Reads ``pseudo.h5`` whole into memory as half precision (about 80 kB a two-second clip).
+    """Reads ``pseudo.h5`` by memory map: half precision, about 160 kB a two-second clip.
 
     Attributes:
         flows: each training video's on its grid, ``(G, 2, h, w)`` float16 (`video_flow`).
     """
 
     def __init__(self, path: Path) -> None:
+        whole = np.asarray(np.memmap(path, np.uint8, mode="r"))
         with h5py.File(path, "r") as file:
-            count = len(file["flow"])
-            self.flows = [file["flow"][str(i)][:] for i in range(count)]
-            self._embedding = [file["embedding"][str(i)][:] for i in range(count)]
+            self.flows, self._embedding = (
+                [_mapped(whole, file[f"{kind}/{i}"]) for i in range(len(file[kind]))] for kind in ("flow", "embedding")
+            )
 
     def flow(self, video: int, at: int) -> npt.NDArray[np.float32]:
         """Return the flow from the ED frame to grid frame ``at`` in pixels of the full frame, ``(2, h, w)``."""
@@ -44,28 +51,79 @@ class PseudoLabels:
         return self._embedding[video].astype(np.float32)
 
 
-def video_flow(heart: Heart) -> npt.NDArray[np.float16]:
+def _mapped(file: npt.NDArray[np.uint8], dataset: h5py.Dataset) -> Half:
+    """Return a dataset as it lies in the bytes of its file; read, if it lies there in another form."""
+    offset = dataset.id.get_offset()  # None if it does not lie in one piece
+    if offset is None or dataset.dtype != np.float16:
+        return np.asarray(dataset[()], np.float16)
+    found: Half = file[offset : offset + dataset.nbytes].view(np.float16).reshape(dataset.shape)
+    return found
+
+
+def video_flow(heart: Heart) -> Half:
     """Return the flow from the ED frame to every frame on the grid, ``(G, 2, h, w)``, in pixels of the full frame."""
     return shrink_flow(estimated_flows(heart)).astype(np.float16)
 
 
-def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 256) -> None:
-    """Write the pseudo labels of all training videos, atomically."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file, ThreadPoolExecutor() as pool:
+def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 256, crew: Crew = SOLO) -> None:
+    """Write the pseudo labels of all training videos; do nothing if they are there.
+
+    Parts are kept until all are there: a killed run goes on with the next one.
+
+    Args:
+        data: the videos.
+        reid: makes the embeddings.
+        path: of the file.
+        batch: frames that it embeds at once.
+        crew: the processes that share the work.
+    """
+    if path.exists():  # killed between joining and being told so
+        return
+    count = len(data.training)
+    with ThreadPoolExecutor(crew.cores) as pool:
+        for part, numbers in own_parts(count, path, "pseudo labels", crew, ".h5"):
+            with _new_file(part) as file:
+                flows = pool.map(video_flow, [data.videos[v] for v in numbers])
+                for number, flow in zip(numbers, flows, strict=True):
+                    file.create_dataset(f"flow/{number}", data=flow)
+                    file.create_dataset(f"embedding/{number}", data=embeddings(reid, data.videos[number], batch))
+    crew.wait()
+    if crew.leads:
+        _join(path, count)
+
+
+def embeddings(reid: ReIDEncoder, heart: Heart, batch: int) -> Half:
+    """Return the embeddings of all frames of a video, ``(T, D)``."""
+    frames = torch.from_numpy(np.array(heart.frames))[:, None]
+    with torch.no_grad():
+        parts = [reid(part.to(reid.device).float() / 255) for part in frames.split(batch)]
+    return torch.cat(parts).cpu().numpy().astype(np.float16)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[h5py.File]:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["teacher"] = "opencv-dis-medium"
-        flows = pool.map(video_flow, data.training)
-        for index, (heart, flow) in enumerate(
-            zip(data.training, follow(flows, "pseudo labels", unit="video", total=len(data.training)), strict=True)
-        ):
-            file.create_dataset(f"flow/{index}", data=flow)
-            frames = torch.from_numpy(np.array(heart.frames))[:, None]
-            with torch.no_grad():
-                parts = [reid(part.to(reid.device).float() / 255) for part in frames.split(batch)]
-            file.create_dataset(f"embedding/{index}", data=torch.cat(parts).cpu().numpy().astype(np.float16))
+        yield file
+
+
+def _join(path: Path, count: int) -> None:
+    """Copy the labels of all parts into one file, and delete the parts."""
+    with _new_file(path) as file:
+        for first in range(0, count, PART):
+            part = parts_of(path) / f"{first:08d}.h5"
+            try:
+                with h5py.File(part, "r") as source:
+                    for number in range(first, min(first + PART, count)):
+                        for kind in ("flow", "embedding"):
+                            source.copy(f"{kind}/{number}", file.require_group(kind))
+            except (OSError, KeyError) as error:
+                remedy = f"Delete {part.parent} and start again. All processes must see one out="
+                raise EchoAugmentError(f"{part}: cannot be read ({error})", remedy) from None
+    shutil.rmtree(parts_of(path), ignore_errors=True)
 
 
 def make(context: "StageContext") -> dict[str, float]:
-    """Write the pseudo labels."""
-    if context.accelerator.is_main_process:
-        write_pseudo(context.data, context.networks.reid, context.out / "pseudo.h5")
+    """Write the pseudo labels, each process its share."""
+    write_pseudo(context.data, context.networks.reid, context.out / "pseudo.h5", crew=context.crew)
     return {"hearts": len(context.data.training)}

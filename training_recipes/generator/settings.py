@@ -46,6 +46,7 @@ class GeneratorSettings(JobSettings):
             instead of fresh ones; None: fresh ones.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
             from there.
+        workers: processes of each rank that decode the videos; None: one a core, at most 16.
         reenactment: how the pipeline is judged in the end, on TRAIN videos that were kept aside.
 
     Raises:
@@ -65,6 +66,7 @@ class GeneratorSettings(JobSettings):
     distil: str | None = None
     start: str | None = None
     reuse: str | None = None
+    workers: int | None = None
     reenactment: ReenactmentSettings = field(default_factory=ReenactmentSettings)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,8 @@ class GeneratorSettings(JobSettings):
             check_choice("log", name, TRACKERS)
         if self.accumulate is not None:
             check_whole("accumulate", self.accumulate, 1)
+        if self.workers is not None:
+            check_whole("workers", self.workers, 1)
         self._check_sources()
         self._check_preset()
 

@@ -47,14 +47,14 @@ class Stage:
 
 STAGES = (
     Stage(name="codec", outputs=("codec",), train=codec.train, load=codec.load),
-    Stage(name="latents", needs=("codec",), outputs=("latents.npy",), train=codec.make_latents),
+    Stage(name="latents", needs=("codec",), outputs=("latents.npy", "latents.parts"), train=codec.make_latents),
     Stage(name="reid", outputs=("reid",), train=reid.train, load=reid.load),
-    Stage(name="pseudo", needs=("reid",), outputs=("pseudo.h5",), train=pseudo.make),
+    Stage(name="pseudo", needs=("reid",), outputs=("pseudo.h5", "pseudo.parts"), train=pseudo.make),
     Stage(name="mafe", needs=("reid", "pseudo"), outputs=("mafe",), train=mafe.train, load=mafe.load),
     Stage(
         name="motions",
         needs=("pseudo", "mafe"),
-        outputs=("flows.npy", "codes.npy"),
+        outputs=("flows.npy", "codes.npy", "flows.parts", "codes.parts"),
         train=motions.make,
         wanted=lambda preset: preset.code != "transport" or preset.transport.flow == "teacher",
     ),

@@ -27,11 +27,12 @@ from ..generator.context import StageContext, run_stages
 from ..generator.distil.source_generator import SourceGenerator, load_source, load_start, take_networks
 from ..generator.ledger import VIDEO_TABLE, VIDEOS, Ledger, RunSettings
 from ..generator.networks import build_networks, build_pipeline
+from ..generator.parts import Crew
 from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
 from ..judging.kept_aside import judge_kept_aside
 from ..training.logging import check_trackers
-from ..training.setup import make_accelerator
+from ..training.setup import make_accelerator, share_of
 
 
 def run(cfg: DictConfig) -> None:
@@ -115,7 +116,7 @@ def begin(
 ) -> tuple[Ledger, Prepared]:
     """Open the ledger, take what another run or the source generator has, and decode the videos.
 
-    One process does the work, the others then read what it has done.
+    One process takes, all share the decoding.
     """
     out = Path(settings.out)
     ledger = Ledger(out, decided, writes=accelerator.is_main_process)
@@ -124,7 +125,14 @@ def begin(
             ledger = take_stages(ledger, Path(settings.reuse), [stage.name for stage in settings.stages], rows)
         if source is not None:
             ledger = take_networks(ledger, source.pipeline)
-        data = prepare(rows, out / VIDEOS, rate=settings.preset.rate, size=settings.preset.size)
+    data = prepare(
+        rows,
+        out / VIDEOS,
+        rate=settings.preset.rate,
+        size=settings.preset.size,
+        crew=Crew(share_of(accelerator), accelerator.wait_for_everyone),
+        workers=settings.workers,
+    )
     return ledger, data
 
 

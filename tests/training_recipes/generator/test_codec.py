@@ -80,6 +80,11 @@ def test_the_scale_is_the_training_videos_own_or_the_one_given(data, tmp_path):
     assert Latents(data, tmp_path / "latents.npy", 0.7).scale == 0.7
 
 
+def test_latents_are_read_where_they_lie(data, codec, tmp_path):
+    write_latents(data, codec, tmp_path / "latents.npy")
+    assert isinstance(Latents(data, tmp_path / "latents.npy").array, np.memmap)
+
+
 def test_a_killed_encoding_leaves_no_array(data, codec, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
@@ -87,7 +92,7 @@ def test_a_killed_encoding_leaves_no_array(data, codec, tmp_path, monkeypatch):
     monkeypatch.setattr("echo_augment.training_recipes.generator.codec.encode", killed)
     with pytest.raises(KeyboardInterrupt):
         write_latents(data, codec, tmp_path / "latents.npy")
-    assert not list(tmp_path.glob("*latents*"))
+    assert not list(tmp_path.glob("*latents*.npy")) and not list(tmp_path.glob("latents.parts/*"))
 
 
 def test_the_loss_weighs_the_divergence_and_trains_both_halves(codec):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.mcdm.transport import MotionTransport
-from echo_augment.training_recipes.generator import copies
-from echo_augment.training_recipes.generator.copies import COPIES, PARTS, video_codes, write_copies
+from echo_augment.training_recipes.generator import copies, parts
+from echo_augment.training_recipes.generator.copies import COPIES, video_codes, write_copies
 
 
 def transport_for(motions):
@@ -21,7 +21,7 @@ def test_a_videos_codes_are_its_number_and_the_seed(motions):
 
 
 def test_killed_copies_go_on_with_the_next_part(motions, tmp_path, monkeypatch):
-    monkeypatch.setattr(copies, "PART", 2)
+    monkeypatch.setattr(parts, "PART", 2)
     transport = transport_for(motions).eval()
     (tmp_path / "whole").mkdir()
     write_copies(motions, None, transport, tmp_path / "whole" / "copies.npy", 3)
@@ -37,9 +37,9 @@ def test_killed_copies_go_on_with_the_next_part(motions, tmp_path, monkeypatch):
     (tmp_path / "killed").mkdir()
     with pytest.raises(KeyboardInterrupt):
         write_copies(motions, None, transport, tmp_path / "killed" / "copies.npy", 3)
-    assert [part.name for part in (tmp_path / "killed" / PARTS).iterdir()] == ["00000000.npy"]
+    assert [part.name for part in (tmp_path / "killed" / "copies.parts").iterdir()] == ["00000000.npy"]
     again = []
     monkeypatch.setattr(copies, "video_codes", lambda *args: again.append(args[3]) or made(*args))
     write_copies(motions, None, transport, tmp_path / "killed" / "copies.npy", 3)
-    assert again == [2, 3, 4, 5] and not (tmp_path / "killed" / PARTS).exists()
+    assert again == [2, 3, 4, 5] and not (tmp_path / "killed" / "copies.parts").exists()
     assert (tmp_path / "killed" / "copies.npy").read_bytes() == (tmp_path / "whole" / "copies.npy").read_bytes()

@@ -1,5 +1,8 @@
 """Pseudo labels: each training video's flow and embeddings, as its own frames give them; none of watched videos."""
 
+import mmap
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -11,7 +14,11 @@ from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import estimated_flows
 from echo_augment.augmentor.mcdm.phase import make_heart
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
-from echo_augment.training_recipes.generator.pseudo import PseudoLabels, video_flow, write_pseudo
+from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common.ranks import Share
+from echo_augment.training_recipes.generator import parts, pseudo
+from echo_augment.training_recipes.generator.parts import Crew
+from echo_augment.training_recipes.generator.pseudo import PseudoLabels, embeddings, video_flow, write_pseudo
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +57,83 @@ def test_the_flow_is_the_estimator_s_from_the_ed_frame(tmp_path, reid):
     np.testing.assert_array_equal(flow, shrink_flow(estimated_flows(heart)).astype(np.float16))
 
 
-def test_a_killed_stage_leaves_no_file(tmp_path):
+def test_a_killed_stage_goes_on_with_the_next_part(tmp_path, reid, monkeypatch):
     class Broken(torch.nn.Module):
         device = torch.device("cpu")
 
         def forward(self, frames):
             raise KeyboardInterrupt
 
+    for module in (pseudo, parts):
+        monkeypatch.setattr(module, "PART", 3)
     data = write_hearts(tmp_path)
+    write_pseudo(data, reid, tmp_path / "whole.h5")
     with pytest.raises(KeyboardInterrupt):
         write_pseudo(data, Broken(), tmp_path / "pseudo.h5")
-    assert not list(tmp_path.glob("*pseudo*"))
+    assert not (tmp_path / "pseudo.h5").exists() and list((tmp_path / "pseudo.parts").iterdir()) == []
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(
+            pseudo, "embeddings", lambda reid, heart, batch: embeddings(BY_NAME[heart.name](reid), heart, batch)
+        )
+        BY_NAME = {
+            heart.name: (lambda reid: reid) if k < 3 else (lambda _: Broken()) for k, heart in enumerate(data.videos)
+        }
+        write_pseudo(data, reid, tmp_path / "pseudo.h5")
+    assert [path.name for path in (tmp_path / "pseudo.parts").iterdir()] == ["00000000.h5"]
+    seen = []
+    monkeypatch.setattr(pseudo, "video_flow", lambda heart: seen.append(heart.name) or video_flow(heart))
+    write_pseudo(data, reid, tmp_path / "pseudo.h5")
+    assert seen == ["h3"] and not (tmp_path / "pseudo.parts").exists()
+    one, other = PseudoLabels(tmp_path / "whole.h5"), PseudoLabels(tmp_path / "pseudo.h5")
+    for video in range(4):
+        assert np.array_equal(one.flows[video], other.flows[video])
+        assert np.array_equal(one.embedding(video), other.embedding(video))
+
+
+def test_processes_share_the_labels(tmp_path, reid, monkeypatch):
+    for module in (pseudo, parts):
+        monkeypatch.setattr(module, "PART", 1)
+    data, shared = write_hearts(tmp_path), tmp_path / "pseudo.h5"
+    write_pseudo(data, reid, tmp_path / "alone.h5")
+
+    class Arrived(BaseException):
+        pass
+
+    def arrive():
+        raise Arrived
+
+    with pytest.raises(Arrived):
+        write_pseudo(data, reid, shared, crew=Crew(Share(1, 2), arrive))
+    assert sorted(path.name for path in (tmp_path / "pseudo.parts").iterdir()) == ["00000001.h5", "00000003.h5"]
+    write_pseudo(data, reid, shared, crew=Crew(Share(0, 2)))
+    one, other = PseudoLabels(tmp_path / "alone.h5"), PseudoLabels(shared)
+    assert all(np.array_equal(one.flows[v], other.flows[v]) for v in range(4))
+
+
+def test_a_lost_part_is_named(tmp_path, reid, monkeypatch):
+    data = write_hearts(tmp_path)
+    with pytest.raises(
+        EchoAugmentError, match=r"00000000\.h5: cannot be read .*Delete .*pseudo\.parts and start again"
+    ):
+        write_pseudo(
+            data, reid, tmp_path / "pseudo.h5", crew=Crew(Share(0, 2), lambda: shutil.rmtree(tmp_path / "pseudo.parts"))
+        )
+    assert not (tmp_path / "pseudo.h5").exists()
+
+
+def test_labels_are_read_where_they_lie(tmp_path, reid):
+    data = write_hearts(tmp_path)
+    write_pseudo(data, reid, tmp_path / "pseudo.h5")
+    labels = PseudoLabels(tmp_path / "pseudo.h5")
+    for array in labels.flows:
+        while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+            array = array.base
+        assert isinstance(array, (np.memmap, mmap.mmap)), "no copy in memory"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_dataset("flow/0", data=np.arange(32.0).reshape(1, 2, 4, 4), chunks=(1, 1, 4, 4), compression="gzip")
+        file["embedding/0"] = np.ones((2, 2), np.float32)
+    other = PseudoLabels(tmp_path / "other.h5")
+    assert other.flow(0, 0).ravel().tolist() == list(range(32)) and other.embedding(0).tolist() == [[1, 1], [1, 1]]
 
 
 def test_labels_are_read_as_numbers_of_half_precision(tmp_path):
