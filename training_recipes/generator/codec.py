@@ -15,9 +15,9 @@ from echo_augment.augmentor.mcdm.codec import decode, encode, half_range, saved_
 
 from ..common.likeness import frame_likeness
 from ..common.lpips import LPIPS, load_lpips
+from ..common.parts import SOLO, Crew, write_rows
 from ..common.ranks import ALONE, Share
 from ..training.adversary import Contested
-from .parts import SOLO, Crew, write_rows
 from .prepare import Prepared
 from .stage_settings import CodecSettings
 

@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..common.parts import Crew
 from ..common.ranks import Share
 from ..training.ahead import Finish
 from ..training.batches import endless
@@ -28,7 +29,6 @@ from .distil.source_generator import SourceGenerator
 from .ledger import Ledger
 from .motions import Motions
 from .networks import Networks
-from .parts import Crew
 from .prepare import Prepared
 from .preset import PresetSettings
 from .pseudo import PseudoLabels

@@ -10,8 +10,8 @@ import torch
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 
+from ..common.parts import SOLO, Crew, write_rows
 from .motions import Motions
-from .parts import SOLO, Crew, write_rows
 from .transport import seen_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from echo_augment.augmentor.affine import draw_affine
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import Codes, flow_codes, mafe_codes, vector_code
 
+from ..common.parts import SOLO, Crew, write_rows
 from ..common.ranks import ALONE, Share
 from .codec import Latents
-from .parts import SOLO, Crew, write_rows
 from .prepare import Prepared
 from .pseudo import PseudoLabels, video_flow
 

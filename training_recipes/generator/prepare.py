@@ -18,7 +18,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
 from echo_augment.cache.system.progress import Progress
 
-from .parts import SOLO, Crew, join
+from ..common.parts import SOLO, Crew, join
 
 FRAMES, TABLE, PARTS = "frames.npy", "hearts.json", "parts"
 PART = 16  # videos of a part: what a kill may cost each process

@@ -19,7 +19,7 @@ from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
-from .parts import PART, SOLO, Crew, own_parts, parts_of
+from ..common.parts import PART, SOLO, Crew, own_parts, parts_of
 from .prepare import Prepared
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.progress import say
 
 from ..common.dataset import dataset_files, held_out_videos
+from ..common.parts import Crew
 from ..common.reporting import write_report
 from ..common.settings import register, settings_from
 from ..generator.card import write_card
@@ -27,7 +28,6 @@ from ..generator.context import StageContext, run_stages
 from ..generator.distil.source_generator import SourceGenerator, load_source, load_start, take_networks
 from ..generator.ledger import VIDEO_TABLE, VIDEOS, Ledger, RunSettings
 from ..generator.networks import build_networks, build_pipeline
-from ..generator.parts import Crew
 from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
 from ..judging.kept_aside import judge_kept_aside

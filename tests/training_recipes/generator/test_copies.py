@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.mcdm.transport import MotionTransport
-from echo_augment.training_recipes.generator import copies, parts
+from echo_augment.training_recipes.common import parts
+from echo_augment.training_recipes.generator import copies
 from echo_augment.training_recipes.generator.copies import COPIES, video_codes, write_copies
 
 

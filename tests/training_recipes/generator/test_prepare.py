@@ -14,9 +14,9 @@ from echo_augment.augmentor.mcdm.phase import make_heart
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.files import write_json
+from echo_augment.training_recipes.common.parts import Crew
 from echo_augment.training_recipes.common.ranks import Share
 from echo_augment.training_recipes.generator import prepare as module
-from echo_augment.training_recipes.generator.parts import Crew
 from echo_augment.training_recipes.generator.prepare import FRAMES, TABLE, prepare
 
 NAMES = [(f"h{k}", 40 + k, "TRAIN") for k in range(5)]

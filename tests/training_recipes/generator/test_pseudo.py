@@ -15,9 +15,10 @@ from echo_augment.augmentor.mcdm.motion import estimated_flows
 from echo_augment.augmentor.mcdm.phase import make_heart
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common import parts
+from echo_augment.training_recipes.common.parts import Crew
 from echo_augment.training_recipes.common.ranks import Share
-from echo_augment.training_recipes.generator import parts, pseudo
-from echo_augment.training_recipes.generator.parts import Crew
+from echo_augment.training_recipes.generator import pseudo
 from echo_augment.training_recipes.generator.pseudo import PseudoLabels, embeddings, video_flow, write_pseudo
 
 

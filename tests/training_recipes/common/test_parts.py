@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common import parts
+from echo_augment.training_recipes.common.parts import Crew, join, parts_of, whole_of, write_rows
 from echo_augment.training_recipes.common.ranks import Share
-from echo_augment.training_recipes.generator import parts
-from echo_augment.training_recipes.generator.parts import Crew, join, parts_of, whole_of, write_rows
 
 COUNTS = [3, 1, 4, 1, 5, 2, 6]
 

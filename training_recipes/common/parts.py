@@ -19,7 +19,7 @@ from echo_augment.cache.system.files import atomic_path, sync_folder
 from echo_augment.cache.system.processes import usable_cores
 from echo_augment.cache.system.progress import follow
 
-from ..common.ranks import ALONE, Share
+from .ranks import ALONE, Share
 
 PART = 64  # videos of a part
 Rows = npt.NDArray[Any]
