@@ -3,16 +3,18 @@
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .clip import EchoClip
 from .errors import EchoAugmentError
 from .gates import ClipGate, Gate, as_gates, judge
-from .generator import Generator
+from .generator import Generator, expect
 from .manifest import list_shards, open_manifest
 from .plan import Plan, PlanLine
 from .rejections import Rejections, count_reasons
 from .results import FillSummary
+from .system.behind import Behind
 from .system.limits import cannot_write
 from .system.locks import hold
 from .system.progress import Progress, duration
@@ -21,6 +23,7 @@ from .writer import StoreWriter, clear_leavings
 
 PLAN = "plan.jsonl"
 HOPELESS = 10
+AHEAD = 2  # batches whose donors are read beside the present one
 
 
 def fill(
@@ -41,6 +44,8 @@ def fill(
     say: Callable[[str], None] = print,
 ) -> FillSummary:
     """Make the clips that the plan wants and the cache lacks. Run it again at any time: it goes on where it stopped.
+
+    A batch is judged, compressed and written beside the making of the next one, whose donors are read still earlier.
 
     Args:
         plan: the whole plan. It is kept as ``plan.jsonl`` in the folder, which accepts no other plan then.
@@ -103,12 +108,24 @@ def fill(
                 work.run(generate, writer, as_gates(gates), batch, progress, say)
             finally:
                 with stop.shielded():
+                    expect(generate, ())
                     work.finish(writer)
             return work.summary(time.monotonic() - started)
     except _GeneratorError as error:
         raise error.cause from None
     except OSError as error:
         raise cannot_write(f"the cache {folder}", error, kept="every sealed clip is kept") from error
+
+
+Made = tuple[PlanLine, EchoClip | EchoAugmentError]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the lines of a batch, a clip or an error each, and the seconds that it took."""
+
+    lines: list[Made]
+    seconds: float
 
 
 class _GeneratorError(Exception):
@@ -130,6 +147,7 @@ class _Fill:
         own = {line.clip_id for line in self.plan.lines + self.plan.reserve}
         self.sealed = {name for name in (bytes(value).decode() for value in manifest.table["id"]) if name in own}
         self.before, self.made = len(self.sealed), 0
+        self.behind: Behind[Outcome] | None = None
         self.unsure: list[tuple[str, str]] = []  # skips before the first clip: the generator may be broken
 
     def run(
@@ -141,34 +159,51 @@ class _Fill:
         progress: bool,
         say: Callable[[str], None],
     ) -> None:
-        wanted, seconds = len(self.plan.lines), 0.0
+        wanted = len(self.plan.lines)
         with Progress("fill", wanted, unit="clip", done=self.before, show=progress) as bar:
+
+            def keep(found: Outcome) -> None:
+                first, since = self.made == 0, time.monotonic()
+                pairs = self._sort(found.lines)
+                reasons = self._judge(gates, pairs)
+                seconds = found.seconds + time.monotonic() - since
+                stored = self._store(pairs, reasons, writer)
+                bar.update(stored, f"{len(self.rejections.reasons):,} rejected")
+                if first and self.made:
+                    self._estimate([clip for _, clip in pairs], seconds / len(found.lines), say)
+
+            self.behind = Behind(keep)
             while todo := self.plan.remaining(self.sealed, set(self.rejections.reasons)):
                 for at in range(0, len(todo), batch):
-                    lines = todo[at : at + batch]
-                    first, since = self.made == 0, time.monotonic()
-                    pairs = self._generate(generator, lines)
-                    reasons = self._judge(gates, pairs)
-                    seconds = time.monotonic() - since
-                    with self.stop.shielded():
-                        bar.update(self._store(pairs, reasons, writer), f"{len(self.rejections.reasons):,} rejected")
-                    if first and self.made:
-                        self._estimate([clip for _, clip in pairs], seconds / len(lines), say)
+                    since = time.monotonic()
+                    expect(generator, todo[at : at + (1 + AHEAD) * batch])
+                    made = self._generate(generator, todo[at : at + batch])
+                    self.behind.give(Outcome(made, time.monotonic() - since))
+                self.behind.wait()
 
-    def _generate(self, generator: Generator, lines: Sequence[PlanLine]) -> list[tuple[PlanLine, EchoClip]]:
+    def _generate(self, generator: Generator, lines: Sequence[PlanLine]) -> list[Made]:
         try:
             clips = list(generator(lines))
         except EchoAugmentError as error:
             if len(lines) > 1:
-                return [pair for line in lines for pair in self._generate(generator, [line])]
-            self._skip(lines[0], error)
-            return []
+                return [one for line in lines for one in self._generate(generator, [line])]
+            return [(lines[0], error)]
         except OSError as error:
             raise _GeneratorError(error) from error
         ids = [clip.clip_id for clip in clips]
         if ids != [line.clip_id for line in lines]:
             raise RuntimeError(f"the generator was asked for clips {[line.clip_id for line in lines]} and gave {ids}")
         return list(zip(lines, clips, strict=True))
+
+    def _sort(self, made: Sequence[Made]) -> list[tuple[PlanLine, EchoClip]]:
+        """Return lines with their clips; those without one are skipped."""
+        pairs = []
+        for line, found in made:
+            if isinstance(found, EchoAugmentError):
+                self._skip(line, found)
+            else:
+                pairs.append((line, found))
+        return pairs
 
     def _skip(self, line: PlanLine, error: EchoAugmentError) -> None:
         self.unsure.append((line.clip_id, f"skipped: {error}"))
@@ -232,7 +267,9 @@ class _Fill:
         )
 
     def finish(self, writer: StoreWriter) -> None:
-        """Seal the open shards and sync everything to disk."""
+        """Store what was made, seal the open shards and sync everything to disk."""
+        if self.behind is not None:
+            self.behind.close()
         try:
             writer.seal()
         finally:

@@ -16,6 +16,18 @@ class Generator(Protocol):
         ...
 
 
+def expect(generator: Generator, lines: Sequence[PlanLine]) -> None:
+    """Tell a generator which lines come next, in their order; one that has an ``expect`` reads their donors meanwhile.
+
+    Args:
+        generator: makes the same clips, told or not.
+        lines: all that it may prepare: what was expected before and is not among them is dropped.
+    """
+    tell = getattr(generator, "expect", None)
+    if tell is not None:
+        tell(lines)
+
+
 @dataclass(frozen=True, slots=True)
 class SkippedDonor:
     """A video that cannot give motion or appearance, and why."""

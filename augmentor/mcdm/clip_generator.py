@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -14,17 +13,17 @@ from torch import Tensor
 from echo_augment.cache import EchoAugmentError, EchoClip, PlanLine, Provenance
 from echo_augment.cache.generator import SkippedDonor
 
-from ..data import VideoInfo, probe_video, read_table, read_video, refuse_leaks
+from ..data import VideoInfo, probe_video, read_table, refuse_leaks
 from ..data.layouts.finding import DataFolder
 from ..data.probe import as_filed
 from ..devices import fast_dtype
 from ..tempo import TEMPO
 from .calls import ONE_CODE
+from .donors import Donors
 from .fingerprint import fingerprint, hash_weights
 from .labels import TransportedLabel, donor_label
 from .masks import Masks, resized
 from .motion import room, stretch
-from .phase import make_heart, reference_frame, volume_curve
 from .pipeline import BUNDLED, MCDMOutput, MCDMPipeline
 from .published.ef_token import EFToken, ef_token, token_of
 from .training_videos import refuse_trained_on, usable
@@ -38,15 +37,6 @@ def arithmetic(pipeline: MCDMPipeline) -> str:
     if computed == torch.float32:  # no autocast: as the weights are
         computed = weights
     return f"{pipeline.device.type} {computed} {weights}".replace("torch.", "")
-
-
-@dataclass(frozen=True, slots=True)
-class MotionDonor:
-    """A motion donor, read: codes ``(G, D)``, volume curve ``(G,)`` and EF in percent."""
-
-    codes: Tensor
-    volume: npt.NDArray[np.float64]
-    ef: float
 
 
 class ClipGenerator:
@@ -107,8 +97,7 @@ class ClipGenerator:
         how = self.sampler if self._token is None else f"{self.sampler} ef {self._token}"
         self.fingerprint = fingerprint(weights, *donors_of, how, used, arithmetic(pipeline))
         self._tracings: dict[str, Masks] = {}
-        self._motion: dict[str, MotionDonor] = {}
-        self._reference: dict[str, npt.NDArray[np.uint8]] = {}
+        self._donors = Donors(pipeline, self._rows, self.motion_donors)
 
     @property
     def phaseless(self) -> bool:
@@ -153,8 +142,19 @@ class ClipGenerator:
             raise EchoAugmentError("no labelled TRAIN video is long enough to give motion", "Run echo-augment doctor")
         return chosen
 
+    def expect(self, lines: Sequence[PlanLine], *, only: bool = True) -> None:
+        """Let threads read the donors of lines that come soon. No clip changes by it; errors come when they are needed.
+
+        Args:
+            lines: in the order in which they come.
+            only: drop what was expected before.
+        """
+        told = self._token is not None  # an EF, and no motion is read
+        self._donors.expect([("" if told else one.motion_donor, one.appearance_donor) for one in lines], only=only)
+
     def __call__(self, lines: Sequence[PlanLine]) -> list[EchoClip]:
         """Return the clips of ``lines``, in their order."""
+        self.expect(lines, only=False)
         clips: list[EchoClip] = []
         for start in range(0, len(lines), self._batch):
             clips += self._generate(lines[start : start + self._batch])
@@ -193,7 +193,8 @@ class ClipGenerator:
         if self._token is not None:
             self._check_motion(line.motion_donor)
             return token_of(self._token.label(line, self.motion_donors).ef), 0.0, 1.0
-        codes = self._donor(line.motion_donor).codes
+        self._check_motion(line.motion_donor)
+        codes = self._donors.motion(line.motion_donor).codes
         if self.phaseless:
             return codes, 0.0, 1.0
         rng = np.random.default_rng([line.seed, 1])
@@ -230,38 +231,18 @@ class ClipGenerator:
     def _label(self, line: PlanLine, start: float, tempo: float) -> TransportedLabel:
         if self._token is not None:
             return self._token.label(line, self.motion_donors)
-        donor = self._motion[line.motion_donor]
+        donor = self._donors.motion(line.motion_donor)
         positions = None if self.phaseless else start + tempo * np.arange(self.frames, dtype=np.float64)
         return donor_label(donor.ef, donor.volume, positions)
-
-    def _read(self, name: str) -> None:
-        """Decode a donor once; keep its reference frame and, of a motion donor, its codes."""
-        row = self._rows[name]
-        frames, fps = read_video(row.path)
-        heart = make_heart(
-            name, frames, fps if fps > 0 else row.fps, rate=self.fps, size=int(self.pipeline.config["size"])
-        )
-        self._reference[name] = reference_frame(heart, str(self.pipeline.config["reference"])).copy()
-        if name in self.motion_donors and self._token is None:
-            volume = volume_curve(heart.frames, 2 * self.fps)[heart.grid]
-            self._motion[name] = MotionDonor(self.pipeline.encode_motion(heart), volume, self.motion_donors[name])
 
     def _check_motion(self, name: str) -> None:
         if name not in self.motion_donors:
             raise EchoAugmentError(f"{name!r} is not a motion donor of this generator", REPLAN)
 
-    def _donor(self, name: str) -> MotionDonor:
-        self._check_motion(name)
-        if name not in self._motion:
-            self._read(name)
-        return self._motion[name]
-
     def _appearance(self, name: str) -> npt.NDArray[np.uint8]:
         if name not in self._rows:
             raise EchoAugmentError(f"{name!r} is not an appearance donor of this generator", REPLAN)
-        if name not in self._reference:
-            self._read(name)
-        return self._reference[name]
+        return self._donors.reference(name)
 
 
 def load_generator(

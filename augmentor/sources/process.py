@@ -14,7 +14,7 @@ import torch
 
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, PlanLine, StoreWriter
 from echo_augment.cache.gates import Gate, judge
-from echo_augment.cache.generator import Generator
+from echo_augment.cache.generator import Generator, expect
 from echo_augment.cache.system.processes import end_with_parent
 
 from .recipe import Pairing, lines_for
@@ -111,7 +111,10 @@ def run(
         generator = factory()
         status.enter(RUNNING)
         lines = _new(lines_for(generator, wanted), write_to)
-        _fill(clips_of(generator, lines, gates, status, batch), ring, status, write_to)
+        try:
+            _fill(clips_of(generator, lines, gates, status, batch), ring, status, write_to)
+        finally:
+            expect(generator, ())
     except Exception as error:  # recorded for the readers; raised again to print the traceback
         status.fail(f"{type(error).__name__}: {error}")
         raise
@@ -135,7 +138,11 @@ def clips_of(
         EchoAugmentError: 64 lines in a row gave no clip.
     """
     barren = 0
-    while wanted := list(itertools.islice(lines, batch)):
+    batches = iter(lambda: list(itertools.islice(lines, batch)), [])
+    following = next(batches, [])
+    while wanted := following:
+        following = next(batches, [])
+        expect(generator, [*wanted, *following])  # donors of the next batch are read beside this one
         made = list(_made(generator, wanted))
         pairs = [(line, clip) for line, clip in made if isinstance(clip, EchoClip)]
         problems = [str(problem) for _, problem in made if isinstance(problem, EchoAugmentError)]

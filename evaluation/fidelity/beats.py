@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.augmentor.data import VideoInfo, read_table, read_video
+from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.data.phantom import Phantom
 from echo_augment.augmentor.data.phantom.rhythm import beats_until
-from echo_augment.augmentor.mcdm.phase import Heart, correlation, find_phase, make_heart, volume_curve
+from echo_augment.augmentor.mcdm.donors import hearts
+from echo_augment.augmentor.mcdm.phase import Heart, correlation, find_phase, volume_curve
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.common.contact_sheet import spread
@@ -135,17 +136,6 @@ def phantom_phase_error(phantom: Phantom, heart: Heart, fps: float) -> tuple[flo
     return float(errors[0] * ECHONET_FPS), float(errors[1] * ECHONET_FPS)
 
 
-def read_heart(row: VideoInfo, fps: float, image_size: int) -> tuple[Heart, float]:
-    """Return a video as a generator of that frame rate and size sees it, and the video's own frames per second.
-
-    Raises:
-        EchoAugmentError: it cannot be read, or is too short.
-    """
-    frames, found = read_video(row.path)
-    video_fps = found if found > 0 else row.fps
-    return make_heart(row.name, frames, video_fps, rate=fps, size=image_size), video_fps
-
-
 def traced_phase_errors(root: DataFolder, *, fps: float, image_size: int, limit: int) -> PhaseErrors:
     """Return the errors of the found ED and ES frames against the traced ones of a dataset.
 
@@ -164,12 +154,12 @@ def traced_phase_errors(root: DataFolder, *, fps: float, image_size: int, limit:
     table = read_table(root)
     rows = [row for row in table.rows if len(table.tracings.get(row.name, {})) >= 2]
     videos = []
-    for place in follow(spread(len(rows), limit), "traced frames", unit="video"):
-        row = rows[place]
-        try:
-            heart, video_fps = read_heart(row, fps, image_size)
-        except EchoAugmentError:
+    chosen = [rows[place] for place in spread(len(rows), limit)]
+    read = hearts(chosen, rate=fps, size=image_size)
+    for row, found in follow(read, "traced frames", unit="video", total=len(chosen)):
+        if isinstance(found, EchoAugmentError):
             continue  # the report counts the videos that were used
+        heart, video_fps = found
         traced = list(table.tracings[row.name])  # small (ES) first, large (ED) last
         ed, es = frame_errors(heart, fps, traced[-1] / video_fps, traced[0] / video_fps)
         videos.append(TracedVideo(name=row.name, ed=ed, es=es))

@@ -12,6 +12,7 @@ import torch
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
+from echo_augment.augmentor.mcdm.donors import hearts
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.mcdm.reid import embed_clips
@@ -20,7 +21,6 @@ from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.common.contact_sheet import spread
 from echo_augment.training_recipes.judging.sampling import Sampling, generate
 
-from .beats import read_heart
 from .pairs import Pairs
 
 Clips = npt.NDArray[np.uint8]
@@ -87,12 +87,10 @@ def training_videos(root: str, pipeline: MCDMPipeline, limit: int) -> list[Heart
     """
     rows = read_table(unlabelled(root)).split("TRAIN")
     fps, image_size = float(pipeline.config["rate"]), int(pipeline.config["size"])
-    videos = []
-    for place in follow(spread(len(rows), limit), "TRAIN", unit="video"):
-        try:
-            videos.append(read_heart(rows[place], fps, image_size)[0])
-        except EchoAugmentError:
-            continue  # the report counts the videos that were used
+    chosen = [rows[place] for place in spread(len(rows), limit)]
+    read = follow(hearts(chosen, rate=fps, size=image_size), "TRAIN", unit="video", total=len(chosen))
+    # The report counts the videos that were used.
+    videos = [found[0] for _, found in read if not isinstance(found, EchoAugmentError)]
     if len(videos) < LEAST_VIDEOS:
         raise EchoAugmentError(f"{root}: only {len(videos)} TRAIN videos can be read", "Run echo-augment doctor on it")
     return videos

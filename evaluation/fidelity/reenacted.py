@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor.data import Skipped, VideoInfo, read_table
+from echo_augment.augmentor.mcdm.donors import hearts
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON, TrainingVideos
@@ -23,7 +24,6 @@ from echo_augment.training_recipes.judging.reenactment import Reenactment, reena
 from echo_augment.training_recipes.judging.sampling import Sampling, generate
 from echo_augment.training_recipes.judging.steps import LEAST_VIDEOS, StepRule, choose_steps
 
-from .beats import read_heart
 from .donor_pairs import VideoPairs, mask_agreement, pair_figures
 from .plots import pair_film
 from .reenacted_report import ReenactedReport, estimates
@@ -160,9 +160,12 @@ def take_excerpts(
     """Return what is re-enacted of each video, the videos, and those that are broken or shorter than a clip."""
     fps, size = float(pipeline.config["rate"]), int(pipeline.config["size"])
     excerpts, used, skipped = list[Excerpt](), list[VideoInfo](), list[Skipped]()
-    for row in follow(rows, "videos", unit="video"):
+    read = hearts(rows, rate=fps, size=size)
+    for row, found in follow(read, "videos", unit="video", total=len(rows)):
         try:
-            excerpts.append(take_excerpt(pipeline, read_heart(row, fps, size)[0]))
+            if isinstance(found, EchoAugmentError):
+                raise found
+            excerpts.append(take_excerpt(pipeline, found[0]))
             used.append(row)
         except EchoAugmentError as error:
             skipped.append(Skipped(row.name, str(error)))

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo, read_video
+from echo_augment.augmentor.data import EchoNetDynamic, VideoInfo
 from echo_augment.augmentor.devices import fast_dtype
 from echo_augment.augmentor.mcdm.codec import decode, encode
+from echo_augment.augmentor.mcdm.donors import read_heart
 from echo_augment.augmentor.mcdm.motion import stretch
-from echo_augment.augmentor.mcdm.phase import Heart, make_heart
+from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 
 from .material import SAMPLE, Material
@@ -52,9 +53,7 @@ def load(name: str, device: torch.device) -> MCDMPipeline:
 
 def read_donor(pipeline: MCDMPipeline, row: VideoInfo) -> Heart:
     """Return a donor's video, decoded and resampled."""
-    frames, fps = read_video(row.path)
-    rate, size = float(pipeline.config["rate"]), int(pipeline.config["size"])
-    return make_heart(row.name, frames, fps if fps > 0 else row.fps, rate=rate, size=size)
+    return read_heart(row, rate=float(pipeline.config["rate"]), size=int(pipeline.config["size"]))[0]
 
 
 def motion_of(pipeline: MCDMPipeline, donor: Heart) -> Tensor:

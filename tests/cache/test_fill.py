@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -209,19 +210,16 @@ def test_a_full_disk(small_disk, monkeypatch, foreseen):
 
 def test_a_disk_that_refuses_a_write(tmp_path, monkeypatch):
     """As a full disk, where no small one can be mounted."""
-    plan, asked = fake_plan(30), []
+    plan, sync = fake_plan(30), os.fsync
 
-    def refuse(*_):
-        raise OSError(28, "No space left on device")
+    def refuse(handle):
+        if len(list((tmp_path / SHARDS).glob("clips-*"))) == 2:
+            raise OSError(28, "No space left on device")
+        sync(handle)
 
-    def generate_some(lines):
-        asked.extend(lines)
-        if len(asked) > 16:
-            monkeypatch.setattr("echo_augment.cache.shard.writer.os.fsync", refuse)
-        return generate(lines)
-
+    monkeypatch.setattr("echo_augment.cache.shard.writer.os.fsync", refuse)
     with pytest.raises(EchoAugmentError, match=r"No space left on device.*every sealed clip is kept"):
-        run(plan, tmp_path, generate_some)
+        run(plan, tmp_path)
     monkeypatch.undo()
     assert len(ClipStore(tmp_path)) == 14 and not list((tmp_path / SHARDS).glob(".clips-*"))
     run(plan, tmp_path)
@@ -240,6 +238,67 @@ def test_a_read_only_folder(tmp_path):
         assert len(ClipStore(tmp_path)) == 10 and ClipStore(tmp_path)[3].frames.any()
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+class Told:
+    """A generator that notes what it is told to expect, and whether the clips before were judged when it is asked."""
+
+    def __init__(self):
+        self.expected, self.asked = [], []
+
+    def expect(self, lines):
+        self.expected.append([line.clip_id for line in lines])
+
+    def __call__(self, lines):
+        self.asked.append([line.clip_id for line in lines])
+        return generate(lines)
+
+
+def test_a_generator_is_told_the_next_lines_in_their_order_and_at_last_none(tmp_path):
+    plan, told = fake_plan(10), Told()
+    run(plan, tmp_path, told, batch=2)
+    ids = [line.clip_id for line in plan.lines]
+    assert told.asked == [ids[at : at + 2] for at in range(0, 10, 2)]
+    assert told.expected == [*(ids[at : at + 6] for at in range(0, 10, 2)), []]
+    check_complete(tmp_path, plan)
+
+
+def test_shards_are_the_same_bytes_whatever_is_made_beside_them(tmp_path):
+    run(fake_plan(30), tmp_path / "one", Told(), batch=3)
+    run(fake_plan(30), tmp_path / "two", batch=8)
+    one, two = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / SHARDS).glob("clips-*")} for name in ("one", "two")
+    )
+    assert len(one) == 5 and one == two
+
+
+def test_a_batch_is_judged_beside_the_making_of_the_next_one(tmp_path):
+    """A gate that waits for the second batch to be asked for would wait for ever if they took turns."""
+    plan, second = fake_plan(6), threading.Event()
+
+    def generate_some(lines):
+        if lines[0].clip_id == plan.lines[2].clip_id:
+            second.set()
+        return generate(lines)
+
+    def patient(line, clip):
+        return None if second.wait(30) else "late: the second batch was not asked for"
+
+    assert run(plan, tmp_path, generate_some, batch=2, gates=[patient]).rejected == {}
+    check_complete(tmp_path, plan)
+
+
+def test_an_error_of_a_gate_ends_the_fill_and_keeps_what_was_made_before(tmp_path):
+    plan = fake_plan(20)
+
+    def gate_of(line, clip):
+        if line.clip_id == plan.lines[9].clip_id:
+            raise ValueError("the gate is broken")
+
+    with pytest.raises(ValueError, match="the gate is broken"):
+        run(plan, tmp_path, batch=4, gates=[gate_of])
+    assert sorted(ClipStore(tmp_path).ids) == sorted(line.clip_id for line in plan.lines[:8])
+    assert not [one for one in threading.enumerate() if one.name == "behind"]
 
 
 def test_fingerprint_is_kept(tmp_path):

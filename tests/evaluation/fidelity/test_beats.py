@@ -7,6 +7,7 @@ import pytest
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom
 from echo_augment.augmentor.data.phantom.geometry import lv_volumes
+from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.evaluation.fidelity import beats
 from echo_augment.evaluation.fidelity.beats import phantom_phase_error, phase_errors, rate_error, shown_tempo
 from echo_augment.evaluation.fidelity.pairs import heart_of
@@ -42,7 +43,8 @@ def test_the_nearest_found_beat_counts_for_traced_frames(monkeypatch):
     table = SimpleNamespace(rows=[row], tracings={"X": {52: None, 22: None}})  # ES first, ED last
     found = SimpleNamespace(ed_frames=(10, 30), es_frames=(16, 40))
     monkeypatch.setattr(beats, "read_table", lambda root: table)
-    monkeypatch.setattr(beats, "read_video", lambda path: (np.zeros((100, 112, 112), np.uint8), 50.0))
+    heart = Heart("X", np.zeros((50, 112, 112), np.uint8), 0, 1)
+    monkeypatch.setattr(beats, "hearts", lambda rows, rate, size: [(row, (heart, 50.0)) for row in rows])
     monkeypatch.setattr(beats, "find_phase", lambda frames, fps: found)
     figures = beats.traced_phase_errors("folder", fps=12.5, image_size=112, limit=5)
     (video,) = figures.videos
