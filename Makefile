@@ -9,7 +9,7 @@ FORMS ?= runs/forms
 LOSSES ?= runs/losses
 MAFE_FORMS ?= runs/mafe-forms
 
-.PHONY: demo evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms parity test test-slow lint types wheel clean help
+.PHONY: demo docs notebook evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms parity test test-slow lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT); CPU=1: PyTorch without CUDA)"
@@ -22,6 +22,8 @@ help:
 	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"
 	@echo "make lint    ruff, format and rules"
 	@echo "make types   mypy on the package as installed, strict on cache, augmentor and the statistics"
+	@echo "make docs    the site of docs/ into build/site, strictly: a dead link is an error"
+	@echo "make notebook  run examples/first_look.ipynb, for minutes"
 	@echo "make wheel   build sdist and wheel into dist/, and check them"
 	@echo "make clean   remove .venv and what was built"
 
@@ -139,6 +141,12 @@ types: $(VENV)/.installed
 	rm -rf build/types
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/types .
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p echo_augment
+
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+notebook: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -m slow tests/examples/test_notebook.py
 
 wheel: $(VENV)/.installed
 	rm -rf build/lib dist

@@ -39,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
     model = make_model(options.tiny).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     losses = []
+    # --8<-- [start:loop]
     for epoch in range(options.epochs):
         train.set_epoch(epoch)
         loss, _, _ = echonet.utils.video.run_epoch(model, loader, True, optimizer, device)
+        # --8<-- [end:loop]
         losses.append(float(loss))
         print(f"epoch {epoch}: loss {loss:.2f}, served {train.stats()}")
     return losses

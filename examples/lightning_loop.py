@@ -1,4 +1,4 @@
-"""Synthetic clips in a Lightning training; a callback passes the epoch on.
+"""Synthetic clips in a Lightning training: a data module, and a callback that passes the epoch on.
 
     python examples/lightning_loop.py DATASET CACHE
 
@@ -33,8 +33,30 @@ class EjectionFraction(lightning.LightningModule):
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(ef))
         return loss
 
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_index: int) -> None:
+        video, ef = batch
+        self.log("mae", (self.model(video).flatten() - ef).abs().mean(), batch_size=len(ef), prog_bar=True)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
+
+
+# --8<-- [start:data]
+class Echocardiograms(lightning.LightningDataModule):
+    """TRAIN with synthetic clips, VAL without."""
+
+    def __init__(self, dataset: str, cache: str, batch_size: int = 20, workers: int = 4) -> None:
+        super().__init__()
+        self.dataset, self.batch_size, self.workers = dataset, batch_size, workers
+        base = EchoNetDynamic(dataset, split="train", mean=32.7, std=49.9, length=32, period=2, pad=12)
+        self.train = SyntheticAugment(base, CachedClips(cache), p=0.5, seed=0)
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(self.train, self.batch_size, shuffle=True, num_workers=self.workers)
+
+    def val_dataloader(self) -> DataLoader:
+        base = EchoNetDynamic(self.dataset, split="val", mean=32.7, std=49.9, length=32, period=2)
+        return DataLoader(base, self.batch_size, num_workers=self.workers)
 
 
 class SetEpoch(lightning.Callback):
@@ -55,25 +77,26 @@ class SetEpoch(lightning.Callback):
         self.train.set_epoch(trainer.current_epoch + 1)
 
 
+# --8<-- [end:data]
+
+
 def main(arguments: Sequence[str] | None = None) -> list[float]:
     options = read_options(arguments, __doc__)
 
-    base = EchoNetDynamic(options.dataset, split="train", mean=32.7, std=49.9, length=32, period=2, pad=12)
-    train = SyntheticAugment(base, CachedClips(options.cache), p=0.5, seed=0)
-    loader = DataLoader(train, batch_size=options.batch_size, shuffle=True, num_workers=options.workers)
+    data = Echocardiograms(options.dataset, options.cache, options.batch_size, options.workers)
     losses: list[float] = []
     record = lightning.pytorch.callbacks.LambdaCallback(
         on_train_epoch_end=lambda trainer, module: losses.append(float(trainer.callback_metrics["loss"]))
     )
     trainer = lightning.Trainer(
         max_epochs=options.epochs,
-        callbacks=[SetEpoch(train), record],
+        callbacks=[SetEpoch(data.train), record],
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
         log_every_n_steps=1,
     )
-    trainer.fit(EjectionFraction(make_model(options.tiny)), loader)
+    trainer.fit(EjectionFraction(make_model(options.tiny)), datamodule=data)
     return losses
 
 

@@ -13,7 +13,13 @@ from echo_augment.augmentor.data import write_video
 from echo_augment.cache import EchoClip, StoreWriter
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NEEDS = {"plain_loop": "torch", "echonet_run_epoch": "echonet", "lightning_loop": "lightning"}
+NEEDS = {
+    "plain_loop": "torch",
+    "echonet_run_epoch": "echonet",
+    "lightning_loop": "lightning",
+    "monai_dict": "monai",
+    "stateful_resume": "torchdata",
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +31,10 @@ def folders(tmp_path_factory):
         ["FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"],
         ["FileName,X1,Y1,X2,Y2,Frame"],
     )
-    for k in range(4):
+    for k in range(5):
         frames = rng.integers(0, 256, (70, 14, 14), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
         write_video(root / "data" / "Videos" / f"R{k}.avi", frames, 50.0)
-        rows.append(f"R{k},{50 + k},40,90,56,56,50,70,TRAIN")
+        rows.append(f"R{k},{50 + k},40,90,56,56,50,70,{'TRAIN' if k < 4 else 'VAL'}")
         traces += [f"R{k}.avi,20,{y},36,{y},{frame}" for frame in (20, 5) for y in range(10, 31)]
     (root / "data" / "FileList.csv").write_text("\n".join(rows) + "\n")
     (root / "data" / "VolumeTracings.csv").write_text("\n".join(traces) + "\n")
@@ -46,8 +52,30 @@ def test_example(name, folders):
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, folders), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
+    if name == "stateful_resume":
+        assert re.findall(r"epoch (\d): (\d) items before the stop, (\d) after", done.stdout) == [
+            ("0", "2", "2"),
+            ("1", "2", "2"),
+        ]
+        return
     served = re.findall(r"epoch (\d+): .*served \{'epoch': (\d+), 'real': (\d), 'cached': (\d)", done.stdout)
     assert served == [("0", "0", "2", "2"), ("1", "1", "2", "2")]
+
+
+def test_a_training_goes_on_with_the_items_that_are_left(folders, monkeypatch):
+    pytest.importorskip("torchdata")
+    monkeypatch.syspath_prepend(EXAMPLES)
+    import stateful_resume
+
+    try:
+        options = [*map(str, folders), "--epochs", "1", "--batch-size", "1", "--workers", "0"]
+        resumed = stateful_resume.main(options)
+        train, loader = stateful_resume.make_loader(stateful_resume.read_options(options, None))
+        train.set_epoch(0)
+        assert resumed == [ef for _, one in loader for ef in one.tolist()]
+    finally:
+        for name in ("stateful_resume", "plain_loop"):
+            sys.modules.pop(name, None)
 
 
 def test_an_absent_package_is_named_with_the_way_to_install_it():

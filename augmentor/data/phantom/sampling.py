@@ -114,7 +114,11 @@ def counterfactual(
     Args:
         motion_of: heart that gives the motion.
         appearance_of: heart that gives the appearance.
-        num_frames, fps, seed, image_size, start: as in `render`.
+        num_frames: as in `render`.
+        fps: as in `render`.
+        seed: as in `render`.
+        image_size: as in `render`.
+        start: as in `render`.
 
     Raises:
         EchoAugmentError: an argument is out of range.
