@@ -15,6 +15,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.cli import OWN, SPOKEN, SUMMARIES, find_jobs
 from echo_augment.training_recipes.common.settings import KINDS
 from echo_augment.training_recipes.common.text import markdown_table
@@ -71,7 +72,7 @@ def classes_in(kind: Any) -> list[type]:
     return [found for one in get_args(kind) for found in classes_in(one)]
 
 
-def setting_rows(kind: type, values: Mapping[str, object], before: str = "") -> Iterator[list[str]]:
+def setting_rows(kind: type, values: Mapping[str, JsonValue], before: str = "") -> Iterator[list[str]]:
     """Yield ``[setting, type, default, words]`` of a dataclass of settings, groups unfolded.
 
     Args:
@@ -98,7 +99,7 @@ def settings_page(job: str) -> str:
     """
     find_jobs()[job].load()  # registers the settings
     with initialize_config_module(CONF, version_base="1.3"):
-        composed = cast(dict[str, object], OmegaConf.to_container(compose(job), resolve=False))
+        composed = cast(dict[str, JsonValue], OmegaConf.to_container(compose(job), resolve=False))
     rows = list(setting_rows(KINDS[job], composed))
     spoken = {f"`{inner}`": f"`{word}`" for word, inner in SPOKEN.get(job, {}).items()}
     rows = [[spoken.get(name, name), *rest] for name, *rest in rows]
