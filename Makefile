@@ -8,8 +8,9 @@ EVIDENCE ?= runs/evidence
 FORMS ?= runs/forms
 LOSSES ?= runs/losses
 MAFE_FORMS ?= runs/mafe-forms
+TRUE_SIZE ?= runs/true-size
 
-.PHONY: demo docs notebook evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms parity test test-slow lint types wheel clean help
+.PHONY: demo docs notebook evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms true-size parity test test-slow lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT); CPU=1: PyTorch without CUDA)"
@@ -17,6 +18,7 @@ help:
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
 	@echo "make mafe-forms   generators by the form of MAFE's losses, then docs/evidence/mafe-forms.md (FORMS=$(FORMS), MAFE_FORMS=$(MAFE_FORMS))"
+	@echo "make true-size    every job once on 10,030 videos, hours and 24 GB of disk, then docs/evidence/true-size.md (TRUE_SIZE=$(TRUE_SIZE))"
 	@echo "make parity  the suite against the reference's code, of clones that ECHO_AUGMENT_EMAVFI, _MCDM and _ECHOSYN name"
 	@echo "make test    install, then the test suite and the examples of the docstrings"
 	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"
@@ -121,6 +123,10 @@ mafe-forms: transport-form
 	$(call fidelity,$(MAFE_FORMS)/flow-pair,pairs=60)
 	$(call fidelity,$(MAFE_FORMS)/flow-pixels,pairs=60)
 	$(BIN)/python -m echo_augment.evaluation.studies.mafe_forms $(MAFE_FORMS) docs/evidence
+
+# Killed, the same command goes on, inside a step too.
+true-size: $(VENV)/.installed
+	$(BIN)/python -m echo_augment.evaluation.studies.true_size $(TRUE_SIZE) docs/evidence
 
 # Skips what no variable names a clone for; prints the largest difference of each row.
 parity: $(VENV)/.installed
