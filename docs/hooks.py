@@ -51,7 +51,7 @@ def fenced(source: str) -> str:
         elif start and not inside:
             inside = start[1]
             lines += ["", f"{inside}```pycon"]
-        lines.append(line)
+        lines.append(line[:-1] if line.endswith("::") else line)  # reST's mark of a block of code
     return "\n".join(lines) + "\n"
 
 

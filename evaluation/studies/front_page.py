@@ -13,10 +13,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 
-from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.pipeline import MCDMOutput, MCDMPipeline
 from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
@@ -152,7 +153,8 @@ def picture(pipeline: MCDMPipeline) -> bytes:
     """Return a GIF of pairs of phantoms: both donors, the generated clip, and the exact counterfactual."""
     pairs = draw_pairs(pipeline, PAIRS, SEED)
     noise = [torch.Generator().manual_seed(pair) for pair in range(PAIRS)]
-    made = pipeline(torch.from_numpy(pairs.references), torch.stack(pairs.codes), generator=noise).clips.numpy()
+    found = pipeline(torch.from_numpy(pairs.references), torch.stack(pairs.codes), generator=noise)
+    made = cast(MCDMOutput, found).clips.numpy()
     rows = []
     for pair in range(PAIRS):
         label, other, exact = pairs.ef_motion[pair], pairs.ef_appearance[pair], pairs.ef_pair[pair]
