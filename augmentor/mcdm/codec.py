@@ -90,11 +90,20 @@ def encode(codec: AutoencoderKL, frames: Tensor, *, batch: int = 64) -> Tensor:
     return torch.cat(parts)
 
 
-def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int = 64) -> Tensor:
-    """Return the uint8 frames ``(N, H, W)`` of scaled latents ``(N, C, h, w)``."""
-    scale = codec.config["scaling_factor"]
+def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int | None = None) -> Tensor:
+    """Return the uint8 frames ``(N, H, W)`` of scaled latents ``(N, C, h, w)``.
+
+    Args:
+        codec: decodes them on its device.
+        latents: scaled.
+        batch: frames decoded together; None for 64, and 16 on a CPU: more do not stay in its caches, and take up to
+            twice as long. There channels come last, as its convolutions want them.
+    """
+    scale, on_cpu = codec.config["scaling_factor"], codec.device.type == "cpu"
+    order = torch.channels_last if on_cpu else torch.preserve_format
     with torch.no_grad():
-        images = (codec.decode(chunk.to(codec.dtype) / scale).sample for chunk in latents.split(batch))
+        chunks = latents.split(batch or (16 if on_cpu else 64))
+        images = (codec.decode((chunk.to(codec.dtype) / scale).to(memory_format=order)).sample for chunk in chunks)
         parts = [to_gray(image, half_range(codec)) for image in images]
     return torch.cat(parts)
 

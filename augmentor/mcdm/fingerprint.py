@@ -16,7 +16,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from .pipeline import MCDMPipeline
 
-CLIP_CODE = 2  # raise it with every change of code that changes a clip: its pixels, its reference frame, its label
+CLIP_CODE = 3  # raise it with every change of code that changes a clip: its pixels, its reference frame, its label
 DIGITS = 16
 NETWORKS = ("vae", "reid", "mafe", "transport", "denoiser")  # of a pipeline
 ADDED = ("absolute", "features", "displacement")  # settings that came later: without them a network's hash is as before

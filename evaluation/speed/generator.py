@@ -18,6 +18,7 @@ from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 
+from .host import host_rows
 from .material import SAMPLE, Material
 from .rows import Row, Table, against, missing, number
 from .settings import SpeedSettings
@@ -109,11 +110,13 @@ def generator_table(material: Material, settings: SpeedSettings, device: torch.d
     times = interleave(contenders, settings.rounds, what="generator", warmup=0 if settings.reference else 1)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     sampler = f"{REFERENCE[0].upper()} with {REFERENCE[1]} steps"
+    work = flops(contenders[ddim(steps)]) / batch
     rows = [
         *sampling_rows(times, batch, steps, device),
         reference_row(times, steps, device),
         *variant_rows(others, times, times[ddim(seen)], seen),
-        *work_rows(times[ddim(steps)] / batch, flops(contenders[ddim(steps)]) / batch, device),
+        *work_rows(times[ddim(steps)] / batch, work, device),
+        *host_rows(pipeline, donors, material.work, steps=steps, batch=batch, rounds=settings.rounds, work=work),
     ]
     how = HOW.format(name=settings.generator, where=where, batch=batch, sampler=sampler, seconds=clip_seconds(pipeline))
     return Table(name="generator", title="generating clips", how=how, rows=rows)

@@ -40,6 +40,8 @@ def test_the_generator_s_table_has_a_row_for_each_variant_one_that_fails_too(vid
     monkeypatch.setattr(torch, "compile", fail)
     run(config(tmp_path, videos, "tables=[generator]", "variants=[compile,channels_last]", "device=cpu"))
     rows = json.loads((tmp_path / "report.json").read_text())["tables"]["generator"]["rows"]
+    host = next(row for row in rows if row["what"] == "host, a clip whose donors are read")
+    assert host["median"] > 0 and host["target"] == 10 and "to call a GPU's kernels" in host["detail"]
     failed, row = (row for row in rows if "times faster than without" in row["what"])
     assert failed["verdict"] == MISSING and failed["detail"] == "RuntimeError: no C++ compiler"
     assert row["what"].startswith("1 DDIM steps with the channels last") and row["median"] > 0
