@@ -7,7 +7,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
@@ -18,9 +18,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from echo_augment.cache.system.progress import leave
+from echo_augment.cache.system.progress import Talk, leave, talking
 
 from .common.refusals import FULL_ERROR, CheckSettings, check_missing, errors_in_a_line
+from .common.run_folder import shown_running, write_readme
 from .common.settings import SCHEMA
 from .common.typed import as_typed, refuse_swept_out
 
@@ -51,6 +52,7 @@ SUMMARIES = {
     "benchmark": "arms x label fractions x seeds, with statistics and a report",
     "fidelity": "EF adherence, swap test and counterfactual error of a generator",
     "speed": "every speed figure, as ratios measured in one run",
+    "status": "how far the run in out=FOLDER is: done, running, left, and how long",
 }
 
 OWN = {
@@ -67,11 +69,12 @@ OWN = {
     "benchmark": "evaluation.benchmark.job",
     "fidelity": "evaluation.fidelity.job",
     "speed": "evaluation.speed.job",
+    "status": "evaluation.status.job",
 }
 """Modules of the jobs, below ``echo_augment``; each has a function ``run``."""
 
 
-SPELLED_OUT = ("doctor", "import", "import-weights", "phantom", "fidelity", "speed")
+SPELLED_OUT = ("doctor", "import", "import-weights", "phantom", "fidelity", "speed", "status")
 """Jobs whose YAML files name every setting, the optional ones of each group, too."""
 
 SPOKEN = {name: {"from": "source", "data": "files"} for name in ("import", "import-weights")}
@@ -127,9 +130,21 @@ def run_job(job: Callable[[DictConfig], Any], config: DictConfig) -> None:
         config.out = hydra_config.runtime.output_dir
     started = CheckSettings.started
     clear = None if started is None else partial(started.clear, also=Path(hydra_config.runtime.output_dir))
-    with errors_in_a_line(clear):
+    with errors_in_a_line(clear), ExitStack() as around:
         check_missing(config)
+        around.enter_context(talking(talk_of(config)))
+        if hydra_config.output_subdir is not None:  # a job that only looks leaves no trace
+            out = Path(hydra_config.runtime.output_dir if config.get("out") is None else str(config.out))
+            write_readme(out, str(hydra_config.job.config_name), hydra_config.overrides.task)
+            around.enter_context(shown_running(out))
         job(config)
+
+
+def talk_of(config: DictConfig) -> Talk:
+    """Return how much a job is to tell; a job of another package may not have the settings."""
+    if config.get("quiet"):
+        return Talk.QUIET
+    return Talk.VERBOSE if config.get("verbose") else Talk.NORMAL
 
 
 def run_named(name: str, config: DictConfig) -> None:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from ..errors import EchoAugmentError
 from .limits import NO_LOCKS, remedy_of
+from .processes import alive
 
 try:
     import fcntl
@@ -152,6 +153,22 @@ def _refuse_held(path: Path) -> None:
         holder = _holder(file, exclusive=False)
     if holder is not None:
         raise _refusal(path, holder)
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Return who holds a lock, as its file and its heartbeat tell; None if nobody does, or there is no such file.
+
+    No lock is taken for that, so nobody who wants one is kept from it.
+    """
+    try:
+        with path.open("rb") as file:
+            holder, touched = _content(file), os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return None
+    if holder is None or time.time() - touched >= STALE_SECONDS:
+        return None
+    dead = holder.host == socket.gethostname() and isinstance(holder.pid, int) and not alive(holder.pid)
+    return None if dead else holder
 
 
 def _holder(file: BinaryIO, exclusive: bool) -> Holder | None:

@@ -347,7 +347,7 @@ def fingerprints(fill: str) -> dict[str, Any]:
     return {"version": version("echo-augment"), **weights, "fill": fill}
 
 
-def layout(folder: Path, skip: Sequence[str] = (".hydra",)) -> list[str]:
+def layout(folder: Path, skip: Sequence[str] = (".hydra", "README.txt")) -> list[str]:
     """Paths of all files below a folder; the hash in a shard's name, which follows from its pixels, is left out."""
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     kept = [name for name in files if not set(name.split("/")) & set(skip)]

@@ -31,6 +31,8 @@ DECLARED_SINCE: dict[str, object] = {
     **{"phantom:format": 3, "phantom:population": "A", "phantom:recording": "fixed", "phantom:label_noise": 0.0},
     "train-generator.paper:preset.codec.lpips": 1,
     "data.follow_links": True,
+    "quiet": False,
+    "verbose": False,
     **{f"{name}:data.format": 2 for name in ("demo", *ON_FORMAT_2)},
 }
 """Settings that came after the goldens: path, for every job or as ``job:path`` or ``configuration:path``, and default.

@@ -21,6 +21,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.limits import remedy_of
 from echo_augment.cache.system.progress import leave
 
+from .run_folder import HYDRA, SIGN, is_ours
 from .settings import KINDS, said, settings_from
 
 EXIT_ERROR = 1
@@ -77,7 +78,9 @@ class StartedFolder:
 
 
 def _is_hydras(path: Path) -> bool:
-    return path.is_dir() or (path.name in HYDRAS and (path.parent.name == ".hydra" or path.name == "multirun.yaml"))
+    if path.is_dir() or is_ours(path) or path.match(f"{HYDRA}/{SIGN}"):
+        return True
+    return path.name in HYDRAS and (path.parent.name == HYDRA or path.name == "multirun.yaml")
 
 
 def check_missing(config: DictConfig) -> None:

@@ -36,17 +36,23 @@ class JobSettings:
         out: folder of the job's results.
         seed: of everything that is drawn at random, at least 0.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        quiet: whether only the result is told, and errors and warnings.
+        verbose: whether a log file gets a line of progress every ten seconds instead of every minute.
     """
 
     out: str = MISSING
     seed: int = 0
     device: str = "auto"
+    quiet: bool = False
+    verbose: bool = False
 
     def __post_init__(self) -> None:
         if not self.out.strip():
             raise EchoAugmentError(f"out must be a folder, got {self.out!r}", "Give out=FOLDER")
         if self.out.startswith("~"):  # in quotes, or in a file
             raise EchoAugmentError(f"out={self.out}: only a shell knows ~", "Give the whole path")
+        if self.quiet and self.verbose:
+            raise EchoAugmentError("quiet=true verbose=true: a job tells less or more, not both", "Leave one out")
         check_seed(self.seed)
         check_device(self.device)
 
@@ -64,6 +70,8 @@ def check_device(device: str) -> None:
     Raises:
         EchoAugmentError: with what there is instead.
     """
+    if device in ("auto", "cpu"):
+        return
     import torch  # here: the help of a job needs none of it
 
     kind, _, number = device.partition(":")

@@ -1,0 +1,82 @@
+"""How far the training of a generator is: which stages are done, which one is worked at, and which are left."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from echo_augment.cache.system.progress import duration, plural
+from echo_augment.training_recipes.common.run_folder import running
+
+from .state import State, age, settings_of, who
+from .trainings import LOOKED_AT, read_json, read_log
+
+STAGES_FILE, CHECKPOINTS, TABLE = "stages.json", "checkpoints", "hearts/hearts.json"
+
+
+def is_generator(folder: Path) -> bool:
+    """Return whether a folder is that of a generator's training."""
+    return (folder / STAGES_FILE).is_file()
+
+
+def stage_names(preset: Mapping[str, Any], last: str) -> Sequence[str]:
+    """Return the stages of a run in their order.
+
+    Args:
+        preset: settings of the run's preset.
+        last: its last stage.
+    """
+    from echo_augment.training_recipes.common.settings import object_from
+    from echo_augment.training_recipes.generator.preset import PresetSettings
+    from echo_augment.training_recipes.generator.stages import stages_of
+
+    return [stage.name for stage in stages_of(last, object_from(dict(preset), PresetSettings))]
+
+
+def last_stage(settings: Mapping[str, Any]) -> str:
+    """Return the last stage that settings of ``train-generator`` ask for."""
+    return str(settings.get("only") or ("denoiser" if settings.get("distil") is None else "student"))
+
+
+def stage_line(folder: Path, name: str, steps: int | None) -> tuple[str, float | None]:
+    """Return how far a stage is, and the seconds that its other steps take; None where that cannot be known."""
+    log = read_log(folder / CHECKPOINTS / f"{name}.csv")
+    if not log.step:
+        return name, None
+    of = f" of {plural(steps, 'step')}" if steps else " steps"
+    return f"{name}: {log.step:,}{of}", log.left(steps)
+
+
+def generator_state(folder: Path, job: str = "train-generator") -> State:
+    """Return how far the training of a generator is.
+
+    Raises:
+        EchoAugmentError: ``stages.json`` is of a run whose settings are not known any more.
+    """
+    found = read_json(folder / STAGES_FILE)
+    preset: Mapping[str, Any] = dict(found.get("settings", {}).get("preset", {}))
+    figures: Mapping[str, Mapping[str, float]] = found.get("done", {})
+    names = stage_names(preset, last_stage(settings_of(folder)))
+    done = [
+        f"{name}, {duration(float(figures[name].get('seconds', 0.0)))}" if name in figures else "the videos are decoded"
+        for name in ("", *names)
+        if name in figures or (not name and (folder / TABLE).is_file())
+    ]
+    left = [name for name in names if name not in figures]
+    working = who(running(folder))
+    now, seconds = "", None
+    if left:
+        section = preset.get(left[0])
+        steps = section.get("steps") if isinstance(section, dict) else None
+        now, seconds = stage_line(folder, left[0], steps)
+    newest = age(folder / CHECKPOINTS / f"{left[0]}.csv") if left else None
+    at_work = bool(working) or (newest is not None and newest < LOOKED_AT)
+    later = left[1:] if at_work else left
+    return State(
+        folder=folder,
+        job=job,
+        done=done or ["nothing yet"],
+        running=[now, *working] if left and at_work else working,
+        left=[", then ".join(later)] if later else ["the pipeline and the report"] if left or working else [],
+        seconds=seconds if at_work and not later else None,
+        finished=not left and not working,
+    )
