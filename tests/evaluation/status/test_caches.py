@@ -5,14 +5,13 @@ import time
 
 import numpy as np
 import pytest
+from fakes.run_folder import everything
 
 from echo_augment.cache import EchoAugmentError, EchoClip, fill, make_plan
 from echo_augment.cache.gates import PerClip
 from echo_augment.cache.system.locks import hold
 from echo_augment.evaluation.status.caches import begun, cache_state, is_cache, pace, sealed
 from echo_augment.evaluation.status.state import DONE, RUNNING, STOPPED
-
-from .conftest import everything
 
 PLAN = make_plan({"a": 50.0, "b": 60.0}, ["a", "b"], n=12, reserve=0.25)
 

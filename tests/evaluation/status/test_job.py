@@ -4,13 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from fakes.run_folder import everything
 
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.evaluation.status.job import state_of
 from echo_augment.evaluation.status.state import DONE, RUNNING, STOPPED
 from echo_augment.training_recipes.common.run_folder import shown_running
-
-from .conftest import everything
 
 
 def status(folder, cwd):
