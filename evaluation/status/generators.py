@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.progress import duration, plural
 from echo_augment.training_recipes.common.run_folder import running
 
-from .state import State, age, settings_of, who
+from .state import State, age, at, settings_of, who
 from .trainings import LOOKED_AT, read_json, read_log
 
 STAGES_FILE, CHECKPOINTS, TABLE = "stages.json", "checkpoints", "hearts/hearts.json"
@@ -18,7 +18,7 @@ def is_generator(folder: Path) -> bool:
     return (folder / STAGES_FILE).is_file()
 
 
-def stage_names(preset: Mapping[str, Any], last: str) -> Sequence[str]:
+def stage_names(preset: JsonValue, last: str) -> Sequence[str]:
     """Return the stages of a run in their order.
 
     Args:
@@ -29,12 +29,12 @@ def stage_names(preset: Mapping[str, Any], last: str) -> Sequence[str]:
     from echo_augment.training_recipes.generator.preset import PresetSettings
     from echo_augment.training_recipes.generator.stages import stages_of
 
-    return [stage.name for stage in stages_of(last, object_from(dict(preset), PresetSettings))]
+    return [stage.name for stage in stages_of(last, object_from(preset, PresetSettings))]
 
 
-def last_stage(settings: Mapping[str, Any]) -> str:
+def last_stage(settings: JsonValue) -> str:
     """Return the last stage that settings of ``train-generator`` ask for."""
-    return str(settings.get("only") or ("denoiser" if settings.get("distil") is None else "student"))
+    return str(at(settings, "only") or ("denoiser" if at(settings, "distil") is None else "student"))
 
 
 def stage_line(folder: Path, name: str, steps: int | None) -> tuple[str, float | None]:
@@ -46,6 +46,11 @@ def stage_line(folder: Path, name: str, steps: int | None) -> tuple[str, float |
     return f"{name}: {log.step:,}{of}", log.left(steps)
 
 
+def spent(seconds: JsonValue) -> str:
+    """Return how long a stage took, if that is known."""
+    return f", {duration(seconds)}" if isinstance(seconds, int | float) else ""
+
+
 def generator_state(folder: Path, job: str = "train-generator") -> State:
     """Return how far the training of a generator is.
 
@@ -53,21 +58,17 @@ def generator_state(folder: Path, job: str = "train-generator") -> State:
         EchoAugmentError: ``stages.json`` is of a run whose settings are not known any more.
     """
     found = read_json(folder / STAGES_FILE)
-    preset: Mapping[str, Any] = dict(found.get("settings", {}).get("preset", {}))
-    figures: Mapping[str, Mapping[str, float]] = found.get("done", {})
+    preset, figures = at(found, "settings", "preset"), at(found, "done")
+    figures = figures if isinstance(figures, Mapping) else {}
     names = stage_names(preset, last_stage(settings_of(folder)))
-    done = [
-        f"{name}, {duration(float(figures[name].get('seconds', 0.0)))}" if name in figures else "the videos are decoded"
-        for name in ("", *names)
-        if name in figures or (not name and (folder / TABLE).is_file())
-    ]
+    done = ["the videos are decoded"] if (folder / TABLE).is_file() else []
+    done += [f"{name}{spent(at(figures, name, 'seconds'))}" for name in names if name in figures]
     left = [name for name in names if name not in figures]
     working = who(running(folder))
     now, seconds = "", None
     if left:
-        section = preset.get(left[0])
-        steps = section.get("steps") if isinstance(section, dict) else None
-        now, seconds = stage_line(folder, left[0], steps)
+        steps = at(preset, left[0], "steps")
+        now, seconds = stage_line(folder, left[0], steps if isinstance(steps, int) else None)
     newest = age(folder / CHECKPOINTS / f"{left[0]}.csv") if left else None
     at_work = bool(working) or (newest is not None and newest < LOOKED_AT)
     later = left[1:] if at_work else left

@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.locks import Holder
 from echo_augment.cache.system.progress import duration
 
@@ -63,7 +64,7 @@ def who(holders: Iterable[Holder]) -> list[str]:
     return [f"process {one.pid} on {one.host} since {one.since}" for one in holders]
 
 
-def _kept(folder: Path, name: str) -> Mapping[str, Any]:
+def _kept(folder: Path, name: str) -> JsonValue:
     """Return what Hydra has kept of a run; of several that fill one folder together, what it has kept of the first."""
     places = [folder, *(sorted(folder.iterdir()) if (folder / SWEPT).is_file() else ())]
     for place in places:
@@ -73,21 +74,29 @@ def _kept(folder: Path, name: str) -> Mapping[str, Any]:
                 found = OmegaConf.to_container(OmegaConf.load(path), resolve=name == "config.yaml")
             except (OSError, YAMLError, OmegaConfBaseException):
                 continue  # being written, or with a value that only the job itself can find
-            return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
-    return {}
+            return cast(JsonValue, found)
+    return None
 
 
-def settings_of(folder: Path) -> Mapping[str, Any]:
-    """Return the settings of the run in a folder, as Hydra has kept them; nothing if it has not, or not yet whole."""
+def settings_of(folder: Path) -> JsonValue:
+    """Return the settings of the run in a folder, as Hydra has kept them; None if it has not, or not yet whole."""
     return _kept(folder, "config.yaml")
 
 
 def job_of(folder: Path) -> str:
     """Return the name of the job that a folder is of, as Hydra has kept it; empty if it has not."""
-    try:
-        return str(_kept(folder, "hydra.yaml")["hydra"]["job"]["config_name"])
-    except (KeyError, TypeError):
-        return ""
+    return str(at(_kept(folder, "hydra.yaml"), "hydra", "job", "config_name") or "")
+
+
+def at(found: JsonValue, *path: str) -> JsonValue:
+    """Return what stands at a path of JSON objects; None where there is nothing.
+
+    >>> at({"data": {"name": "phantom"}}, "data", "name"), at({"data": 1}, "data", "name")
+    ('phantom', None)
+    """
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def age(path: Path) -> float | None:

@@ -5,15 +5,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from echo_augment.cache.fill import PLAN
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.locks import STALE_SECONDS
-from echo_augment.cache.system.progress import plural
+from echo_augment.cache.system.progress import duration, plural
 from echo_augment.training_recipes.common.run_folder import running
 
 from .caches import cache_state
-from .state import REPORT, State, age, settings_of, who
+from .state import REPORT, State, age, at, settings_of, who
 
 LOG, RESULT, SETTINGS = "fit.csv", "result.json", "settings.json"
 RUNS = "runs"  # of a benchmark, one folder a number of labels
@@ -52,13 +53,12 @@ def read_log(path: Path) -> Log:
     return Log()
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Return a JSON object; an empty one if it is not there, or is no object."""
+def read_json(path: Path) -> JsonValue:
+    """Return what a JSON file holds; None if it is not there, or damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return cast(JsonValue, json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
 
 
 def is_training(folder: Path) -> bool:
@@ -68,16 +68,22 @@ def is_training(folder: Path) -> bool:
 
 def steps_of(folder: Path) -> int | None:
     """Return the steps of a training; None if they depend on the data."""
-    trainer = read_json(folder / SETTINGS).get("trainer")
-    return trainer.get("steps") if isinstance(trainer, dict) else None
+    steps = at(read_json(folder / SETTINGS), "trainer", "steps")
+    return steps if isinstance(steps, int) else None
+
+
+def seconds_of(folder: Path) -> float:
+    """Return the seconds that a finished training took in its loop."""
+    seconds = at(read_json(folder / RESULT), "seconds")
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
 def training_state(folder: Path, job: str) -> State:
     """Return how far one training is."""
     working = who(running(folder))
     if (folder / RESULT).is_file():
-        seconds = read_json(folder / RESULT).get("seconds", 0.0)
-        return State(folder=folder, job=job, done=[f"trained, {seconds:.0f} s in its loop"], finished=not working)
+        done = [f"trained, {duration(seconds_of(folder))} in its loop"]
+        return State(folder=folder, job=job, done=done, running=working, finished=not working)
     log, steps = read_log(folder / LOG), steps_of(folder)
     of = f" of {plural(steps, 'step')}" if steps else " steps"
     left = [plural(steps - log.step, "step")] if steps else ["the rest of the steps, and the test"]
@@ -93,24 +99,23 @@ def training_state(folder: Path, job: str) -> State:
 
 def is_benchmark(folder: Path) -> bool:
     """Return whether a folder is that of a benchmark."""
-    return (folder / RUNS).is_dir() or "labels" in settings_of(folder)
+    return (folder / RUNS).is_dir() or at(settings_of(folder), "labels") is not None
 
 
-def trainings_wanted(settings: Mapping[str, Any]) -> int | None:
+def trainings_wanted(settings: JsonValue) -> int | None:
     """Return how many trainings a benchmark consists of; None if its settings are not known.
 
     Args:
         settings: as composed. Arms that cannot be trained on real videos do not count there.
     """
-    try:
-        arms, data = settings["arm"], settings["data"]
-        if data["name"] != "phantom":
-            from ..benchmark.design import choose_arms  # seconds: it brings PyTorch
-
-            _, arms = choose_arms(arms, Path(str(data["root"])))
-        return len(arms) * len(settings["labels"]) * len(settings["seeds"])
-    except (KeyError, TypeError):
+    arms, labels, seeds = (at(settings, name) for name in ("arm", "labels", "seeds"))
+    if not (isinstance(arms, Mapping) and isinstance(labels, list) and isinstance(seeds, list)):
         return None
+    if at(settings, "data", "name") != "phantom":
+        from ..benchmark.design import Arms, choose_arms  # seconds: it brings PyTorch
+
+        _, arms = choose_arms(cast(Arms, arms), Path(str(at(settings, "data", "root"))))
+    return len(arms) * len(labels) * len(seeds)
 
 
 def benchmark_state(folder: Path, job: str) -> State:
@@ -119,7 +124,7 @@ def benchmark_state(folder: Path, job: str) -> State:
     runs = sorted(path.parent for path in folder.glob(f"{RUNS}/*/*/{SETTINGS}"))
     trained = [run for run in runs if (run / RESULT).is_file()]
     begun = [run for run in runs if run not in trained]
-    seconds = [float(read_json(run / RESULT).get("seconds", 0.0)) for run in trained]
+    seconds = [seconds_of(run) for run in trained]
     wanted = trainings_wanted(settings_of(folder) or settings_of(folder.parent.parent))  # or those of the whole sweep
     finished = (folder / REPORT).is_file() and not begun and not working
     caches = [cache_state(path.parent, "clips") for path in sorted(folder.glob(f"caches/**/{PLAN}"))]

@@ -29,8 +29,8 @@ def test_settings_are_read_as_hydra_has_kept_them(folder, tmp_path):
     run.write(".hydra/config.yaml", "out: o\nroot: ${out}/p\n")
     assert settings_of(run.folder) == {"out": "o", "root": "o/p"} and job_of(run.folder) == "fill-cache"
     run.write(".hydra/config.yaml", "out: [")
-    assert settings_of(run.folder) == {}
-    assert settings_of(tmp_path) == {} and job_of(tmp_path) == ""
+    assert settings_of(run.folder) is None
+    assert settings_of(tmp_path) is None and job_of(tmp_path) == ""
 
 
 def test_of_processes_that_share_a_folder_the_first_ones_settings_count(folder):

@@ -80,4 +80,4 @@ def test_arms_that_real_videos_do_not_allow_do_not_count(tmp_path):
     real = {**SETTINGS, "data": {"name": "echonet", "root": str(tmp_path)}}
     real["arm"] = {"real": {"clips": None}, "oracle": {"clips": "oracle", "_target_": "x"}}
     assert trainings_wanted(real) == 2
-    assert trainings_wanted({}) is None
+    assert trainings_wanted({}) is None and trainings_wanted(None) is None
