@@ -50,7 +50,7 @@ def trained(tmp_path_factory, root) -> Path:
 def test_every_stage_trains_in_two_processes(trained):
     stages = list(json.loads((trained / "stages.json").read_text())["done"])
     assert stages == [
-        *("codec", "latents", "reid", "pseudo", "mafe", "motions", "transport", "denoiser", "couplings", "student")
+        *("codec", "latents", "reid", "pseudo", "mafe", "transport", "copies", "denoiser", "couplings", "student")
     ]
     for stage in ("codec", "reid", "mafe", "transport", "denoiser", "student"):
         path = trained / "checkpoints" / f"{stage}.csv"
@@ -83,9 +83,10 @@ def test_a_killed_stage_goes_on_to_the_weights_of_an_unkilled_run(trained, root,
     assert equal_weights(killed / stage, whole / stage)
 
 
-@pytest.mark.parametrize("stage", ["latents", "pseudo", "motions", "couplings"])
+@pytest.mark.parametrize("stage", ["latents", "pseudo", "motions", "copies", "couplings"])
 def test_a_stage_that_writes_arrays_survives_a_kill(trained, root, tmp_path, stage):
     more = ["preset.denoiser.steps=3", "preset.student.kind=reflow", f"only={stage}", "preset.couplings.clips=9"]
+    more += ["preset.transport.flow=teacher"] if stage == "motions" else []  # else no stage reads them
     array = tmp_path / "run" / {"pseudo": "pseudo.h5", "motions": "flows.npy"}.get(stage, f"{stage}.npy")
     job = generator_job(tmp_path / "run", root, *more, f"reuse={trained}")
     taken = stage if stage != "couplings" else None

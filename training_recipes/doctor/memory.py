@@ -1,5 +1,6 @@
 """How much memory a training step takes: counted on tensors that have shapes and no numbers, for any device."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,7 +165,9 @@ class WithoutNumbers:
             for name in self.nets.__slots__:
                 if (net := getattr(self.nets, name)) is not None:
                     without_numbers(net)
-            self.steps: dict[str, Step] = training_steps(preset, self.nets, without_numbers, contested=False)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # torch's own, to copy it
+                self.steps: dict[str, Step] = training_steps(preset, self.nets, without_numbers, contested=False)
 
     @cache  # noqa: B019  one object a preset
     def kept(self, stage: str, items: int, precision: str, *, checkpointing: bool = False) -> int:

@@ -1,18 +1,30 @@
-"""The job ``doctor``: lists everything that is wrong with a data set, a cache, a generator or the machine."""
+"""The job ``doctor``: lists everything that is wrong with a data set, a cache, a generator or the machine.
 
+Asked for a device or a preset, it also says what of the generator's training this machine can do, and for how long.
+"""
+
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data.selection import MANY
+from echo_augment.augmentor.data.table import read_table
+from echo_augment.augmentor.devices import AUTO, best_device
 from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..common.reporting import REPORT, write_report
 from ..common.settings import JobSettings, register, settings_from
 from ..doctor.areas import FolderSettings, cache, dataset, generator, machine
-from ..doctor.findings import ERROR, text
+from ..doctor.findings import ERROR, Finding, text
+from ..doctor.steps import named_preset
+from ..doctor.training import TRAIN_VIDEOS, StageForecast, forecast, table
+from ..generator.preset import PresetSettings
+from .train_generator import choose_precision
 
 
 @dataclass(kw_only=True)
@@ -23,6 +35,8 @@ class DoctorSettings(JobSettings):
         data: data set to check.
         cache: folder of a cache to check; None for none.
         generator: generator to check: a folder, a Hub id or ``bundled``; None for none.
+        preset: whose training to forecast; None: ``base`` on a GPU, else ``tiny``, if ``device`` is all that is given;
+            else no forecast.
         decode: decode every frame of every video instead of the first.
         show: findings of one kind to print, at least 1.
     """
@@ -30,12 +44,21 @@ class DoctorSettings(JobSettings):
     data: FolderSettings = field(default_factory=FolderSettings)
     cache: str | None = None
     generator: str | None = None
+    preset: PresetSettings | None = None
     decode: bool = False
     show: int = 5
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole("show", self.show, 1)
+
+    @property
+    def forecasts(self) -> PresetSettings | None:
+        """The preset whose training is forecast; None for none."""
+        others = (self.data.root, self.cache, self.generator)
+        if self.preset is not None or self.device == AUTO or any(one is not None for one in others):
+            return self.preset
+        return named_preset("base" if torch.device(best_device(self.device)).type == "cuda" else "tiny")
 
 
 def run(cfg: DictConfig) -> None:
@@ -57,7 +80,14 @@ def run(cfg: DictConfig) -> None:
     if settings.generator is not None:
         facts, found = generator(settings.generator)
         report["generator"], findings = facts, findings + found
-    print(text(report, findings, settings.show))
+    stages: list[StageForecast] = []
+    if (preset := settings.forecasts) is not None:
+        facts, found, stages = training(preset, settings)
+        report["training"], findings = facts, findings + found
+    short = {area: {name: one for name, one in facts.items() if name != "stages"} for area, facts in report.items()}
+    print(text(short, findings, settings.show))
+    if stages:
+        print(f"\n{table(stages)}\n")
     errors = sum(finding.level == ERROR for finding in findings)
     warnings = len(findings) - errors
     figures = {"errors": errors, "warnings": warnings, "findings": [asdict(item) for item in findings], **report}
@@ -71,6 +101,17 @@ def run(cfg: DictConfig) -> None:
         count += f"{warnings} warning{'s'[: warnings != 1]}"
         raise EchoAugmentError(count, f"All of them, with remedies: {path}")
     print(f"no errors, warnings: {warnings}; details: {path}")
+
+
+def training(
+    preset: PresetSettings, settings: DoctorSettings
+) -> tuple[dict[str, JsonValue], list[Finding], list[StageForecast]]:
+    """Forecast a preset's training on the device; with a data set, on its TRAIN videos."""
+    device, videos = torch.device(best_device(settings.device)), TRAIN_VIDEOS
+    if settings.data.root is not None:
+        with suppress(EchoAugmentError):  # what is wrong with it is a finding already
+            videos = len(read_table(settings.data.root, ef_unit="percent").split("TRAIN"))
+    return forecast(preset, device, choose_precision("auto", settings.device), videos=videos)
 
 
 register("doctor", DoctorSettings)

@@ -17,6 +17,8 @@ from echo_augment.augmentor.data import write_video
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoClip, Provenance, StoreWriter
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.settings import settings_from
+from echo_augment.training_recipes.doctor.training import StageForecast
 from echo_augment.training_recipes.jobs import doctor
 
 HEADER = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split"
@@ -329,3 +331,40 @@ def test_a_generator_that_does_not_load_is_found(tmp_path, fault):
         (folder / "model_index.json").write_text("[]")
     report, error = examine(tmp_path, generator=folder)
     assert error is not None and found(report, "generator") == {("error", "loading")}
+
+
+def forecasts(**given):
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        config = compose("doctor", ["out=x", *(f"{key}={value}" for key, value in given.items())])
+    return settings_from(config, doctor.DoctorSettings).forecasts
+
+
+def test_a_device_alone_or_a_preset_asks_for_a_forecast():
+    assert forecasts() is None and forecasts(device="cpu", cache="somewhere") is None
+    assert forecasts(device="cpu").name == "tiny"
+    asked = forecasts(preset="paper", **{"preset.denoiser.batch": 4, "cache": "somewhere"})
+    assert asked.name == "paper" and asked.denoiser.batch == 4
+
+
+def test_a_forecast_is_reported_on_the_videos_that_are_given(root, tmp_path, capsys, monkeypatch):
+    asked = []
+
+    def forecast(preset, device, precision, *, videos):
+        asked.append((preset.name, device.type, videos))
+        stage = StageForecast(stage="latents", batch=None, fit=None, seconds=2.0, count=videos)
+        return {"hours": 0.1, "stages": {"latents": stage.to_json()}}, [], [stage]
+
+    monkeypatch.setattr(doctor, "forecast", forecast)
+    report, error = examine(tmp_path, device="cpu", preset="base", **{"data.root": root})
+    assert error is None and asked == [("base", "cpu", 3)]
+    assert report["training"]["stages"]["latents"]["seconds"] == 2
+    said = capsys.readouterr().out
+    assert "| latents |" in said and "stages:" not in said
+    examine(tmp_path, device="cpu", preset="base", **{"data.root": tmp_path / "missing"})
+    assert asked[-1][2] == 7465
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_one_error(tmp_path):
+    with pytest.raises(EchoAugmentError, match="device=cuda, but torch finds no CUDA device here"):
+        examine(tmp_path, device="cuda")
