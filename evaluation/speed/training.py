@@ -4,14 +4,12 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers.training_utils import EMAModel
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,7 +18,7 @@ from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.common.settings import object_from
+from echo_augment.training_recipes.doctor.steps import named_preset
 from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import Windows, denoising_loss
 from echo_augment.training_recipes.generator.diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
@@ -51,11 +49,7 @@ def load_preset(name: str) -> PresetSettings:
     Raises:
         EchoAugmentError: there is no such preset, or its training has no motion transport.
     """
-    path = Path(str(files("echo_augment.training_recipes.conf"))) / "preset" / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.yaml")))
-        raise EchoAugmentError(f"training.preset: there is no {name!r}", f"There are: {known}")
-    preset = object_from(OmegaConf.load(path), PresetSettings)
+    preset = named_preset(name)
     if preset.code != "transport":
         raise EchoAugmentError(f"training.preset={name} has no motion transport", "Take base or tiny")
     return preset

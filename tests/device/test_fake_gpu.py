@@ -24,9 +24,9 @@ from echo_augment.training_recipes.segmentation.models import make_segmentation_
 from echo_augment.training_recipes.segmentation.training import segmentation_loss
 
 BATCH = 2
-STAGES = ("codec", "reid", "mafe", "transport", "denoiser", "student", "reflow")
 UNETS = ("paper", "base-unet")
 DIFFUSED = ("denoiser", "student", "reflow")
+STAGES = ("codec", "reid", "mafe", "transport", *DIFFUSED)
 FORMS = {  # tiny and base have a residual denoiser; with other codes the UNet of whole latents
     "tiny": ("preset=tiny",),
     "base": ("preset=base",),
@@ -35,14 +35,26 @@ FORMS = {  # tiny and base have a residual denoiser; with other codes the UNet o
     "base-unet": ("preset=base", "preset.code=mafe"),
     "tiny-teacher": ("preset=tiny", "preset.transport.flow=teacher"),
 }
+OWN = {  # stages that differ from the plain preset's
+    "paper": tuple(stage for stage in STAGES if stage != "transport"),
+    "tiny-unet": DIFFUSED,
+    "base-unet": DIFFUSED,
+    "tiny-teacher": ("transport",),
+}
 QUICK = {("tiny", "no"), ("tiny", "bf16"), ("tiny-unet", "no"), ("tiny-teacher", "bf16"), ("base", "bf16")}
-LARGE = {("base", "no"), ("base-unet", "bf16"), ("paper", "bf16"), ("paper", "no"), ("tiny-unet", "bf16")}
+LARGE = {("base", "no"), ("base-unet", "bf16"), ("paper", "no"), ("tiny-unet", "bf16")}  # minutes, or trained by nobody
+CASES = sorted(QUICK | LARGE | {("paper", "bf16")})
 
 
-def cases(*, slow=LARGE):
-    found = sorted(QUICK | LARGE)
-    marks = [[pytest.mark.slow] if one in slow else [] for one in found]
-    return [pytest.param(*one, marks=mark, id="-".join(one)) for one, mark in zip(found, marks, strict=True)]
+def marked(cases, slow):
+    marks = [[pytest.mark.slow] if slow(one) else [] for one in cases]
+    return [pytest.param(*one, marks=mark, id="-".join(map(str, one))) for one, mark in zip(cases, marks, strict=True)]
+
+
+TRAINED = [(*case, stage) for case in CASES for stage in OWN.get(case[0], STAGES)]
+SAMPLED = [
+    (*case, steps) for case in CASES for steps in (0, 1, 4) if steps or case[0] in ("tiny", "base", "tiny-teacher")
+]
 
 
 def steps_of(form):
@@ -55,12 +67,9 @@ def steps_of(form):
     return built
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize(("form", "precision"), cases(slow=LARGE - {("paper", "bf16")}))
+@pytest.mark.parametrize(("form", "precision", "stage"), marked(TRAINED, lambda case: case[:2] in LARGE))
 def test_losses(form, precision, stage):
     built = steps_of(form)
-    if stage == "transport" and built.nets.transport is None:
-        pytest.skip("has no transport")
     step = built.steps[stage]
     with built.mode:
         batch = step.batch(BATCH)
@@ -107,13 +116,13 @@ def pipeline_of(built):
     return pipeline
 
 
-@pytest.mark.parametrize("steps", [0, 1, 4])
-@pytest.mark.parametrize(("form", "precision"), cases())
+@pytest.mark.parametrize(
+    ("form", "precision", "steps"),
+    marked(SAMPLED, lambda case: case[:2] in LARGE or (case[0] == "paper" and case[2] > 1)),
+)
 def test_sampling(form, precision, steps, library):
     built = on_gpu(*FORMS[form])
     chosen, moved = built.preset, built.nets.transport is not None
-    if steps == 0 and not moved:
-        pytest.skip("without a transport there is no clip without a step")
     with built.mode, mixed(precision), torch.no_grad():
         pipeline = pipeline_of(built)
         assert pipeline._execution_device == torch.device(GPU)
@@ -128,7 +137,7 @@ def test_sampling(form, precision, steps, library):
     assert made.masks is None or (made.masks.shape == shape and made.masks.device.type == "cpu")
 
 
-@pytest.mark.parametrize(("form", "precision"), cases())
+@pytest.mark.parametrize(("form", "precision"), marked(CASES, lambda case: case in LARGE or case[0] == "paper"))
 def test_the_path_that_couplings_follow(form, precision):
     built = on_gpu(*FORMS[form])
     with built.mode:

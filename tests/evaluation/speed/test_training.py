@@ -41,5 +41,5 @@ def test_the_share_of_the_card_follows_from_the_longer_of_both(milliseconds, sha
 def test_presets_that_draw_no_copies_are_named():
     with pytest.raises(EchoAugmentError, match=r"training\.preset=paper has no motion transport"):
         load_preset("paper")
-    with pytest.raises(EchoAugmentError, match=r"there is no 'huge'.*base, paper, tiny"):
+    with pytest.raises(EchoAugmentError, match=r"there is no preset 'huge'.*base, paper, tiny"):
         load_preset("huge")

@@ -365,6 +365,6 @@ def test_a_forecast_is_reported_on_the_videos_that_are_given(root, tmp_path, cap
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_one_error(tmp_path):
+def test_a_gpu_that_is_not_there_is_one_error():
     with pytest.raises(EchoAugmentError, match="device=cuda, but torch finds no CUDA device here"):
-        examine(tmp_path, device="cuda")
+        forecasts(device="cuda")
