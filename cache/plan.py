@@ -36,6 +36,7 @@ class PlanLine:
 
 
 BALANCES = ("natural", "uniform")
+PAIRS = ("others", "any", "self")
 STRATUM = 5.0  # percent of EF
 
 
@@ -129,6 +130,7 @@ def make_plan(
     *,
     seed: int = 0,
     balance: str = "natural",
+    pairs: str = "others",
     reserve: float = 0.25,
     sampler: str = "",
     fingerprint: str = "",
@@ -137,9 +139,11 @@ def make_plan(
 
     With ``balance="natural"`` every motion donor is used equally often, so the clips' EF are spread as the donors' are;
     with ``"uniform"`` every stratum of 5 percent EF is, so rare low EF become as frequent as the others. Appearance
-    donors are used evenly. No pair comes twice and no video is paired with itself as long as there are enough videos:
-    beyond ``M * (A - 1)`` lines the pairs come again with other seeds, and a single video is paired with itself. Lines
-    are shuffled, so that an interrupted fill is a fair sample of the whole.
+    donors are used evenly. No pair comes twice as long as there are enough videos: beyond ``M * (A - 1)`` lines the
+    pairs come again with other seeds. With ``pairs="others"`` no video is paired with itself, but for a single one;
+    with ``"any"`` a video is a partner like the others; with ``"self"`` its only one: a clip is then a video's own
+    re-synthesis, which shows what codec, tempo and phase alone do. Lines are shuffled, so that an interrupted fill is a
+    fair sample of the whole.
 
     Args:
         motion_donors: EF in percent by name of the video.
@@ -147,12 +151,14 @@ def make_plan(
         n: number of clips wanted.
         seed: seed of the pairing; also gives every line its own seed.
         balance: ``"natural"`` or ``"uniform"``.
+        pairs: ``"others"``, ``"any"`` or ``"self"``.
         reserve: spare lines as a share of ``n``, for clips that a gate rejects.
         sampler: kind and steps, written into each line, for instance ``"ddim-8"``.
         fingerprint: fingerprint of the generator.
 
     Raises:
-        EchoAugmentError: no donors, an EF that is no percentage, or an argument out of range.
+        EchoAugmentError: no donors, an EF that is no percentage, an argument out of range, or a motion donor that
+            ``pairs="self"`` cannot pair with itself.
 
     Example:
         >>> plan = make_plan({"low": 30.0, "high": 65.0}, ["low", "high"], n=2, reserve=0)
@@ -160,19 +166,25 @@ def make_plan(
         [('high', 'low'), ('low', 'high')]
     """
     _check(motion_donors, appearance_donors, n, seed, balance, reserve)
+    _check_pairs(motion_donors, appearance_donors, pairs)
     total = n + int(np.ceil(n * reserve))
     rng = np.random.default_rng([seed, n])
     names, references = sorted(motion_donors), sorted(appearance_donors)
     names = [names[k] for k in rng.permutation(len(names))]
     references = [references[k] for k in rng.permutation(len(references))]
-    partners = np.array([len(references) - (name in references) for name in names])
+    partners = np.array([len(references) - (name in references and pairs == "others") for name in names])
     if not partners.any():
         partners += 1  # a single video
+    if pairs == "self":
+        partners[:] = total
     strata = np.array([motion_donors[name] // STRATUM if balance == "uniform" else 0 for name in names])
-    pairs: list[tuple[str, str]] = []
-    while len(pairs) < total:  # one turn, unless there are fewer pairs than lines
-        counts = share_out(strata, partners, min(total - len(pairs), int(partners.sum())))
-        pairs += _deal(names, references, counts, len(pairs))
+    dealt: list[tuple[str, str]] = []
+    while len(dealt) < total:  # one turn, unless there are fewer pairs than lines
+        counts = share_out(strata, partners, min(total - len(dealt), int(partners.sum())))
+        if pairs == "self":
+            dealt += [(name, name) for name, count in zip(names, counts, strict=True) for _ in range(count)]
+        else:
+            dealt += _deal(names, references, counts, len(dealt), apart=pairs == "others")
     order = rng.permutation(total)
     seeds = rng.integers(0, 2**31 - 1, total)
     settings: dict[str, int | float | str] = {
@@ -182,10 +194,12 @@ def make_plan(
         "reserve": reserve,
         "sampler": sampler,
     }
+    if pairs != "others":  # what came later: plans without it keep their lines and ids
+        settings["pairs"] = pairs
     tag = _digest(sorted(motion_donors.items()), references, settings, fingerprint)[:8]
     lines = []
     for k in range(total):
-        motion, appearance = pairs[order[k]]
+        motion, appearance = dealt[order[k]]
         lines.append(PlanLine(f"{tag}-{k:07d}", motion, appearance, int(seeds[k]), sampler))
     return Plan(tuple(lines[:n]), tuple(lines[n:]), fingerprint, tuple(settings.items()))
 
@@ -224,13 +238,14 @@ def _level(limits: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
 
 
 def _deal(
-    names: Sequence[str], references: Sequence[str], counts: npt.NDArray[np.int64], start: int
+    names: Sequence[str], references: Sequence[str], counts: npt.NDArray[np.int64], start: int, *, apart: bool
 ) -> list[tuple[str, str]]:
-    """Give each motion donor the next ``count`` appearance donors in turn, itself left out, so that all are used."""
+    """Give each motion donor the next ``count`` appearance donors in turn, so that all are used; itself not if
+    ``apart``."""
     pairs, at = [], start % len(references)
     for name, count in zip(names, counts, strict=True):
         hand = [references[(at + k) % len(references)] for k in range(min(int(count) + 1, len(references)))]
-        others = [other for other in hand if other != name] or hand
+        others = [other for other in hand if other != name or not apart] or hand
         pairs += [(name, other) for other in others[: int(count)]]
         at += int(count)
     return pairs
@@ -254,6 +269,16 @@ def _check(
     check_seed(seed)
     check_choice("balance", balance, BALANCES)
     check_number("reserve", reserve, 0, 100, unit="times n")
+
+
+def _check_pairs(motion: Mapping[str, float], references: Sequence[str], pairs: str) -> None:
+    check_choice("pairs", pairs, PAIRS)
+    alone = sorted(set(motion) - set(references))
+    if pairs == "self" and alone:
+        raise EchoAugmentError(
+            f"motion donor {alone[0]!r} is no appearance donor, so it cannot be paired with itself",
+            'Give it as one, or take pairs="others"',
+        )
 
 
 def _digest(*parts: Any) -> str:

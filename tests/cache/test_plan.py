@@ -79,6 +79,28 @@ def test_uniform_balance_fills_the_rare_low_ef():
     assert shares["uniform"] > 3 * rare
 
 
+def test_a_video_can_be_paired_with_itself_alone():
+    efs = donors(40)
+    plan = make_plan(efs, [*efs, "other"], 100, pairs="self", reserve=0.1)
+    lines = plan.lines + plan.reserve
+    assert len(lines) == 110 and all(line.motion_donor == line.appearance_donor for line in lines)
+    uses = Counter(line.motion_donor for line in lines).values()
+    assert len(uses) == 40 and max(uses) - min(uses) <= 1 and len({line.seed for line in lines}) == 110
+    even = make_plan(efs, list(efs), 200, pairs="self", balance="uniform")
+    strata = Counter(efs[line.motion_donor] // 5 for line in even.lines + even.reserve).values()
+    assert max(strata) - min(strata) <= 1
+    assert dict(plan.settings)["pairs"] == "self" and "pairs" not in dict(make_plan(efs, list(efs), 3).settings)
+
+
+def test_a_video_can_be_a_partner_of_itself_like_any_other():
+    efs = dict.fromkeys("abcd", 50.0)
+    pairs = Counter(
+        (one.motion_donor, one.appearance_donor) for one in make_plan(efs, list(efs), 16, pairs="any", reserve=0).lines
+    )
+    assert len(pairs) == 16 and set(pairs.values()) == {1}, "every pair once, the four of one video among them"
+    assert all(one.motion_donor != one.appearance_donor for one in make_plan(efs, list(efs), 12).lines)
+
+
 def test_a_part_of_a_plan_is_a_fair_sample_of_it():
     efs = donors(200)
     lines = make_plan(efs, list(efs), 2000).lines
@@ -151,6 +173,8 @@ def test_shares_are_the_plan():
         ({"n": 0}, "got 0"),
         ({"balance": "even"}, "natural, uniform, got 'even'"),
         ({"reserve": -1}, "got -1"),
+        ({"pairs": "same"}, "others, any, self, got 'same'"),
+        ({"pairs": "self", "appearance_donors": ["b"]}, "'a' is no appearance donor"),
     ],
 )
 def test_bad_arguments(values, message):

@@ -21,6 +21,7 @@ DECLARED_SINCE: dict[str, object] = {
     "cache:gates.label.quantile": 0.9,
     "demo:generator.train": [],
     "fidelity:data.name": "",
+    "fill-cache:pairs": "others",
     "train-generator:reenactment.curve": [1, 2, 4, 8],
     "train-generator:reenactment.extractor": "reader",
     "train-generator:reenactment.rule.distance": 0.05,

@@ -25,6 +25,7 @@ def fill_from(
     n: int,
     seed: int = 0,
     balance: str = "natural",
+    pairs: str = "others",
     reserve: float = 0.25,
     gates: Sequence[Gate] = (PerClip(image_gate),),
     **options: Any,
@@ -37,6 +38,7 @@ def fill_from(
         n: clips wanted.
         seed: seed of the plan.
         balance: ``natural`` (as the donors' EF are spread) or ``uniform`` (every stratum of EF equally often).
+        pairs: ``others``, ``any`` or ``self``: whom a motion donor is paired with, see `echo_augment.cache.make_plan`.
         reserve: spare plan lines as a share of ``n``.
         gates: see `echo_augment.cache.fill`.
         **options: ``batch``, ``shard_clips``, ``seal_seconds``, ``compression``, ``progress``, ``rank``, ``world``,
@@ -51,6 +53,7 @@ def fill_from(
         n,
         seed=seed,
         balance=balance,
+        pairs=pairs,
         reserve=reserve,
         sampler=generator.sampler,
         fingerprint=generator.fingerprint,

@@ -7,7 +7,7 @@ from echo_augment.augmentor.mcdm.labels import POLICIES
 from echo_augment.augmentor.mcdm.published.ef_token import EFToken
 from echo_augment.cache.arguments import check_choice, check_number, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.plan import BALANCES
+from echo_augment.cache.plan import BALANCES, PAIRS
 from echo_augment.cache.shard.writer import COMPRESSIONS
 from echo_augment.cache.system.files import JsonValue
 
@@ -177,6 +177,7 @@ class FillSettings(JobSettings):
         ef_range: ``[low, high]`` in percent for ``uniform``; None: ``[10, 90]``.
         batch: clips generated at a time.
         balance: ``natural`` (as the donors' EF are spread) or ``uniform`` (every stratum of EF equally often).
+        pairs: ``others``, ``any`` or ``self``: whom a motion donor is paired with.
         reserve: spare plan lines as a share of ``n``.
         label: see `LabelSettings`.
         gates: see `GateSettings`.
@@ -196,6 +197,7 @@ class FillSettings(JobSettings):
     ef_range: list[float] | None = None
     batch: int = 8
     balance: str = "natural"
+    pairs: str = "others"
     reserve: int | float = 0.25
     label: LabelSettings = field(default_factory=LabelSettings)
     gates: GateSettings = field(default_factory=GateSettings)
@@ -221,6 +223,7 @@ class FillSettings(JobSettings):
         if self.steps is not None:
             check_whole("steps", self.steps)
         check_choice("balance", self.balance, BALANCES)
+        check_choice("pairs", self.pairs, PAIRS)
         _ = self.token
         check_number("reserve", self.reserve, 0)
         check_choice("compression", self.compression, list(COMPRESSIONS))

@@ -65,6 +65,7 @@ def run(cfg: DictConfig, load: Callable[..., DonorGenerator] | None = None) -> N
             n=settings.n,
             seed=settings.seed,
             balance=settings.balance,
+            pairs=settings.pairs,
             reserve=settings.reserve,
             gates=[*gates.gates, *mask_gates],
             batch=settings.batch,
