@@ -17,8 +17,9 @@ from .specification import (
     source_of,
     teacher_of,
 )
+from .strong import classical_strong, mixup
 from .synthetic_clips import synthetic
-from .unlabelled import mean_teacher, pseudo_label, synthetic_pseudo_label
+from .unlabelled import mean_teacher, pseudo_label, synthetic_mean_teacher, synthetic_pseudo_label
 
 __all__ = [
     "CLIP_KINDS",
@@ -26,15 +27,18 @@ __all__ = [
     "Arm",
     "TrainingSet",
     "classical",
+    "classical_strong",
     "clips_of",
     "make_arm",
     "mean_teacher",
+    "mixup",
     "no_teacher",
     "peer",
     "pseudo_label",
     "real",
     "source_of",
     "synthetic",
+    "synthetic_mean_teacher",
     "synthetic_pseudo_label",
     "teacher_of",
 ]

@@ -27,7 +27,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
 TOLD = "ef_conditioned"  # kind of clips: of a generator that is told an EF, instead of shown a motion
-CLIP_KINDS = ("synthetic", "oracle", "peer", TOLD)
+WARP = "warp"  # kind of clips: of nothing learned, see `echo_augment.augmentor.sources.warp`
 TEACHER = "real"  # the arm whose net teaches where an arm names none
 NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]
@@ -46,6 +46,32 @@ def no_teacher(name: str, *_: int) -> NoReturn:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How clips of a kind are made by the generator of the arm ``synthetic``.
+
+    Attributes:
+        steps: of the sampler; None for the run's own number.
+        pairs: whom a motion donor is paired with, see `echo_augment.cache.make_plan`.
+        balance: how EF is spread, likewise.
+    """
+
+    steps: int | None = None
+    pairs: str = "others"
+    balance: str = "natural"
+
+
+MAKINGS = {
+    "synthetic": Making(),
+    "transport": Making(steps=0),
+    "self": Making(pairs="self"),
+    "balanced": Making(balance="uniform"),
+}
+"""Clips of the generator, by kind."""
+
+CLIP_KINDS = (*MAKINGS, WARP, "oracle", "peer", TOLD)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
     """What an arm may use.
@@ -53,8 +79,8 @@ class TrainingSet:
     Attributes:
         real: the labelled real clips, a dataset of ``(clip, EF)``.
         labelled: names of the labelled videos, in the order of ``real``.
-        caches: folder of the clips of a kind: ``synthetic`` from the generator, ``oracle`` exact counterfactuals,
-            ``peer`` an imported set.
+        caches: folder of the clips of a kind: `MAKINGS` from the generator, ``warp`` of nothing learned, ``oracle``
+            exact counterfactuals, ``peer`` an imported set.
         seed: seed of the training.
         unlabelled: clips of the TRAIN videos without labels, in the form of ``real``; their EF must not be used. None
             if the recipe has no use for them.
@@ -85,6 +111,20 @@ def real(given: TrainingSet) -> Any:
 def classical(given: TrainingSet, *, p: float = 1.0) -> Any:
     """Return real clips, a share ``p`` of them transformed by `ClassicalAugment`."""
     return ClassicalAugment(given.real, p=p, seed=given.seed)
+
+
+def augmented(data: Any, given: TrainingSet, *, p: float, strength: str = "mild", amount: float = 1.0) -> Any:
+    """Return a dataset of which `ClassicalAugment` changes a share ``p``; itself if that is 0.
+
+    Args:
+        data: items of an arm, real or synthetic.
+        given: has the seed.
+        p: share of items, in [0, 1].
+        strength: ``mild`` or ``strong``.
+        amount: share of the ranges of ``strong``, in [0, 1].
+    """
+    kind: Any = strength  # checked there
+    return ClassicalAugment(data, p=p, strength=kind, amount=amount, seed=given.seed) if p else data
 
 
 def make_arm(spec: Mapping[str, JsonValue]) -> Arm:

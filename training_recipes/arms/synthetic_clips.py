@@ -1,18 +1,19 @@
 """Arms with clips of a cache: the same clips again and again, or some of them fresh."""
 
-from collections.abc import Collection
-from typing import Any
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.augmentor import CachedClips, ClassicalAugment, SyntheticAugment
+from echo_augment.augmentor import CachedClips, SyntheticAugment
 from echo_augment.augmentor.mcdm.labels import POLICIES, LabelPolicy
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
 
 from .chosen_clips import ClipsOfMotionDonors
-from .specification import TEACHER, TrainingSet
+from .specification import TEACHER, TrainingSet, augmented
 
 
 def synthetic(
@@ -20,7 +21,11 @@ def synthetic(
     *,
     clips: str = "synthetic",
     p: float = 0.5,
+    p_by_ef: Mapping[str, float] | None = None,
+    mode: Literal["replace", "extend"] = "replace",
     classical_p: float = 0.0,
+    classical_strength: str = "mild",
+    classical_amount: float = 1.0,
     most: int | None = None,
     label: str = "donor",
     teacher: str = TEACHER,
@@ -36,9 +41,15 @@ def synthetic(
 
     Args:
         given: the labelled clips and the caches.
-        clips: kind of clips: ``synthetic`` or ``oracle``.
+        clips: kind of clips: one of `echo_augment.training_recipes.arms.CLIP_KINDS`.
         p: share of synthetic items in every epoch.
+        p_by_ef: the same by EF bin in percent, ``{"0-40": 0.8, "40-100": 0.4}``, instead of ``p``: items of a bin get
+            clips of the same bin.
+        mode: ``replace`` some real items, or ``extend``: keep all, and add clips until they make up ``p``; with EF bins
+            that makes rare EF more frequent.
         classical_p: share of all items, real and synthetic, that `ClassicalAugment` transforms on top.
+        classical_strength: ``mild`` or ``strong``.
+        classical_amount: share of the ranges of ``strong``.
         most: clips of the cache to use at most; None for all that the run may know.
         label: ``donor``; ``teacher`` or ``consensus``, by `echo_augment.augmentor.mcdm.labels`; or ``shuffled`` for the
             control whose labels say nothing.
@@ -51,8 +62,8 @@ def synthetic(
         exclude: file with the ids of clips to leave out, see `CachedClips`.
 
     Raises:
-        EchoAugmentError: no such cache was given, an unknown ``label``, one without its teacher, or a fresh share
-            without a ``stock``.
+        EchoAugmentError: no such cache was given, an unknown ``label``, one without its teacher, a fresh share
+            without a ``stock``, or with EF bins, or bins that are none.
     """
     if clips not in given.caches:
         raise EchoAugmentError(
@@ -67,14 +78,39 @@ def synthetic(
         policy=_policy(label, given, teacher, tolerance),
         all_known=given.all_known,
     )
+    if p_by_ef is not None and stock is not None:
+        raise EchoAugmentError(f"p_by_ef={dict(p_by_ef)} and stock={stock} do not go together", "Leave one of them out")
     if stock is not None:
         source = RenewedClips(source, fresh=fresh, stock=stock, reuse=reuse, items=len(given.real), p=p)
     elif fresh:
         raise EchoAugmentError(
             f"fresh={fresh} needs a stock of clips that are not fresh", "Give arm.synthetic.stock=NUMBER"
         )
-    mixed = SyntheticAugment(given.real, source, p=p, seed=given.seed, donors="table")
-    return ClassicalAugment(mixed, p=classical_p, seed=given.seed) if classical_p else mixed
+    share = p if p_by_ef is None else filled_bins(ef_bins(p_by_ef), source.ef)
+    mixed = SyntheticAugment(given.real, source, p=share, mode=mode, seed=given.seed, donors="table")
+    return augmented(mixed, given, p=classical_p, strength=classical_strength, amount=classical_amount)
+
+
+def ef_bins(shares: Mapping[str, float]) -> dict[tuple[float, float], float]:
+    """Return shares by EF bin as `SyntheticAugment` takes them.
+
+    Args:
+        shares: ``{"0-40": 0.8}``: from 0 to less than 40 percent.
+
+    Raises:
+        EchoAugmentError: a bin that is not two numbers.
+
+    >>> ef_bins({"0-40": 0.8, "40-100": 0.4})
+    {(0.0, 40.0): 0.8, (40.0, 100.0): 0.4}
+    """
+    found = {}
+    for name, share in shares.items():
+        try:
+            low, high = (float(end) for end in str(name).split("-"))
+        except ValueError as error:
+            raise EchoAugmentError(f"p_by_ef has the EF bin {name!r}", 'Write it as "0-40", in percent') from error
+        found[low, high] = float(share)
+    return found
 
 
 def _policy(label: str, given: TrainingSet, teacher: str, tolerance: float) -> LabelPolicy | None:
@@ -83,6 +119,19 @@ def _policy(label: str, given: TrainingSet, teacher: str, tolerance: float) -> L
     if label not in POLICIES:
         raise EchoAugmentError(f"label must be one of {', '.join(POLICIES)} or shuffled, got {label!r}")
     return LabelPolicy(label, teacher=given.reader(teacher), tolerance=tolerance)
+
+
+def filled_bins(
+    shares: Mapping[tuple[float, float], float], ef: npt.NDArray[np.float64]
+) -> dict[tuple[float, float], float]:
+    """Return shares by EF bin, 0 for a bin that no clip's EF ``(N,)`` lies in, with a warning that names it."""
+    found = dict(shares)
+    for low, high in shares:
+        if found[low, high] > 0 and not ((ef >= low) & (ef < high)).any():
+            found[low, high] = 0.0
+            text = f"no clip has an EF of {low:g} to {high:g} percent: real items of this bin stay alone"
+            warnings.warn(text, stacklevel=2)
+    return found
 
 
 FRESH = 106  # tag that keeps this random stream apart

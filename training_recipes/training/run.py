@@ -25,7 +25,10 @@ from .videos import changed_video
 RESULT, SETTINGS = "result.json", "settings.json"
 NEWER = ("unlabelled", "teachers", "ef_unit")
 RENAMED = {"echo_augment.training_recipes.ef.learners.": "echo_augment.training_recipes.ef_learners."}  # new to old
-LABELLED_ONLY = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("real", "classical", "synthetic"))
+LABELLED_ONLY = tuple(
+    f"echo_augment.training_recipes.arms.{name}"
+    for name in ("real", "classical", "synthetic", "classical_strong", "mixup")
+)
 Run = TypeVar("Run", bound="TrainingRun")
 Prediction = TypeVar("Prediction")
 

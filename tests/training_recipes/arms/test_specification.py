@@ -13,7 +13,15 @@ from torch.utils.data import Subset
 
 from echo_augment.augmentor import ClassicalAugment, SyntheticAugment
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.arms.specification import TrainingSet, clips_of, make_arm, no_teacher, source_of
+from echo_augment.training_recipes.arms.specification import (
+    CLIP_KINDS,
+    TrainingSet,
+    clips_of,
+    make_arm,
+    no_teacher,
+    source_of,
+)
+from echo_augment.training_recipes.arms.strong import MixedUp
 from echo_augment.training_recipes.arms.unlabelled import WithUnlabelled
 from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.training.batches import DecodedEcho
@@ -32,27 +40,35 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
     given = TrainingSet(
         real=Subset(base, [0, 1, 2, 3]),
         labelled=tuple(row.name for row in base.rows[:4]),
-        caches={"synthetic": cache, "oracle": cache, "ef_conditioned": cache},
+        caches=dict.fromkeys(set(CLIP_KINDS) - {"peer"}, cache),
         seed=0,
         unlabelled=Subset(base, [4, 5, 6]),
         teach=lambda _, windows: np.full(3, 40.0 + windows),
     )
     dataset = make_arm(spec)(given)
     clip, ef = dataset[0]
-    assert len(dataset) == 4
+    assert len(dataset) == 4 if "balanced" not in name else len(dataset) > 4
     assert clip.shape == (3, 6, 112, 112)
     assert clip.dtype == np.float32
     assert np.float32(ef) == ef
-    kinds = {
-        "classical": ClassicalAugment,
-        "synthetic+classical": ClassicalAugment,
-        "pseudo_label": WithUnlabelled,
-        "mean_teacher": WithUnlabelled,
-    }
-    mixed = "synthetic" in name or name in ("oracle", "ef_conditioned")
-    kind = kinds.get(name, SyntheticAugment if mixed else Subset)
+    kinds = {"classical": ClassicalAugment, "mixup": MixedUp, "synthetic+mean_teacher": ClassicalAugment}
+    kinds |= dict.fromkeys(("pseudo_label", "mean_teacher"), WithUnlabelled)
+    made = ClassicalAugment if "+classical" in name or name == "classical_strong" else None
+    kind = kinds.get(name, made or (Subset if clips_of(spec) is None else SyntheticAugment))
     assert type(dataset) is kind
+    assert ("strong" in str(spec.values())) == (getattr(dataset, "strength", "") == "strong" or name == "mixup")
     assert (source_of(dataset) is None) == (clips_of(spec) is None)
+
+
+def test_the_list_of_arms_holds_what_a_sceptic_asks_for():
+    asked = (
+        "real full classical classical_strong mixup pseudo_label+classical_strong mean_teacher+classical_strong warp"
+    )
+    asked += (
+        " self shuffled transport synthetic synthetic_only synthetic+classical_strong synthetic+mean_teacher oracle"
+    )
+    asked += " oracle+classical_strong balanced+classical_strong"
+    assert set(asked.split()) <= set(ARMS)
 
 
 def test_an_arm_sees_no_clip_whose_label_it_must_not_know(root, cache):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.arms.synthetic_clips import RenewedClips
+from echo_augment.training_recipes.arms.synthetic_clips import RenewedClips, ef_bins, filled_bins
 
 
 class Numbers(list):
@@ -78,3 +78,13 @@ def test_an_arm_without_a_stock_has_no_fresh_clips(monkeypatch):
     given = SimpleNamespace(caches={"synthetic": "x"}, labelled=(), seed=0, real=[0], all_known=False)
     with pytest.raises(EchoAugmentError, match="needs a stock"):
         arms.synthetic(given, fresh=0.5)
+
+
+def test_bins_of_ef_are_read_and_those_without_clips_are_left_out_with_a_word():
+    shares = ef_bins({"0-40": 0.8, "40-100": 0.4})
+    assert shares == {(0, 40): 0.8, (40, 100): 0.4}
+    assert filled_bins(shares, np.array([20.0, 60.0])) == shares
+    with pytest.warns(UserWarning, match="EF of 0 to 40 percent"):
+        assert filled_bins(shares, np.array([60.0])) == {(0, 40): 0.0, (40, 100): 0.4}
+    with pytest.raises(EchoAugmentError, match="bin 'low'"):
+        ef_bins({"low": 0.5})

@@ -11,8 +11,9 @@ import torch
 from fakes.training import ef_trainer, tiny
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
+from echo_augment.augmentor import ClassicalAugment
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark.trainings import run_all, waves
@@ -24,6 +25,7 @@ from echo_augment.training_recipes.ef.teacher import known_videos, load_net
 from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.jobs import train_ef as _registers  # noqa: F401  its settings
 from echo_augment.training_recipes.training import recipe as training
+from echo_augment.training_recipes.training.batches import DecodedEcho
 from echo_augment.training_recipes.training.run import finished
 
 
@@ -228,3 +230,30 @@ def test_an_arm_of_one_s_own_is_a_file(tmp_path):
     dataset = make_arm(spec)(given)
     assert name == "mine"
     assert sum(float(dataset[k][0].mean()) for k in range(8)) == 2
+
+
+def test_unlabelled_items_take_another_tempo_where_their_videos_can_be_read_so():
+    class Read(Clips):
+        def at_tempo(self, index, tempo):
+            clip, ef = self[index]
+            return (clip + np.float32(tempo), ef), True
+
+    mixed = WithUnlabelled(Clips([0.0] * 8, 50.0), Read([1.0], 99.0), [10.0], p=0.5, seed=3)
+    found = [mixed.at_tempo(index, 1.1) for index in range(8)]
+    assert all(read is bool(sample[0].max() > 2) and (sample[1] == 10) is read for sample, read in found)
+    assert sum(read for _, read in found) == 4
+
+
+def test_classical_augmentation_lies_over_labelled_and_unlabelled_items(root):
+    base = Subset(DecodedEcho(root, length=6, period=4), [0, 1, 2, 3])
+    given = TrainingSet(
+        real=base, labelled=(), caches={}, seed=2, unlabelled=Subset(base, [3]), teach=lambda *_: [40.0]
+    )
+    strong = {"classical_p": 1.0, "classical_strength": "strong"}
+    for make in (pseudo_label, mean_teacher):
+        dataset = make(given, **strong)
+        assert (type(dataset), type(dataset.base), dataset.strength) == (ClassicalAugment, WithUnlabelled, "strong")
+        known = [float(dataset[index][1]) for index in range(4)]
+        assert [ef for ef in known if ef != 40 and ef == ef] and len(set(known)) > 2
+    none = replace(given, unlabelled=[])
+    assert mean_teacher(none, **strong).base is base and mean_teacher(none) is base
