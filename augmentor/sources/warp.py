@@ -40,7 +40,7 @@ STARTS = (-0.2, 0.0, 0.2)  # logarithms of the scale from which the similarity i
 
 
 def find_similarity(donor: Frame, other: Frame) -> tuple[Array, Array]:
-    """Return the similarity under which a donor's frame lies best on another one: ``other place = linear place + shift``.
+    """Return the similarity that lays a donor's frame best on another one: ``place there = linear place + shift``.
 
     Args:
         donor: ``(H, W)``.
@@ -93,9 +93,9 @@ def correlation(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) ->
 
 
 def carried(flows: torch.Tensor, linear: Array, shift: Array) -> torch.Tensor:
-    """Return flows ``(T, 2, s, s)`` as they are under a similarity: a displacement moves, turns and grows with its place.
+    """Return flows ``(T, 2, s, s)`` as they are under a similarity.
 
-    Beyond the donor's frame nothing moves.
+    A displacement moves, turns and grows with its place. Beyond the donor's frame nothing moves.
     """
     back = np.linalg.inv(linear)
     theta = torch.from_numpy(np.column_stack([back, -back @ shift])).to(flows)[None].expand(len(flows), 2, 3)
@@ -158,7 +158,9 @@ class WarpGenerator:
         self.appearance_donors = sorted(donors)
         donors_of = (self.motion_donors, self.appearance_donors)
         form = f"{frames} {fps} {size}"
-        self.fingerprint = fingerprint(VERSION, *donors_of, self.sampler, {name: contents[name] for name in donors}, form)
+        self.fingerprint = fingerprint(
+            VERSION, *donors_of, self.sampler, {name: contents[name] for name in donors}, form
+        )
         self._motion: dict[str, DonorMotion] = {}
         self._reference: dict[str, Frame] = {}
 
@@ -195,13 +197,17 @@ class WarpGenerator:
         grid, rng = len(donor.flows), np.random.default_rng([line.seed, 1])
         tempo = min(float(rng.uniform(*TEMPO)), (grid - 1) / (self.frames - 1))
         start = float(rng.uniform(0, max(0.0, room(grid, self.frames, tempo))))
-        flows = stretch(donor.flows.flatten(1), self.frames, start=start, tempo=tempo).unflatten(1, donor.flows.shape[1:])
+        flows = stretch(donor.flows.flatten(1), self.frames, start=start, tempo=tempo).unflatten(
+            1, donor.flows.shape[1:]
+        )
         linear, shift = find_similarity(donor.reference, appearance)
         displacements, _ = inverted(carried(flows, linear, shift), side=self.height)
         still = torch.from_numpy(appearance.astype(np.float32)).expand(self.frames, 1, -1, -1)
         shown = warped(still, displacements, side=self.height, mode="bicubic")[:, 0]
         label = donor_label(
-            self.motion_donors[line.motion_donor], donor.volume, start + tempo * np.arange(self.frames, dtype=np.float64)
+            self.motion_donors[line.motion_donor],
+            donor.volume,
+            start + tempo * np.arange(self.frames, dtype=np.float64),
         )
         provenance = Provenance(
             motion_donor=line.motion_donor,

@@ -240,7 +240,7 @@ def test_unlabelled_items_take_another_tempo_where_their_videos_can_be_read_so()
 
     mixed = WithUnlabelled(Clips([0.0] * 8, 50.0), Read([1.0], 99.0), [10.0], p=0.5, seed=3)
     found = [mixed.at_tempo(index, 1.1) for index in range(8)]
-    assert all(read is bool(sample[0].max() > 2) and (sample[1] == 10) is read for sample, read in found)
+    assert all(bool(sample[0].max() > 2) == bool(sample[1] == 10) == read for sample, read in found)
     assert sum(read for _, read in found) == 4
 
 
