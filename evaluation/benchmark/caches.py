@@ -14,13 +14,16 @@ from echo_augment.training_recipes.arms.specification import TOLD
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.filling.fill import fill_from
 
-from ..report.content import CacheFigures
-from .design import Design, Subset
+from ..report.content import CacheFigures, ClipsMade
+from .design import OTHERS, Design, Subset
+from .made import tell
 from .own_generator import own_generator
 from .settings import DesignSettings
 from .task import Task
 
 Load = Callable[..., DonorGenerator]
+STEPS: Mapping[str, int | None] = {TOLD: None, "transport": 0}
+"""Steps of the sampler of kinds of clips for which ``generator.steps`` does not count; None: the generator's own."""
 
 
 class Caches:
@@ -34,14 +37,21 @@ class Caches:
 
     Attributes:
         fills: what was filled so far.
-        fingerprint: of the generator of synthetic clips; empty without one.
+        fingerprint: of the generator of synthetic clips, or of several, in their order; empty without one.
+        made: what made each kind of clips.
     """
 
     def __init__(self, design: Design, task: Task, folder: Path, load: Load | None) -> None:
         self.design, self.task, self.folder, self._load = design, task, folder, load
         self.fills: list[CacheFigures] = []
-        self.fingerprint = ""
-        self._generators: dict[str, DonorGenerator] = {}
+        self.made: list[ClipsMade] = []
+        self._generators: dict[tuple[str, int], DonorGenerator] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """See the class."""
+        known = {number: one.fingerprint for (kind, number), one in self._generators.items() if kind == "synthetic"}
+        return ", ".join(known[number] for number in sorted(known))
 
     def fill(self, place: int, teachers: Mapping[Subset, Path]) -> dict[Subset, dict[str, str]]:
         """Fill the caches of one number of labels.
@@ -56,7 +66,7 @@ class Caches:
         found = {subset: dict(self.design.settings.caches) for subset in self.design.at(place)}
         for kind in self.design.kinds():
             for subset, folders in found.items():
-                teacher = teachers.get(subset) if kind == "synthetic" else None
+                teacher = teachers.get(subset) if kind not in OTHERS or kind == "warp" else None
                 folders[kind] = str(self._fill_one(kind, subset, teacher))
         return found
 
@@ -64,7 +74,7 @@ class Caches:
         design, settings, (place, seed) = self.design, self.design.settings, subset
         labelled, donors = design.subsets[subset], design.appearance_donors[subset]
         folder = self.folder / f"{self.task.prefix}{kind}-labels-{design.labels_word(place)}-seed{seed}"
-        bare = self._generator(kind)
+        bare = self._generator(kind, 0 if kind in OTHERS else design.generator_of(seed))
         seen = "all TRAIN videos" if donors is None else f"{len(donors)} videos"
         say(f"{kind} clips for seed {seed}: motion of {len(labelled)} labelled videos, appearance of {seen}")
         summary = fill_subset(
@@ -74,6 +84,7 @@ class Caches:
             clips=settings.clips,
             seed=seed,
             batch=settings.generator.batch,
+            balance=settings.balance or "natural",
             appearance_donors=donors,
             gates=self.task.gates(bare, design, subset, teacher, folder),
         )
@@ -82,38 +93,45 @@ class Caches:
         self.fills.append(CacheFigures.from_json({**about, "skipped": skipped, **summary.to_json()}))
         return folder
 
-    def _generator(self, kind: str) -> DonorGenerator:
-        if kind not in self._generators:
+    def _generator(self, kind: str, number: int) -> DonorGenerator:
+        if (kind, number) not in self._generators:
             design = self.design
-            self._generators[kind] = (
+            weights = self._weights(kind, number)
+            found = (
                 self.task.oracle(design.root)
                 if kind == "oracle"
-                else load_weights(design.settings, design.data, design.motion_donors, self._load, kind)
+                else load_weights(design.settings, design.data, design.motion_donors, self._load, kind, weights)
             )
-            if kind == "synthetic":
-                self.fingerprint = self._generators[kind].fingerprint
-        return self._generators[kind]
+            self._generators[kind, number] = found
+            self.made.append(tell(found, kind, weights, design))
+        return self._generators[kind, number]
+
+    def _weights(self, kind: str, number: int) -> str:
+        """Return the weights of a kind of clips; with ``generator.weights: null`` they are trained first."""
+        given, design = self.design.settings.generator, self.design
+        if kind in (TOLD, "oracle"):
+            return given.ef_conditioned or ""
+        if given.weights is not None:
+            return given.weights
+        seed = None if given.seeds is None else given.seeds[number]
+        return str(own_generator(design.settings, design.root, design.out, seed))
 
 
 def load_weights(
-    settings: DesignSettings, data: DataFiles, motion_donors: list[str], load: Load | None, kind: str = "synthetic"
+    settings: DesignSettings, data: DataFiles, motion_donors: list[str], load: Load | None, kind: str, weights: str
 ) -> DonorGenerator:
-    """Return the generator of the arm ``synthetic``; with ``generator.weights: null`` one is trained on the data set.
-
-    For ``kind="ef_conditioned"`` it is that of the arm of this name.
+    """Return the generator of a kind of clips.
 
     Raises:
-        EchoAugmentError: as `echo_augment.augmentor.mcdm.clip_generator.load_generator` and `own_generator`.
+        EchoAugmentError: as `echo_augment.augmentor.mcdm.clip_generator.load_generator`.
     """
     from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
-    given = settings.generator
-    weights = given.ef_conditioned if kind == TOLD else given.weights
     return (load or load_generator)(
-        str(own_generator(settings, data.root, Path(settings.out))) if weights is None else weights,
+        weights,
         data,
         device=best_device(settings.device),
-        steps=None if kind == TOLD else given.steps,  # the opponent samples as it was published
+        steps=STEPS.get(kind, settings.generator.steps),
         seed=settings.seed,
         motion_donors=motion_donors,
         on_error="skip",
@@ -161,6 +179,7 @@ def fill_subset(
     clips: int,
     seed: int,
     batch: int,
+    balance: str = "natural",
     appearance_donors: Collection[str] | None = None,
     gates: Sequence[Gate] = (PerClip(image_gate),),
 ) -> FillSummary:
@@ -173,6 +192,7 @@ def fill_subset(
         clips: how many are wanted.
         seed: draws the pairing and the sampler's noise.
         batch: clips generated at a time.
+        balance: of the clips' EF, see `echo_augment.cache.make_plan`.
         appearance_donors: names of the videos that may give appearance; None for all.
         gates: see `echo_augment.cache.fill`.
 
@@ -183,7 +203,7 @@ def fill_subset(
         EchoAugmentError: no clip passed the gates, or as `echo_augment.cache.fill`.
     """
     donors = LabelledOnly(generator, labelled, appearance_donors)
-    summary = fill_from(donors, folder, n=clips, seed=seed, batch=batch, gates=gates)
+    summary = fill_from(donors, folder, n=clips, seed=seed, balance=balance, batch=batch, gates=gates)
     if not summary.sealed:
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {folder}"

@@ -15,6 +15,7 @@ from echo_augment.training_recipes.training.subsets import choose_labelled, coun
 
 from .settings import DesignSettings
 
+OTHERS = frozenset({"oracle", "peer", "warp", TOLD})  # kinds of clips that are no work of `generator.weights`
 Subset = tuple[int, int]  # place in the list of label counts, seed
 Arms = Mapping[str, Mapping[str, JsonValue]]
 Run = TypeVar("Run", bound=TrainingRun)
@@ -116,6 +117,26 @@ class Design:
     def motion_donors(self) -> list[str]:
         """The names of all videos that are labelled in any training: the only ones that give motion."""
         return sorted({name for labelled in self.subsets.values() for name in labelled})
+
+    @property
+    def generators(self) -> int:
+        """How many generators make the synthetic clips; the seeds get them in turn."""
+        return len(self.settings.generator.seeds or (None,))
+
+    def generator_of(self, seed: int) -> int:
+        """Return which of the generators makes the clips of a seed."""
+        return self.settings.seeds.index(seed) % self.generators
+
+    def dealt(self) -> dict[str, list[int]]:
+        """Return, of each arm with clips of several generators, which one every seed has, seeds in ascending order."""
+        if self.generators == 1:
+            return {}
+        turns = [self.generator_of(seed) for seed in sorted(self.settings.seeds)]
+        return {name: turns for name, spec in self.arms.items() if clips_of(spec) in self.made()}
+
+    def made(self) -> set[str]:
+        """Return the kinds of clips that are made here by ``generator.weights``."""
+        return set(self.kinds()) - OTHERS
 
     def kinds(self) -> list[str]:
         """Return the kinds of clips that arms need and that no ready cache gives."""

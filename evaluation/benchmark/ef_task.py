@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from echo_augment.augmentor.data import EchoNetDynamic
-from echo_augment.augmentor.data.layouts.finding import DataFolder
+from echo_augment.augmentor.data import EchoNetDynamic, read_video
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
+from echo_augment.cache import EchoClip
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
@@ -23,8 +25,9 @@ from echo_augment.training_recipes.training.subsets import choose_validation
 from ..report.content import BenchmarkReport
 from ..report.ef_report import write_ef_report
 from ..report.verdict import EF_ERROR, Judged
-from ..statistics.comparison import Precision, tabulate
+from ..statistics.comparison import Dealt, Precision, Table, tabulate
 from ..statistics.ef_summary import summarise
+from ..statistics.metrics import METRICS, Metric
 from ..statistics.results import LevelFigures
 from .design import Design, Subset
 from .task import Results, by_arm, first_level, labelled_share
@@ -46,7 +49,7 @@ class EFTask:
 
     def needs_teachers(self, design: Design) -> bool:
         """Return whether the label gate has to ask a net: clips bring their EF along."""
-        return design.settings.label_gate is not None and "synthetic" in design.kinds()
+        return design.settings.label_gate is not None and bool(design.made())
 
     def oracle(self, root: Path) -> DonorGenerator:
         """Return what renders exact counterfactuals."""
@@ -71,11 +74,35 @@ class EFTask:
         quantile = float(design.settings.label_gate)
         return [PerClip(image_gate), label_gate(bare, design, subset, teacher, folder, quantile)]
 
-    def summarise(self, results: Results, precision: Precision) -> LevelFigures:
+    def summarise(self, results: Results, precision: Precision, dealt: Dealt) -> LevelFigures:
         """Return the figures of EF regression."""
         labelled, fraction = labelled_share(results)
-        table = tabulate(by_arm(list(results.values())))
+        table = tabulate(by_arm(list(results.values())), dealt)
         return summarise(table, labelled=labelled, fraction=fraction, precision=precision)
+
+    def table(self, results: Results, dealt: Dealt) -> tuple[Metric, Table]:
+        """Return the mean absolute error, and true and predicted EF in percent."""
+        return METRICS["mae"], tabulate(by_arm(list(results.values())), dealt)
+
+    def test(self, folder: Path, data: DataFiles, device: str) -> dict[str, list[float]]:
+        """Return true EF in percent and what the net reads, the mean over a few windows of each video.
+
+        Videos of another frame rate or size are read at those that the net was trained with; too short ones are left
+        out.
+
+        Raises:
+            EchoAugmentError: no TEST video has an EF and is long enough.
+        """
+        reader = Teacher.of_run(folder, device=best_device(device))
+        found = {}
+        for row in EchoNetDynamic(data, "test", "EF", require_tracings=False, on_error="skip").rows:
+            frames, fps = read_video(row.path)
+            clip = EchoClip(row.name, frames, fps if fps > 0 else row.fps)
+            if reader.room(clip) >= 0:
+                found[row.name] = [float(row.ef), float(reader([clip])[0])]
+        if not found:
+            raise EchoAugmentError(f"{data.root}: no TEST video is as long as the net's clips", "Leave it out of test=")
+        return found
 
     def write(
         self, design: Design, report: BenchmarkReport, caches: Mapping[Subset, Mapping[str, str]], results: Results

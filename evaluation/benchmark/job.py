@@ -11,32 +11,37 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from echo_augment.augmentor.data import read_table, refuse_leaks
-from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.progress import say
-from echo_augment.training_recipes.common.dataset import dataset_files, dataset_root
+from echo_augment.training_recipes.common.dataset import dataset_root
 from echo_augment.training_recipes.common.ranks import find_ranks
 from echo_augment.training_recipes.common.reporting import machine, plain, versions, write_report
 from echo_augment.training_recipes.common.settings import register, settings_from
-from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
+from echo_augment.training_recipes.training.run import TrainingResult
 
-from ..report.content import BenchmarkReport, CacheFigures, Published, Sizes, SweepReport, Trainings
+from ..report.content import (
+    BenchmarkReport,
+    CacheFigures,
+    PrimaryAnswer,
+    Published,
+    Sizes,
+    SweepReport,
+    Trainings,
+)
 from ..report.sections import spelled, typed
 from ..report.verdict import whole_verdict
 from ..statistics.comparison import Precision, correct
 from ..statistics.results import LevelFigures
 from .caches import Caches, Load
 from .design import Design, Subset
-from .ef_task import EFTask
+from .elsewhere import Columns, trained_elsewhere
+from .level import open_design, run_level
 from .own_generator import own_generator
-from .segmentation_task import SegmentationTask
+from .primary import answer, correct_family
 from .settings import BenchmarkSettings, DesignSettings, SweepSettings
+from .study_settings import PrimarySettings
 from .sweep import FOLDER, cache_digest, sweep_report, values_of, write_sweep_pages
 from .task import Results, Task
-from .trainings import count_workers, run_all
-
-TASKS: Mapping[str, type[Task]] = {"ef": EFTask, "segmentation": SegmentationTask}
-REAL = {"_target_": "echo_augment.training_recipes.arms.real"}
+from .tuning import tune
 
 
 def run(cfg: DictConfig) -> None:
@@ -74,9 +79,12 @@ def run_sweep(settings: BenchmarkSettings, sweep: SweepSettings, load: Load | No
     """
     out, root = Path(settings.out), dataset_root(settings.data)
     chosen = values_of(settings, sweep, root)
-    if any(one.generator.weights is None for one in chosen.values()):  # one generator for all values
-        weights = str(own_generator(settings, root, out))
-        chosen = {name: with_weights(one, weights) for name, one in chosen.items()}
+    if any(one.generator.weights is None for one in chosen.values()):  # the same generators for all values
+        if settings.generator.seeds is None:
+            weights = str(own_generator(settings, root, out))
+            chosen = {name: with_weights(one, weights) for name, one in chosen.items()}
+        else:
+            chosen = {name: with_folder(one, out) for name, one in chosen.items()}
     reports: dict[str, BenchmarkReport] = {}
     for name, one in chosen.items():
         say(f"{sweep.key} = {name}")
@@ -97,7 +105,15 @@ def with_weights(settings: BenchmarkSettings, weights: str) -> BenchmarkSettings
     """Return the settings with these weights, if they name none."""
     if settings.generator.weights is not None:
         return settings
-    return replace(settings, generator=replace(settings.generator, weights=weights))
+    given = replace(settings.generator, weights=weights, also=None, folder=None)
+    return replace(settings, generator=given)
+
+
+def with_folder(settings: BenchmarkSettings, folder: Path) -> BenchmarkSettings:
+    """Return the settings with generators that are trained in ``folder``, if they name no other place."""
+    if settings.generator.folder is not None:
+        return settings
+    return replace(settings, generator=replace(settings.generator, folder=str(folder)))
 
 
 def run_benchmark(
@@ -127,9 +143,12 @@ def run_benchmark(
         EchoAugmentError: bad settings or data, a leak, or ``out`` holds another benchmark's trainings.
     """
     started = time.monotonic()
+    asked = settings
+    settings, tuned = tune(settings, load)
     task, design = open_design(settings, (0, 1))
     stock = Caches(design, task, cache_root or design.out / "caches", load)
     precision = Precision(level=settings.level, resamples=settings.resamples)
+    columns, answers = Columns(task, design, precision), list[PrimaryAnswer]()
     caches: dict[Subset, dict[str, str]] = {}
     results: dict[Path, TrainingResult[Any]] = {}
     levels: list[LevelFigures] = []
@@ -137,11 +156,28 @@ def run_benchmark(
         filled, own = run_level(task, design, stock, place, others)
         caches |= filled
         results |= own
-        levels = correct([*levels, task.summarise(own, precision)])
-        report = benchmark_report(job, design, task, levels, results, stock, (time.monotonic() - started) / 60)
-        write_report(design.out, job, OmegaConf.structured(settings), report.to_json())
+        trained_elsewhere(design, columns.data)
+        level = task.summarise(own, precision, design.dealt())
+        levels = correct([*levels, level])
+        columns.add(place, own, level)
+        answers += answer(
+            primary_of(settings), task, design, place, own, columns, labelled=level.labelled, precision=precision
+        )
+        report = replace(
+            benchmark_report(job, design, task, levels, results, stock, (time.monotonic() - started) / 60),
+            config=plain(OmegaConf.to_container(OmegaConf.structured(asked))),
+            tests=tuple(columns.found.values()),
+            tuning=tuned,
+            primary=tuple(correct_family(answers)),
+        )
+        write_report(design.out, job, OmegaConf.structured(asked), report.to_json())
         task.write(design, report, caches, results)
     return report
+
+
+def primary_of(settings: DesignSettings) -> list[PrimarySettings]:
+    """Return the questions that a benchmark declares primary."""
+    return list(settings.primary or ()) if isinstance(settings, BenchmarkSettings) else []
 
 
 def run_share(settings: DesignSettings, share: tuple[int, int], load: Load | None = None) -> int:
@@ -158,14 +194,9 @@ def run_share(settings: DesignSettings, share: tuple[int, int], load: Load | Non
         How many trainings this process has seen done.
 
     Raises:
-        EchoAugmentError: as `run_benchmark`; or the generator is not trained yet, which is one process's work.
+        EchoAugmentError: as `run_benchmark`.
     """
-    task, design = open_design(settings, share)
-    if settings.generator.weights is None and "synthetic" in design.kinds():
-        raise EchoAugmentError(
-            "generator.weights=null: the generator cannot be trained by several processes that share a benchmark",
-            "Train it first (echo-augment train-generator) and give generator.weights=FOLDER/generator",
-        )
+    task, design = open_design(tune(settings, load)[0], share)
     stock = Caches(design, task, design.out / "caches", load)
     done = sum(len(run_level(task, design, stock, place, ())[1]) for place in range(len(settings.labels)))
     rank, world = share
@@ -174,45 +205,6 @@ def run_share(settings: DesignSettings, share: tuple[int, int], load: Load | Non
         "world writes the report"
     )
     return done
-
-
-def open_design(settings: DesignSettings, share: tuple[int, int]) -> tuple[Task, Design]:
-    """Return the task and the design of a benchmark, checked; phantoms are written first if they are missing."""
-    task = TASKS[settings.task]()
-    data = dataset_files(settings.data)
-    table = read_table(data)
-    refuse_leaks(table.split("train"), [*table.split("val"), *table.split("test")])
-    design = Design.of(settings, data, task.videos(data), share)
-    task.check(design)
-    return task, design
-
-
-def run_level(
-    task: Task, design: Design, stock: Caches, place: int, others: Sequence[Path]
-) -> tuple[dict[Subset, dict[str, str]], dict[Path, TrainingResult[Any]]]:
-    """Fill the caches and do the trainings of one number of labels; return folders of clips, and results."""
-    settings, subsets = design.settings, design.at(place)
-    workers = count_workers(settings.workers, len(subsets) * len(design.arms), settings.trainer.threads)
-
-    def train(runs: Mapping[Path, TrainingRun]) -> dict[Path, TrainingResult[Any]]:
-        elsewhere = {path: [other / path.relative_to(design.out) for other in others] for path in runs}
-        return run_all(runs, workers=workers, elsewhere=elsewhere)
-
-    teachers: dict[Subset, Path] = {}
-    if task.needs_teachers(design):
-        spec = design.arms.get("real", REAL)
-        first = dict(design.training(task.run, subset, "real", spec, {}) for subset in subsets)
-        say("nets of the arm real, which the making of synthetic clips needs:")
-        train(first)
-        teachers = dict(zip(subsets, first, strict=True))
-    caches = stock.fill(place, teachers)
-    return caches, train(
-        dict(
-            design.training(task.run, subset, arm, spec, caches[subset])
-            for subset in subsets
-            for arm, spec in design.arms.items()
-        )
-    )
 
 
 def notes_of(computed: Mapping[str, int]) -> list[str]:
@@ -268,6 +260,7 @@ def benchmark_report(
         minutes=minutes,
         fractions=tuple(levels) if len(levels) > 1 else (),
         published=tuple(Published(name=row.name, mae=row.mae) for row in settings.published),
+        made=tuple(stock.made),
     )
 
 

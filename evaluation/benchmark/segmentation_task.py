@@ -8,7 +8,7 @@ The oracle's clips carry their exact masks.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from echo_augment.augmentor.data.layouts.finding import DataFolder
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
 from echo_augment.augmentor.mcdm.masks import MaskGate, WithMasks
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gate
@@ -19,17 +19,19 @@ from echo_augment.training_recipes.arms.specification import clips_of
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_videos
 from echo_augment.training_recipes.filling.agreement import agree
+from echo_augment.training_recipes.segmentation.measures import MaskFigures
 from echo_augment.training_recipes.segmentation.run import SegmentationRun
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
-from echo_augment.training_recipes.segmentation.training import traced_masks, traced_videos
+from echo_augment.training_recipes.segmentation.training import measure_traced, traced_masks, traced_videos
 from echo_augment.training_recipes.training.run import TrainingRun
 
 from ..report.content import BenchmarkReport
 from ..report.segmentation_report import write_segmentation_report
 from ..report.verdict import DICE, Judged
-from ..statistics.comparison import Precision
+from ..statistics.comparison import Dealt, Precision, Table
+from ..statistics.metrics import Metric
 from ..statistics.results import LevelFigures
-from ..statistics.segmentation_summary import ef_from_masks, summarise
+from ..statistics.segmentation_summary import columns_of, ef_from_masks, summarise
 from .design import Design, Subset
 from .task import Results, by_arm, first_level, labelled_share
 
@@ -68,7 +70,7 @@ class SegmentationTask:
 
     def needs_teachers(self, design: Design) -> bool:
         """Return whether a segmenter has to draw the masks of synthetic clips."""
-        return "synthetic" in design.kinds()
+        return bool(design.made())
 
     def oracle(self, root: Path) -> DonorGenerator:
         """Return what renders exact counterfactuals with their masks."""
@@ -96,10 +98,26 @@ class SegmentationTask:
         agree(folder, {**IMAGE_ONLY, "masks": least, KNOWS: known})
         return [PerClip(image_gate), MaskGate(least)]
 
-    def summarise(self, results: Results, precision: Precision) -> LevelFigures:
+    def summarise(self, results: Results, precision: Precision, dealt: Dealt) -> LevelFigures:
         """Return the figures of segmentation."""
         labelled, fraction = labelled_share(results)
-        return summarise(by_arm(list(results.values())), labelled=labelled, fraction=fraction, precision=precision)
+        return summarise(
+            by_arm(list(results.values())), labelled=labelled, fraction=fraction, precision=precision, dealt=dealt
+        )
+
+    def table(self, results: Results, dealt: Dealt) -> tuple[Metric, Table]:
+        """Return Dice, and that of every TEST video (the true value is 1)."""
+        columns = columns_of(by_arm(list(results.values())), dealt)
+        dice = next(one for one in columns if one.metric.name == self.judged.metric)
+        return dice.metric, dice.table
+
+    def test(self, folder: Path, data: DataFiles, device: str) -> dict[str, MaskFigures]:
+        """Return the figures of the masks that the net draws on the traced frames of each video, resized to its own.
+
+        Raises:
+            EchoAugmentError: no TEST video is traced.
+        """
+        return measure_traced(load_segmenter(folder, device=best_device(device)), data)
 
     def write(
         self, design: Design, report: BenchmarkReport, caches: Mapping[Subset, Mapping[str, str]], results: Results

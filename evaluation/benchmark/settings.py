@@ -7,11 +7,14 @@ from typing import Any
 from echo_augment.augmentor.devices import AUTO
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.plan import BALANCES
 from echo_augment.training_recipes.common.dataset import DataSettings
-from echo_augment.training_recipes.common.inputs import check_caches, check_generator
+from echo_augment.training_recipes.common.inputs import check_caches, check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings, group, object_from
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 from echo_augment.training_recipes.training.subsets import check_labels
+
+from .study_settings import PrimarySettings, TuneSettings
 
 TASKS = ("ef", "segmentation")
 
@@ -23,6 +26,10 @@ class ClipGeneratorSettings:
     Attributes:
         weights: ``bundled``, a folder that ``train-generator`` wrote, or None to train one first.
         train: with ``weights=None``, what else to tell ``train-generator``.
+        seeds: with ``weights=None``, a generator is trained with each; the seeds of the benchmark get them in turn, so
+            that intervals are over generators, too. None for one generator with the benchmark's own ``seed``.
+        also: with ``weights=None``, folders of further data sets whose TRAIN videos train it, too; None for none.
+        folder: with ``weights=None``, where it is trained, for benchmarks that share it; None for ``out``.
         ef_conditioned: folder of the generator that the arm ``ef_conditioned`` takes its clips from; None without one.
         steps: of the sampler; None for the generator's own number.
         batch: clips generated at a time.
@@ -31,10 +38,23 @@ class ClipGeneratorSettings:
     weights: str | None = "bundled"
     ef_conditioned: str | None = None
     train: list[str] = field(default_factory=list)
+    seeds: list[int] | None = None
+    also: list[str] | None = None
+    folder: str | None = None
     steps: int | None = None
     batch: int = 8
 
     def __post_init__(self) -> None:
+        for name in ("seeds", "also", "folder"):
+            if self.weights is not None and getattr(self, name) is not None:
+                raise EchoAugmentError(
+                    f"generator.{name} is for a generator that is trained here, and generator.weights={self.weights}",
+                    f"Give generator.weights=null, or leave generator.{name} out",
+                )
+        if self.seeds is not None:
+            check_different("generator.seeds", self.seeds)
+            for seed in self.seeds:
+                check_seed(seed, "generator.seeds")
         if self.steps is not None:
             check_whole("generator.steps", self.steps)
         check_whole("generator.batch", self.batch, 1)
@@ -76,6 +96,7 @@ class DesignSettings(JobSettings):
         val_at_least: VAL videos that weights are selected by, at least.
         unlabelled: TRAIN videos without labels that arms may look at; None for all.
         clips: synthetic clips for each seed and number of labels.
+        balance: of the clips' EF: ``natural`` (as the labelled videos') or ``uniform``; None for natural.
         generator: what makes them.
         label_gate: quantile in (0, 1] of the errors on VAL of the net of the arm ``real``, within which that net has to
             read a clip's EF; None for no such gate.
@@ -85,6 +106,7 @@ class DesignSettings(JobSettings):
         resamples: of the bootstrap.
         workers: trainings side by side; ``auto`` for one a CPU core, or one on a GPU.
         published: rows from papers.
+        test: folders of further data sets, by name, on whose TEST videos every net is tested, too, once; None for none.
     """
 
     data: DataSettings = field(default_factory=group(DataSettings))
@@ -97,6 +119,7 @@ class DesignSettings(JobSettings):
     val_at_least: int = 16
     unlabelled: int | None = None
     clips: int = 100
+    balance: str | None = None
     generator: ClipGeneratorSettings = field(default_factory=ClipGeneratorSettings)
     label_gate: int | float | None = None
     masks_at_least: int | float | None = None
@@ -105,6 +128,7 @@ class DesignSettings(JobSettings):
     resamples: int = 4999
     workers: int | str = AUTO
     published: list[PublishedSettings] = field(default_factory=list)
+    test: dict[str, str] | None = None
 
     def check_inputs(self) -> None:
         """Look for the data set, the generator and the ready caches."""
@@ -112,6 +136,10 @@ class DesignSettings(JobSettings):
         check_generator("generator.weights", self.generator.weights)
         check_generator("generator.ef_conditioned", self.generator.ef_conditioned)
         check_caches("caches", self.caches.values())
+        for folder in (self.test or {}).values():
+            check_dataset_folder(folder)
+        for folder in self.generator.also or ():
+            check_dataset_folder(folder)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,6 +152,8 @@ class DesignSettings(JobSettings):
             check_seed(seed, "seeds")
         check_whole("val_at_least", self.val_at_least, 1)
         check_whole("clips", self.clips, 1)
+        if self.balance is not None:
+            check_choice("balance", self.balance, BALANCES)
         check_whole("resamples", self.resamples, 1)
         if self.unlabelled is not None:
             check_whole("unlabelled", self.unlabelled)
@@ -154,20 +184,41 @@ class BenchmarkSettings(DesignSettings):
         rank: which of ``world`` processes this is that share the seeds; ``auto`` as the cluster says.
         world: how many processes there are; ``auto`` likewise.
         sweep: a `SweepSettings`, one benchmark for each value of a setting; None for one benchmark.
+        tune: a `TuneSettings`, what is tuned first; None for nothing.
+        primary: the questions that are declared primary; None for none.
     """
 
     rank: int | str = AUTO
     world: int | str = AUTO
-    sweep: Any = None  # typed below: Hydra cannot override a group of settings that is null (OmegaConf 2.3)
+    sweep: Any = None  # these are typed below: Hydra cannot override a group of settings that is null (OmegaConf 2.3)
+    tune: Any = None
+    primary: list[PrimarySettings] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.sweep is not None and not isinstance(self.sweep, SweepSettings):
             self.sweep = object_from(self.sweep, SweepSettings)
+        if self.tune is not None and not isinstance(self.tune, TuneSettings):
+            self.tune = object_from(self.tune, TuneSettings)
+        if self.sweep is not None and self.tune is not None:
+            raise EchoAugmentError("tune and sweep are two ways to try values", "Leave one of them out")
+        self._check_primary()
         if self.sweep is not None and self.rank != AUTO:
             raise EchoAugmentError(f"a sweep is one process's work, got rank={self.rank}", "Leave rank= out")
         if self.sweep is not None and self.task != "ef":
             raise EchoAugmentError(f"a sweep needs task=ef, got task={self.task}", "Run one benchmark for each value")
+
+    def _check_primary(self) -> None:
+        """Refuse a primary question that this benchmark cannot answer."""
+        for one in self.primary or ():
+            unknown = [name for name in one.pair.split("-") if name not in self.arm]
+            if unknown or str(one.labels) not in map(str, self.labels):
+                what = f"the arm {unknown[0]}" if unknown else f"labels={one.labels}"
+                raise EchoAugmentError(f"primary question {one.number} needs {what}, which is not trained here")
+            if one.test is not None and one.test not in (self.test or {}):
+                raise EchoAugmentError(
+                    f"primary question {one.number} needs test.{one.test}", "Give test={NAME:FOLDER}"
+                )
 
 
 def check_different(name: str, values: Sequence[object]) -> None:

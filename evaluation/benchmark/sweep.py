@@ -73,9 +73,12 @@ def _said(data: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in data.items() if value is not None and (key, value) not in IMPLIED.items()}
 
 
+LATER = ("ef_conditioned", "seeds", "also", "folder")  # settings of the generator that came after the first sweeps
+
+
 def _told(generator: Mapping[str, object]) -> dict[str, object]:
-    """Return the settings of the generator; the one of the arm ``ef_conditioned`` counts if there is one."""
-    return {key: value for key, value in generator.items() if key != "ef_conditioned" or value is not None}
+    """Return the settings of the generator; those that came later count if they say anything."""
+    return {key: value for key, value in generator.items() if key not in LATER or value is not None}
 
 
 def cache_digest(settings: BenchmarkSettings) -> str:
@@ -88,6 +91,8 @@ def cache_digest(settings: BenchmarkSettings) -> str:
         "unlabelled": settings.unlabelled,
         "label_gate": settings.label_gate,
     }
+    if settings.balance is not None:
+        decides["balance"] = settings.balance
     if settings.label_gate is not None:  # and, through the net that gates them, these
         model, trainer = asdict(settings.model), settings.trainer.to_json()
         decides |= {"model": model, "trainer": trainer, "val_at_least": settings.val_at_least}

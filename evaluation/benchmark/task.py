@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from echo_augment.augmentor.data.layouts.finding import DataFolder
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
 from echo_augment.cache.gates import Gate
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.training.run import TrainingResult, TrainingRun
 
 from ..report.content import BenchmarkReport
 from ..report.verdict import Judged
-from ..statistics.comparison import Precision
+from ..statistics.comparison import Dealt, Precision, Table
+from ..statistics.metrics import Metric
 from ..statistics.results import LevelFigures
 from .design import Design, Subset
 
@@ -59,8 +60,36 @@ class Task(Protocol):
         """Return which clips are kept in the cache ``folder``; ``teacher`` is None if clips are exact."""
         ...
 
-    def summarise(self, results: Results, precision: Precision) -> LevelFigures:
-        """Return arms, contrasts and recovered gain of the trainings of one number of labels."""
+    def summarise(self, results: Results, precision: Precision, dealt: Dealt) -> LevelFigures:
+        """Return arms, contrasts and recovered gain of the trainings of one number of labels.
+
+        Args:
+            results: of the trainings.
+            precision: of the intervals.
+            dealt: which generator made the clips of each seed, by arm.
+        """
+        ...
+
+    def table(self, results: Mapping[Path, TrainingResult[Any]], dealt: Dealt) -> tuple[Metric, Table]:
+        """Return the figure that arms are compared by, and true and predicted values of every TEST video.
+
+        Args:
+            results: of the trainings.
+            dealt: which generator made the clips of each seed, by arm.
+        """
+        ...
+
+    def test(self, folder: Path, data: DataFiles, device: str) -> dict[str, Any]:
+        """Return what the net of a finished training predicts of the TEST videos of another data set, by name.
+
+        Args:
+            folder: of the training.
+            data: the data set.
+            device: to compute on.
+
+        Raises:
+            EchoAugmentError: none of its TEST videos can be used.
+        """
         ...
 
     def write(

@@ -8,7 +8,7 @@ from echo_augment.cache.generator import SkippedDonor
 from echo_augment.training_recipes.common.reporting import Machine
 
 from ..statistics.records import Record
-from ..statistics.results import ArmEstimate, Contrast, LevelFigures
+from ..statistics.results import ArmEstimate, ColumnLevel, Contrast, LevelFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,107 @@ class CacheFigures(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipsMade(Record):
+    """What made a kind of clips.
+
+    Attributes:
+        kind: ``synthetic``, ``transport``, ..
+        generator: ``bundled``, ``own`` (trained by this benchmark), or the folder or Hub id that was given.
+        seed: of its training, where this benchmark trained several.
+        sampler: kind and steps, for instance ``ddim-8``; 0 steps take no denoising step.
+        features: whose motion features the clips follow, in words; empty where that is not known.
+        videos: how many trained it; None where that is not known.
+        trained_on: whose videos these are, in words.
+    """
+
+    kind: str
+    generator: str
+    seed: int | None = None
+    sampler: str = ""
+    features: str = ""
+    videos: int | None = None
+    trained_on: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherColumn(Record):
+    """What the same nets reach on the TEST videos of another data set, or judged by other labels of the own ones.
+
+    Attributes:
+        name: of the column.
+        folder: of its data set.
+        levels: the figure that arms are compared by, at each number of labels.
+    """
+
+    name: str
+    folder: str
+    levels: tuple[ColumnLevel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedValue(Record):
+    """What one value of a tuned setting brought: the figure that arms are judged by, its mean and by seed."""
+
+    value: str
+    figure: float
+    per_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning(Record):
+    """How one setting of an arm was chosen, on videos that are not in this report.
+
+    Attributes:
+        arm: whose setting.
+        key: of the setting.
+        also: settings of other arms that took the value, too.
+        values: what each value of the grid brought.
+        chosen: the value with the best figure, the first of equal ones.
+        labelled: TRAIN videos that were labelled.
+        seeds: of the trainings.
+        videos: TEST videos of the tuning set.
+        data: where the tuning set is.
+    """
+
+    arm: str
+    key: str
+    also: tuple[str, ...]
+    values: tuple[TunedValue, ...]
+    chosen: str
+    labelled: int = field(metadata={"key": "labelled_hearts"})
+    seeds: tuple[int, ...]
+    videos: int = field(metadata={"key": "hearts"})
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrimaryAnswer(Record):
+    """A question that was declared primary, with its figures; ``contrast.p_holm`` is over all that are answered.
+
+    Attributes:
+        number: by which a page orders the questions of several benchmarks.
+        question: in plain words.
+        pair: the two arms, ``first-second``.
+        labelled: TRAIN videos that are labelled.
+        videos: TEST videos that count.
+        test: name of the column; empty for the own TEST videos.
+        low: EF in percent from which on a TEST video counts; None for no bound.
+        high: EF in percent below which it counts; None likewise.
+        contrast: the difference of the figure that arms are compared by.
+    """
+
+    number: int
+    question: str
+    pair: str
+    labelled: int = field(metadata={"key": "labelled_hearts"})
+    videos: int = field(metadata={"key": "hearts"})
+    test: str = ""
+    low: float | None = None
+    high: float | None = None
+    contrast: Contrast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trainings(Record):
     """How many trainings there are, and their time in all, with those of earlier runs."""
 
@@ -98,6 +199,10 @@ class BenchmarkReport(LevelFigures):
         minutes: that this run took; likewise.
         fractions: figures at every number of labels, if there are several.
         published: rows from papers.
+        made: what made the clips, by kind and generator.
+        tests: figures on further TEST videos, or by other labels of the own ones.
+        tuning: how settings of arms were chosen.
+        primary: answers to the questions that were declared primary.
     """
 
     job: str
@@ -122,6 +227,10 @@ class BenchmarkReport(LevelFigures):
     minutes: float | None = None
     fractions: tuple[LevelFigures, ...] = ()
     published: tuple[Published, ...] = ()
+    made: tuple[ClipsMade, ...] = ()
+    tests: tuple[FurtherColumn, ...] = ()
+    tuning: tuple[Tuning, ...] = ()
+    primary: tuple[PrimaryAnswer, ...] = ()
 
     @property
     def levels(self) -> Sequence[LevelFigures]:

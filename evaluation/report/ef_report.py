@@ -14,6 +14,7 @@ from .content import BenchmarkReport
 from .frames import beating, comparison, contact_sheet
 from .pages import Picture, Section, Words, write_pages
 from .sections import agreement, arms_sections, closing, opening
+from .study_tables import crossing_table, range_table
 from .tables import MISSING, Table, interval, missing_notes, number, percent, seeds, with_interval
 from .verdict import EF_ERROR, fraction_words, plain_words
 
@@ -46,7 +47,10 @@ def write_ef_report(
         *arms_sections(report, arm_table(report, report.level), EF_ERROR, "Error against labels"),
     ]
     sections += agreement(predictions)
-    sections.append(Section("Reduced EF, and the scale", [clinical_table(report), range_table(report)]))
+    reduced = [clinical_table(report), range_table(report)]
+    if report.crossings:
+        reduced.append(crossing_table(report))
+    sections.append(Section("Reduced EF, and the scale", reduced))
     if clips is not None:
         sections.append(clip_section(out, data, clips))
     return write_pages(out, [*sections, *closing(report)])[0]
@@ -107,14 +111,3 @@ def _scale(found: Calibration | None) -> Sequence[str]:
     if found is None:
         return [MISSING] * 3
     return [with_interval(found.slope), with_interval(found.intercept), with_interval(found.bias, "+.2f")]
-
-
-def range_table(found: LevelFigures) -> Table:
-    """Return MAE of every arm by range of the true EF."""
-    ranges = {part.range: part.videos for arm in found.arms.values() for part in arm.by_range}
-    rows = []
-    for name, arm in found.arms.items():
-        there = {part.range: with_interval(part.mae) for part in arm.by_range}
-        rows.append([name, *(there.get(part, MISSING) for part in ranges)])
-    header = [f"EF {part} ({videos} {'video' if videos == 1 else 'videos'})" for part, videos in ranges.items()]
-    return Table(["MAE of arm", *header], rows)

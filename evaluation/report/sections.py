@@ -6,8 +6,10 @@ from typing import Any
 
 from ..statistics.comparison import Table as Predictions
 from .content import BenchmarkReport, CacheFigures
+from .first_lines import first_lines
 from .pages import Picture, Section, Words
 from .plots import plot_arms, plot_bland_altman, plot_labels, plot_scatter
+from .study_tables import column_table, primary_table, tuning_table
 from .tables import MISSING, Table, contrast_table, fraction_table
 from .verdict import Judged
 
@@ -27,6 +29,7 @@ ARMS_CAPTION = (
     "is known better than each arm alone, because both are tested on the same videos: see the next table."
 )
 LABELS_CAPTION = "Mean over seeds with intervals; points are moved apart sideways so that they can be told apart."
+COLUMN = "Every net was tested here once, after it was chosen; nothing was trained, tuned or selected on {}."
 SCATTER_CAPTION = "One point for each TEST video, the mean over seeds."
 AGREEMENT_CAPTION = (
     "One point for each TEST video, the mean over seeds. Line: bias; dashed: limits of agreement, bias ± 1.96 standard "
@@ -50,7 +53,8 @@ def opening(report: BenchmarkReport, task: str, judged: Judged, more: Sequence[W
         f"{task} with {report.labelled} labelled videos of {sizes.train}, {len(report.seeds)} seeds, "
         f"{sizes.test} TEST {'video' if sizes.test == 1 else 'videos'}"
     )
-    parts = [Words(sub, "sub"), Words(report.verdict, f"verdict {answer.replace(' ', '-')}"), *more]
+    parts = [Words(sub, "sub"), Words(report.verdict, f"verdict {answer.replace(' ', '-')}")]
+    parts += [Words("\n".join(first_lines(report, judged)), "list"), *more]
     caveat = CAVEATS[kind].format(train=sizes.train, test=sizes.test)
     return Section("Does the augmentation help?", [*parts, Words(caveat, "caveat")])
 
@@ -65,12 +69,19 @@ def arms_sections(report: BenchmarkReport, arms: Table, judged: Judged, labels: 
         labels: title of the section on the numbers of labels.
     """
     several = len(report.fractions) > 1
+    declared = [Section("The questions that were declared before", [primary_table(report, judged)])]
     picture = Picture("arms", plot_arms(report.arms, judged), ARMS_CAPTION)
-    sections = [Section("Every arm", [picture, arms])]
+    sections = declared if report.primary else []
+    sections.append(Section("Every arm", [picture, arms]))
     sections.append(Section("The differences", [contrast_table(report, report.level, judged, several=several)]))
     if report.fractions:
         plot = Picture("labels", plot_labels(report.fractions, judged), LABELS_CAPTION)
         sections.append(Section(labels, [plot, fraction_table(report, judged)]))
+    for column in report.tests:
+        tables = [column_table(one, report.level, judged) for one in column.levels]
+        sections.append(Section(f"The same nets, {column.name}", [Words(COLUMN.format(column.folder)), *tables]))
+    if report.tuning:
+        sections.append(Section("What was tuned", [tuning_table(report.tuning, judged)]))
     return sections
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .clinical import CLINICAL, by_range, calibrate
+from .columns import crossings
 from .comparison import Precision, Table, contrast_arms, measure_arm, pairs_of
 from .gain import gains, recovered_gain
 from .intervals import Groups
@@ -20,6 +21,21 @@ PAIRS = (  # besides every arm against `real`
     ("synthetic", "oracle"),
     ("synthetic", "peer"),
     ("oracle", "classical"),
+    ("synthetic", "classical_strong"),
+    ("synthetic", "transport"),
+    ("synthetic", "warp"),
+    ("synthetic", "self"),
+    ("synthetic", "shuffled"),
+    ("synthetic", "mixup"),
+    ("synthetic_only", "synthetic"),
+    ("classical_strong", "classical"),
+    ("mixup", "classical_strong"),
+    ("mean_teacher", "classical_strong"),
+    ("pseudo_label", "classical_strong"),
+    ("synthetic+classical_strong", "classical_strong"),
+    ("synthetic+mean_teacher", "mean_teacher"),
+    ("oracle+classical_strong", "classical_strong"),
+    ("oracle+classical_strong", "synthetic+classical_strong"),
 )
 COMPARED = {**METRICS, **CLINICAL}
 
@@ -36,11 +52,12 @@ def summarise(table: Table, *, labelled: int, fraction: float, precision: Precis
     arms = {
         arm: arm_figures(table.true, values, precision, table.groups_of(arm)) for arm, values in table.predicted.items()
     }
+    pairs = pairs_of(list(arms), PAIRS)
     contrasts = {
         f"{pair[0]}-{pair[1]}": {
             name: contrast_arms(metric, table, pair, precision) for name, metric in COMPARED.items()
         }
-        for pair in pairs_of(list(arms), PAIRS)
+        for pair in pairs
     }
     errors: Mapping[str, Array] = {arm: np.abs(values - table.true) for arm, values in table.predicted.items()}
     return LevelFigures(
@@ -50,6 +67,7 @@ def summarise(table: Table, *, labelled: int, fraction: float, precision: Precis
         contrasts=contrasts,
         recovered_gain=recovered_gain({arm: figures["mae"].mean for arm, figures in arms.items()}, METRICS["mae"]),
         gains=gains(errors, METRICS["mae"], level=precision.level, groups=table.groups_of("synthetic")),
+        crossings=crossings(table, pairs),
     )
 
 

@@ -140,6 +140,25 @@ class ArmFigures(Record):
         return super(ArmFigures, cls).from_json({"figures": figures, **others})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing(Record):
+    """How many TEST patients change the side of an EF when the second arm of a pair gives way to the first.
+
+    Attributes:
+        pair: ``first-second``.
+        cut: EF in percent.
+        videos: TEST videos.
+        righted: those that move to the side where they belong, the mean over seeds.
+        wronged: those that move to the other one, likewise.
+    """
+
+    pair: str
+    cut: float
+    videos: int = field(metadata={"key": "hearts"})
+    righted: float
+    wronged: float
+
+
 Contrasts = Mapping[str, Mapping[str, Contrast]]
 """By pair (``first-second``) and name of the metric."""
 
@@ -155,6 +174,7 @@ class LevelFigures(Record):
         contrasts: by pair (``first-second``) and metric.
         recovered_gain: share of the oracle's gain over ``real`` that ``synthetic`` brings; None if it has none.
         gains: the same with its interval, by the arm that both gains are over.
+        crossings: of EF 50 and 40, by pair.
     """
 
     label_fraction: float
@@ -163,7 +183,25 @@ class LevelFigures(Record):
     contrasts: Contrasts
     recovered_gain: float | None
     gains: Mapping[str, Gain | None]
+    crossings: tuple[Crossing, ...] = ()
 
     def contrast(self, pair: str, metric: str) -> Contrast | None:
         """Return the difference between the arms of a pair; None where it was not measured."""
         return self.contrasts.get(pair, {}).get(metric)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnLevel(Record):
+    """The figure that a benchmark is judged by, on other TEST videos or other labels of them, at one number of labels.
+
+    Attributes:
+        labelled: TRAIN videos that are labelled.
+        videos: TEST videos of the column.
+        arms: by arm.
+        contrasts: by pair.
+    """
+
+    labelled: int = field(metadata={"key": "labelled_hearts"})
+    videos: int = field(metadata={"key": "hearts"})
+    arms: Mapping[str, ArmEstimate]
+    contrasts: Mapping[str, Contrast]

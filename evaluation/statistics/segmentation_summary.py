@@ -21,6 +21,9 @@ PAIRS = (  # besides every arm against `real`
     ("synthetic", "classical"),
     ("synthetic", "oracle"),
     ("oracle", "classical"),
+    ("synthetic", "classical_strong"),
+    ("classical_strong", "classical"),
+    ("synthetic+classical_strong", "classical_strong"),
 )
 
 

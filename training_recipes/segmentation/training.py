@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, Subset
 
 from echo_augment.augmentor.data import EchoNetDynamic
-from echo_augment.augmentor.data.layouts.finding import DataFolder
+from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
 from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
 
 from ..arms.specification import make_arm
@@ -25,7 +25,7 @@ from .measures import MaskFigures, measure, scales, summary
 from .models import make_segmentation_model
 from .overlay import Overlay, write_overlay
 from .run import SegmentationResult, SegmentationRun
-from .teacher import save_segmenter
+from .teacher import Segmenter, save_segmenter
 
 TARGETS = ("LargeFrame", "SmallFrame", "LargeTrace", "SmallTrace")  # echonet's, in its order: ED is large
 
@@ -209,6 +209,22 @@ def _test(
     if out is not None:
         write_overlay(out / "overlay.png", overlays)
     return figures, (int(shape[1]), int(shape[2]))
+
+
+def measure_traced(segmenter: Segmenter, data: DataFiles) -> Judgements:
+    """Return the figures of the masks that a segmenter draws on the traced frames of the TEST videos of a data set.
+
+    Raises:
+        EchoAugmentError: no TEST video is traced.
+    """
+    test = EchoNetDynamic(data, "test", TARGETS, length=1, period=1, require_tracings=True, on_error="skip")
+    scale, figures = scales(Path(data.root)), {}
+    for place, row in enumerate(test.rows):
+        large, small, *masks = test[place][1]
+        frames = np.stack([large[0], small[0]]).round().clip(0, 255).astype(np.uint8)
+        true = np.stack(masks) > 0
+        figures[row.name] = measure(segmenter(frames), true, row.ef, scale.get(row.name))
+    return figures
 
 
 def _grey(test: DecodedEcho, index: int) -> npt.NDArray[np.uint8]:

@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes.benchmark import configure, load
+from fakes.benchmark import StandIn, configure, load
 from PIL import Image
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.cache import ClipStore, EchoAugmentError
-from echo_augment.evaluation.benchmark import trainings
+from echo_augment.evaluation.benchmark import caches, trainings
+from echo_augment.evaluation.benchmark.design import Design
 from echo_augment.evaluation.benchmark.job import run_benchmark, run_share
+from echo_augment.evaluation.benchmark.level import open_design
 from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.training_recipes.training.subsets import choose_labelled
 
@@ -183,8 +185,44 @@ def test_processes_that_share_a_benchmark_leave_nothing_to_train(done, tmp_path,
         assert all(np.array_equal(one.frames, other.frames) for one, other in zip(ours, theirs, strict=True))
 
 
-def test_a_generator_that_is_to_be_trained_cannot_be_shared(done, tmp_path):
-    settings, _, _ = done
-    untrained = replace(settings, out=str(tmp_path), generator=replace(settings.generator, weights=None))
-    with pytest.raises(EchoAugmentError, match=r"generator\.weights=null.*Train it first"):
-        run_share(untrained, (0, 2), load)
+def test_generators_are_dealt_to_the_seeds_and_their_number_is_in_the_intervals(root, tmp_path, monkeypatch):
+    """Four seeds, two generators: seeds 0 and 2 have clips of one, 1 and 3 of the other; the arm real has neither."""
+    trained = []
+
+    def train(settings, root, out, seed=None):
+        trained.append(seed)
+        return out / f"generator-seed{seed}" / "generator"
+
+    def load_one(weights, root, *, motion_donors, **_):
+        made = StandIn(root, motion_donors)
+        made.fingerprint = weights.split("seed")[1][0]
+        return made
+
+    monkeypatch.setattr(caches, "own_generator", train)
+    given = [f"out={tmp_path}", f"data.root={root}", "labels=[3]", "seeds=[0,1,2,3]", "arm=[real,synthetic]"]
+    settings = configure(*given, "generator.weights=null", "generator.seeds=[5,7]")
+    shares = [run_share(settings, (rank, 2), load_one) for rank in (0, 1)]
+    assert shares == [4, 4], "each process trains the generators of its seeds, or waits for the other"
+    assert trained == [5, 7]
+    report = run_benchmark(settings, "benchmark", load_one)
+    made = [(one.seed, one.generator, one.trained_on) for one in report.made]
+    assert made == [(5, "own", "the TRAIN videos of this run"), (7, "own", "the TRAIN videos of this run")]
+    assert report.fingerprint == "5, 7"
+    prints = [ClipStore(tmp_path / "caches" / f"synthetic-labels-3-seed{seed}").fingerprint for seed in range(4)]
+    assert prints == ["5", "7", "5", "7"]
+    design = open_design(settings, (0, 1))[1]
+    assert design.dealt() == {"synthetic": [0, 1, 0, 1]}
+    monkeypatch.setattr(Design, "dealt", lambda self: {})
+    alone = run_benchmark(settings, "benchmark", load_one)
+    assert alone.arms["real"] == report.arms["real"]
+    assert alone.arms["synthetic"]["mae"].ci != report.arms["synthetic"]["mae"].ci
+
+
+def test_further_videos_of_the_generator_that_are_held_out_here_are_refused_before_any_training(root, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(root, other)
+    table = other / "FileList.csv"
+    table.write_text(table.read_text().replace(",TEST", ",TRAIN"))
+    given = [f"out={tmp_path / 'o'}", f"data.root={root}", "generator.weights=null", f"generator.also=[{other}]"]
+    with pytest.raises(EchoAugmentError, match="held-out"):
+        open_design(configure(*given), (0, 1))

@@ -1,5 +1,6 @@
 """The generator that a benchmark trains if it is given none: how its training is configured, and that it is used."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,11 @@ from fakes.benchmark import configure as settings_of
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 
+from echo_augment.augmentor.data import read_table, read_video
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark import own_generator
-from echo_augment.evaluation.benchmark.own_generator import configure
+from echo_augment.evaluation.benchmark.own_generator import configure, join_training_videos
 from echo_augment.evaluation.benchmark.settings import BenchmarkSettings
 
 
@@ -77,3 +79,22 @@ def test_a_benchmark_s_own_generator_is_trained_and_found_done(tmp_path, capfd):
     assert (own_generator.own_generator(settings, root, tmp_path) / "training_hearts.json").is_file()
     own_generator.own_generator(settings, root, tmp_path)
     assert capfd.readouterr().out.count("done before") == 8
+
+
+def test_train_videos_of_both_and_no_others_without_their_ef(root, tmp_path):
+    other = write_phantoms(tmp_path / "b", 4, num_frames=20, workers=1, splits=(0.5, 0.25, 0.25), population="B")
+    for _ in range(2):  # done again, it is the same
+        joined = join_training_videos([root, other], tmp_path / "joined")
+        rows = read_table(joined).rows
+        wanted = [row.name for place in (root, other) for row in read_table(place).split("train")]
+        assert [row.name for row in rows] == wanted
+        assert {row.split for row in rows} == {"TRAIN"}
+        assert all(row.ef != row.ef for row in rows), "no label goes along"
+        assert len(list((joined / "Videos").iterdir())) == len(rows)
+    assert len(read_video(rows[-1].path)[0]) == 20
+
+
+def test_two_videos_of_one_name_are_refused(root, tmp_path):
+    shutil.copytree(root, tmp_path / "copy")
+    with pytest.raises(EchoAugmentError, match="two TRAIN videos with the same name"):
+        join_training_videos([root, tmp_path / "copy"], tmp_path / "joined")

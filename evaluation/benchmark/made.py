@@ -1,0 +1,73 @@
+"""What made the clips of a benchmark, for the first lines of its report."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from echo_augment.augmentor.mcdm.pipeline import BUNDLED
+from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
+from echo_augment.cache.generator import DonorGenerator
+
+from ..report.content import ClipsMade
+from .design import OTHERS, Design
+
+CODES = {
+    "vector": "MAFE's motion features, one vector a clip",
+    "mafe": "MAFE's flow, one code a frame",
+    "flow": "the flow estimator's flow (not MAFE's), one code a frame",
+}
+TRANSPORT = {
+    "mafe": "MAFE's flow and motion features, read by the motion transport",
+    "teacher": "the flow estimator's flow (not MAFE's), read by the motion transport",
+}
+
+
+def tell(generator: DonorGenerator, kind: str, weights: str, design: Design) -> ClipsMade:
+    """Return what made a kind of clips.
+
+    Args:
+        generator: makes them.
+        kind: of the clips.
+        weights: ``bundled``, or the folder or Hub id of its weights.
+        design: of the benchmark.
+    """
+    if kind == "oracle":
+        return ClipsMade(kind=kind, generator="the phantoms' own renderer", sampler=generator.sampler)
+    given = design.settings.generator
+    own = given.weights is None and kind not in OTHERS
+    seed = int(Path(weights).parent.name.rpartition("seed")[2]) if own and given.seeds is not None else None
+    return ClipsMade(
+        kind=kind,
+        generator="own" if own else weights,
+        seed=seed,
+        sampler=generator.sampler,
+        features="" if kind in OTHERS else features_of(getattr(generator, "pipeline", None)),
+        videos=videos_of(BUNDLED if weights == "bundled" else Path(weights)),
+        trained_on=_trained_on(weights, design) if own or kind not in OTHERS else "",
+    )
+
+
+def features_of(pipeline: Any) -> str:
+    """Return whose motion features the clips of a pipeline follow; empty for what is none of ours."""
+    config = getattr(pipeline, "config", None)
+    if config is None or "code" not in config:
+        return ""
+    if config["code"] == "transport":
+        return TRANSPORT.get(str(pipeline.transport.config["flow"]), "")
+    return CODES.get(str(config["code"]), "")
+
+
+def videos_of(folder: Path) -> int | None:
+    """Return how many videos trained the weights in a folder; None where they do not say."""
+    path = folder / TRAINED_ON
+    return len(json.loads(path.read_text(encoding="utf-8"))["first"]) if path.is_file() else None
+
+
+def _trained_on(weights: str, design: Design) -> str:
+    given = design.settings.generator
+    if weights == "bundled":
+        return "phantoms of other sets, as its card says"
+    if given.weights is not None:
+        return "the videos that its record names"
+    more = f" and of {len(given.also)} further data sets" if given.also else ""
+    return f"the TRAIN videos of this run{more}"
