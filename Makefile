@@ -4,17 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TEST_PROCESSES ?= 2
 OUT ?= runs/demo
-EVIDENCE ?= runs/evidence
+PROTOCOL ?= runs/protocol
+PART ?=
 FORMS ?= runs/forms
 LOSSES ?= runs/losses
 MAFE_FORMS ?= runs/mafe-forms
 TRUE_SIZE ?= runs/true-size
 
-.PHONY: demo docs notebook evidence evidence-ef evidence-harm evidence-segmentation evidence-page transport-form motion-forms mafe-losses mafe-forms true-size parity test test-slow lint types wheel clean help
+.PHONY: demo docs notebook protocol protocol-data protocol-runs protocol-page transport-form motion-forms mafe-losses mafe-forms true-size parity test test-slow lint types wheel clean help
 
 help:
 	@echo "make demo    install, then the whole chain on phantoms: data, generator, cache, benchmark, report (OUT=$(OUT); CPU=1: PyTorch without CUDA)"
-	@echo "make evidence  the settled question on phantoms, for hours: three benchmarks, then docs/evidence/phantom.md (EVIDENCE=$(EVIDENCE))"
+	@echo "make protocol  the evidence on phantoms, for many hours: hearts, generators, tuning, seven benchmarks, then docs/evidence/phantom.md (PROTOCOL=$(PROTOCOL))"
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
 	@echo "make mafe-forms   generators by the form of MAFE's losses, then docs/evidence/mafe-forms.md (FORMS=$(FORMS), MAFE_FORMS=$(MAFE_FORMS))"
@@ -53,23 +54,33 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.recipes
 	$(BIN)/echo-augment demo out=$(OUT)
 
-# With make -j, too: the page needs all three benchmarks, and they share the phantoms.
+# With make -j, too: the parts share hearts, generators and clips.
 .NOTPARALLEL:
 
-# Each step alone, too; after anything, the same command goes on. Segmentation first: it is done sooner.
-evidence: evidence-segmentation evidence-ef evidence-harm evidence-page
+# Every step resumes: after anything, the same command goes on. Two processes on one machine or two:
+#   make protocol-runs PART="rank=0 world=2" & make protocol-runs PART="rank=1 world=2"; wait; make protocol
+# Each takes the seeds of its turn; generators and tuning are one's work, for which the other waits. The figures are the same.
+protocol: protocol-runs protocol-page
 
-evidence-segmentation: $(VENV)/.installed
-	$(BIN)/echo-augment benchmark experiment=evidence_segmentation data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/segmentation
+phantoms = $(BIN)/echo-augment phantom out=$(PROTOCOL)/$(1) seed=$(2) population=$(3) n=$(4) splits=[$(5)] recording=table label_noise=4.0
+comma := ,
 
-evidence-ef: $(VENV)/.installed
-	$(BIN)/echo-augment benchmark experiment=evidence data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/ef
+protocol-data: $(VENV)/.recipes
+	$(call phantoms,A-20,20,A,540,0.3704$(comma)0.1852$(comma)0.4444)
+	$(call phantoms,A-21,21,A,900,0.6333$(comma)0.1$(comma)0.2667)
+	$(call phantoms,A-22,22,A,900,0.6333$(comma)0.1$(comma)0.2667)
+	$(call phantoms,B-21,21,B,900,0.6333$(comma)0.1$(comma)0.2667)
 
-evidence-harm: $(VENV)/.installed
-	$(BIN)/echo-augment benchmark experiment=evidence_harm data.root=$(EVIDENCE)/phantom-9 out=$(EVIDENCE)/harm
+# The folder of a part and its experiment; those with -more and -small take over what the first ones tuned.
+PARTS := ef-16:protocol_16 masks:protocol_masks ef-64:protocol_64 shift:protocol_shift ef-16-more:protocol_16_more ef-16-small:protocol_16_small ef-64-small:protocol_64_small
 
-evidence-page: $(VENV)/.installed
-	$(BIN)/python -m echo_augment.evaluation.studies.evidence_page $(EVIDENCE) docs/evidence
+protocol-runs: protocol-data
+	@set -e; for part in $(PARTS); do \
+		set -x; $(BIN)/echo-augment benchmark experiment=$${part#*:} out=$(PROTOCOL)/$${part%%:*} $(PART); { set +x; } 2>/dev/null; \
+	done
+
+protocol-page: $(VENV)/.recipes
+	$(BIN)/python -m echo_augment.evaluation.studies.protocol_page $(PROTOCOL) docs/evidence
 
 # Trainings of the generator that share hearts, re-ID and the bundled codec. One thread each: after `make transport-form` the
 # trainings of the two recipes below it can be started by hand, two at a time.

@@ -84,7 +84,6 @@ class Caches:
             clips=settings.clips,
             seed=seed,
             batch=settings.generator.batch,
-            balance=settings.balance or "natural",
             appearance_donors=donors,
             gates=self.task.gates(bare, design, subset, teacher, folder),
         )

@@ -35,7 +35,7 @@ def check_columns(design: Design) -> dict[str, DataFiles]:
     Raises:
         EchoAugmentError: one of their TEST videos is among the TRAIN videos here, or trained the generator.
     """
-    found = {name: find_files(folder) for name, folder in (design.settings.test or {}).items()}
+    found = {name: find_files(folder) for name, folder in design.settings.tests.items()}
     train = read_table(design.data).split("train")
     given = design.settings.generator
     for name, data in found.items():

@@ -146,14 +146,14 @@ def run_benchmark(
     asked = settings
     settings, tuned = tune(settings, load)
     task, design = open_design(settings, (0, 1))
-    stock = Caches(design, task, cache_root or design.out / "caches", load)
+    stock = Caches(design, task, cache_root or caches_of(settings), load)
     precision = Precision(level=settings.level, resamples=settings.resamples)
     columns, answers = Columns(task, design, precision), list[PrimaryAnswer]()
     caches: dict[Subset, dict[str, str]] = {}
     results: dict[Path, TrainingResult[Any]] = {}
     levels: list[LevelFigures] = []
     for place in range(len(settings.labels)):
-        filled, own = run_level(task, design, stock, place, others)
+        filled, own = run_level(task, design, stock, place, [*others, *map(Path, settings.borrow or ())])
         caches |= filled
         results |= own
         trained_elsewhere(design, columns.data)
@@ -173,6 +173,16 @@ def run_benchmark(
         write_report(design.out, job, OmegaConf.structured(asked), report.to_json())
         task.write(design, report, caches, results)
     return report
+
+
+def caches_of(settings: DesignSettings) -> Path:
+    """Return where the caches of a benchmark are kept: in ``out``, or in ``store``, apart from those of others."""
+    if settings.store is None:
+        return Path(settings.out) / "caches"
+    folder = settings.generator.folder
+    data = replace(settings.data, root=os.path.normpath(str(settings.data.root)))
+    generator = replace(settings.generator, folder=None if folder is None else os.path.normpath(folder))
+    return Path(settings.store) / cache_digest(replace(settings, data=data, generator=generator))
 
 
 def primary_of(settings: DesignSettings) -> list[PrimarySettings]:
@@ -197,8 +207,8 @@ def run_share(settings: DesignSettings, share: tuple[int, int], load: Load | Non
         EchoAugmentError: as `run_benchmark`.
     """
     task, design = open_design(tune(settings, load)[0], share)
-    stock = Caches(design, task, design.out / "caches", load)
-    done = sum(len(run_level(task, design, stock, place, ())[1]) for place in range(len(settings.labels)))
+    stock, others = Caches(design, task, caches_of(settings), load), [*map(Path, settings.borrow or ())]
+    done = sum(len(run_level(task, design, stock, place, others)[1]) for place in range(len(settings.labels)))
     rank, world = share
     print(
         f"rank {rank} of {world}: its {done} trainings are done; when all ranks are, the same command without rank and "

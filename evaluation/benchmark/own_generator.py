@@ -15,6 +15,7 @@ from omegaconf import DictConfig, open_dict
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.layouts.finding import DataFolder
+from echo_augment.augmentor.mcdm.pipeline import BUNDLED
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 from echo_augment.cache.system.locks import FolderLock
@@ -28,6 +29,7 @@ from .settings import DesignSettings
 
 FOLDER, JOINED = "generator", "generator-videos"
 HEADER = ("FileName", "EF", "FPS", "NumberOfFrames", "Split")
+BUNDLED_CODEC = f"codec={BUNDLED / 'vae'}"
 PATIENCE = 7 * 24 * 3600.0  # seconds that processes which share a benchmark wait for the one that trains
 
 
@@ -35,7 +37,8 @@ def configure(settings: DesignSettings, root: Path, out: Path, seed: int | None 
     """Return the configuration of ``train-generator`` on the TRAIN split of a data set.
 
     Args:
-        settings: of the benchmark: ``seed``, ``device`` and ``generator.train``, what else one would type.
+        settings: of the benchmark: ``seed``, ``device`` and ``generator.train``, what else one would type, where
+            ``codec=bundled`` is the bundled generator's.
         root: folder of the data set.
         out: of the training.
         seed: of the training; None for the benchmark's own.
@@ -44,7 +47,8 @@ def configure(settings: DesignSettings, root: Path, out: Path, seed: int | None 
     GlobalHydra.instance().clear()
     try:
         with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
-            cfg = compose("train-generator", ["data=echonet", *settings.generator.train])
+            told = [BUNDLED_CODEC if one == "codec=bundled" else one for one in settings.generator.train]
+            cfg = compose("train-generator", ["data=echonet", *told])
     finally:
         GlobalHydra.instance().hydra = outer
     with open_dict(cfg):

@@ -7,14 +7,13 @@ from typing import Any
 from echo_augment.augmentor.devices import AUTO
 from echo_augment.cache.arguments import check_choice, check_number, check_seed, check_share, check_whole
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.plan import BALANCES
 from echo_augment.training_recipes.common.dataset import DataSettings
 from echo_augment.training_recipes.common.inputs import check_caches, check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings, group, object_from
 from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
 from echo_augment.training_recipes.training.subsets import check_labels
 
-from .study_settings import PrimarySettings, TuneSettings
+from .study_settings import PrimarySettings, TuneSettings, without_nulls
 
 TASKS = ("ef", "segmentation")
 
@@ -96,7 +95,6 @@ class DesignSettings(JobSettings):
         val_at_least: VAL videos that weights are selected by, at least.
         unlabelled: TRAIN videos without labels that arms may look at; None for all.
         clips: synthetic clips for each seed and number of labels.
-        balance: of the clips' EF: ``natural`` (as the labelled videos') or ``uniform``; None for natural.
         generator: what makes them.
         label_gate: quantile in (0, 1] of the errors on VAL of the net of the arm ``real``, within which that net has to
             read a clip's EF; None for no such gate.
@@ -106,6 +104,8 @@ class DesignSettings(JobSettings):
         resamples: of the bootstrap.
         workers: trainings side by side; ``auto`` for one a CPU core, or one on a GPU.
         published: rows from papers.
+        borrow: folders of other benchmarks; a training that is the very same there is copied. None for none.
+        store: where caches are kept, for benchmarks that share them; None for ``caches`` in ``out``.
         test: folders of further data sets, by name, on whose TEST videos every net is tested, too, once; None for none.
     """
 
@@ -119,7 +119,6 @@ class DesignSettings(JobSettings):
     val_at_least: int = 16
     unlabelled: int | None = None
     clips: int = 100
-    balance: str | None = None
     generator: ClipGeneratorSettings = field(default_factory=ClipGeneratorSettings)
     label_gate: int | float | None = None
     masks_at_least: int | float | None = None
@@ -128,7 +127,14 @@ class DesignSettings(JobSettings):
     resamples: int = 4999
     workers: int | str = AUTO
     published: list[PublishedSettings] = field(default_factory=list)
-    test: dict[str, str] | None = None
+    borrow: list[str] | None = None
+    store: str | None = None
+    test: dict[str, str | None] | None = None
+
+    @property
+    def tests(self) -> dict[str, str]:
+        """``test`` without the folders that are null."""
+        return {name: folder for name, folder in (self.test or {}).items() if folder is not None}
 
     def check_inputs(self) -> None:
         """Look for the data set, the generator and the ready caches."""
@@ -136,7 +142,7 @@ class DesignSettings(JobSettings):
         check_generator("generator.weights", self.generator.weights)
         check_generator("generator.ef_conditioned", self.generator.ef_conditioned)
         check_caches("caches", self.caches.values())
-        for folder in (self.test or {}).values():
+        for folder in self.tests.values():
             check_dataset_folder(folder)
         for folder in self.generator.also or ():
             check_dataset_folder(folder)
@@ -152,8 +158,6 @@ class DesignSettings(JobSettings):
             check_seed(seed, "seeds")
         check_whole("val_at_least", self.val_at_least, 1)
         check_whole("clips", self.clips, 1)
-        if self.balance is not None:
-            check_choice("balance", self.balance, BALANCES)
         check_whole("resamples", self.resamples, 1)
         if self.unlabelled is not None:
             check_whole("unlabelled", self.unlabelled)
@@ -199,7 +203,7 @@ class BenchmarkSettings(DesignSettings):
         if self.sweep is not None and not isinstance(self.sweep, SweepSettings):
             self.sweep = object_from(self.sweep, SweepSettings)
         if self.tune is not None and not isinstance(self.tune, TuneSettings):
-            self.tune = object_from(self.tune, TuneSettings)
+            self.tune = object_from(without_nulls(self.tune), TuneSettings)
         if self.sweep is not None and self.tune is not None:
             raise EchoAugmentError("tune and sweep are two ways to try values", "Leave one of them out")
         self._check_primary()
@@ -215,7 +219,7 @@ class BenchmarkSettings(DesignSettings):
             if unknown or str(one.labels) not in map(str, self.labels):
                 what = f"the arm {unknown[0]}" if unknown else f"labels={one.labels}"
                 raise EchoAugmentError(f"primary question {one.number} needs {what}, which is not trained here")
-            if one.test is not None and one.test not in (self.test or {}):
+            if one.test is not None and one.test not in self.tests:
                 raise EchoAugmentError(
                     f"primary question {one.number} needs test.{one.test}", "Give test={NAME:FOLDER}"
                 )

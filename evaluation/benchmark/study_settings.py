@@ -1,5 +1,6 @@
 """Settings of what a benchmark declares before it runs: what is tuned and on what, and its primary questions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,7 @@ class TuneSettings:
         labels: labelled videos; None for the first number of the benchmark.
         seeds: of the trainings; None for the benchmark's own.
         clips: synthetic clips for each seed; None likewise.
+        of: folders of finished benchmarks whose choices are taken over before anything is tuned here; None for none.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -49,13 +51,14 @@ class TuneSettings:
     labels: int | float | str | None = None
     seeds: list[int] | None = None
     clips: int | None = None
+    of: list[str] | None = None
 
     def __post_init__(self) -> None:
-        if not self.grid:
+        if not self.grid and not self.of:
             raise EchoAugmentError(
                 "tune has no grid", "For instance tune.grid.synthetic={key:p,values:[0.25,0.5,0.75]}"
             )
-        if not {"root", "seed"} & set(self.data):
+        if self.grid and not {"root", "seed"} & set(self.data):
             raise EchoAugmentError(
                 "tune.data names no videos of its own: an arm that is tuned on the videos it is judged by says nothing",
                 "Give tune.data={root:FOLDER}, or of phantoms tune.data={seed:20}",
@@ -66,6 +69,12 @@ class TuneSettings:
             check_seed(seed, "tune.seeds")
         if self.clips is not None:
             check_whole("tune.clips", self.clips, 1)
+
+
+def without_nulls(tune: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what ``tune`` says without grids that are null, by which an experiment drops those of another."""
+    grid = {arm: one for arm, one in (tune.get("grid") or {}).items() if one is not None}
+    return {**tune, "grid": grid}
 
 
 @dataclass(kw_only=True)

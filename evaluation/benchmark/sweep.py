@@ -18,7 +18,7 @@ from ..report.pages import Picture, Section, Words, write_pages
 from ..report.plots import plot_sweep
 from ..report.tables import MISSING, Table, interval, number, p_words, percent
 from ..report.verdict import EF_ERROR
-from .settings import BenchmarkSettings, SweepSettings
+from .settings import BenchmarkSettings, DesignSettings, SweepSettings
 
 FOLDER = "doses"  # of the values' own benchmarks: its first name, under which finished trainings are found again
 PLOT_CAPTION = (
@@ -81,7 +81,7 @@ def _told(generator: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in generator.items() if key not in LATER or value is not None}
 
 
-def cache_digest(settings: BenchmarkSettings) -> str:
+def cache_digest(settings: DesignSettings) -> str:
     """Return a name for the caches of a benchmark: equal where the settings that decide their clips are equal."""
     decides = {
         "data": _said(asdict(settings.data)),
@@ -91,8 +91,6 @@ def cache_digest(settings: BenchmarkSettings) -> str:
         "unlabelled": settings.unlabelled,
         "label_gate": settings.label_gate,
     }
-    if settings.balance is not None:
-        decides["balance"] = settings.balance
     if settings.label_gate is not None:  # and, through the net that gates them, these
         model, trainer = asdict(settings.model), settings.trainer.to_json()
         decides |= {"model": model, "trainer": trainer, "val_at_least": settings.val_at_least}

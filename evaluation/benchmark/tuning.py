@@ -1,18 +1,20 @@
 """The choice of settings of arms on videos that are never reported: ``tune=`` of a benchmark."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from echo_augment.augmentor.data import VideoInfo, read_table, refuse_leaks
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.locks import FolderLock
+from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
 from echo_augment.training_recipes.common.dataset import DataSettings, dataset_files
+from echo_augment.training_recipes.common.reporting import plain
 from echo_augment.training_recipes.common.settings import object_from
 
 from ..report.content import TunedValue, Tuning
@@ -25,7 +27,7 @@ from .study_settings import GridSettings, TuneSettings
 from .sweep import cache_digest, with_value
 from .task import Results
 
-FOLDER = "tuning"
+FOLDER, CHOICES = "tuning", "choices.json"
 
 
 def tune(settings: DesignSettings, load: Load | None = None) -> tuple[DesignSettings, tuple[Tuning, ...]]:
@@ -49,17 +51,44 @@ def tune(settings: DesignSettings, load: Load | None = None) -> tuple[DesignSett
     for arm in asked.grid:
         if arm not in settings.arm:
             raise EchoAugmentError(f"tune.grid.{arm}: there is no arm {arm} here", f"Add it to arm=[..]: {arm}")
-    out = Path(settings.out) / FOLDER
+    out, found = Path(settings.out) / FOLDER, list[Tuning]()
+    for folder in asked.of or ():
+        taken = [one for one in choices_of(Path(folder)) if one.arm not in asked.grid]
+        for one in taken:
+            settings = choose(
+                settings, one.arm, GridSettings(key=one.key, values=[0, 1], also=[*one.also]), one.setting
+            )
+        found += taken
+    if not asked.grid:
+        return settings, keep(out, found)
     with FolderLock(out / ".lock", PATIENCE):
-        found: list[Tuning] = []
         base = tuning_settings(settings, asked, out)
         refuse_reported(settings, base)
         for arm, grid in asked.grid.items():
-            one = replace(base, arm={name: base.arm[name] for name in with_teachers(arm, base.arm)})
-            tuned, chosen = try_values(one, arm, grid, out, load)
+            own = replace(base, arm={name: base.arm[name] for name in with_teachers(arm, base.arm)})
+            tuned, chosen = try_values(own, arm, grid, out, load)
             found.append(tuned)
             base, settings = choose(base, arm, grid, chosen), choose(settings, arm, grid, chosen)
-    return settings, tuple(found)
+    return settings, keep(out, found)
+
+
+def keep(out: Path, found: Sequence[Tuning]) -> tuple[Tuning, ...]:
+    """Write what was chosen to ``choices.json``, for benchmarks that take it over, and return it."""
+    write_json(out / CHOICES, {"tuning": [one.to_json() for one in found]})
+    return tuple(found)
+
+
+def choices_of(folder: Path) -> list[Tuning]:
+    """Return what another benchmark chose; its trainings need not be finished.
+
+    Raises:
+        EchoAugmentError: it has not tuned yet.
+    """
+    path = folder / FOLDER / CHOICES
+    if not path.is_file():
+        raise EchoAugmentError(f"tune.of={folder}: {path} is missing", "Run that benchmark first, with tune=")
+    found = [Tuning.from_json(one) for one in json.loads(path.read_text(encoding="utf-8"))["tuning"]]
+    return [replace(one, taken_from=one.taken_from or str(folder)) for one in found]
 
 
 def tuning_settings(settings: BenchmarkSettings, asked: TuneSettings, out: Path) -> BenchmarkSettings:
@@ -89,6 +118,8 @@ def tuning_settings(settings: BenchmarkSettings, asked: TuneSettings, out: Path)
         tune=None,
         primary=None,
         test=None,
+        borrow=None,
+        store=None,
         caches={},
     )
 
@@ -140,7 +171,7 @@ def try_values(
         name = word(value)
         own = replace(choose(base, arm, grid, value), out=str(out / arm / name))
         task, design = open_design(own, (0, 1))
-        print(f"tuning of {arm}: {grid.key} = {name}")
+        say(f"tuning of {arm}: {grid.key} = {name}")
         stock = Caches(design, task, out / "caches" / cache_digest(own), load)
         others = [folder for folder in folders if folder != design.out]
         results: Results = run_level(task, design, stock, 0, others)[1]
@@ -157,12 +188,13 @@ def try_values(
         also=tuple(grid.also),
         values=tuple(values),
         chosen=values[best].value,
+        setting=plain(grid.values[best]),
         labelled=some.labelled_hearts,
         seeds=tuple(base.seeds),
         videos=len(table.videos),
         data=str(base.data.root),
     )
-    print(f"tuning of {arm}: {grid.key} = {tuned.chosen} of {', '.join(one.value for one in values)}")
+    say(f"tuning of {arm}: {grid.key} = {tuned.chosen} of {', '.join(one.value for one in values)}")
     return tuned, grid.values[best]
 
 
@@ -177,5 +209,4 @@ def choose(settings: BenchmarkSettings, arm: str, grid: GridSettings, value: Any
 
 def word(value: object) -> str:
     """Return a value as it stands in the report and in the name of its folder."""
-    plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    return re.sub(r"[^A-Za-z0-9.+-]+", "_", "null" if plain is None else str(plain))
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", "null" if value is None else str(value))

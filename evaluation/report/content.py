@@ -111,7 +111,9 @@ class Tuning(Record):
         key: of the setting.
         also: settings of other arms that took the value, too.
         values: what each value of the grid brought.
-        chosen: the value with the best figure, the first of equal ones.
+        chosen: the value with the best figure, the first of equal ones; in words, as in ``values``.
+        setting: the same as it stands in the configuration.
+        taken_from: folder of the benchmark that it was taken over from; empty if it was tuned here.
         labelled: TRAIN videos that were labelled.
         seeds: of the trainings.
         videos: TEST videos of the tuning set.
@@ -123,10 +125,12 @@ class Tuning(Record):
     also: tuple[str, ...]
     values: tuple[TunedValue, ...]
     chosen: str
+    setting: Any
     labelled: int = field(metadata={"key": "labelled_hearts"})
     seeds: tuple[int, ...]
     videos: int = field(metadata={"key": "hearts"})
     data: str
+    taken_from: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Tables of what was declared before a run, of tuning, of further TEST videos, and of patients who change sides."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..statistics.results import ColumnLevel, LevelFigures
 from .content import BenchmarkReport, PrimaryAnswer, Tuning
@@ -80,6 +81,7 @@ def tuning_table(tuned: Sequence[Tuning], judged: Judged) -> Table:
         grid = ", ".join(f"{value.value}: {number(value.figure, judged.form)}" for value in one.values)
         also = f" (and {', '.join(one.also)})" if one.also else ""
         size = f"{one.labelled} labels, {len(one.seeds)} seeds, {one.videos} TEST videos"
+        size += f"; by {Path(one.taken_from).name}" if one.taken_from else ""
         rows.append([f"{one.arm}.{one.key}{also}", grid, one.chosen, size])
     return Table(["setting", f"grid: {judged.name}", "chosen", "tuned on"], rows, [TUNED])
 

@@ -1,10 +1,11 @@
 """Reports of benchmarks that nobody trained."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from echo_augment.evaluation.report.content import BenchmarkReport, Sizes, Trainings
+from echo_augment.evaluation.report.content import BenchmarkReport, PrimaryAnswer, Sizes, Trainings
 from echo_augment.evaluation.statistics.comparison import Precision, Table, correct
 from echo_augment.evaluation.statistics.ef_summary import summarise
 from echo_augment.evaluation.statistics.results import LevelFigures
@@ -93,3 +94,13 @@ def masks_report(shift: float, oracle: float = 0.04) -> BenchmarkReport:
     """A report of a segmentation whose arms differ by these."""
     arms = {"real": 0.0, "classical": 0.001, "synthetic": shift, "oracle": oracle}
     return whole([masks_level(arms)], task="segmentation", train=570)
+
+
+def answering(number: int, shift: float, *, task: str = "ef") -> BenchmarkReport:
+    """A report that answers one primary question, whose first arm is better by ``shift``."""
+    pair, arms = "synthetic-real", {"real": 0.0, "synthetic": -shift}
+    found = level(16, 1.0, arms) if task == "ef" else masks_level({"real": 0.0, "synthetic": shift})
+    report = whole([found], task=task)
+    cell = found.contrasts[pair]["mae" if task == "ef" else "dice"]
+    asked = PrimaryAnswer(number=number, question="Does it?", pair=pair, labelled=16, videos=80, contrast=cell)
+    return replace(report, primary=(asked,))

@@ -90,6 +90,20 @@ def test_processes_that_share_a_benchmark_tune_once(tuned, root, tmp_path, monke
     assert (again.arms, again.contrasts) == (report.arms, report.contrasts)
 
 
+def test_choices_of_another_benchmark_are_taken_over(tuned, root, tmp_path):
+    _, out, report = tuned
+    given = [f"out={tmp_path}", f"data.root={root}", "labels=[3]", "arm=[real,synthetic]"]
+    settings = configure(*given, "tune={of:[" + str(out) + "]}")
+    chosen, found = tune(settings, load)
+    assert [(one.arm, one.chosen, one.taken_from) for one in found] == [
+        (one.arm, one.chosen, str(out)) for one in report.tuning
+    ]
+    assert chosen.arm["synthetic"]["p"] == report.tuning[1].setting
+    assert not list(tmp_path.rglob("result.json"))
+    with pytest.raises(EchoAugmentError, match="Run that benchmark first"):
+        tune(configure(*given, f"tune={{of:[{root}]}}"), load)
+
+
 def test_a_tuning_set_with_a_video_of_the_report_is_refused(root, tmp_path):
     own = tmp_path / "own"
     shutil.copytree(root, own)

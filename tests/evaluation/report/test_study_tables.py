@@ -29,11 +29,20 @@ def test_an_answer_says_where_it_was_found_and_is_no_stronger_than_its_corrected
 def test_a_grid_is_shown_with_what_each_value_brought():
     values = tuple(TunedValue(value=name, figure=mae, per_seed=(mae,)) for name, mae in (("0.25", 8.0), ("0.5", 7.5)))
     one = Tuning(
-        arm="synthetic", key="p", also=("mixup.p",), values=values, chosen="0.5", labelled=16, seeds=(0,), videos=240,
+        arm="synthetic",
+        key="p",
+        also=("mixup.p",),
+        values=values,
+        chosen="0.5",
+        setting=0.5,
+        labelled=16,
+        seeds=(0,),
+        videos=240,
         data="x",
-    )  # fmt: skip
+        taken_from="runs/ef-16",
+    )
     assert tuning_table([one], EF_ERROR).rows == [
-        ["synthetic.p (and mixup.p)", "0.25: 8.00, 0.5: 7.50", "0.5", "16 labels, 1 seeds, 240 TEST videos"]
+        ["synthetic.p (and mixup.p)", "0.25: 8.00, 0.5: 7.50", "0.5", "16 labels, 1 seeds, 240 TEST videos; by ef-16"]
     ]
 
 
