@@ -4,26 +4,26 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from echo_augment.augmentor.data.layouts.finding import DataFiles
+from echo_augment.augmentor.sources.warp import WarpGenerator
 from echo_augment.cache import EchoClip, PlanLine
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.gates import Gate, PerClip, image_gate
 from echo_augment.cache.generator import DonorGenerator, WrappedGenerator
 from echo_augment.cache.results import FillSummary
 from echo_augment.cache.system.progress import say
-from echo_augment.training_recipes.arms.specification import TOLD
+from echo_augment.training_recipes.arms.specification import MAKINGS, TOLD, WARP, Making
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.filling.fill import fill_from
 
 from ..report.content import CacheFigures, ClipsMade
-from .design import OTHERS, Design, Subset
+from .design import Design, Subset
 from .made import tell
 from .own_generator import own_generator
 from .settings import DesignSettings
 from .task import Task
 
 Load = Callable[..., DonorGenerator]
-STEPS: Mapping[str, int | None] = {TOLD: None, "transport": 0}
-"""Steps of the sampler of kinds of clips for which ``generator.steps`` does not count; None: the generator's own."""
+UNTOLD = Making()  # how clips are planned that the generator of the arm ``synthetic`` has no part in
 
 
 class Caches:
@@ -66,7 +66,7 @@ class Caches:
         found = {subset: dict(self.design.settings.caches) for subset in self.design.at(place)}
         for kind in self.design.kinds():
             for subset, folders in found.items():
-                teacher = teachers.get(subset) if kind not in OTHERS or kind == "warp" else None
+                teacher = teachers.get(subset) if kind in MAKINGS or kind == WARP else None
                 folders[kind] = str(self._fill_one(kind, subset, teacher))
         return found
 
@@ -74,7 +74,8 @@ class Caches:
         design, settings, (place, seed) = self.design, self.design.settings, subset
         labelled, donors = design.subsets[subset], design.appearance_donors[subset]
         folder = self.folder / f"{self.task.prefix}{kind}-labels-{design.labels_word(place)}-seed{seed}"
-        bare = self._generator(kind, 0 if kind in OTHERS else design.generator_of(seed))
+        bare = self._generator(kind, design.generator_of(seed) if kind in MAKINGS else 0)
+        making = MAKINGS.get(kind, UNTOLD)
         seen = "all TRAIN videos" if donors is None else f"{len(donors)} videos"
         say(f"{kind} clips for seed {seed}: motion of {len(labelled)} labelled videos, appearance of {seen}")
         summary = fill_subset(
@@ -84,6 +85,8 @@ class Caches:
             clips=settings.clips,
             seed=seed,
             batch=settings.generator.batch,
+            balance=making.balance,
+            pairs=making.pairs,
             appearance_donors=donors,
             gates=self.task.gates(bare, design, subset, teacher, folder),
         )
@@ -95,25 +98,34 @@ class Caches:
     def _generator(self, kind: str, number: int) -> DonorGenerator:
         if (kind, number) not in self._generators:
             design = self.design
-            weights = self._weights(kind, number)
-            found = (
-                self.task.oracle(design.root)
-                if kind == "oracle"
-                else load_weights(design.settings, design.data, design.motion_donors, self._load, kind, weights)
-            )
+            weights, found = "", None
+            if kind == "oracle":
+                found = self.task.oracle(design.root)
+            elif kind == WARP:
+                found = WarpGenerator.of(design.data, motion_donors=design.motion_donors)
+            else:
+                weights = weights_of(design, kind, number)
+                found = load_weights(design.settings, design.data, design.motion_donors, self._load, kind, weights)
             self._generators[kind, number] = found
             self.made.append(tell(found, kind, weights, design))
         return self._generators[kind, number]
 
-    def _weights(self, kind: str, number: int) -> str:
-        """Return the weights of a kind of clips; with ``generator.weights: null`` they are trained first."""
-        given, design = self.design.settings.generator, self.design
-        if kind in (TOLD, "oracle"):
-            return given.ef_conditioned or ""
-        if given.weights is not None:
-            return given.weights
-        seed = None if given.seeds is None else given.seeds[number]
-        return str(own_generator(design.settings, design.root, design.out, seed))
+
+def weights_of(design: Design, kind: str, number: int) -> str:
+    """Return the weights that make a kind of clips; with ``generator.weights: null`` they are trained first.
+
+    Args:
+        design: of the benchmark.
+        kind: of the clips.
+        number: of the generator, where several are trained.
+    """
+    given = design.settings.generator
+    if kind == TOLD:
+        return given.ef_conditioned or ""
+    if given.weights is not None:
+        return given.weights
+    seed = None if given.seeds is None else given.seeds[number]
+    return str(own_generator(design.settings, design.root, design.out, seed))
 
 
 def load_weights(
@@ -126,11 +138,14 @@ def load_weights(
     """
     from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
+    steps = MAKINGS[kind].steps if kind in MAKINGS else None  # the opponent samples as it was published
+    if steps is None and kind in MAKINGS:
+        steps = settings.generator.steps
     return (load or load_generator)(
         weights,
         data,
         device=best_device(settings.device),
-        steps=STEPS.get(kind, settings.generator.steps),
+        steps=steps,
         seed=settings.seed,
         motion_donors=motion_donors,
         on_error="skip",
@@ -179,6 +194,7 @@ def fill_subset(
     seed: int,
     batch: int,
     balance: str = "natural",
+    pairs: str = "others",
     appearance_donors: Collection[str] | None = None,
     gates: Sequence[Gate] = (PerClip(image_gate),),
 ) -> FillSummary:
@@ -192,6 +208,7 @@ def fill_subset(
         seed: draws the pairing and the sampler's noise.
         batch: clips generated at a time.
         balance: of the clips' EF, see `echo_augment.cache.make_plan`.
+        pairs: whom a motion donor is paired with, likewise.
         appearance_donors: names of the videos that may give appearance; None for all.
         gates: see `echo_augment.cache.fill`.
 
@@ -202,7 +219,7 @@ def fill_subset(
         EchoAugmentError: no clip passed the gates, or as `echo_augment.cache.fill`.
     """
     donors = LabelledOnly(generator, labelled, appearance_donors)
-    summary = fill_from(donors, folder, n=clips, seed=seed, balance=balance, batch=batch, gates=gates)
+    summary = fill_from(donors, folder, n=clips, seed=seed, balance=balance, pairs=pairs, batch=batch, gates=gates)
     if not summary.sealed:
         raise EchoAugmentError(
             f"no clip passed the gates ({summary})", f"The reasons are beside the cache, in {folder}"

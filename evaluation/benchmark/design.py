@@ -9,13 +9,12 @@ from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.arms.peer_clips import peer_notes, told_notes
-from echo_augment.training_recipes.arms.specification import TOLD, clips_of, teacher_of
+from echo_augment.training_recipes.arms.specification import MAKINGS, TOLD, clips_of, teacher_of
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
 from .settings import DesignSettings
 
-OTHERS = frozenset({"oracle", "peer", "warp", TOLD})  # kinds of clips that are no work of `generator.weights`
 Subset = tuple[int, int]  # place in the list of label counts, seed
 Arms = Mapping[str, Mapping[str, JsonValue]]
 Run = TypeVar("Run", bound=TrainingRun)
@@ -136,7 +135,7 @@ class Design:
 
     def made(self) -> set[str]:
         """Return the kinds of clips that are made here by ``generator.weights``."""
-        return set(self.kinds()) - OTHERS
+        return set(self.kinds()) & set(MAKINGS)
 
     def kinds(self) -> list[str]:
         """Return the kinds of clips that arms need and that no ready cache gives."""

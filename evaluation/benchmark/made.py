@@ -7,9 +7,10 @@ from typing import Any
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED
 from echo_augment.augmentor.mcdm.training_videos import TRAINED_ON
 from echo_augment.cache.generator import DonorGenerator
+from echo_augment.training_recipes.arms.specification import MAKINGS, WARP
 
 from ..report.content import ClipsMade
-from .design import OTHERS, Design
+from .design import Design
 
 CODES = {
     "vector": "MAFE's motion features, one vector a clip",
@@ -34,16 +35,18 @@ def tell(generator: DonorGenerator, kind: str, weights: str, design: Design) -> 
     if kind == "oracle":
         return ClipsMade(kind=kind, generator="the phantoms' own renderer", sampler=generator.sampler)
     given = design.settings.generator
-    own = given.weights is None and kind not in OTHERS
+    if kind == WARP:
+        return ClipsMade(kind=kind, generator="nothing learned", sampler=generator.sampler)
+    own = given.weights is None and kind in MAKINGS
     seed = int(Path(weights).parent.name.rpartition("seed")[2]) if own and given.seeds is not None else None
     return ClipsMade(
         kind=kind,
         generator="own" if own else weights,
         seed=seed,
         sampler=generator.sampler,
-        features="" if kind in OTHERS else features_of(getattr(generator, "pipeline", None)),
+        features=features_of(getattr(generator, "pipeline", None)) if kind in MAKINGS else "",
         videos=videos_of(BUNDLED if weights == "bundled" else Path(weights)),
-        trained_on=_trained_on(weights, design) if own or kind not in OTHERS else "",
+        trained_on=_trained_on(weights, design) if kind in MAKINGS else "",
     )
 
 

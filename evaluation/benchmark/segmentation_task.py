@@ -15,7 +15,7 @@ from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gat
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.arms.peer_clips import PEER
-from echo_augment.training_recipes.arms.specification import clips_of
+from echo_augment.training_recipes.arms.specification import WARP, clips_of
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_videos
 from echo_augment.training_recipes.filling.agreement import agree
@@ -70,7 +70,7 @@ class SegmentationTask:
 
     def needs_teachers(self, design: Design) -> bool:
         """Return whether a segmenter has to draw the masks of synthetic clips."""
-        return bool(design.made())
+        return bool(design.made()) or WARP in design.kinds()
 
     def oracle(self, root: Path) -> DonorGenerator:
         """Return what renders exact counterfactuals with their masks."""

@@ -12,14 +12,13 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.locks import FolderLock
 from echo_augment.cache.system.progress import say
-from echo_augment.training_recipes.arms.specification import clips_of, teacher_of
+from echo_augment.training_recipes.arms.specification import MAKINGS, clips_of, teacher_of
 from echo_augment.training_recipes.common.dataset import DataSettings, dataset_files
 from echo_augment.training_recipes.common.reporting import plain
 from echo_augment.training_recipes.common.settings import object_from
 
 from ..report.content import TunedValue, Tuning
 from .caches import Caches, Load
-from .design import OTHERS
 from .level import open_design, run_level
 from .own_generator import PATIENCE, own_generator
 from .settings import BenchmarkSettings, DesignSettings
@@ -102,7 +101,7 @@ def tuning_settings(settings: BenchmarkSettings, asked: TuneSettings, out: Path)
     data = {**asdict(settings.data), "root": str(out / "phantom"), **asked.data}
     generator = settings.generator
     needed = {clips_of(settings.arm[name]) for arm in asked.grid for name in with_teachers(arm, settings.arm)}
-    if generator.weights is None and needed - {None} - OTHERS:  # the run's own, the first of several: its videos are
+    if generator.weights is None and needed & set(MAKINGS):  # the run's own, the first of several: its videos are
         seed = None if generator.seeds is None else generator.seeds[0]  # TRAIN's, and none of them is judged here
         weights = own_generator(settings, Path(str(settings.data.root)), Path(settings.out), seed)
         generator = replace(generator, weights=str(weights), seeds=None, also=None, folder=None)

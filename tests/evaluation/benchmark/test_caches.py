@@ -11,7 +11,7 @@ from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.cache import ClipStore, EchoAugmentError
 from echo_augment.cache.generator import SkippedDonor
 from echo_augment.evaluation.benchmark import caches
-from echo_augment.evaluation.benchmark.caches import Caches, LabelledOnly, fill_subset, load_weights
+from echo_augment.evaluation.benchmark.caches import Caches, LabelledOnly, fill_subset, load_weights, weights_of
 from echo_augment.evaluation.benchmark.design import Design
 from echo_augment.evaluation.benchmark.ef_task import EFTask
 from echo_augment.evaluation.benchmark.own_generator import configure
@@ -22,8 +22,13 @@ def test_the_published_protocol_trains_a_generator_on_its_data_set(tmp_path, mon
     asked = []
     made = tmp_path / "generator" / "generator"
     monkeypatch.setattr(caches, "own_generator", lambda *given: asked.append(given) or made)
-    load_weights(settings, DataFiles(tmp_path / "x"), [], lambda weights, *_, **__: asked.append(weights))
-    assert asked == [(settings, tmp_path / "x", tmp_path), str(made)]
+    design = Design.of(replace(settings, labels=[1]), DataFiles(tmp_path / "x"), ["a"])
+    assert weights_of(design, "synthetic", 0) == str(made)
+    assert asked == [(design.settings, tmp_path / "x", tmp_path, None)]
+    told = replace(design.settings, generator=replace(settings.generator, ef_conditioned="other", seeds=[4, 5]))
+    assert weights_of(replace(design, settings=told), "ef_conditioned", 0) == "other"
+    weights_of(replace(design, settings=told), "synthetic", 1)
+    assert asked[-1][-1] == 5, "the second of the generators' seeds"
     job = configure(settings, tmp_path / "x", tmp_path / "generator")
     assert (job.preset.name, job.data.root, job.out) == ("base", str(tmp_path / "x"), str(tmp_path / "generator"))
     assert (job.seed, job.device) == (settings.seed, settings.device)
@@ -110,3 +115,23 @@ def test_a_ready_cache_is_taken_as_it_is(root, names, tmp_path):
     caches = Caches(design, EFTask(), tmp_path / "caches", None)
     assert caches.fill(0, {}) == {(0, 0): {"synthetic": "there"}} and caches.fills == []
     assert not (tmp_path / "caches").exists()
+
+
+def test_kinds_of_clips_differ_in_steps_pairs_and_balance_and_warp_learns_nothing(root, names, tmp_path):
+    given = [f"out={tmp_path}", f"data.root={root}", "labels=[3]", "seeds=[0]", "generator.steps=4"]
+    settings = settings_of(*given, "arm=[real,synthetic,transport,self,balanced+classical_strong]")
+    design, steps = Design.of(settings, find_files(root), names), []
+
+    def watched(*given, **more):
+        steps.append(more["steps"])
+        return load(*given, **more)
+
+    stock = Caches(design, EFTask(), tmp_path / "caches", watched)
+    [folders] = stock.fill(0, {}).values()
+    assert list(folders) == ["balanced", "self", "synthetic", "transport"]
+    assert steps == [4, 4, 4, 0], "no denoising step in the arm transport, whatever generator.steps says"
+    made = {kind: [clip.provenance for clip in ClipStore(folder)] for kind, folder in folders.items()}
+    assert all(one.motion_donor == one.appearance_donor for one in made["self"])
+    assert all(one.motion_donor != one.appearance_donor for one in made["synthetic"])
+    assert load_weights(settings, find_files(root), names[:2], watched, "ef_conditioned", "x") is not None
+    assert steps[-1] is None, "the opponent samples as it was published"
