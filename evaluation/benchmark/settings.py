@@ -106,7 +106,7 @@ class DesignSettings(JobSettings):
         published: rows from papers.
         borrow: folders of other benchmarks; a training that is the very same there is copied. None for none.
         store: where caches are kept, for benchmarks that share them; None for ``caches`` in ``out``.
-        test: folders of further data sets, by name, on whose TEST videos every net is tested, too, once; None for none.
+        test: folders of further data sets, by name, on whose TEST videos every net is tested, too, once.
     """
 
     data: DataSettings = field(default_factory=group(DataSettings))
@@ -129,12 +129,12 @@ class DesignSettings(JobSettings):
     published: list[PublishedSettings] = field(default_factory=list)
     borrow: list[str] | None = None
     store: str | None = None
-    test: dict[str, str | None] | None = None
+    test: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def tests(self) -> dict[str, str]:
         """``test`` without the folders that are null."""
-        return {name: folder for name, folder in (self.test or {}).items() if folder is not None}
+        return {name: folder for name, folder in self.test.items() if folder is not None}
 
     def check_inputs(self) -> None:
         """Look for the data set, the generator and the ready caches."""
@@ -220,9 +220,7 @@ class BenchmarkSettings(DesignSettings):
                 what = f"the arm {unknown[0]}" if unknown else f"labels={one.labels}"
                 raise EchoAugmentError(f"primary question {one.number} needs {what}, which is not trained here")
             if one.test is not None and one.test not in self.tests:
-                raise EchoAugmentError(
-                    f"primary question {one.number} needs test.{one.test}", "Give test={NAME:FOLDER}"
-                )
+                raise EchoAugmentError(f"primary question {one.number} needs test.{one.test}", "Add +test.NAME=FOLDER")
 
 
 def check_different(name: str, values: Sequence[object]) -> None:

@@ -34,6 +34,7 @@ DECLARED_SINCE: dict[str, object] = {
     "data.follow_links": True,
     "quiet": False,
     "verbose": False,
+    **{"benchmark:test": {}, "demo:test": {}},
     **{f"{name}:data.format": 2 for name in ("demo", *ON_FORMAT_2)},
 }
 """Settings that came after the goldens: path, for every job or as ``job:path`` or ``configuration:path``, and default.

@@ -39,7 +39,7 @@ def noisy_root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(noisy_root, other, tmp_path_factory):
     out = tmp_path_factory.mktemp("elsewhere")
-    given = [f"out={out}", f"data.root={noisy_root}", "labels=[3]", "arm=[real,synthetic]", f"test={{B:{other}}}"]
+    given = [f"out={out}", f"data.root={noisy_root}", "labels=[3]", "arm=[real,synthetic]", f"+test.B={other}"]
     settings = configure(*given, PRIMARY)
     return settings, out, run_benchmark(settings, "benchmark", load)
 
@@ -108,7 +108,7 @@ def test_test_videos_that_trained_something_here_are_refused(done, noisy_root, t
     shutil.copytree(noisy_root, copy)
     table = copy / "FileList.csv"
     table.write_text(table.read_text().replace(",TRAIN", ",TEST"))
-    given = [f"out={tmp_path / 'o'}", f"data.root={noisy_root}", "labels=[3]", "arm=[real]", f"test={{again:{copy}}}"]
+    given = [f"out={tmp_path / 'o'}", f"data.root={noisy_root}", "labels=[3]", "arm=[real]", f"+test.again={copy}"]
     with pytest.raises(EchoAugmentError, match="held-out"):
         check_columns(open_design(configure(*given), (0, 1))[1])
     assert settings.test is not None

@@ -109,7 +109,7 @@ def test_a_tuning_set_with_a_video_of_the_report_is_refused(root, tmp_path):
     shutil.copytree(root, own)
     table = own / "FileList.csv"
     table.write_text(table.read_text().replace(",TEST", ",VAL").replace(",TRAIN", ",TEST").replace(",VAL", ",TRAIN"))
-    settings = settings_in(tmp_path / "o", root, f"tune.data={{root:{own}}}")
+    settings = settings_in(tmp_path / "o", root, f"+tune.data.root={own}")
     with pytest.raises(EchoAugmentError, match="held-out"):
         run_benchmark(settings, "benchmark", load)
 
