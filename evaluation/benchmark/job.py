@@ -252,6 +252,7 @@ def benchmark_report(
         contrasts=first.contrasts,
         recovered_gain=first.recovered_gain,
         gains=first.gains,
+        crossings=first.crossings,
         level=settings.level,
         videos=Sizes(train=len(design.videos), validation=some.validation_hearts, test=len(some.predictions)),
         steps=some.steps,

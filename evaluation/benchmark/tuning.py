@@ -116,7 +116,7 @@ def tuning_settings(settings: BenchmarkSettings, asked: TuneSettings, out: Path)
         generator=generator,
         tune=None,
         primary=None,
-        test=None,
+        test={},
         borrow=None,
         store=None,
         caches={},

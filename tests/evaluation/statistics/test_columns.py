@@ -14,7 +14,7 @@ TABLE = Table(
     [f"v{k}" for k in range(60)],
     TRUE,
     {"new": TRUE + RNG.normal(0, 4, (6, 60)), "old": TRUE + RNG.normal(0, 9, (6, 60))},
-    {"new": [0, 1, 0, 1, 0, 1]},
+    {"new": [0, 1, 2, 0, 1, 2]},
 )
 
 
@@ -31,7 +31,7 @@ def test_a_column_has_the_figures_of_its_videos_alone():
 
 def test_the_generators_of_a_pair_are_those_of_the_arm_that_has_clips():
     assert TABLE.groups_of("old") is None
-    assert TABLE.groups_of("old", "new") == [0, 1, 0, 1, 0, 1]
+    assert TABLE.groups_of("old", "new") == [0, 1, 2, 0, 1, 2]
     alone = Table(TABLE.videos, TABLE.true, TABLE.predicted)
     grouped, free = (
         column(METRICS["mae"], one, [("new", "old")], Precision(resamples=199), labelled=16) for one in (TABLE, alone)
