@@ -69,6 +69,8 @@ def test_the_demo_composes_for_phantoms_and_for_real_patients():
     assert (phantom.labels, phantom.seeds) == ([16], [0, 1, 2])
     assert real.labels == ["all"]
     assert real.trainer.steps < phantom.trainer.steps
+    assert phantom.trainer.precision == real.trainer.precision == "fp32", "bf16 rounds as the processor does"
+    assert phantom.level == 0.99, "three seeds claim little"
 
 
 def test_a_sweep_can_be_typed_and_a_mistyped_one_is_named():
@@ -101,3 +103,41 @@ def test_the_evidence_is_as_large_as_it_was_asked_to_be(name):
     assert settings.task == ("segmentation" if "segmentation" in name else "ef")
     assert {"real", "classical", "synthetic", "oracle"} <= set(settings.arm) and len(settings.seeds) >= 5
     assert round(settings.data.n * settings.data.splits[0]) - settings.labels[0] >= 500
+
+
+PROTOCOL = [name for name in EXPERIMENTS if name.startswith("protocol_")]
+
+
+def test_the_protocol_asks_ten_questions_and_says_what_it_tunes():
+    found = {name: composed("benchmark", BenchmarkSettings, f"experiment={name}") for name in PROTOCOL}
+    assert sorted(one.number for settings in found.values() for one in settings.primary or ()) == list(range(1, 11))
+    for name, settings in found.items():
+        assert settings.labels[0] + settings.val_at_least in (16, 64), "VAL labels are counted"
+        assert (settings.data.label_noise, settings.data.recording, settings.data.format) == (4.0, "table", 3)
+        assert round(settings.data.n * settings.data.splits[0]) == 570
+        assert (settings.generator.weights, settings.generator.seeds) == (None, [0, 1, 2]), "the run's own, three"
+        assert settings.tune.of or settings.tune.data["seed"] == 20
+        assert len(settings.seeds) == (5 if name.endswith(("_more", "_small")) else 10)
+        assert settings.primary is None or len(settings.seeds) == 10
+    grids = found["protocol_16"].tune.grid | found["protocol_16_more"].tune.grid
+    assert set(grids) == {
+        "classical_strong",
+        "mixup",
+        "mean_teacher+classical_strong",
+        "pseudo_label+classical_strong",
+        "synthetic",
+    }
+    assert all(len(grid.values) == 3 for grid in grids.values())
+    for grid in grids.values():
+        assert all(path.split(".")[0] in {arm for one in found.values() for arm in one.arm} for path in grid.also)
+    assert found["protocol_shift"].data.population == "B" and found["protocol_shift"].generator.also
+    assert found["protocol_masks"].task == "segmentation" and found["protocol_masks"].tests["B"]
+    assert {settings.model.name for settings in found.values()} == {"tiny", "small", "unet"}
+
+
+@pytest.mark.parametrize("name", ["echonet_label_scarce", "echonet_label_scarce_25", "echonet_label_scarce_25_val"])
+def test_the_published_protocol_is_stated_in_epochs_and_in_val(name):
+    settings = composed("benchmark", BenchmarkSettings, f"experiment={name}", "data.root=x")
+    assert settings.trainer.epochs == (25 if "_25" in name else 45)
+    assert settings.val_at_least == (1288 if name.endswith("_val") else 1)
+    assert (settings.label_gate, settings.generator.steps) == (0.9, None), "steps: as re-enactment chose them"

@@ -3,19 +3,22 @@
 import json
 
 import pytest
-from fakes.report import answering as part
-from fakes.report import level, whole
+from fakes.benchmark import configure, load
+from fakes.report import answering, level, whole
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.evaluation.benchmark import caches, tuning
+from echo_augment.evaluation.benchmark.job import run_benchmark
 from echo_augment.evaluation.studies.protocol import PARTS, answers, read_parts, verdict, why
+from echo_augment.evaluation.studies.protocol_page import write
 
 PAIR = "synthetic-real"
 
 
 @pytest.fixture(scope="module")
 def parts():
-    found = {"ef-16": part(1, 2.5), "ef-64": part(2, 0.0), "masks": part(8, -0.03, task="segmentation")}
-    return found | {"ef-16-small": part(1, 2.0)}
+    found = {"ef-16": answering(1, 2.5), "ef-64": answering(2, 0.0), "masks": answering(8, -0.03, task="segmentation")}
+    return found | {"ef-16-small": answering(1, 2.0)}
 
 
 def test_ten_answers_are_corrected_as_one_family_whatever_their_part(parts):
@@ -59,3 +62,55 @@ def test_parts_are_read_from_their_folders(tmp_path, parts):
     (tmp_path / "ef-16" / "report.json").write_text(json.dumps(parts["ef-16"].to_json()))
     assert read_parts(tmp_path)["ef-16"].primary == parts["ef-16"].primary
     assert len(set(PARTS.values())) == len(PARTS)
+
+
+SMALL_RUN = ["data.n=18", "data.splits=[0.4,0.1,0.5]", "data.recording=fixed", "+data.frames=40", "labels=[3]"]
+SMALL_RUN += ["trainer.steps=2", "seeds=[0,1,2]", "+test.B=null", "generator.seeds=[0,1]"]
+
+
+@pytest.mark.slow
+def test_the_protocol_at_its_smallest_from_tuning_to_the_page(tmp_path, monkeypatch):
+    """Two parts on one set of hearts, tuned once, then one on another scanner; the figures have no meaning."""
+    weights = str(tmp_path / "generators-21" / "generator-seed0" / "generator")
+    for module in (caches, tuning):
+        monkeypatch.setattr(module, "own_generator", lambda *_: weights)
+    grid = [
+        "tune.data.n=18",
+        "tune.data.splits=[0.4,0.1,0.5]",
+        "tune.seeds=[0]",
+        "tune.grid.classical_strong.values=[0.5,1.0]",
+    ]
+    dropped = ["tune.grid.mean_teacher+classical_strong=null", "tune.grid.synthetic.values=[0.25,0.5]"]
+    first = "primary=[{number:1,question:Q,pair:synthetic+classical_strong-classical_strong,labels:3}]"
+    last = first.replace("number:1", "number:10")
+    arms = "arm=[real,classical_strong,synthetic,synthetic+classical_strong]"
+    runs = {
+        "ef-16": ["experiment=protocol_16", arms, first, *grid, *dropped],
+        "ef-16-small": [
+            "experiment=protocol_16_small",
+            "model=tiny",
+            "arm=[real,classical_strong,synthetic+classical_strong]",
+        ],
+        "shift": [
+            "experiment=protocol_shift",
+            "arm=[real,classical_strong,synthetic+classical_strong]",
+            last,
+            "+test.A=null",
+        ],
+    }
+    done = {}
+    for part, given in runs.items():
+        of = [f"tune.of=[{tmp_path / 'ef-16'}]"] if part == "shift" else []
+        settings = configure(*given, *of, *SMALL_RUN, f"out={tmp_path / part}")
+        done[part] = run_benchmark(settings, "benchmark", load)
+    tuned = done["ef-16"].tuning
+    assert [one.arm for one in tuned] == ["classical_strong", "synthetic"]
+    assert [(one.arm, one.taken_from) for one in done["shift"].tuning] == [
+        (one.arm, str(tmp_path / "ef-16")) for one in tuned
+    ]
+    text = write(tmp_path, tmp_path / "docs").read_text()
+    assert text.splitlines()[2].startswith("**Shown to help, of 10 questions")
+    assert "| 2 | not measured |" in text and "2 generators, dealt to the seeds" in text
+    assert "the same nets, noisy labels" in text
+    told = json.loads((tmp_path / "docs" / "phantom.json").read_text())
+    assert [one["number"] for one in told["answers"] if one["answer"] != "not measured"] in ([1, 10], [1], [10], [])

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from fakes.report import answering as part
+from fakes.report import answering
 
 from echo_augment.evaluation.report.content import ClipsMade, TunedValue, Tuning
 from echo_augment.evaluation.studies import protocol_page
@@ -35,8 +35,8 @@ def written(folder, found):
 
 
 def test_the_page_begins_with_the_verdict_and_has_answers_grids_clips_costs_and_limits(tmp_path):
-    one = replace(part(1, 2.5), tuning=(TUNED,), made=(OURS, replace(OURS, seed=1)))
-    found = {"ef-16": one, "masks": part(8, 0.03, task="segmentation"), "ef-16-small": part(1, 2.0)}
+    one = replace(answering(1, 2.5), tuning=(TUNED,), made=(OURS, replace(OURS, seed=1)))
+    found = {"ef-16": one, "masks": answering(8, 0.03, task="segmentation"), "ef-16-small": answering(1, 2.0)}
     text = write(written(tmp_path / "runs", found), tmp_path / "docs").read_text()
     first = text.splitlines()[2]
     assert first.startswith("**Shown to help, of 10 questions asked before the run: 1 (synthetic against real), 8")
@@ -63,7 +63,7 @@ def test_the_page_begins_with_the_verdict_and_has_answers_grids_clips_costs_and_
 
 
 def test_if_nothing_helped_the_page_says_so_first(tmp_path):
-    text = write(written(tmp_path / "runs", {"ef-64": part(2, 0.0)}), tmp_path / "docs").read_text()
+    text = write(written(tmp_path / "runs", {"ef-64": answering(2, 0.0)}), tmp_path / "docs").read_text()
     assert text.index(NO_DIFFUSION) < text.index("| 1 | not measured")
 
 
