@@ -1,7 +1,7 @@
 """What the README says in figures: the sentence on the default clips, the table of results, and the moving picture.
 
-    python -m echo_augment.evaluation.studies.front_page .                                # other weights are bundled
-    python -m echo_augment.evaluation.studies.front_page . runs/evidence/ef/report.json   # after ``make evidence``
+    python -m echo_augment.evaluation.studies.front_page .   # other weights are bundled; or, after make protocol:
+    python -m echo_augment.evaluation.studies.front_page . runs/protocol/ef-16-more/report.json
 
 writes, in a checkout, ``docs/evidence/results.json`` (of a report of an EF benchmark on phantoms), then
 ``docs/assets/pairs.gif`` and what stands in ``README.md`` between the comments ``[start:clips]`` and ``[end:clips]``,
@@ -87,7 +87,7 @@ def of_report(report: BenchmarkReport) -> Results:
         EchoAugmentError: it is not of phantoms, or of another task.
     """
     if (report.data, report.task) != ("phantom", "ef"):
-        raise EchoAugmentError(f"a report of {report.task} on {report.data} data", "Run make evidence")
+        raise EchoAugmentError(f"a report of {report.task} on {report.data} data", "Run make protocol")
     rows = {}
     for name, arm in report.arms.items():
         cells = {other: report.contrast(f"{name}-{other}", "mae") for other in AGAINST if other != name}
