@@ -14,7 +14,7 @@ def test_the_bundled_generator_says_whose_motion_features_it_reads_and_how_many_
     words = features_of(pipeline)
     whose = {"mafe": "MAFE's flow and motion features", "teacher": "the flow estimator's flow (not MAFE's)"}
     assert words.startswith(whose[str(pipeline.transport.config["flow"])])
-    design = open_design(configure(f"out={tmp_path}", f"data.root={root}"), (0, 1))[1]
+    design = open_design(configure(f"out={tmp_path}", f"data.root={root}", "labels=[3]"), (0, 1))[1]
     made = tell(SimpleNamespace(pipeline=pipeline, sampler="ddim-0"), "synthetic", "bundled", design)
     assert (made.generator, made.sampler, made.features) == ("bundled", "ddim-0", words)
     assert made.videos == videos_of(BUNDLED) > 100

@@ -8,7 +8,7 @@ from echo_augment.evaluation.report.content import BenchmarkReport
 
 KEYS = {"job", "task", "data", "label_fraction", "labelled_hearts", "seeds", "arms", "contrasts", "recovered_gain"}
 KEYS |= {"gains", "level", "hearts", "steps", "batch_size", "fingerprint", "clips", "skipped", "notes", "verdict"}
-KEYS |= {"versions", "config", "overrides", "trainings", "machine", "minutes"}
+KEYS |= {"versions", "config", "overrides", "trainings", "machine", "minutes", "crossings"}
 
 
 def test_it_has_the_published_keys():
