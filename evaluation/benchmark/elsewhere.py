@@ -69,7 +69,7 @@ def predict_elsewhere(task: Task, results: Results, name: str, data: DataFiles, 
     found = {}
     for folder, result in results.items():
         path = folder / f"test-{name}.json"
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        told: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if (told.get("key"), told.get("content")) != (result.key, content):
             told = {"key": result.key, "content": content, "predictions": plain(task.test(folder, data, device))}
             write_json(path, told)

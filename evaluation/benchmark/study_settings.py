@@ -1,6 +1,5 @@
 """Settings of what a benchmark declares before it runs: what is tuned and on what, and its primary questions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +45,7 @@ class TuneSettings:
         of: folders of finished benchmarks whose choices are taken over before anything is tuned here; None for none.
     """
 
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Any = field(default_factory=dict)
     grid: dict[str, GridSettings] = field(default_factory=dict)
     labels: int | float | str | None = None
     seeds: list[int] | None = None
@@ -71,7 +70,7 @@ class TuneSettings:
             check_whole("tune.clips", self.clips, 1)
 
 
-def without_nulls(tune: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_nulls(tune: Any) -> Any:
     """Return what ``tune`` says without grids that are null, by which an experiment drops those of another."""
     grid = {arm: one for arm, one in (tune.get("grid") or {}).items() if one is not None}
     return {**tune, "grid": grid}

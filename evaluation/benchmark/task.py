@@ -79,7 +79,7 @@ class Task(Protocol):
         """
         ...
 
-    def test(self, folder: Path, data: DataFiles, device: str) -> dict[str, Any]:
+    def test(self, folder: Path, data: DataFiles, device: str) -> Any:
         """Return what the net of a finished training predicts of the TEST videos of another data set, by name.
 
         Args:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from echo_augment.training_recipes.common.settings import object_from
 
 from ..report.content import TunedValue, Tuning
 from .caches import Caches, Load
+from .design import Arms
 from .level import open_design, run_level
 from .own_generator import PATIENCE, own_generator
 from .settings import BenchmarkSettings, DesignSettings
@@ -139,7 +140,7 @@ def _as_donor(row: VideoInfo) -> VideoInfo:
     return replace(row, split="TRAIN")  # whatever its split in its own table: a reported video must not be there at all
 
 
-def with_teachers(arm: str, arms: Mapping[str, Any]) -> list[str]:
+def with_teachers(arm: str, arms: Arms) -> list[str]:
     """Return an arm and those that it learns from, in the order of ``arms``."""
     needed, name = {arm}, teacher_of(arms[arm])
     while name is not None and name in arms and name not in needed:

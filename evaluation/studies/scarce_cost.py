@@ -31,6 +31,7 @@ from ..benchmark.settings import BenchmarkSettings
 from ..report.pages import Section, Words
 from ..report.tables import Table
 from ..speed.timing import Spread, interleave
+from ..statistics.records import Record
 from .documents import document_command, write_document
 
 TRAIN, VAL, TEST = 7465, 1288, 1277  # videos of EchoNet-Dynamic
@@ -65,6 +66,30 @@ class EFSteps:
     device: str
     step: float
     forward: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedStage(Record):
+    """What the doctor says of a stage: seconds of a step or a video, how many there are, and their hours."""
+
+    seconds: float
+    count: int
+    hours: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast(Record):
+    """What the doctor's report says under ``training``, as far as it is read here."""
+
+    device: str
+    preset: str
+    precision: str
+    stages: Mapping[str, TimedStage]
+
+    @property
+    def hours(self) -> float:
+        """Of all stages."""
+        return sum(one.hours for one in self.stages.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +168,7 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def document(training: Mapping[str, object], timed: EFSteps, work: Mapping[str, Work]) -> list[Section]:
+def document(training: Forecast, timed: EFSteps, work: Mapping[str, Work]) -> list[Section]:
     """Return the page.
 
     Args:
@@ -154,15 +179,13 @@ def document(training: Mapping[str, object], timed: EFSteps, work: Mapping[str, 
     Raises:
         EchoAugmentError: the doctor and the EF net were timed on two devices.
     """
-    if training["device"] != timed.device:
+    if training.device != timed.device:
         raise EchoAugmentError(
-            f"the generator's steps were timed on {training['device']}, the EF net's on {timed.device}",
+            f"the generator's steps were timed on {training.device}, the EF net's on {timed.device}",
             f"Delete {STEPS} beside the doctor's report and run this on that device",
         )
-    stages = training["stages"]
-    assert isinstance(stages, Mapping)
-    rows = [[name, f"{one['seconds']:.3g}", f"{one['count']:,}", f"{one['hours']:.1f}"] for name, one in stages.items()]
-    generator = sum(float(one["hours"]) for one in stages.values())
+    stages, generator = training.stages, training.hours
+    rows = [[name, f"{one.seconds:.3g}", f"{one.count:,}", f"{one.hours:.1f}"] for name, one in stages.items()]
     rows.append(["together", "", "", f"{generator:.1f}"])
     costs = []
     for name, one in work.items():
@@ -174,7 +197,7 @@ def document(training: Mapping[str, object], timed: EFSteps, work: Mapping[str, 
     head = ["experiment", "trainings", "optimiser steps", "their hours", "hours of VAL and TEST", "with the generator"]
     words = (
         f"Hours of one {timed.device}: a step of the EF net takes {timed.step:.3g} s, reading {FORWARD} clips "
-        f"{timed.forward:.3g} s; preset {training['preset']} in {training['precision']}. 45 epochs are echonet's "
+        f"{timed.forward:.3g} s; preset {training.preset} in {training.precision}. 45 epochs are echonet's "
         "recipe, 25 UCVME's (`_25`); weights are chosen on VAL in proportion to the labels, or on all of it (`_val`)."
     )
     return [
@@ -206,7 +229,7 @@ def write(folder: Path, docs: Path) -> Path:
         write_json(kept, asdict(time_steps(settings[EXPERIMENTS[0]], "auto")))
     timed = EFSteps(**json.loads(kept.read_text(encoding="utf-8")))
     work = {name: work_of(one) for name, one in settings.items()}
-    page = write_document(docs, NAME, document(training, timed, work))
+    page = write_document(docs, NAME, document(Forecast.from_json(training), timed, work))
     told = {name: {**asdict(one), "hours": one.hours(timed)} for name, one in work.items()}
     write_json(docs / f"{NAME}.json", {"training": training, "ef": asdict(timed), "experiments": told})
     return page
