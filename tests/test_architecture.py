@@ -43,7 +43,16 @@ ROOMS = {
         ("jobs",),
         ("cli", REST),
     ],
-    "evaluation": [("statistics",), ("report",), ("benchmark",), ("fidelity",), ("speed",), ("studies",), ("status",)],
+    "evaluation": [
+        ("statistics",),
+        ("report",),
+        ("benchmark",),
+        ("published",),
+        ("fidelity",),
+        ("speed",),
+        ("studies",),
+        ("status",),
+    ],
 }
 """The rooms of each floor, bottom first: a room imports from those before it, and from its own."""
 

@@ -9,6 +9,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.common.text import markdown_table
 
+from ..published.report import PublishedMetrics
 from .adherence import Quarter, by_quarter
 from .beats import PhaseErrors
 from .distances import FrechetDistances
@@ -108,6 +109,7 @@ class PeerFidelity:
         frechet_n: clips a set.
         phase: errors of ED and ES frames found without labels, where they are stated.
         memory: see `Memory`.
+        published: FVD, FID, IS and LPIPS.
         fingerprint: of the clips.
         seed: of the draw.
     """
@@ -124,6 +126,7 @@ class PeerFidelity:
     frechet_n: int
     phase: PhaseErrors | None
     memory: Memory | None
+    published: PublishedMetrics | None
     fingerprint: str
     seed: int
 
@@ -143,6 +146,7 @@ class PeerFidelity:
             "frechet": {**self.frechet.distances, "extractor": self.frechet.extractor, "n": self.frechet_n},
             "phase": None if phase is None else {name: value for name, value in phase.items() if value is not None},
             "memory": None if self.memory is None else asdict(self.memory),
+            **({} if self.published is None else {"published": self.published.to_json()}),
             "left_out": {**LEFT_OUT},
             "fingerprint": self.fingerprint,
             "seeds": [self.seed],
@@ -175,6 +179,8 @@ class PeerFidelity:
                 f"- inside the manifold of the clips: {100 * found.recall_clips:.0f} %; of as many real ones: "
                 f"{100 * found.recall_real:.0f} %"
             )
+        if self.published is not None:
+            parts.append(self.published.text())
         parts.append("## Left out\n" + "\n".join(f"- {name}: {why}" for name, why in LEFT_OUT.items()))
         return "\n\n".join(parts)
 

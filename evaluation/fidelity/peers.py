@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from echo_augment.augmentor import CachedClips
-from echo_augment.augmentor.data import EchoTable, read_table, read_video
+from echo_augment.augmentor.data import EchoTable, read_table
 from echo_augment.augmentor.mcdm.phase import make_heart, resample_indices
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.augmentor.video_format import VideoFormat
@@ -21,6 +21,7 @@ from echo_augment.training_recipes.ef.teacher import Teacher
 from echo_augment.training_recipes.judging.frechet import Extractor, frechet, load_extractor, reader_features
 from echo_augment.training_recipes.judging.reader import BUNDLED, NAME, EFReader, load_reader
 
+from ..published.compare import compare, real_clip
 from .beats import frame_errors, phase_errors
 from .coverage import remembering
 from .distances import FrechetDistances
@@ -134,6 +135,12 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
             recall_clips=found.recall_generated,
             recall_real=found.recall_real,
         )
+    published = None
+    if settings.metrics.weights is not None:
+        device = "cpu" if settings.device == "auto" else settings.device
+        codec = MCDMPipeline.load(settings.generator).vae
+        rows = table.split(settings.data.split)
+        published = compare(source, rows, codec, settings.metrics, seed=settings.seed, device=device)
     training = judges.reader.quality.training
     report = PeerFidelity(
         origin=origin_of(source),
@@ -150,6 +157,7 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
         frechet_n=n,
         phase=phase_errors(clips.phase) if clips.phase else None,
         memory=memory,
+        published=published,
         fingerprint=source.fingerprint,
         seed=settings.seed,
     )
@@ -166,12 +174,9 @@ def real_clips(table: EchoTable, split: str, limit: int) -> Iterator[EchoClip]:
     """Yield up to ``limit`` videos of a split, spread evenly over the table, with EF; those that break are left out."""
     rows = table.split(split)
     for place in spread(len(rows), limit):
-        row = rows[int(place)]
-        try:
-            frames, fps = read_video(row.path)
-            yield EchoClip(row.name, frames, fps if fps > 0 else row.fps, ef=row.ef)
-        except EchoAugmentError:
-            continue  # the report counts those that were used
+        clip = real_clip(rows[int(place)])
+        if clip is not None:  # the report counts those that were used
+            yield clip
 
 
 def judged(clips: Iterator[EchoClip], judges: Judges, *, what: str) -> Sample:

@@ -15,6 +15,7 @@ from echo_augment.training_recipes.common.inputs import (
 )
 from echo_augment.training_recipes.common.settings import JobSettings
 
+from ..published.settings import MetricSettings
 from .coverage import LEAST_VIDEOS
 from .pairs import check_pairs
 
@@ -94,6 +95,7 @@ class FidelitySettings(JobSettings):
         segmenter: folder of a finished ``train-segmentation``, whose masks are measured; None for none.
         reader: see `ReaderSettings`.
         data: see `TracedSettings`.
+        metrics: with ``clips``: published metrics, FVD, FID, IS and LPIPS.
         training: dataset whose TRAIN videos trained the generator, for coverage and privacy; None for none.
         training_hearts: TRAIN videos of it at most, at least 8.
     """
@@ -112,6 +114,7 @@ class FidelitySettings(JobSettings):
     segmenter: str | None = None
     reader: ReaderSettings = field(default_factory=ReaderSettings)
     data: TracedSettings = field(default_factory=TracedSettings)
+    metrics: MetricSettings = field(default_factory=MetricSettings)
     training: str | None = None
     training_hearts: int = 200
 
@@ -123,6 +126,7 @@ class FidelitySettings(JobSettings):
         self.data.check_inputs()
         check_dataset_folder(self.training)
         check_trainings("segmenter", [self.segmenter])
+        self.metrics.check_inputs()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -149,6 +153,11 @@ class FidelitySettings(JobSettings):
             for name in ("curve", "amplitude", "guidance", "segmenter"):
                 if getattr(self, name):
                     raise EchoAugmentError(f"{name} needs a generator, and clips={self.clips} has none", "Leave it out")
+        elif self.metrics.weights is not None:
+            raise EchoAugmentError(
+                "metrics.weights is for clips that are there, and clips=CACHE is not given",
+                "Fill a cache with the generator's clips, or import a folder's: echo-augment cache action=import",
+            )
         elif self.data.name:
             for name in ("amplitude", "guidance", "training"):
                 if getattr(self, name):
