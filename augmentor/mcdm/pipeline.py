@@ -24,6 +24,7 @@ from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
 from .phase import REFERENCES, Heart
 from .published.ef_token import CODE as EF
+from .published.strict import told_in_one_error
 from .reid import ReIDEncoder
 from .residual import ResidualDenoiser
 from .sampling import SAMPLERS, Guide, denoise
@@ -158,35 +159,26 @@ class MCDMPipeline(DiffusionPipeline):
         """Load a saved pipeline as diffusers does, but no network whose weights are not all there.
 
         Raises:
-            EchoAugmentError: a weight is missing, extra or of another shape.
+            EchoAugmentError: nothing there that can be loaded, or a weight is missing, extra or of another shape.
         """
         where = str(pretrained_model_name_or_path)
-        if "vae" not in kwargs:
-            options = {name: kwargs[name] for name in ("torch_dtype", "use_safetensors", *FOUND_BY) if name in kwargs}
-            kwargs["vae"] = saved_codec(where, subfolder="vae", **options)
-        return super().from_pretrained(where, **kwargs)
+        with told_in_one_error(where):
+            if "vae" not in kwargs:
+                wanted = ("torch_dtype", "use_safetensors", *FOUND_BY)
+                options = {name: kwargs[name] for name in wanted if name in kwargs}
+                kwargs["vae"] = saved_codec(where, subfolder="vae", **options)
+            return super().from_pretrained(where, **kwargs)
 
     @classmethod
     def load(cls, name: str, **kwargs: Any) -> "MCDMPipeline":
         """Load the pipeline of a folder or Hub id, or the one in this package for ``"bundled"``.
 
         Raises:
-            EchoAugmentError: nothing there that can be loaded.
+            EchoAugmentError: as `from_pretrained`.
         """
-        folder = BUNDLED if name == "bundled" else name
-        if Path(folder).is_dir() and not (Path(folder) / "model_index.json").is_file():
-            raise EchoAugmentError(
-                f"generator {folder}: there is no model_index.json",
-                "Name the folder that train-generator wrote (its generator/), a Hub id, or 'bundled'",
-            )
-        try:
-            options = {"torch_dtype": torch.float32, "use_safetensors": True} | kwargs
-            pipeline: MCDMPipeline = cls.from_pretrained(str(folder), **options)
-            return pipeline
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EchoAugmentError(
-                f"generator {name!r} cannot be loaded ({error})", "Name a folder, a Hub id, or 'bundled'"
-            ) from error
+        options = {"torch_dtype": torch.float32, "use_safetensors": True} | kwargs
+        pipeline: MCDMPipeline = cls.from_pretrained(str(BUNDLED if name == "bundled" else name), **options)
+        return pipeline
 
     def enable_model_cpu_offload(self, *_: Any, **_more: Any) -> None:
         """Raise: the networks call each other's methods in turn, which diffusers' offloading does not follow.

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache import EchoClip
+from echo_augment.cache.system.progress import follow
 
 from .networks import Features, Networks
 from .scores import InceptionScore, frechet_distance, inception_score
@@ -95,7 +95,7 @@ def look_at(
             windows[name].append(networks.i3d(torch.from_numpy(np.stack(waiting[name]))))
             waiting[name].clear()
 
-    for frames in tqdm(videos, desc=what, unit="video", mininterval=1.0):
+    for frames in follow(videos, what, unit="video"):
         found.videos += 1
         start = rng.random()
         for name, length in LENGTHS.items():

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.published.strict import read_tensors
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.extras import needs
 from echo_augment.training_recipes.common.lpips import LPIPS, load_lpips
 
 Features = npt.NDArray[np.float64]
@@ -153,13 +154,8 @@ def inception_of(file: Path) -> nn.Module:
         EchoAugmentError: it holds more or other weights, or the package is not installed.
     """
     read_tensors(file, INCEPTION_REMEDY)  # the package would unpickle whatever is in it, so we look first
-    try:
+    with needs("metrics"):
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    except ImportError as error:
-        raise EchoAugmentError(
-            f"{file} needs the package torch-fidelity",
-            f'pip install "echo-augment[metrics]", or take {INCEPTION_SCRIPT}',
-        ) from error
     try:
         with torch.random.fork_rng([]):  # it draws weights before it reads them
             net: nn.Module = FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], str(file))

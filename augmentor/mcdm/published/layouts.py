@@ -1,6 +1,5 @@
 """How published weights lie in their folder or Hub repository, and what their makers' scripts set beside them."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +7,12 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.extras import needs
 
 from ..denoiser import BETAS, TIMESTEPS
+from .strict import HUB_ID
 
 with needs("generate"):
     from diffusers.schedulers import DDPMScheduler
 
 HUB = "hub:"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 
 

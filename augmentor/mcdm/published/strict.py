@@ -1,7 +1,9 @@
 """Weights fit a network whole or not at all: a missing, extra or misshapen one is an error that names the first."""
 
 import pickle
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +19,8 @@ with needs("generate"):
     from safetensors.torch import load_file
 
 OURS = "Name a network that train-generator wrote; weights of others come in by echo-augment import-weights"
+GENERATORS = "Name the folder that train-generator or save_pretrained wrote (its generator/), a Hub id, or 'bundled'"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 WHOLE: dict[str, bool] = {  # so that diffusers tells what does not fit
     "output_loading_info": True,
     "ignore_mismatched_sizes": True,
@@ -73,11 +77,39 @@ def read_tensors(file: Path, remedy: str) -> dict[str, Tensor]:
             return load_file(file)
         found = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EchoAugmentError(f"{file}: is no checkpoint of tensors ({first})", remedy) from error
+        raise EchoAugmentError(f"{file}: is no checkpoint of tensors ({first_line(error)})", remedy) from error
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise EchoAugmentError(f"{file}: holds something else than tensors by name", remedy)
     return dict(found)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its kind if it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@contextmanager
+def told_in_one_error(where: str) -> Iterator[None]:
+    """Load a pipeline inside; whatever stands in the way is one error, not each library's own.
+
+    Args:
+        where: folder or Hub id.
+
+    Raises:
+        EchoAugmentError: no such folder, no pipeline in it, or one that cannot be loaded.
+    """
+    folder = Path(where)
+    if folder.is_dir() and not (folder / "model_index.json").is_file():
+        raise EchoAugmentError(f"generator {where}: there is no model_index.json", GENERATORS)
+    if not folder.exists() and not HUB_ID.fullmatch(where):
+        raise EchoAugmentError(f"generator {where}: there is no such folder", GENERATORS)
+    try:
+        yield
+    except EchoAugmentError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EchoAugmentError(f"generator {where}: cannot be loaded ({first_line(error)})", GENERATORS) from error
 
 
 def load_whole(kind: type[ModelMixin], where: str, *, remedy: str = OURS, **kwargs: Any) -> Any:

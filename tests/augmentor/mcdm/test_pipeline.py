@@ -123,9 +123,26 @@ def test_saved_and_loaded_makes_the_same_clip(untrained, hearts, tmp_path):
     assert not list((tmp_path / "g").rglob("*.bin")) and not list((tmp_path / "g").rglob("*.p*kl*"))
 
 
-def test_a_folder_without_a_generator_says_what_to_name(tmp_path):
+@pytest.mark.parametrize("load", [MCDMPipeline.load, MCDMPipeline.from_pretrained])
+def test_a_folder_without_a_generator_says_what_to_name(tmp_path, load):
     with pytest.raises(EchoAugmentError, match=r"no model_index\.json.*train-generator"):
-        MCDMPipeline.load(str(tmp_path))
+        load(str(tmp_path))
+    for name in (str(tmp_path / "mistyped"), "mistyped", "runs/x/mistyped"):
+        with pytest.raises(EchoAugmentError, match=r"mistyped: there is no such folder.*train-generator"):
+            load(name)
+    (tmp_path / "file").write_text("x")
+    for index in ("[", "[]", "{}", '{"_class_name": "MCDMPipeline", "vae": ["diffusers", "AutoencoderKL"]}'):
+        (tmp_path / "model_index.json").write_text(index)
+        for name in (str(tmp_path), str(tmp_path / "file")):
+            with pytest.raises(EchoAugmentError, match="cannot be loaded") as caught:
+                load(name)
+            assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_hub_that_does_not_answer_is_one_error(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(EchoAugmentError, match=r"generator nobody/nothing: cannot be loaded .*train-generator"):
+        MCDMPipeline.from_pretrained("nobody/nothing", local_files_only=True)
 
 
 def test_bundled_weights_load_and_carry_their_card():
