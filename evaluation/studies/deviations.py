@@ -180,6 +180,36 @@ WORDS = (
         "a slip there",
     ),
     (
+        "gradients of MAFE",
+        "not clipped in EMA-VFI's trainer; MCDM's is in no commit",
+        "clipped at norm 1",
+        "as every network's here",
+    ),
+    (
+        "weights of MAFE that are kept",
+        "best PSNR of the middle frame on VAL",
+        "the same on TRAIN videos kept aside",
+        "no held-out video reaches a generator",
+    ),
+    (
+        "PSNR and SSIM of MAFE's middle frame",
+        "on VAL, mean and standard deviation",
+        "on TRAIN videos kept aside, mean",
+        "no held-out video reaches a generator",
+    ),
+    (
+        "EF of a clip",
+        "0",
+        "the motion donor's, transported",
+        "an augmented data set needs a label",
+    ),
+    (
+        "FVD, FID and IS",
+        "StyleGAN-V's scripts, on JPEG frames",
+        "`fidelity clips=CACHE metrics.weights=FOLDER`, on a cache's frames",
+        "the same networks and formulas, in one command, with a floor",
+    ),
+    (
         "videos longer than a window",
         "the later window keeps its second half",
         "a weighted mean of both",

@@ -15,6 +15,7 @@ ELSEWHERE = {  # pages whose blocks need folders of their own, and the tests tha
     "docs/how-to/peer-clips.md": "test_how_to_clips.py",
     "docs/how-to/tables.md": "test_how_to_clips.py",
     "docs/how-to/samplers-and-splits.md": "test_how_to_clips.py",
+    "docs/how-to/published-weights.md": "test_how_to_published.py",
     "docs/how-to/arm-of-my-own.md": "here, below",
     "docs/how-to/live-clips.md": "here, slow",
     "docs/get-started/your-data.md": "here, below",
