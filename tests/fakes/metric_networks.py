@@ -78,7 +78,7 @@ def write_inception(folder: Path, seed: int = 0) -> Path:
         for layer in net.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight)
-        nn.init.normal_(net.fc.weight, 0, 4)
+        nn.init.normal_(net.fc.weight, 0, 1)
     torch.save(net.state_dict(), file)
     return file
 
