@@ -8,6 +8,7 @@ from echo_augment.training_recipes.common.inputs import check_folders
 from echo_augment.training_recipes.common.lpips import BACKBONES
 
 from .networks import METRICS
+from .scores import SPLITS
 
 
 @dataclass(kw_only=True)
@@ -18,7 +19,7 @@ class MetricSettings:
         weights: folder of the networks' files (`echo_augment.evaluation.published.networks`); None for no such metrics.
         names: of the metrics, some of ``fvd16``, ``fvd128``, ``fid``, ``is`` and ``lpips``.
         clips: videos a set, at most, at least 2.
-        images: frames a set for FID, IS and LPIPS, at most.
+        images: frames a set for FID, IS and LPIPS, at most; 10 or more for IS.
         lpips: LPIPS's network, ``alex`` or ``vgg``.
     """
 
@@ -34,7 +35,7 @@ class MetricSettings:
         if not self.names:
             raise EchoAugmentError("metrics.names is empty", f"Name some of {', '.join(METRICS)}")
         check_whole("metrics.clips", self.clips, 2)
-        check_whole("metrics.images", self.images, 1)
+        check_whole("metrics.images", self.images, SPLITS if "is" in self.names else 1)
         check_choice("metrics.lpips", self.lpips, tuple(BACKBONES))
 
     def check_inputs(self) -> None:

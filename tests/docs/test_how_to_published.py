@@ -94,6 +94,6 @@ def test_published_metrics(folder):
     write_set(folder / "set", [(f"s{k}", 50 + k, "TRAIN") for k in range(4)], frames=80, side=64)
     import_peer_clips(folder / "set", folder / "cache" / "mine", origin="Somebody", progress=False)
     ((command,),) = (commands(block) for block in blocks("published-metrics.md", "bash") if "fidelity" in block)
-    cfg = run(command, "metrics.images=4", "device=cpu")
+    cfg = run(command, "metrics.images=12", "device=cpu")
     text = (Path(cfg.out) / "fidelity.md").read_text(encoding="utf-8")
     assert "## Published metrics, against 4 real videos" in text and "i3d_torchscript.pt" in text
