@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 
 from echo_augment.cache import EchoClip, PlanLine, Provenance
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.generator import SkippedDonor
+from echo_augment.cache.system.extras import needs
 
 from ..data import VideoInfo, read_table, read_video, refuse_leaks
 from ..data.layouts.finding import DataFolder
@@ -31,12 +31,16 @@ from ..mcdm.phase import make_heart, volume_curve
 from ..mcdm.training_videos import usable
 from ..tempo import TEMPO
 
+with needs("generate"):
+    from scipy.optimize import minimize
+
 Array = npt.NDArray[np.float64]
 Frame = npt.NDArray[np.uint8]
 VERSION = "warp-1"  # raise it with every change of code that changes a clip
 SMALL, BLUR = 28, 1.5  # pixels: side of the frames that are laid over each other, and how much they are blurred
 LARGEST = np.array([0.35, np.deg2rad(25), 0.3, 0.3])  # logarithm of the scale, turn, shifts in shares of half a side
 STARTS = (-0.2, 0.0, 0.2)  # logarithms of the scale from which the similarity is sought
+STEP = 0.5  # first steps of the search, in shares of the largest
 
 
 def find_similarity(donor: Frame, other: Frame) -> tuple[Array, Array]:
@@ -57,10 +61,12 @@ def find_similarity(donor: Frame, other: Frame) -> tuple[Array, Array]:
         beyond = float(np.square(np.maximum(np.abs(scaled) - 1, 0)).sum())
         return beyond - correlation(moved(first, linear, shift), second)
 
-    found = [
-        minimize(unlike, [start / LARGEST[0], 0, 0, 0], method="Nelder-Mead", options={"xatol": 0.01, "fatol": 1e-4})
-        for start in STARTS
-    ]
+    found = []
+    for start in STARTS:
+        first_guess = np.array([start / LARGEST[0], 0.0, 0.0, 0.0])
+        simplex = first_guess + np.vstack([np.zeros(4), STEP * np.eye(4)])
+        options: Any = {"xatol": 0.005, "fatol": 1e-5, "initial_simplex": simplex}
+        found.append(minimize(unlike, first_guess, method="Nelder-Mead", options=options))
     best = min(found, key=lambda one: float(one.fun))
     return similarity(np.clip(best.x, -1, 1) * LARGEST)
 

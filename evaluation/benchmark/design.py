@@ -11,6 +11,7 @@ from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.arms.peer_clips import peer_notes, told_notes
 from echo_augment.training_recipes.arms.specification import MAKINGS, TOLD, clips_of, teacher_of
 from echo_augment.training_recipes.training.run import TrainingRun
+from echo_augment.training_recipes.training.settings import recipe_of
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
 
 from .settings import DesignSettings
@@ -163,6 +164,7 @@ class Design:
             EchoAugmentError: the arm learns from another one that is not trained here.
         """
         settings = self.settings
+        model, trainer = recipe_of(spec, settings.model, settings.trainer)
         run = kind(
             root=str(self.root),
             ef_unit=self.data.ef_unit,
@@ -171,8 +173,8 @@ class Design:
             spec=spec,
             labels=settings.labels[subset[0]],
             seed=subset[1],
-            model=settings.model,
-            trainer=settings.trainer,
+            model=model,
+            trainer=trainer,
             val_at_least=settings.val_at_least,
             caches=caches,
             device=settings.device,

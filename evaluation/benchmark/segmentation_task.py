@@ -35,7 +35,8 @@ from ..statistics.segmentation_summary import columns_of, ef_from_masks, summari
 from .design import Design, Subset
 from .task import Results, by_arm, first_level, labelled_share
 
-EF_ARMS = tuple(f"echo_augment.training_recipes.arms.{name}" for name in ("pseudo_label", "mean_teacher"))
+EF_ONLY = ("pseudo_label", "mean_teacher", "synthetic_mean_teacher", "mixup")
+EF_ARMS = tuple(f"echo_augment.training_recipes.arms.{name}" for name in EF_ONLY)
 
 
 class SegmentationTask:
@@ -62,10 +63,12 @@ class SegmentationTask:
                 raise EchoAugmentError(
                     f"the arm {name} has clips of an imported set, which brings no masks", "Leave it out"
                 )
+            if spec.get("model") is not None:
+                raise EchoAugmentError(f"the arm {name} has a network of its own, for EF", "Leave it out")
             if spec.get("teacher") is not None or spec.get("_target_") in EF_ARMS:
                 raise EchoAugmentError(
-                    f"the arm {name} learns EF from unlabelled clips; task=segmentation has no such arm",
-                    "Use real, classical, synthetic, oracle or full",
+                    f"the arm {name} learns EF from unlabelled or mixed clips; task=segmentation has no such arm",
+                    "Use real, classical, classical_strong, synthetic, oracle or full",
                 )
 
     def needs_teachers(self, design: Design) -> bool:

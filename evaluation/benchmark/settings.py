@@ -10,7 +10,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
 from echo_augment.training_recipes.common.inputs import check_caches, check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings, group, object_from
-from echo_augment.training_recipes.training.settings import ModelSettings, TrainerSettings
+from echo_augment.training_recipes.training.settings import ModelSettings, PretrainedSettings, TrainerSettings
 from echo_augment.training_recipes.training.subsets import check_labels
 
 from .study_settings import PrimarySettings, TuneSettings, without_nulls
@@ -190,6 +190,7 @@ class BenchmarkSettings(DesignSettings):
         sweep: a `SweepSettings`, one benchmark for each value of a setting; None for one benchmark.
         tune: a `TuneSettings`, what is tuned first; None for nothing.
         primary: the questions that are declared primary; None for none.
+        pretrained: weights of others, for the arms ``pretrained_..`` and ``model=pretrained``.
     """
 
     rank: int | str = AUTO
@@ -197,6 +198,7 @@ class BenchmarkSettings(DesignSettings):
     sweep: Any = None  # these are typed below: Hydra cannot override a group of settings that is null (OmegaConf 2.3)
     tune: Any = None
     primary: list[PrimarySettings] | None = None
+    pretrained: PretrainedSettings = field(default_factory=group(PretrainedSettings))
 
     def __post_init__(self) -> None:
         super().__post_init__()

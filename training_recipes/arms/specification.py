@@ -5,7 +5,8 @@ An arm is a file ``conf/arm/<name>.yaml`` that names a function by ``_target_``:
 called with a `TrainingSet` and returns the dataset to train on. Its other keys are passed to the function, except
 
 - ``labels: all``, which gives the arm every label of TRAIN;
-- ``learner``: how a batch teaches the net, see `echo_augment.training_recipes.ef.learners`.
+- ``learner``: how a batch teaches the net, see `echo_augment.training_recipes.ef.learners`;
+- ``model``: a network of its own, as ``conf/model`` has them, and ``trainer``: what differs of its recipe.
 
 An arm of your own is a file of your own: ``--config-dir FOLDER`` with ``FOLDER/arm/mine.yaml``.
 """
@@ -29,7 +30,12 @@ from echo_augment.cache.system.files import JsonValue
 TOLD = "ef_conditioned"  # kind of clips: of a generator that is told an EF, instead of shown a motion
 WARP = "warp"  # kind of clips: of nothing learned, see `echo_augment.augmentor.sources.warp`
 TEACHER = "real"  # the arm whose net teaches where an arm names none
-NOT_PASSED_ON = ("labels", "learner")  # keys of an arm's configuration that its function does not get
+NOT_PASSED_ON = (
+    "labels",
+    "learner",
+    "model",
+    "trainer",
+)  # keys of an arm's configuration that its function does not get
 Teach = Callable[[str, int], npt.NDArray[np.float64]]
 Reader = Callable[[str], EFPredictor]
 

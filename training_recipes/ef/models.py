@@ -1,6 +1,6 @@
 """EF regressors: echonet's R(2+1)D-18, and two small (2+1)D nets that train on a CPU in a minute or a few."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,7 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
 from ..training.setup import make_seeded
-
-EF_MEAN = 55.6  # echonet's start value of the last bias: about the mean EF of EchoNet-Dynamic, in percent
-EF_SCALE = 12.0  # about its standard deviation: lets the tiny net's last layer start at unit scale
+from .pretrained import EF_MEAN, EF_SCALE, PretrainedEF
 
 
 class TinyEF(nn.Module):
@@ -150,10 +148,18 @@ class R2Plus1DEF(nn.Module):
         return self.net(clips)[:, 0]
 
 
+KINDS: Mapping[str, Callable[..., nn.Module]] = {
+    "tiny": TinyEF,
+    "small": SmallEF,
+    "r2plus1d_18": R2Plus1DEF,
+    "pretrained": PretrainedEF,
+}
+
+
 def make_model(name: str, settings: Mapping[str, JsonValue], seed: int) -> nn.Module:
     """The EF model of a configuration, its start weights a pure function of ``seed``.
 
     Raises:
         EchoAugmentError: there is no such model.
     """
-    return make_seeded({"tiny": TinyEF, "small": SmallEF, "r2plus1d_18": R2Plus1DEF}, "EF", name, settings, seed)
+    return make_seeded(KINDS, "EF", name, settings, seed)

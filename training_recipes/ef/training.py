@@ -20,6 +20,7 @@ from ..training.setup import share_of, use_bf16
 from .learners import make_learner
 from .models import make_model
 from .predicting import predict
+from .pretrained import PretrainedEF
 from .run import Array, ClipForm, EFErrors, EFResult, EFRun
 from .teacher import Teacher, check_teacher, load_net
 
@@ -97,6 +98,8 @@ def _train(run: EFRun, out: Path, accelerator: Accelerator, *, progress: bool) -
     dataset = make_arm(run.spec)(given)
     pace = Pace.of(recipe, len(dataset), share_of(accelerator))
     net = make_model(run.model.name, run.model.settings, run.seed)
+    if isinstance(net, PretrainedEF):
+        net.take_scale(**scale)
     learner = make_learner(run.spec, net, pace.steps)
 
     def loss_fn(module: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:

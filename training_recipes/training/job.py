@@ -6,7 +6,7 @@ from typing import Any
 from ..common.dataset import dataset_root
 from ..common.reporting import REPORT, write_report
 from .run import Run, TrainingResult, TrainingRun
-from .settings import EFTrainingSettings, TrainingSettings
+from .settings import EFTrainingSettings, TrainingSettings, recipe_of
 
 
 def run_of(kind: type[Run], settings: TrainingSettings) -> Run:
@@ -17,14 +17,15 @@ def run_of(kind: type[Run], settings: TrainingSettings) -> Run:
         settings: settings of the job.
     """
     [(arm, spec)] = settings.arm.items()
+    model, trainer = recipe_of(spec, settings.model, settings.trainer)
     return kind(
         root=str(dataset_root(settings.data)),
         arm=arm,
         spec=spec,
         labels=settings.labels,
         seed=settings.seed,
-        model=settings.model,
-        trainer=settings.trainer,
+        model=model,
+        trainer=trainer,
         val_at_least=settings.val_at_least,
         caches=settings.caches,
         device=settings.device,

@@ -111,7 +111,8 @@ class TrainingRun:
         settings = {**self.to_json(), "root": "", "caches": "", "device": "", "content": content, "clips": clips}
         del settings["follow_links"]  # says which files may be read, not what is in them
         settings["teachers"] = _key_of(self.teachers, teacher_of(self.spec))
-        settings["spec"] = {name: value for name, value in self.spec.items() if value is not None}
+        settings["spec"] = {name: value for name, value in self.spec.items() if value is not None and name != "model"}
+        settings["model"] = {**asdict(self.model), "settings": hashed_weights(self.model.settings)}
         if self.spec.get("_target_") in LABELLED_ONLY:
             settings["unlabelled"] = None
         # Settings that came later are left out while they say nothing new: results of earlier versions stay valid.
@@ -122,6 +123,15 @@ class TrainingRun:
         for name, before in RENAMED.items():
             text = text.replace(name, before)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def hashed_weights(settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return settings of a model with a hash of its file of weights instead of the file's place."""
+    path = settings.get("weights")
+    if not isinstance(path, str) or not Path(path).is_file():
+        return dict(settings)
+    with Path(path).open("rb") as file:
+        return {**settings, "weights": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _key_of(teachers: Mapping[str, str], name: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """Settings that all trainings share: the data set, the model, the recipe of its training, and the job around them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from echo_augment.cache.system.files import JsonValue
 
 from ..common.dataset import DataSettings
 from ..common.inputs import check_caches, check_trainings
-from ..common.settings import JobSettings, group
+from ..common.settings import JobSettings, group, object_from
 from .selection import SMALLEST, check_rule
 from .subsets import check_labels
 
@@ -193,14 +194,29 @@ class TrainingSettings(JobSettings):
 
 
 @dataclass(kw_only=True)
+class PretrainedSettings:
+    """Weights of others that ``model=pretrained`` and the arms ``pretrained_..`` take.
+
+    Attributes:
+        layout: ``r2plus1d_18``, ``panecho``, ``discovr``, ``echoprime`` or ``torchvision:NAME``.
+        weights: file of the weights.
+    """
+
+    layout: str | None = None
+    weights: str | None = None
+
+
+@dataclass(kw_only=True)
 class EFTrainingSettings(TrainingSettings):
     """What ``train-ef`` is told.
 
     Attributes:
         unlabelled: TRAIN patients without labels whose clips an arm may use; None for all.
         teachers: folder of the finished training by arm, for arms that learn from another one's net.
+        pretrained: weights of others.
     """
 
+    pretrained: PretrainedSettings = field(default_factory=group(PretrainedSettings))
     unlabelled: int | None = None
     teachers: dict[str, str] = field(default_factory=dict)
 
@@ -212,6 +228,28 @@ class EFTrainingSettings(TrainingSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_unlabelled(self.unlabelled)
+
+
+def recipe_of(
+    spec: Mapping[str, JsonValue], model: ModelSettings, trainer: TrainerSettings
+) -> tuple[ModelSettings, TrainerSettings]:
+    """Return the network and the recipe of an arm: a run's, but for what the arm says of its own.
+
+    Args:
+        spec: settings of the arm: ``model``, whole, and ``trainer``, of which each key replaces the run's.
+        model: the run's network.
+        trainer: the run's recipe.
+
+    Raises:
+        EchoAugmentError: a setting that there is not, or out of its range.
+    """
+    own, changes = spec.get("model"), spec.get("trainer")
+    if own is not None:
+        model = object_from(own, ModelSettings)
+    if isinstance(changes, Mapping):
+        given = {name: value for name, value in changes.items() if value is not None}
+        trainer = object_from({**asdict(trainer), **given}, TrainerSettings)
+    return model, trainer
 
 
 def check_unlabelled(unlabelled: int | None) -> None:

@@ -51,12 +51,14 @@ def test_every_arm_file_makes_a_dataset(name, root, cache):
     assert clip.shape == (3, 6, 112, 112)
     assert clip.dtype == np.float32
     assert np.float32(ef) == ef
-    kinds = {"classical": ClassicalAugment, "mixup": MixedUp, "synthetic+mean_teacher": ClassicalAugment}
-    kinds |= dict.fromkeys(("pseudo_label", "mean_teacher"), WithUnlabelled)
-    made = ClassicalAugment if "+classical" in name or name == "classical_strong" else None
-    kind = kinds.get(name, made or (Subset if clips_of(spec) is None else SyntheticAugment))
+    kind = {"pseudo_label": WithUnlabelled, "mean_teacher": WithUnlabelled, "mixup": MixedUp}.get(name, Subset)
+    if (spec.get("classical_p") and name != "mixup") or ".classical" in spec["_target_"]:
+        kind = ClassicalAugment
+    elif clips_of(spec) is not None:
+        kind = SyntheticAugment
     assert type(dataset) is kind
-    assert ("strong" in str(spec.values())) == (getattr(dataset, "strength", "") == "strong" or name == "mixup")
+    strong = [one for one in (dataset, getattr(dataset, "base", None)) if getattr(one, "strength", "") == "strong"]
+    assert bool(strong) == ("strong" in (spec.get("classical_strength") or spec["_target_"]))
     assert (source_of(dataset) is None) == (clips_of(spec) is None)
 
 
