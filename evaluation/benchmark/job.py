@@ -179,10 +179,7 @@ def caches_of(settings: DesignSettings) -> Path:
     """Return where the caches of a benchmark are kept: in ``out``, or in ``store``, apart from those of others."""
     if settings.store is None:
         return Path(settings.out) / "caches"
-    folder = settings.generator.folder
-    data = replace(settings.data, root=os.path.normpath(str(settings.data.root)))
-    generator = replace(settings.generator, folder=None if folder is None else os.path.normpath(folder))
-    return Path(settings.store) / cache_digest(replace(settings, data=data, generator=generator))
+    return Path(settings.store) / cache_digest(settings)
 
 
 def primary_of(settings: DesignSettings) -> list[PrimarySettings]:

@@ -1,5 +1,6 @@
 """Settings of the jobs ``benchmark`` and ``demo``."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,6 +150,7 @@ class DesignSettings(JobSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._name_neighbours()
         check_choice("task", self.task, TASKS)
         for labels in self.labels:
             check_labels(labels)
@@ -168,6 +170,13 @@ class DesignSettings(JobSettings):
         if self.masks_at_least is not None:
             check_share("masks_at_least", self.masks_at_least)
         self._check_label_gate()
+
+    def _name_neighbours(self) -> None:
+        """Name folders beside ``out`` (``${out}/../hearts``) without it: it need not be there yet."""
+        self.data.root, self.store = neighbour(self.data.root), neighbour(self.store)
+        self.test = {name: neighbour(folder) for name, folder in self.test.items()}
+        self.borrow = neighbours(self.borrow)
+        self.generator.folder, self.generator.also = neighbour(self.generator.folder), neighbours(self.generator.also)
 
     def _check_label_gate(self) -> None:
         if self.label_gate is None:
@@ -206,6 +215,9 @@ class BenchmarkSettings(DesignSettings):
             self.sweep = object_from(self.sweep, SweepSettings)
         if self.tune is not None and not isinstance(self.tune, TuneSettings):
             self.tune = object_from(without_nulls(self.tune), TuneSettings)
+            self.tune.of = neighbours(self.tune.of)
+            if "root" in self.tune.data:
+                self.tune.data["root"] = neighbour(self.tune.data["root"])
         if self.sweep is not None and self.tune is not None:
             raise EchoAugmentError("tune and sweep are two ways to try values", "Leave one of them out")
         self._check_primary()
@@ -223,6 +235,20 @@ class BenchmarkSettings(DesignSettings):
                 raise EchoAugmentError(f"primary question {one.number} needs {what}, which is not trained here")
             if one.test is not None and one.test not in self.tests:
                 raise EchoAugmentError(f"primary question {one.number} needs test.{one.test}", "Add +test.NAME=FOLDER")
+
+
+def neighbour(folder: str | None) -> str | None:
+    """Return the path of a folder without the ``..`` in it.
+
+    >>> neighbour("runs/protocol/ef-16/../hearts")
+    'runs/protocol/hearts'
+    """
+    return folder if folder is None or ".." not in folder.split("/") else os.path.normpath(folder)
+
+
+def neighbours(folders: Sequence[str] | None) -> list[str] | None:
+    """Return the paths of folders likewise."""
+    return None if folders is None else [neighbour(folder) or "" for folder in folders]
 
 
 def check_different(name: str, values: Sequence[object]) -> None:

@@ -141,3 +141,15 @@ def test_the_published_protocol_is_stated_in_epochs_and_in_val(name):
     assert settings.trainer.epochs == (25 if "_25" in name else 45)
     assert settings.val_at_least == (1288 if name.endswith("_val") else 1)
     assert (settings.label_gate, settings.generator.steps) == (0.9, None), "steps: as re-enactment chose them"
+
+
+def test_folders_beside_the_benchmark_s_own_are_named_without_it():
+    """``out`` need not be there yet, and a path that leads through it then leads nowhere."""
+    found = composed("benchmark", BenchmarkSettings, "experiment=protocol_16_more", "out=runs/p/ef-16-more")
+    assert (found.data.root, found.generator.folder, found.store) == (
+        "runs/p/A-21",
+        "runs/p/generators-21",
+        "runs/p/caches",
+    )
+    assert (found.borrow, found.tune.of, found.tune.data["root"]) == (["runs/p/ef-16"], ["runs/p/ef-16"], "runs/p/A-20")
+    assert found.tests == {"B": "runs/p/B-21"}
