@@ -7,6 +7,7 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKL
 
@@ -72,7 +73,7 @@ def compare(
         seed=seed,
     )
 
-    def real(part: Sequence[int]) -> Iterator[Frames]:
+    def real(part: npt.NDArray[np.int64]) -> Iterator[Frames]:
         read = (real_clip(rows[int(place)]) for place in part)
         return brought((clip for clip in read if clip is not None), form)
 

@@ -173,13 +173,15 @@ def row_of(found: Found, real: Found, names: tuple[str, ...]) -> Row:
         pair = found.fvd.get(name), real.fvd.get(name)
         if pair[0] is not None and pair[1] is not None and min(len(pair[0]), len(pair[1])) >= LEAST:
             fvd[name] = frechet_distance(pair[0], pair[1])
-    both = found.images is not None and real.images is not None
+    fid = None
+    if found.images is not None and real.images is not None and "fid" in names:
+        fid = frechet_distance(found.images, real.images)
     return Row(
         videos=found.videos,
         long=len(found.fvd.get("fvd128", ())),
         fvd16=fvd["fvd16"],
         fvd128=fvd["fvd128"],
-        fid=frechet_distance(found.images, real.images) if both and "fid" in names else None,
+        fid=fid,
         inception=inception_score(found.classes) if found.classes is not None and "is" in names else None,
         lpips=found.paired,
         diversity=found.between,

@@ -44,7 +44,8 @@ def frechet_distance(first: Features, second: Features) -> float:
     if min(len(one), len(two)) <= first.shape[1]:
         product = one @ two.T
     else:  # both covariances have full size, and are the smaller matrices
-        product = np.linalg.qr(one, mode="r") @ np.linalg.qr(two, mode="r").T
+        roots: list[Features] = [np.asarray(np.linalg.qr(values, mode="r")) for values in (one, two)]
+        product = roots[0] @ roots[1].T
     shared = np.linalg.svd(product, compute_uv=False).sum() / np.sqrt(len(one) * len(two))
     return float(max(0.0, gap @ gap + spreads - 2 * shared))
 

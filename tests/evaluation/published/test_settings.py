@@ -12,8 +12,8 @@ from echo_augment.evaluation.published.settings import MetricSettings
         ({"names": ["fvd"]}, "metrics.names"),
         ({"names": []}, "metrics.names is empty"),
         ({"clips": 1}, "metrics.clips"),
-        ({"images": 0, "names": ["fid"]}, "metrics.images must be at least 1"),
-        ({"images": 9}, "metrics.images must be at least 10"),
+        ({"images": 0, "names": ["fid"]}, "metrics.images must be a whole number of at least 1,"),
+        ({"images": 9}, "metrics.images must be a whole number of at least 10,"),
         ({"lpips": "squeeze"}, "metrics.lpips"),
     ],
 )
