@@ -18,7 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from echo_augment.cache.system.progress import Talk, leave, talking
+from echo_augment.cache.system.progress import Talk, leave, on_terminal, talking
 
 from .common.refusals import FULL_ERROR, CheckSettings, check_missing, errors_in_a_line
 from .common.run_folder import shown_running, write_readme
@@ -209,6 +209,8 @@ def run_command(arguments: Sequence[str]) -> None:
         sys.exit(EXIT_USAGE)
     logging.getLogger("hydra").setLevel(logging.WARNING)
     keep_freed_memory()
+    if not on_terminal(sys.stderr):
+        os.environ.setdefault("TQDM_DISABLE", "1")  # bars of other packages: a log file is no place to draw over a line
 
     def task(config: DictConfig) -> None:
         run_named(name, config)

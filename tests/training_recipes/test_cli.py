@@ -95,6 +95,16 @@ def test_help_has_all_settings_and_does_without_torch_where_yaml_names_them():
         assert names(shown) == names(whole), job
 
 
+def test_bars_of_other_packages_are_off_in_a_log_file():
+    code = (
+        "import atexit, os, sys; from echo_augment.training_recipes.cli import main; sys.argv = ['x', 'status', '--help'];"
+        "atexit.register(lambda: print(os.environ.get('TQDM_DISABLE'))); main()"
+    )
+    plain = {key: value for key, value in os.environ.items() if key != "TQDM_DISABLE"}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "1", done.stderr
+
+
 def test_a_mistyped_setting_beside_help_is_one_line():
     command = [sys.executable, "-m", "echo_augment.training_recipes", "phantom", "sed=1", "--help"]
     done = subprocess.run(command, capture_output=True, text=True)
