@@ -97,7 +97,8 @@ def test_help_has_all_settings_and_does_without_torch_where_yaml_names_them():
 
 def test_bars_of_other_packages_are_off_in_a_log_file():
     code = (
-        "import atexit, os, sys; from echo_augment.training_recipes.cli import main; sys.argv = ['x', 'status', '--help'];"
+        "import atexit, os, sys; from echo_augment.training_recipes.cli import main\n"
+        "sys.argv = ['x', 'status', '--help']\n"
         "atexit.register(lambda: print(os.environ.get('TQDM_DISABLE'))); main()"
     )
     plain = {key: value for key, value in os.environ.items() if key != "TQDM_DISABLE"}
