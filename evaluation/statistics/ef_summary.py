@@ -38,6 +38,11 @@ PAIRS = (  # besides every arm against `real`
     ("synthetic+mean_teacher", "mean_teacher+classical_strong"),
     ("oracle+classical_strong", "classical_strong"),
     ("oracle+classical_strong", "synthetic+classical_strong"),
+    ("pretrained_probe", "classical_strong"),
+    ("pretrained_finetuned", "classical_strong"),
+    ("synthetic+classical_strong", "pretrained_finetuned"),
+    ("synthetic+pretrained_probe", "pretrained_probe"),
+    ("synthetic+pretrained_finetuned", "pretrained_finetuned"),
 )
 COMPARED = {**METRICS, **CLINICAL}
 

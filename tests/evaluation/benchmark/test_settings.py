@@ -11,6 +11,8 @@ from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark import demo, job
 from echo_augment.evaluation.benchmark.settings import BenchmarkSettings, DesignSettings, SweepSettings
 from echo_augment.evaluation.benchmark.sweep import cache_digest, values_of
+from echo_augment.evaluation.statistics.comparison import pairs_of
+from echo_augment.evaluation.statistics.ef_summary import PAIRS
 from echo_augment.training_recipes.common.settings import settings_from
 
 EXPERIMENTS = sorted(path.stem for path in (Path(__file__).parents[3] / "training_recipes/conf/experiment").glob("*"))
@@ -153,3 +155,12 @@ def test_folders_beside_the_benchmark_s_own_are_named_without_it():
     )
     assert (found.borrow, found.tune.of, found.tune.data["root"]) == (["runs/p/ef-16"], ["runs/p/ef-16"], "runs/p/A-20")
     assert found.tests == {"B": "runs/p/B-21"}
+
+
+def test_a_backbone_of_others_is_an_opponent_of_the_published_protocol():
+    given = ["data.root=x", "pretrained.layout=panecho", "pretrained.weights=f"]
+    found = composed("benchmark", BenchmarkSettings, "experiment=echonet_label_scarce_pretrained", *given)
+    assert {"pretrained_probe", "pretrained_finetuned", "synthetic+pretrained_finetuned"} <= set(found.arm)
+    pairs = pairs_of(list(found.arm), PAIRS)
+    assert ("pretrained_finetuned", "classical_strong") in pairs
+    assert ("synthetic+pretrained_finetuned", "pretrained_finetuned") in pairs, "what clips add to it"
