@@ -95,3 +95,14 @@ def test_an_arm_whose_teacher_is_not_trained_is_refused(design):
 def test_more_labels_than_videos_are_refused(settings, tmp_path):
     with pytest.raises(EchoAugmentError, match="labels=21 asks for 21 labelled videos, TRAIN has 20"):
         Design.of(replace(settings, labels=[21]), DataFiles(tmp_path), NAMES)
+
+
+def test_an_arm_trains_with_a_network_and_a_rate_of_its_own(settings, tmp_path):
+    model = {"name": "pretrained", "settings": {"layout": "discovr", "weights": "random"}}
+    own = {**ARMS["real"], "model": model, "trainer": {"optimizer": {"name": "adamw", "lr": 0.5}}}
+    design = Design.of(replace(settings, arm={**ARMS, "own": own}), DataFiles(tmp_path), NAMES)
+    _, run = design.training(EFRun, (0, 0), "own", own, {})
+    _, usual = design.training(EFRun, (0, 0), "real", ARMS["real"], {})
+    assert (run.model.name, run.model.settings, run.trainer.optimizer.lr) == ("pretrained", model["settings"], 0.5)
+    assert usual.model == settings.model and usual.trainer == settings.trainer
+    assert (run.trainer.steps, run.trainer.batch_size) == (usual.trainer.steps, usual.trainer.batch_size)

@@ -119,9 +119,14 @@ def test_caches_of_other_mask_gates_are_not_gone_on_with(done, tmp_path):
         run_benchmark(settings, "benchmark", load)
 
 
-@pytest.mark.parametrize("arm", ["pseudo_label", "mean_teacher"])
-def test_an_arm_that_learns_from_read_ef_is_refused(root, tmp_path, arm):
-    with pytest.raises(EchoAugmentError, match=f"{arm} learns EF"):
+REFUSED = dict.fromkeys(("pseudo_label", "mean_teacher", "mixup"), "learns EF") | {
+    "pretrained_probe": "has a network"
+}
+
+
+@pytest.mark.parametrize("arm", REFUSED)
+def test_an_arm_for_ef_alone_is_refused(root, tmp_path, arm):
+    with pytest.raises(EchoAugmentError, match=f"{arm} {REFUSED[arm]}"):
         run_benchmark(configure(f"out={tmp_path}", f"data.root={root}", f"arm=[real,{arm}]"), "benchmark", load)
 
 
