@@ -119,9 +119,7 @@ def test_caches_of_other_mask_gates_are_not_gone_on_with(done, tmp_path):
         run_benchmark(settings, "benchmark", load)
 
 
-REFUSED = dict.fromkeys(("pseudo_label", "mean_teacher", "mixup"), "learns EF") | {
-    "pretrained_probe": "has a network"
-}
+REFUSED = dict.fromkeys(("pseudo_label", "mean_teacher", "mixup"), "learns EF") | {"pretrained_probe": "has a network"}
 
 
 @pytest.mark.parametrize("arm", REFUSED)
