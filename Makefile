@@ -33,7 +33,7 @@ help:
 # The stamps follow pyproject.toml: a changed dependency installs again, nothing else does. On Linux the index's torch brings
 # CUDA's libraries; CPU=1 takes torch and torchvision, which must be of one release, from PyTorch's own index instead.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SIZE = $(if $(CPU),about 1 GB,$(if $(filter Linux,$(shell uname -s)),5 to 6 GB (CUDA; CPU=1 installs PyTorch without it: about 1 GB),about 1 GB))
+SIZE = $(if $(CPU),about 2 GB,$(if $(filter Linux,$(shell uname -s)),6 to 7 GB (CUDA; CPU=1 installs PyTorch without it: about 2 GB),about 2 GB))
 define install
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
 	@echo "installing into $(VENV): $(SIZE), some minutes; once"
