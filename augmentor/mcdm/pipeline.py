@@ -24,7 +24,7 @@ from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
 from .phase import REFERENCES, Heart
 from .published.ef_token import CODE as EF
-from .published.strict import told_in_one_error
+from .published.strict import quietly, told_in_one_error
 from .reid import ReIDEncoder
 from .residual import ResidualDenoiser
 from .sampling import SAMPLERS, Guide, denoise
@@ -170,6 +170,7 @@ class MCDMPipeline(DiffusionPipeline):
             return super().from_pretrained(where, **kwargs)
 
     @classmethod
+    @quietly()
     def load(cls, name: str, **kwargs: Any) -> "MCDMPipeline":
         """Load the pipeline of a folder or Hub id, or the one in this package for ``"bundled"``.
 

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from echo_augment.cache.system.extras import needs
 
 with needs("generate"):
     from diffusers.models.modeling_utils import ModelMixin
+    from diffusers.utils import logging
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -26,6 +28,23 @@ WHOLE: dict[str, bool] = {  # so that diffusers tells what does not fit
     "ignore_mismatched_sizes": True,
     "low_cpu_mem_usage": False,
 }
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Leave out what diffusers says while it loads and nobody can act on: a bar, a word of its next major release, and
+    notes on how it reads our signatures. What does not fit is an error here anyway."""
+    before, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch_dtype` is deprecated", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(before)
+        if shown:
+            logging.enable_progress_bar()
 
 
 def refuse_misfits(

@@ -3,10 +3,11 @@
 import pytest
 import torch
 from diffusers import UNetSpatioTemporalConditionModel
+from diffusers.utils import logging
 from fakes.published import change, write_layout
 
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
-from echo_augment.augmentor.mcdm.published.strict import load_whole, refuse_misfits
+from echo_augment.augmentor.mcdm.published.strict import load_whole, quietly, refuse_misfits
 from echo_augment.cache import EchoAugmentError
 
 SMALL = {"channels": (32, 32), "attention": (True, False), "heads": (2, 2), "layers": 1}
@@ -26,6 +27,20 @@ def test_our_own_come_back(saved):
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in denoiser.state_dict().items())
     half = MotionDenoiser.from_pretrained(folder, torch_dtype=torch.float16)
     assert half.dtype == torch.float16
+
+
+def test_loading_is_quiet_and_leaves_diffusers_as_it_was(saved, caplog, capfd, recwarn):
+    before = logging.get_verbosity()
+    with quietly():
+        MotionDenoiser.from_pretrained(saved[1], torch_dtype=torch.float32)
+        logging.get_logger("diffusers").warning("a note")
+        for _ in logging.tqdm(range(2)):
+            pass
+    assert logging.get_verbosity() == before and logging.is_progress_bar_enabled()
+    assert not any("torch_dtype" in str(one.message) for one in recwarn) and capfd.readouterr().err == ""
+    assert not caplog.records
+    logging.get_logger("diffusers").warning("a note")
+    assert [one.message for one in caplog.records] == ["a note"]
 
 
 def test_a_published_unet_is_no_denoiser_of_ours(tmp_path):
