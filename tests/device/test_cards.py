@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes.generator import settings
-from fakes.gpu import on_gpu
+from fakes.gpu import in_child, on_gpu
 
 import echo_augment.training_recipes.conf as conf
 from echo_augment.training_recipes.doctor.memory import CHECKPOINTED, USABLE
@@ -27,8 +27,13 @@ def told(name):
 
 
 @cache
+def counted(name):
+    of = on_gpu(f"preset={name}")
+    return in_child(lambda: {stage: of.needs(stage, "bf16") for stage in of.steps})
+
+
 def needs(name, stage):
-    return on_gpu(f"preset={name}").needs(stage, "bf16")
+    return counted(name)[stage]
 
 
 def fits(name, size, overrides):

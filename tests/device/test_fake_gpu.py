@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from diffusers.schedulers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
-from fakes.gpu import GPU, Trips, fake_gpu, on_gpu
+from fakes.gpu import GPU, Trips, fake_gpu, forked, on_gpu
 
 from echo_augment.augmentor.mcdm.displacement import carry_detail, carry_masks, fine_detail
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
@@ -68,6 +68,7 @@ def steps_of(form):
 
 
 @pytest.mark.parametrize(("form", "precision", "stage"), marked(TRAINED, lambda case: case[:2] in LARGE))
+@forked
 def test_losses(form, precision, stage):
     built = steps_of(form)
     step = built.steps[stage]
@@ -120,6 +121,7 @@ def pipeline_of(built):
     ("form", "precision", "steps"),
     marked(SAMPLED, lambda case: case[:2] in LARGE or (case[0] == "paper" and case[2] > 1)),
 )
+@forked
 def test_sampling(form, precision, steps, library):
     built = on_gpu(*FORMS[form])
     chosen, moved = built.preset, built.nets.transport is not None
@@ -138,6 +140,7 @@ def test_sampling(form, precision, steps, library):
 
 
 @pytest.mark.parametrize(("form", "precision"), marked(CASES, lambda case: case in LARGE or case[0] == "paper"))
+@forked
 def test_the_path_that_couplings_follow(form, precision):
     built = on_gpu(*FORMS[form])
     with built.mode:
@@ -148,6 +151,7 @@ def test_the_path_that_couplings_follow(form, precision):
 
 
 @pytest.mark.parametrize(("form", "precision"), [("tiny", "no"), ("tiny", "bf16"), ("base", "bf16"), ("paper", "bf16")])
+@forked
 def test_motion_is_read_on_the_gpu(form, precision):
     built = on_gpu(*FORMS[form])
     nets, size = built.nets, built.preset.size
@@ -160,6 +164,7 @@ def test_motion_is_read_on_the_gpu(form, precision):
     assert trips.made == []
 
 
+@forked
 def test_detail_and_masks_ride_on_the_gpu():
     with fake_gpu() as device, Trips() as trips:
         frames = torch.zeros(BATCH, 6, 112, 112, dtype=torch.uint8, device=device)
@@ -172,6 +177,7 @@ def test_detail_and_masks_ride_on_the_gpu():
 
 @pytest.mark.parametrize(("name", "settings"), [("tiny", {}), ("r2plus1d_18", {"weights": "random"})])
 @pytest.mark.parametrize("half", [False, True])
+@forked
 def test_ef_nets(name, settings, half):
     net = make_model(name, settings, 0)
     with fake_gpu(half) as device:
@@ -180,6 +186,7 @@ def test_ef_nets(name, settings, half):
         assert found.shape == (BATCH,) and found.device == device
 
 
+@forked
 def test_a_mean_teacher(monkeypatch):
     learner = MeanTeacher(make_model("tiny", {}, 0), steps=10)
     monkeypatch.setattr(MeanTeacher, "_view", lambda self, clips: clips)  # moves by whole pixels, drawn on the host
@@ -193,6 +200,7 @@ def test_a_mean_teacher(monkeypatch):
 
 @pytest.mark.parametrize(("name", "settings"), [("unet", {}), ("deeplabv3_resnet50", {"backbone": "random"})])
 @pytest.mark.parametrize("half", [False, True])
+@forked
 def test_segmentation_nets(name, settings, half):
     net = make_segmentation_model(name, settings, 0)
     with fake_gpu(half) as device:
@@ -202,6 +210,7 @@ def test_segmentation_nets(name, settings, half):
         assert losses["loss"].device == device
 
 
+@forked
 def test_two_devices_are_noticed():
     """The fake tensors of these tests refuse what a GPU refuses."""
     with fake_gpu() as device:

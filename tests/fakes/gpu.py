@@ -5,9 +5,13 @@ would have to wait for) and take no memory. What they cannot do here is a backwa
 device.
 """
 
-from collections.abc import Iterator
+import gc
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import torch
@@ -31,6 +35,43 @@ def fake_gpu(bf16: bool = False) -> Iterator[torch.device]:
     """Make every new tensor a fake one; with ``bf16`` under autocast, as mixed precision has it."""
     with FakeTensorMode(), mixed("bf16" if bf16 else "no"):
         yield torch.device(GPU)
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """Return what some work returns in a forked process, which ends at once.
+
+    Where torch has no GPU to ask, fake tensors can damage the memory of the process that frees them.
+    """
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+
+    def answer() -> None:
+        gc.disable()
+        try:
+            there.send((True, work()))
+        except BaseException:
+            there.send((False, traceback.format_exc()))
+        there.close()
+        os._exit(0)
+
+    child = context.Process(target=answer)
+    child.start()
+    there.close()
+    good, found = here.recv()
+    child.join()
+    here.close()
+    assert good, found
+    return found
+
+
+def forked(test: Callable[..., None]) -> Callable[..., None]:
+    """Let a test run `in_child`."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        in_child(lambda: test(*args, **kwargs))
+
+    return run
 
 
 class Trips(TorchFunctionMode):

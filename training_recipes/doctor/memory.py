@@ -1,10 +1,14 @@
 """How much memory a training step takes: counted on tensors that have shapes and no numbers, for any device."""
 
+import gc
+import multiprocessing
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.connection import Connection
 from typing import Any, cast
 
 import torch
@@ -12,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
+
+from echo_augment.cache.errors import EchoAugmentError
 
 from ..generator.networks import Networks, build_networks
 from ..generator.preset import PresetSettings
@@ -200,3 +206,37 @@ class WithoutNumbers:
         ]
         fixed = weights * (STORED + average) + half + 4 * held
         return Needs(fixed=fixed, item=items[0], checkpointed=items[1] if len(items) > 1 else None)
+
+
+def count_needs(preset: PresetSettings, precision: str) -> dict[str, Needs]:
+    """Return what each stage of a preset that trains takes, by its name.
+
+    It is counted in a process of its own, which ends at once: where torch has no GPU to ask, tensors without numbers
+    can damage the memory of the process that frees them.
+
+    Raises:
+        EchoAugmentError: that process came to grief.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_count, args=(preset, precision, there), daemon=True)
+    process.start()
+    there.close()
+    try:
+        found: dict[str, Needs] = here.recv()
+    except EOFError:
+        raise EchoAugmentError(
+            f"the memory that preset {preset.name} takes could not be counted", "What went wrong is said above"
+        ) from None
+    finally:
+        process.join()
+        here.close()
+    return found
+
+
+def _count(preset: PresetSettings, precision: str, answer: Connection) -> None:
+    gc.disable()
+    counted = WithoutNumbers(preset)
+    answer.send({stage: counted.needs(stage, precision) for stage in counted.steps})
+    answer.close()
+    os._exit(0)

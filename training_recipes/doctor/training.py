@@ -16,7 +16,7 @@ from ..common.text import markdown_table
 from ..generator.networks import Networks, build_networks
 from ..generator.preset import PresetSettings
 from .findings import ERROR, WARNING, Finding
-from .memory import GIGA, USABLE, Needs, WithoutNumbers
+from .memory import GIGA, USABLE, Needs, count_needs
 from .steps import Step, training_steps
 from .timing import between_seconds, host_seconds, step_seconds
 
@@ -136,14 +136,14 @@ def forecast(
         Facts for the report, findings, and the stages in their order.
     """
     memory = memory_of(device) if memory is None else memory
-    counted = WithoutNumbers(preset)
-    fits = {stage: fit_into(memory, counted.needs(stage, precision), one.items) for stage, one in counted.steps.items()}
+    needs = count_needs(preset, precision)
     stages = []
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         nets = on_device(build_networks(preset), device)
         between = between_seconds(preset, nets, precision)
         steps = training_steps(preset, nets, lambda module: module.to(device))
+        fits = {stage: fit_into(memory, needs[stage], one.items) for stage, one in steps.items()}
         for stage, step in follow(list(steps.items()), "timing a step of each stage", unit="stage"):
             fit = fits[stage]
             seconds = 0.0

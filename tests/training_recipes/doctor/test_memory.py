@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from fakes.generator import preset
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
-from echo_augment.training_recipes.doctor.memory import GPU, Kept, Needs, mixed, without_numbers
+from echo_augment.training_recipes.doctor.memory import GPU, Kept, Needs, count_needs, mixed, without_numbers
 
 
 def counted(network, given, precision="no", run=lambda network, given: network(given)):
@@ -52,3 +53,10 @@ def test_the_largest_batch_leaves_room():
     assert needs.of(3) == 1_300 and needs.of(3, checkpointing=True) == 1_150
     assert needs.most(2_000) == 7 and needs.most(2_000, checkpointing=True) == 14 and needs.most(1_100) == 0
     assert Needs(fixed=0, item=10).most(100, checkpointing=True) == 8, "a stage without checkpointing"
+
+
+def test_all_stages_are_counted_in_a_process_of_their_own():
+    found = count_needs(preset("preset=tiny"), "bf16")
+    assert list(found) == ["codec", "reid", "mafe", "transport", "denoiser", "student"]
+    assert all(one.fixed > 0 and one.item > 1000 for one in found.values())
+    assert found["codec"].checkpointed is None and found["denoiser"].checkpointed < found["denoiser"].item
