@@ -19,7 +19,7 @@ help:
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
 	@echo "make mafe-forms   generators by the form of MAFE's losses, then docs/evidence/mafe-forms.md (FORMS=$(FORMS), MAFE_FORMS=$(MAFE_FORMS))"
-	@echo "make true-size    every job once on 10,030 videos, hours and 24 GB of disk, then docs/evidence/true-size.md (TRUE_SIZE=$(TRUE_SIZE))"
+	@echo "make true-size    every job once on 10,030 videos, hours and 22 GB of disk, then docs/evidence/true-size.md (TRUE_SIZE=$(TRUE_SIZE))"
 	@echo "make parity  the suite against the reference's code, of clones that ECHO_AUGMENT_EMAVFI, _MCDM and _ECHOSYN name"
 	@echo "make test    install, then the test suite and the examples of the docstrings"
 	@echo "make test-slow  everything that is marked slow (minutes each), and how long each test takes"

@@ -49,24 +49,23 @@ class StepFigures(Record):
         what: it does.
         watched: time and memory.
         disk: bytes that its folder has in the end; 0 if it did not end.
+        last: what it said last, if it did not end.
     """
 
     name: str
     what: str
     watched: Watched
-    disk: int
-
-    @classmethod
-    def of(cls, name: str, what: str, watched: Watched, disk: int) -> "StepFigures":
-        """Return the figures."""
-        return cls(name=name, what=what, watched=watched, disk=disk)
+    disk: int = 0
+    last: str = ""
 
     @property
     def ended(self) -> str:
         """Whether it ended, in words."""
         if self.watched.done:
             return f"after {self.watched.starts} starts" if self.watched.starts > 1 else "yes"
-        return "no: stopped" if self.watched.starts else "not begun"
+        if not self.watched.starts:
+            return "not begun"
+        return f"no; stopped at: {self.last}" if self.last else "no: stopped"
 
     def cells(self) -> list[str]:
         """Return the step's line of the table."""

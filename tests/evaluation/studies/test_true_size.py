@@ -100,7 +100,7 @@ def test_a_step_that_fails_is_told_in_the_document_and_runs_again(tmp_path, two_
         run(folder, docs, 128)
     first, second = read_page(docs)
     assert first.watched.done and first.disk > 9000 and not (folder / "one").exists()
-    assert (second.ended, second.disk) == ("no: stopped", 0)
+    assert (second.ended, second.disk) == ("no; stopped at: bad", 0)
     page = (docs / "true-size.md").read_text()
     assert "1 of 2 steps ended" in page and "not `two`" in page and str(tmp_path) not in page
     (folder / "bad").unlink()

@@ -11,7 +11,7 @@ DONE = Watched(seconds=120.0, memory=2_000_000_000, resident=5_000_000_000, star
 
 
 def step(name, watched):
-    return StepFigures.of(name, f"does {name}", watched, 3_000_000_000 if watched.done else 0)
+    return StepFigures(name=name, what=f"does {name}", watched=watched, disk=3_000_000_000 if watched.done else 0)
 
 
 STEPS = [step("pack", DONE), step("labels", replace(DONE, starts=3)), step("test", Watched())]
@@ -37,6 +37,11 @@ def test_the_answer_counts_what_ended_and_names_the_rest():
 )
 def test_a_step_says_how_it_ended(watched, words):
     assert step("x", watched).ended == words and step("x", watched).cells()[-1] == words
+
+
+def test_a_stopped_step_says_how_far_it_came():
+    stopped = replace(step("x", replace(DONE, done=False)), last="prepare: 320 of 7,465 videos")
+    assert stopped.cells()[-1] == "no; stopped at: prepare: 320 of 7,465 videos"
 
 
 def test_the_document_has_a_line_a_step_and_its_json_the_same(tmp_path):
