@@ -6,6 +6,7 @@ command goes on, also inside of a step. `echo_augment.evaluation.studies.true_si
 """
 
 import csv
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from .watching import Watched, disk_bytes, module, run_watched
 
 JOBS = "echo_augment.training_recipes"
 CLIPS, TESTED = 64, 20
+PROGRESS = re.compile(r"[\w -]+: [\d,]+ (of [\d,]+ )?\w+")  # `echo_augment.cache.system.progress`
 STAGES = ("codec", "reid", "mafe", "transport", "denoiser", "student")
 ONE_STEP = [
     *(f"preset.{stage}.steps=1" for stage in STAGES),
@@ -233,13 +235,14 @@ def figures_of(step: Step, folder: Path) -> StepFigures:
     """Return the figures of a step, finished, begun or not."""
     size, log = folder / "steps" / f"{step.name}.bytes", folder / "logs" / f"{step.name}.log"
     watched = Watched.read(folder / "steps" / f"{step.name}.json")
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] if log.exists() else []
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    said = [line for line in lines if PROGRESS.match(line)]
     return StepFigures(
         name=step.name,
         what=step.what,
         watched=watched,
         disk=int(size.read_text(encoding="utf-8")) if size.exists() else 0,
-        last="" if watched.done or not said or "/" in said[0] else said[0],  # a path is this machine's
+        last="" if watched.done or not said else said[-1],
     )
 
 

@@ -83,7 +83,7 @@ def two_steps(monkeypatch):
         )
         fails = f"; sys.exit('bad' if pathlib.Path({str(folder / 'bad')!r}).exists() else 0)"
         one, two = ([sys.executable, "-c", code.format(str(folder / name))] for name in ("one", "two"))
-        two[-1] += fails
+        two[-1] += "; print('two: 1 of 9 files, 3 s so far'); print('a warning of /some/path')" + fails
         return [
             Step("one", "writes one", one, folder / "one", drops=True),
             Step("two", "writes two", two, folder / "two"),
@@ -100,7 +100,7 @@ def test_a_step_that_fails_is_told_in_the_document_and_runs_again(tmp_path, two_
         run(folder, docs, 128)
     first, second = read_page(docs)
     assert first.watched.done and first.disk > 9000 and not (folder / "one").exists()
-    assert (second.ended, second.disk) == ("no; stopped at: bad", 0)
+    assert (second.ended, second.disk) == ("no; stopped at: two: 1 of 9 files, 3 s so far", 0)
     page = (docs / "true-size.md").read_text()
     assert "1 of 2 steps ended" in page and "not `two`" in page and str(tmp_path) not in page
     (folder / "bad").unlink()
