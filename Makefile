@@ -155,7 +155,7 @@ lint: $(VENV)/.installed
 
 # The package maps folders, so mypy reads it as users get it: installed, not from the checkout.
 types: $(VENV)/.installed
-	rm -rf build/types
+	rm -rf build/types build/lib
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/types .
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p echo_augment
 

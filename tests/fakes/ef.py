@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from fakes.training import ORACLE, ef_trainer, tiny
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.ef.run import EFRun
 from echo_augment.training_recipes.ef.training import train_ef
 from echo_augment.training_recipes.filling.fill import fill_from
-from fakes.training import ORACLE, ef_trainer, tiny
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from echo_augment.cache import EchoAugmentError, fill
 from fakes.cache import fake_plan, gate, generate
+
+from echo_augment.cache import EchoAugmentError, fill
 
 NOBODY = 65534
 SET_CHILD_SUBREAPER = 36  # of prctl: ranks whose launcher is dead become this process's children

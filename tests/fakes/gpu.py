@@ -15,13 +15,13 @@ from functools import cache, wraps
 from typing import Any
 
 import torch
+from fakes.generator import preset
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from echo_augment.training_recipes.doctor.memory import GPU, WithoutNumbers, mixed
-from fakes.generator import preset
 
 
 @cache

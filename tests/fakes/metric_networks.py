@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from fakes.lpips import write_lpips
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from echo_augment.evaluation.published.networks import I3D_FILE, INCEPTION_SCRIPT, INCEPTION_WEIGHTS
-from fakes.lpips import write_lpips
 
 
 class Video(nn.Module):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from fakes.training import REAL, segmentation_trainer
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.training_recipes.segmentation.run import SegmentationRun
@@ -10,7 +11,6 @@ from echo_augment.training_recipes.segmentation.training import (
     train_segmentation,
 )
 from echo_augment.training_recipes.training.settings import ModelSettings
-from fakes.training import REAL, segmentation_trainer
 
 MODEL = ModelSettings(name="unet", settings={"widths": [4, 8]})
 
