@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent
+collect_ignore = ["tests/fakes/core_only.py"]  # a script
 FLOORS = ("cache", "augmentor", "training_recipes", "evaluation")
 
 

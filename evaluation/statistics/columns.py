@@ -38,6 +38,7 @@ def crossings(table: Table, pairs: Pairs) -> tuple[Crossing, ...]:
         table: true and predicted EF in percent.
         pairs: of arms.
 
+    >>> import numpy as np
     >>> predicted = {"new": np.array([[38.0, 45.0]]), "old": np.array([[44.0, 62.0]])}
     >>> table = Table(["a", "b"], np.array([35.0, 60.0]), predicted)
     >>> [(one.cut, one.righted, one.wronged) for one in crossings(table, [("new", "old")])]

@@ -184,7 +184,7 @@ def write_set(root: Path, count: int) -> None:
     (root / "Videos").mkdir(parents=True, exist_ok=True)
     films = 1 + max(video.film for video in videos)
     with mapper(None, count) as spread:
-        phantoms = range(films // len(WAYS))
+        phantoms = range(-(-films // len(WAYS)))  # not all films of the last one need be used
         made = spread(partial(write_films, root=root), phantoms)
         for _ in follow(made, "films", unit="phantom", total=len(phantoms)):
             pass

@@ -58,7 +58,8 @@ def test_what_the_data_are_is_said_beside_the_verdict(report, data, test, words)
 def test_a_report_begins_with_its_size_and_the_verdict_in_its_colour(report):
     first = opening(report, "EF regression", EF_ERROR, [Words("between")])
     assert first.parts[0] == Words("EF regression with 16 labelled videos of 200, 3 seeds, 80 TEST videos", "sub")
-    assert first.parts[1] == Words(report.verdict, "verdict helped") and first.parts[2] == Words("between")
+    assert first.parts[1] == Words(report.verdict, "verdict helped") and first.parts[2].kind == "list"
+    assert first.parts[2].text.startswith("Better: ") and first.parts[3] == Words("between")
     one = opening(replace(report, videos=replace(report.videos, test=1)), "EF", EF_ERROR)
     assert one.parts[0].text.endswith("1 TEST video")
     lone = opening(replace(report, contrasts={}), "EF", EF_ERROR)

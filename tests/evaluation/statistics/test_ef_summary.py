@@ -41,7 +41,8 @@ def test_the_gain_is_told_over_real_and_only_over_arms_that_are_there(found):
 
 def test_json_has_the_published_keys(found):
     plain = found.to_json()
-    assert set(plain) == {"label_fraction", "labelled_hearts", "arms", "contrasts", "recovered_gain", "gains"}
+    keys = {"label_fraction", "labelled_hearts", "arms", "contrasts", "recovered_gain", "gains", "crossings"}
+    assert set(plain) == keys
     names = {"mae", "rmse", "r2", "auroc_50", "auroc_40", "wrong_side_50", "wrong_side_40", "calibration", "by_range"}
     assert set(plain["arms"]["real"]) == names
     assert set(plain["contrasts"]["synthetic-real"]["mae"]) == {"diff", "ci", "p", "detectable"}

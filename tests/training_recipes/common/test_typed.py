@@ -52,6 +52,7 @@ PATHS = {
     "demo": ["data.root", "generator.weights"],
     "fidelity": ["generator", "segmenter", "reader.folder", "data.root", "training"],
     "speed": ["data.root", "generator"],
+    "status": [],
 }
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
+from echo_augment.augmentor.mcdm.residual import SIGMA_MAX, ResidualDenoiser
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
 from echo_augment.training_recipes.generator.diffusion import Given, LatentDiffusion, ResidualDiffusion, path_end
@@ -39,7 +39,7 @@ def test_noise_levels_are_log_normal_one_a_stratum(residual):
 @pytest.mark.parametrize("steps", [1, 4])
 def test_paths_begin_with_noise_and_a_knowing_network_ends_them_at_once(residual, steps):
     given = residual.given(windows())
-    assert residual.path(steps, CPU)[0] == pytest.approx(8.0)
+    assert residual.path(steps, CPU)[0] == pytest.approx(SIGMA_MAX)
     assert LatentDiffusion().path(4, CPU).tolist() == [999, 749, 499, 249]
 
     def knows(noisy, level, *_):
