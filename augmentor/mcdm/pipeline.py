@@ -31,8 +31,9 @@ from .sampling import SAMPLERS, Guide, denoise
 from .transport import MotionTransport
 
 with needs("generate"):
-    from diffusers import AutoencoderKL, DiffusionPipeline
+    from diffusers import AutoencoderKL
     from diffusers.models.modeling_utils import ModelMixin
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline  # diffusers itself shows type checkers a dummy
     from diffusers.schedulers import DDIMScheduler, DDPMScheduler, EDMEulerScheduler
     from diffusers.utils import BaseOutput
 
