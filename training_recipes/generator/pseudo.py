@@ -1,7 +1,6 @@
 """Stage ``pseudo``: optical flow from the ED frame and re-ID embeddings, kept in HDF5 for MAFE to learn from."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,9 @@ from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import estimated_flows
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.reid import ReIDEncoder
-from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path
 
-from ..common.parts import PART, SOLO, Crew, own_parts, parts_of
+from ..common.parts import SOLO, Crew, all_parts, drop_parts, own_parts, unusable
 from .prepare import Prepared
 
 if TYPE_CHECKING:
@@ -76,12 +74,16 @@ def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 
         path: of the file.
         batch: frames that it embeds at once.
         crew: the processes that share the work.
+
+    Raises:
+        EchoAugmentError: a part is lacking or damaged when all should be there.
     """
     if path.exists():  # killed between joining and being told so
+        drop_parts(path, crew)
         return
-    count = len(data.training)
+    parts = all_parts(path, len(data.training), ".h5")
     with ThreadPoolExecutor(crew.cores) as pool:
-        for part, numbers in own_parts(count, path, "pseudo labels", crew, ".h5"):
+        for part, numbers in own_parts(parts, "pseudo labels", crew):
             with _new_file(part) as file:
                 flows = pool.map(video_flow, [data.videos[v] for v in numbers])
                 for number, flow in zip(numbers, flows, strict=True):
@@ -89,7 +91,8 @@ def write_pseudo(data: Prepared, reid: ReIDEncoder, path: Path, *, batch: int = 
                     file.create_dataset(f"embedding/{number}", data=embeddings(reid, data.videos[number], batch))
     crew.wait()
     if crew.leads:
-        _join(path, count)
+        _join(parts, path)
+    drop_parts(path, crew)
 
 
 def embeddings(reid: ReIDEncoder, heart: Heart, batch: int) -> Half:
@@ -107,20 +110,17 @@ def _new_file(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _join(path: Path, count: int) -> None:
-    """Copy the labels of all parts into one file, and delete the parts."""
+def _join(parts: Sequence[tuple[Path, range]], path: Path) -> None:
+    """Copy the labels of all parts into one file."""
     with _new_file(path) as file:
-        for first in range(0, count, PART):
-            part = parts_of(path) / f"{first:08d}.h5"
+        for part, numbers in parts:
             try:
                 with h5py.File(part, "r") as source:
-                    for number in range(first, min(first + PART, count)):
+                    for number in numbers:
                         for kind in ("flow", "embedding"):
                             source.copy(f"{kind}/{number}", file.require_group(kind))
             except (OSError, KeyError) as error:
-                remedy = f"Delete {part.parent} and start again. All processes must see one out="
-                raise EchoAugmentError(f"{part}: cannot be read ({error})", remedy) from None
-    shutil.rmtree(parts_of(path), ignore_errors=True)
+                raise unusable(part, f"cannot be read ({error})") from None
 
 
 def make(context: "StageContext") -> dict[str, float]:

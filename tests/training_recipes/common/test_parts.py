@@ -107,6 +107,25 @@ def test_a_kill_while_parts_are_joined_loses_nothing(tmp_path, monkeypatch, step
                 write_rows(tmp_path / "a.npy", COUNTS, Maker(dies=0), what="a")
     write_rows(tmp_path / "a.npy", COUNTS, Maker(dies=0), what="a")
     assert np.array_equal(np.load(tmp_path / "a.npy"), WHOLE)
+    assert not parts_of(tmp_path / "a.npy").exists()
+
+
+def test_a_stage_may_say_how_many_videos_a_part_has(tmp_path):
+    asked = []
+    write_rows(tmp_path / "a.npy", COUNTS, lambda numbers: asked.append(numbers) or Maker()(numbers), what="a", size=3)
+    assert asked == [range(3), range(3, 6), range(6, 7)] and np.array_equal(np.load(tmp_path / "a.npy"), WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [(np.ones((2, 4)), r"float64 \(4,\), not float64 \(3,\)"), (np.ones((2, 3), np.float32), "float32")],
+)
+def test_a_part_of_other_rows_is_named_before_they_are_mixed(tmp_path, rows, said):
+    np.save(tmp_path / "0.npy", np.ones((2, 3)))
+    np.save(tmp_path / "1.npy", rows)
+    with pytest.raises(EchoAugmentError, match=rf"1\.npy: has rows of {said}.*Delete .* and start again"):
+        join([tmp_path / "0.npy", tmp_path / "1.npy"], [2, 2], tmp_path / "a.npy")
+    assert not (tmp_path / "a.npy").exists()
 
 
 def test_an_array_that_was_cut_short_when_it_was_made_is_made_again(tmp_path):

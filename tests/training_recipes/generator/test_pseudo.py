@@ -65,8 +65,7 @@ def test_a_killed_stage_goes_on_with_the_next_part(tmp_path, reid, monkeypatch):
         def forward(self, frames):
             raise KeyboardInterrupt
 
-    for module in (pseudo, parts):
-        monkeypatch.setattr(module, "PART", 3)
+    monkeypatch.setattr(parts, "PART", 3)
     data = write_hearts(tmp_path)
     write_pseudo(data, reid, tmp_path / "whole.h5")
     with pytest.raises(KeyboardInterrupt):
@@ -92,8 +91,7 @@ def test_a_killed_stage_goes_on_with_the_next_part(tmp_path, reid, monkeypatch):
 
 
 def test_processes_share_the_labels(tmp_path, reid, monkeypatch):
-    for module in (pseudo, parts):
-        monkeypatch.setattr(module, "PART", 1)
+    monkeypatch.setattr(parts, "PART", 1)
     data, shared = write_hearts(tmp_path), tmp_path / "pseudo.h5"
     write_pseudo(data, reid, tmp_path / "alone.h5")
 

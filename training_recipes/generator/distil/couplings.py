@@ -1,6 +1,5 @@
 """Stage ``couplings``: noise, and the clips to which the denoiser takes it, for a reflow student."""
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,10 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.cache.system.files import atomic_path
-from echo_augment.cache.system.progress import follow
-
+from ...common.parts import SOLO, Crew, write_rows
 from ...common.ranks import ALONE, Share
 from ..denoiser import Windows, diffusion_of, stacked
 from ..diffusion import Diffusion, path_end
@@ -23,8 +19,6 @@ if TYPE_CHECKING:
     from ..context import StageContext
 
 STREAM = 6  # of random numbers
-PARTS = "couplings.parts"  # beside the array, until it is whole
-AGAIN = "Start the run again, without that file: it makes what is lacking. All processes must see one out="
 
 
 class Couplings:
@@ -58,10 +52,10 @@ class Couplings:
         clips: int,
         steps: int,
         batch: int,
-        share: tuple[int, int] = (0, 1),
         autocast: Callable[[], AbstractContextManager[None]],
+        crew: Crew = SOLO,
     ) -> None:
-        """Make this process's share of the ends, in parts that are kept: a killed run goes on with the next one.
+        """Make the ends, in parts that are kept until all are there: a killed run goes on with the next one.
 
         Args:
             source: denoiser of the source generator.
@@ -69,51 +63,22 @@ class Couplings:
             clips: pairs in all.
             steps: of its path.
             batch: pairs in a part.
-            share: this process's number, and how many there are.
             autocast: context of its precision.
-        """
-        if self.path.exists():  # killed between joining and being told so
-            return
-        numbers = range(share[0] * batch, clips, share[1] * batch)
-        for first in follow(numbers, "couplings", unit="part", show=share[0] == 0):
-            part = self._part(first)
-            if part.exists():
-                continue
-            drawn = stacked([self.given(number) for number in range(first, min(first + batch, clips))])
-            device = next(source.parameters()).device
-            batch_of = {key: value.to(device) for key, value in drawn.items()}
-            with torch.no_grad(), autocast():
-                ends = path_end(diffusion, source, batch_of["noise"], diffusion.given(batch_of), steps)
-            with atomic_path(part) as temporary, temporary.open("wb") as file:
-                np.save(file, ends.half().cpu().numpy(), allow_pickle=False)
-
-    def _part(self, first: int) -> Path:
-        return self.path.with_name(PARTS) / f"{first:08d}.npy"
-
-    def join(self, clips: int, batch: int) -> None:
-        """Join all parts to one array, and delete them; ``clips`` and ``batch`` as they were written with.
+            crew: the processes that share the work.
 
         Raises:
-            EchoAugmentError: a part is missing or damaged: every later end would belong to another noise.
+            EchoAugmentError: a part is lacking or damaged: every later end would belong to another noise.
         """
-        if not self.path.exists():
-            shape = (clips, *self._ends(0, clips, batch).shape[1:])
-            with atomic_path(self.path) as temporary:
-                target = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-                for first in range(0, clips, batch):
-                    target[first : first + batch] = self._ends(first, clips, batch)
-                target.flush()
-        shutil.rmtree(self.path.with_name(PARTS), ignore_errors=True)
+        device = next(source.parameters()).device
 
-    def _ends(self, first: int, clips: int, batch: int) -> npt.NDArray[np.float16]:
-        part, wanted = self._part(first), min(batch, clips - first)
-        try:
-            ends: npt.NDArray[np.float16] = np.load(part, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise EchoAugmentError(f"{part}: cannot be read ({error})", AGAIN) from None
-        if len(ends) != wanted:
-            raise EchoAugmentError(f"{part}: holds {len(ends)} ends, not {wanted}", AGAIN)
-        return ends
+        def ends(numbers: range) -> list[npt.NDArray[np.float16]]:
+            drawn = stacked([self.given(number) for number in numbers])
+            given = {key: value.to(device) for key, value in drawn.items()}
+            with torch.no_grad(), autocast():
+                found = path_end(diffusion, source, given["noise"], diffusion.given(given), steps)
+            return [found.half().cpu().numpy()]
+
+        write_rows(self.path, [1] * clips, ends, what="couplings", crew=crew, size=batch)
 
     def draw(self, rng: np.random.Generator, count: int, share: Share = ALONE) -> dict[str, Tensor]:
         """Draw ``count`` random pairs, or a process's share: windows, noise, and as ``clean`` what became of it."""
@@ -130,17 +95,14 @@ def couplings_of(context: "StageContext") -> Couplings:
 
 def make(context: "StageContext") -> dict[str, float]:
     """Make the couplings, each process its share."""
-    settings, couplings, accelerator = context.preset.couplings, couplings_of(context), context.accelerator
-    couplings.write(
+    settings = context.preset.couplings
+    couplings_of(context).write(
         context.networks.denoiser,
         diffusion_of(context),
         clips=settings.clips,
         steps=settings.steps,
         batch=settings.batch,
-        share=(accelerator.process_index, accelerator.num_processes),
-        autocast=accelerator.autocast,
+        autocast=context.accelerator.autocast,
+        crew=context.crew,
     )
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        couplings.join(settings.clips, settings.batch)
     return {"clips": settings.clips}

@@ -1,7 +1,6 @@
 """Reflow: pairs of noise and the teacher's clip belong together, are made once, and let one step do what many did."""
 
 import contextlib
-import re
 
 import numpy as np
 import pytest
@@ -9,6 +8,8 @@ import torch
 from torch import nn
 
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.common.parts import SOLO, Crew
+from echo_augment.training_recipes.common.ranks import Share
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
 from echo_augment.training_recipes.generator.diffusion import (
     LatentDiffusion,
@@ -16,7 +17,9 @@ from echo_augment.training_recipes.generator.diffusion import (
     path_end,
 )
 from echo_augment.training_recipes.generator.distil import couplings
-from echo_augment.training_recipes.generator.distil.couplings import PARTS, Couplings
+from echo_augment.training_recipes.generator.distil.couplings import Couplings
+
+PARTS = "couplings.parts"
 
 
 class World:
@@ -57,7 +60,7 @@ class Learner(nn.Module):
         return self.layers(torch.cat([noisy.flatten(1), (1 - kept).sqrt().flatten(1)], 1)).view_as(noisy)
 
 
-def write(folder, teacher=None, *, clips=10, batch=4, steps=8, share=(0, 1), seed=0):
+def write(folder, teacher=None, *, clips=10, batch=4, steps=8, crew=SOLO, seed=0):
     made = Couplings(World(), folder / "couplings.npy", seed)
     made.write(
         teacher or Exact(),
@@ -65,15 +68,14 @@ def write(folder, teacher=None, *, clips=10, batch=4, steps=8, share=(0, 1), see
         clips=clips,
         steps=steps,
         batch=batch,
-        share=share,
         autocast=contextlib.nullcontext,
+        crew=crew,
     )
     return made
 
 
 def test_one_step_of_a_model_trained_on_couplings_goes_where_many_of_its_teacher_did(tmp_path):
     made = write(tmp_path, clips=400, batch=400, steps=16)
-    made.join(400, 400)
     # As draw() gives them, all at once.
     numbers = [made.given(number) for number in range(400)]
     pairs = {key: torch.stack([one[key] for one in numbers]) for key in numbers[0]}
@@ -95,7 +97,6 @@ def test_one_step_of_a_model_trained_on_couplings_goes_where_many_of_its_teacher
 
 def test_a_pair_is_its_number_and_seed_whatever_it_is_drawn_with(tmp_path):
     made = write(tmp_path)
-    made.join(10, 4)
     ends = np.load(tmp_path / "couplings.npy")
     assert ends.shape == (10, 1, 1, 1, 1) and ends.dtype == np.float16
     batch = made.draw(np.random.default_rng(3), 40)
@@ -113,8 +114,7 @@ def test_a_pair_is_its_number_and_seed_whatever_it_is_drawn_with(tmp_path):
 
 
 def test_a_killed_run_goes_on_with_the_next_part(tmp_path, monkeypatch):
-    whole = write(tmp_path / "whole")
-    whole.join(10, 4)
+    write(tmp_path / "whole")
 
     class Dies(Exact):
         def forward(self, *args, **kwargs):
@@ -127,9 +127,8 @@ def test_a_killed_run_goes_on_with_the_next_part(tmp_path, monkeypatch):
     killed = tmp_path / "killed"
     assert [part.name for part in (killed / PARTS).iterdir()] == ["00000000.npy"]
     teacher = Exact()
-    made = write(killed, teacher)
+    write(killed, teacher)
     assert teacher.calls == [4] * 8 + [2] * 8  # eight steps each of the parts that were lacking
-    made.join(10, 4)
     assert (killed / "couplings.npy").read_bytes() == (tmp_path / "whole" / "couplings.npy").read_bytes()
     assert not (killed / PARTS).exists()
 
@@ -137,30 +136,41 @@ def test_a_killed_run_goes_on_with_the_next_part(tmp_path, monkeypatch):
         raise AssertionError("made twice")
 
     monkeypatch.setattr(couplings, "path_end", refuse)  # killed after joining, before the ledger knew
-    write(killed).join(10, 4)
+    write(killed)
+
+
+class Arrived(BaseException):
+    pass
+
+
+def arrive():
+    raise Arrived
 
 
 def test_processes_share_the_parts(tmp_path):
-    write(tmp_path / "one").join(10, 4)
-    for number in (0, 1):
-        made = write(tmp_path / "two", share=(number, 2))
-        found = sorted(int(re.sub(r"\D", "", part.name)) for part in (tmp_path / "two" / PARTS).iterdir())
-        assert found == ([0, 8], [0, 4, 8])[number]
-    made.join(10, 4)
+    write(tmp_path / "one")
+    with pytest.raises(Arrived):
+        write(tmp_path / "two", crew=Crew(Share(1, 2), arrive))
+    assert [part.name for part in (tmp_path / "two" / PARTS).iterdir()] == ["00000004.npy"]
+    teacher = Exact()
+    write(tmp_path / "two", teacher, crew=Crew(Share(0, 2)))
+    assert teacher.calls == [4] * 8 + [2] * 8
     assert (tmp_path / "one" / "couplings.npy").read_bytes() == (tmp_path / "two" / "couplings.npy").read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "torn"])
 def test_a_part_that_is_not_whole_is_named_and_nothing_is_joined(tmp_path, damage):
-    made = write(tmp_path)
     part = tmp_path / PARTS / "00000004.npy"
-    whole = part.read_bytes()
-    if damage == "missing":
-        part.unlink()
-    elif damage == "short":
-        np.save(part, np.load(part)[:3])
-    else:
-        part.write_bytes(whole[:-3])
+
+    def harm():
+        whole = part.read_bytes()
+        if damage == "missing":
+            part.unlink()
+        elif damage == "short":
+            np.save(part, np.load(part)[:3])
+        else:
+            part.write_bytes(whole[:-3])
+
     with pytest.raises(EchoAugmentError, match=r"00000004\.npy: "):
-        made.join(10, 4)
-    assert not (tmp_path / "couplings.npy").exists() and len(list((tmp_path / PARTS).iterdir())) >= 2
+        write(tmp_path, crew=Crew(wait=harm))
+    assert not (tmp_path / "couplings.npy").exists() and (tmp_path / PARTS / "00000008.npy").exists()
