@@ -4,7 +4,6 @@ Layers of torchvision's VGG-16 or AlexNet, and linear heads as the package ``lpi
 is downloaded.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import alexnet, vgg16
 
-from echo_augment.augmentor.mcdm.fingerprint import DIGITS
+from echo_augment.augmentor.mcdm.fingerprint import digest
 from echo_augment.augmentor.mcdm.published.strict import read_tensors, refuse_misfits
 from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
@@ -159,11 +158,8 @@ def hash_lpips(folder: Path, net: str = "vgg") -> str:
     Raises:
         EchoAugmentError: as `load_lpips`.
     """
-    found = hashlib.sha256()
-    for name, value in load_lpips(folder, net).state_dict().items():
-        found.update(name.encode())
-        found.update(value.contiguous().numpy().tobytes())
-    return found.hexdigest()[:DIGITS]
+    state = load_lpips(folder, net).state_dict()
+    return digest(*(part for name, value in state.items() for part in (name.encode(), value.numpy().tobytes())))
 
 
 def _fit(file: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], remedy: str) -> None:

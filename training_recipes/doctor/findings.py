@@ -20,7 +20,7 @@ class Finding:
 
     Attributes:
         level: ``"error"`` or ``"warning"``.
-        area: ``"data"``, ``"cache"``, ``"generator"`` or ``"machine"``.
+        area: ``"data"``, ``"cache"``, ``"generator"``, ``"machine"`` or ``"training"``.
         kind: groups the findings of an area.
         message: what is wrong, naming file and value.
         remedy: what to do.

@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.processes import end_with_parent
 
 from ..generator.networks import Networks, build_networks
 from ..generator.preset import PresetSettings
@@ -225,8 +226,10 @@ def count_needs(preset: PresetSettings, precision: str) -> dict[str, Needs]:
     try:
         found: dict[str, Needs] = here.recv()
     except EOFError:
+        process.join()
         raise EchoAugmentError(
-            f"the memory that preset {preset.name} takes could not be counted", "What went wrong is said above"
+            f"preset {preset.name}: the process that counts its memory ended with exit code {process.exitcode}",
+            "It may have said above why; 1 is an error of Python, below 0 a signal (-9: the machine's memory was full)",
         ) from None
     finally:
         process.join()
@@ -235,6 +238,7 @@ def count_needs(preset: PresetSettings, precision: str) -> dict[str, Needs]:
 
 
 def _count(preset: PresetSettings, precision: str, answer: Connection) -> None:
+    end_with_parent()
     gc.disable()
     counted = WithoutNumbers(preset)
     answer.send({stage: counted.needs(stage, precision) for stage in counted.steps})

@@ -195,8 +195,8 @@ def make_parts(parts: Sequence[Part], crew: Crew, workers: int) -> None:
     """Make this process's share of the parts that are not there yet, in ``workers`` processes."""
     own = list(crew.share.of(parts))
     todo = [part for part in own if part.found() is None]
-    total, before = (sum(len(part.rows) for part in some) for some in (own, [one for one in own if one not in todo]))
-    with Progress("prepare", total, unit="video", done=before, show=crew.leads) as progress:
+    total, left = (sum(len(part.rows) for part in some) for some in (own, todo))
+    with Progress("prepare", total, unit="video", done=total - left, show=crew.leads) as progress:
         if workers == 1 or len(todo) < FEW_PARTS:  # processes take seconds to start
             for part in todo:
                 make_part(part)
@@ -204,13 +204,13 @@ def make_parts(parts: Sequence[Part], crew: Crew, workers: int) -> None:
             return
         for part, done in each(make_part, todo, workers):
             if done is None:
-                tried = list(each(make_part, [_of_one(part, row) for row in part.rows], 1))
+                tried = list(each(make_part, [_of_one(part, place) for place in range(len(part.rows))], 1))
                 make_part(replace(part, crashed=tuple(one.rows[0].name for one, whole in tried if whole is None)))
             progress.update(len(part.rows))
 
 
-def _of_one(part: Part, row: VideoInfo) -> Part:
-    return replace(part, path=part.path.with_name(f"{part.path.name}-{row.name}"), rows=(row,))
+def _of_one(part: Part, place: int) -> Part:
+    return replace(part, path=part.path.with_name(f"{part.path.name}-{place}"), rows=(part.rows[place],))
 
 
 def _lay_out(parts: Sequence[Part], folder: Path) -> None:

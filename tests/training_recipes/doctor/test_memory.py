@@ -1,5 +1,8 @@
 """Bytes that autograd keeps, counted without numbers."""
 
+import multiprocessing
+import os
+
 import pytest
 import torch
 from fakes.generator import preset
@@ -7,6 +10,8 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
+from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.doctor import memory
 from echo_augment.training_recipes.doctor.memory import GPU, Kept, Needs, count_needs, mixed, without_numbers
 
 
@@ -60,3 +65,13 @@ def test_all_stages_are_counted_in_a_process_of_their_own():
     assert list(found) == ["codec", "reid", "mafe", "transport", "denoiser", "student"]
     assert all(one.fixed > 0 and one.item > 1000 for one in found.values())
     assert found["codec"].checkpointed is None and found["denoiser"].checkpointed < found["denoiser"].item
+
+
+def test_a_counting_that_comes_to_grief_is_one_error(monkeypatch):
+    fork = multiprocessing.get_context("fork")  # so that the child knows of the fault
+    monkeypatch.setattr(memory.multiprocessing, "get_context", lambda _: fork)
+    monkeypatch.setattr(memory, "_count", lambda *_: os._exit(7))
+    with pytest.raises(
+        EchoAugmentError, match="preset tiny: the process that counts its memory ended with exit code 7"
+    ):
+        count_needs(preset("preset=tiny"), "bf16")

@@ -5,8 +5,8 @@ import torch
 from fakes.generator import preset
 
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.doctor.steps import named_preset, training_steps
-from echo_augment.training_recipes.generator.diffusion import ResidualDiffusion
+from echo_augment.training_recipes.doctor.steps import diffusion_for, named_preset, training_steps
+from echo_augment.training_recipes.generator.diffusion import LatentDiffusion, ResidualDiffusion
 from echo_augment.training_recipes.generator.networks import build_networks
 
 SMALL = ("preset.codec.channels=[8,8,8,8]", "preset.denoiser.residual.channels=[8,16]", "preset.transport.width=16")
@@ -48,6 +48,16 @@ def test_a_preset_without_transport_has_no_such_step():
         "preset.denoiser.heads=[1,1]",
     )
     with torch.random.fork_rng([]):
-        steps = training_steps(chosen, build_networks(chosen), lambda module: module)
-        assert "transport" not in steps and "hint" not in steps["denoiser"].batch(1)
-    assert not isinstance(steps["denoiser"].loss, ResidualDiffusion)
+        nets = build_networks(chosen)
+        steps = training_steps(chosen, nets, lambda module: module)
+        assert list(steps) == ["codec", "reid", "mafe", "denoiser", "student"] and steps["denoiser"].held == ()
+        assert isinstance(diffusion_for(chosen, nets), LatentDiffusion)
+        assert torch.isfinite(steps["denoiser"].loss(nets.denoiser, steps["denoiser"].batch(1))["loss"])
+
+
+def test_a_preset_with_transport_diffuses_what_it_leaves_open():
+    chosen = preset("preset=tiny", *SMALL)
+    with torch.random.fork_rng([]):
+        nets = build_networks(chosen)
+        assert isinstance(diffusion_for(chosen, nets), ResidualDiffusion)
+        assert training_steps(chosen, nets, lambda module: module)["denoiser"].held == (nets.transport,)
