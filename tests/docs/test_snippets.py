@@ -1,11 +1,14 @@
 """The Python blocks of README and pages run as they stand, in a folder with a small data set."""
 
+import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes.pages import PAGES, ROOT, blocks, name_of, titled, write_folder
+from fakes.report import level, whole
 
 from echo_augment import CachedClips, EchoNetDynamic
 from echo_augment.training_recipes.arms import TrainingSet
@@ -20,6 +23,8 @@ ELSEWHERE = {  # pages whose blocks need folders of their own, and the tests tha
     "docs/how-to/live-clips.md": "here, slow",
     "docs/get-started/your-data.md": "here, below",
     "docs/get-started/ten-minutes.md": "here, below",
+    "docs/concepts/leakage-rules.md": "here, below",
+    "docs/reference/report-json.md": "here, below",
 }
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and name_of(page) not in ELSEWHERE]
 
@@ -51,7 +56,8 @@ def test_python_runs(page, capsys):
 
 
 def test_every_block_runs_somewhere():
-    assert all((ROOT / page).is_file() for page in ELSEWHERE)
+    assert all(blocks(ROOT / page, "python") for page in ELSEWHERE)
+    assert all((Path(__file__).parent / test).is_file() for test in ELSEWHERE.values() if not test.startswith("here"))
     assert {name_of(page) for page in WITH_PYTHON} >= {"README.md", "docs/how-to/wrap-my-dataset.md"}
 
 
@@ -78,6 +84,19 @@ def test_your_data(folder, capsys):
     pack("data/EchoNet-Dynamic", "cache/real")
     run(ROOT / "docs" / "get-started" / "your-data.md")
     assert "6 (3, 16, 112, 112)" in capsys.readouterr().out
+
+
+def test_leakage_rules(folder, capsys):
+    run(ROOT / "docs" / "concepts" / "leakage-rules.md")
+    assert "SyntheticAugment got the TEST split" in capsys.readouterr().out
+
+
+def test_report_json(folder, capsys):
+    report = whole([level(16, 1.0)], verdict="Clips helped.")
+    (folder / "runs" / "demo").mkdir(parents=True)
+    (folder / "runs" / "demo" / "report.json").write_text(json.dumps(report.to_json()))
+    run(ROOT / "docs" / "reference" / "report-json.md")
+    assert capsys.readouterr().out.strip() == f"Clips helped. {report.arms['synthetic']['mae'].mean}"
 
 
 def test_an_arm_of_ones_own(folder, monkeypatch):
