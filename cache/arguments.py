@@ -2,11 +2,14 @@
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from typing import SupportsFloat, SupportsIndex, TypeGuard
 
 from .errors import EchoAugmentError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # owner/name; a relative folder of two parts, too
 
 
 def nearest(word: object, words: Collection[str]) -> str | None:

@@ -1,13 +1,12 @@
 """Whether what settings name is there: asked by the command before it makes any folder, and before any work."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from echo_augment.augmentor.data.layouts.finding import find_files
+from echo_augment.cache.arguments import HUB_ID
 from echo_augment.cache.errors import EchoAugmentError
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 GENERATOR_REMEDY = "Give the folder that train-generator or save_pretrained wrote, a Hub id (owner/name), or bundled"
 
 

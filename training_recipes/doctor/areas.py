@@ -16,13 +16,12 @@ from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.records import VideoInfo
 from echo_augment.augmentor.data.splits import HELD_OUT
 from echo_augment.augmentor.data.table import read_table
-from echo_augment.cache.arguments import check_choice
+from echo_augment.cache.arguments import HUB_ID, check_choice
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.processes import usable_cores
 from echo_augment.cache.system.progress import follow
 
-from ..common.inputs import HUB_ID
 from ..common.reporting import versions
 from .findings import ERROR, WARNING, Finding
 

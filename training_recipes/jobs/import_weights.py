@@ -12,8 +12,7 @@ from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.published.emavfi import import_mafe
 from echo_augment.augmentor.mcdm.published.layouts import HUB, LAYOUTS
 from echo_augment.augmentor.mcdm.published.pipelines import import_pipeline
-from echo_augment.augmentor.mcdm.published.strict import HUB_ID
-from echo_augment.cache.arguments import check_choice, check_number
+from echo_augment.cache.arguments import HUB_ID, check_choice, check_number
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.reporting import REPORT, write_report

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from echo_augment.cache.arguments import HUB_ID
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.extras import needs
 
 from ..denoiser import BETAS, TIMESTEPS
-from .strict import HUB_ID
 
 with needs("generate"):
     from diffusers.schedulers import DDPMScheduler

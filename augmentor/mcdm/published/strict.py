@@ -1,7 +1,6 @@
 """Weights fit a network whole or not at all: a missing, extra or misshapen one is an error that names the first."""
 
 import pickle
-import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from echo_augment.cache.arguments import HUB_ID
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.extras import needs
 
@@ -22,7 +22,6 @@ with needs("generate"):
 
 OURS = "Name a network that train-generator wrote; weights of others come in by echo-augment import-weights"
 GENERATORS = "Name the folder that train-generator or save_pretrained wrote (its generator/), a Hub id, or 'bundled'"
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 WHOLE: dict[str, bool] = {  # so that diffusers tells what does not fit
     "output_loading_info": True,
     "ignore_mismatched_sizes": True,
