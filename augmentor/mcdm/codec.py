@@ -17,6 +17,7 @@ with needs("generate"):
     from diffusers.models.modeling_utils import ModelMixin
 
 FOUND_BY = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")  # options of the Hub
+READ_AS = ("dtype", "torch_dtype", "use_safetensors", "variant")  # options of a network's weights
 HALF = 127.5  # gray level that becomes 0
 
 
@@ -96,8 +97,8 @@ def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int | None = None) -
     Args:
         codec: decodes them on its device.
         latents: scaled.
-        batch: frames decoded together; None for 64, and 16 on a CPU: more do not stay in its caches, and take up to
-            twice as long. There channels come last, as its convolutions want them.
+        batch: frames decoded together; None for 64, and 16 on a CPU: more do not stay in its caches and take longer.
+            There channels come last, as its convolutions want them.
     """
     scale, on_cpu = codec.config["scaling_factor"], codec.device.type == "cpu"
     order = torch.channels_last if on_cpu else torch.preserve_format
@@ -120,7 +121,7 @@ def saved_codec(where: Path | str, *, subfolder: str | None = None, **options: A
         EchoAugmentError: a weight is missing, extra or of another shape.
     """
     found = {name: value for name, value in options.items() if name in FOUND_BY}
-    named = AutoencoderKL.load_config(str(where), subfolder=subfolder, **found)["_class_name"]
+    named = AutoencoderKL.load_config(str(where), subfolder=subfolder, **found).get("_class_name")
     kind = ReferenceCodec if named == "ReferenceCodec" else AutoencoderKL
     codec: AutoencoderKL = load_whole(kind, str(where), subfolder=subfolder, **options)
     return codec

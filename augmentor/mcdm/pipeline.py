@@ -3,6 +3,7 @@
 With 0 steps the transport alone moves the reference frame's latents; the denoiser computes from one step on only.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from echo_augment.cache.system.extras import needs
 
 from ..devices import refuse_device_in_worker
 from .calls import ONE_CODE, Asked, check_call, draw_noise
-from .codec import FOUND_BY, decode, encode, saved_codec
+from .codec import FOUND_BY, READ_AS, decode, encode, saved_codec
 from .denoiser import MotionDenoiser
 from .displacement import carry_detail, carry_masks, fine_detail
 from .flow import carry_details
@@ -159,27 +160,36 @@ class MCDMPipeline(DiffusionPipeline):
     def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
         """Load a saved pipeline as diffusers does, but no network whose weights are not all there.
 
+        Args:
+            pretrained_model_name_or_path: folder, Hub id, or ``"bundled"`` for the pipeline in this package.
+            kwargs: of diffusers' ``from_pretrained``.
+
         Raises:
             EchoAugmentError: nothing there that can be loaded, or a weight is missing, extra or of another shape.
         """
-        where = str(pretrained_model_name_or_path)
+        named = str(pretrained_model_name_or_path)
+        where = str(BUNDLED) if named == "bundled" else named
         with told_in_one_error(where):
             if "vae" not in kwargs:
-                wanted = ("torch_dtype", "use_safetensors", *FOUND_BY)
-                options = {name: kwargs[name] for name in wanted if name in kwargs}
+                options = {name: kwargs[name] for name in (*READ_AS, *FOUND_BY) if name in kwargs}
+                for name in ("dtype", "torch_dtype"):
+                    if isinstance(options.get(name), Mapping):  # one for each network
+                        options[name] = options[name].get("vae", options[name].get("default", torch.float32))
                 kwargs["vae"] = saved_codec(where, subfolder="vae", **options)
             return super().from_pretrained(where, **kwargs)
 
     @classmethod
     @quietly()
     def load(cls, name: str, **kwargs: Any) -> "MCDMPipeline":
-        """Load the pipeline of a folder or Hub id, or the one in this package for ``"bundled"``.
+        """Load as `from_pretrained`, without a bar, in fp32 unless another type is named, and safetensors only.
 
         Raises:
             EchoAugmentError: as `from_pretrained`.
         """
-        options = {"torch_dtype": torch.float32, "use_safetensors": True} | kwargs
-        pipeline: MCDMPipeline = cls.from_pretrained(str(BUNDLED if name == "bundled" else name), **options)
+        options: dict[str, Any] = {"use_safetensors": True} | kwargs
+        if "dtype" not in options:
+            options.setdefault("torch_dtype", torch.float32)
+        pipeline: MCDMPipeline = cls.from_pretrained(name, **options)
         return pipeline
 
     def enable_model_cpu_offload(self, *_: Any, **_more: Any) -> None:

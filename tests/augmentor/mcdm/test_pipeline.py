@@ -1,11 +1,13 @@
 """Denoiser and pipeline: the reference's size, conditioning that arrives, seeds that decide, folders that load."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from diffusers.pipelines import pipeline_utils
 from safetensors.torch import load_file, save_file
 
 from echo_augment.augmentor.mcdm.codec import build_codec, decode, encode, to_gray, to_unit
@@ -179,7 +181,29 @@ def test_no_network_is_loaded_with_weights_drawn_at_random(tmp_path, part, fault
     elif fault == "misshapen":
         weights[name] = torch.zeros(*taken.shape, 2)
     save_file(weights, file, metadata={"format": "pt"})
-    with pytest.raises(EchoAugmentError):
-        MCDMPipeline.load(str(folder))
-    with pytest.raises((EchoAugmentError, ValueError, RuntimeError)):
-        MCDMPipeline.from_pretrained(folder)
+    for load in (MCDMPipeline.load, MCDMPipeline.from_pretrained):
+        with pytest.raises(EchoAugmentError, match=re.escape(name)):
+            load(str(folder))
+
+
+@pytest.mark.parametrize("option", ["dtype", "torch_dtype"])
+def test_every_network_is_read_in_the_number_format_that_is_asked_for(option):
+    if option == "dtype" and not hasattr(pipeline_utils, "_resolve_dtype"):
+        pytest.skip("an older diffusers, which knows torch_dtype only")
+    half = MCDMPipeline.from_pretrained("bundled", **{option: torch.float16})
+    networks = ("vae", "reid", "transport", "denoiser", "mafe")
+    assert {getattr(half, name).dtype for name in networks} == {torch.float16}
+    for wanted in ({"vae": torch.float16}, {"default": torch.float16}):
+        some = MCDMPipeline.from_pretrained("bundled", **{option: {"default": torch.float32, **wanted}})
+        assert some.vae.dtype == torch.float16
+        assert some.denoiser.dtype == wanted.get("default", torch.float32)
+    assert MCDMPipeline.load("bundled", **{option: torch.float16}).vae.dtype == torch.float16
+    assert MCDMPipeline.load("bundled").vae.dtype == torch.float32
+
+
+def test_a_variant_of_the_weights_is_read_where_it_is_asked_for(untrained, tmp_path):
+    untrained.save_pretrained(str(tmp_path), variant="other")
+    with pytest.raises(EchoAugmentError, match="cannot be loaded"):
+        MCDMPipeline.from_pretrained(tmp_path)
+    found = MCDMPipeline.from_pretrained(tmp_path, variant="other").vae.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in untrained.vae.state_dict().items())
