@@ -99,12 +99,22 @@ def children(dataset: Any) -> list[Any]:
 
 
 def held_inside(dataset: Any) -> list[Any]:
-    """Return the one dataset that an unknown wrapper holds, whatever the attribute is called; else nothing."""
+    """Return the one dataset that an unknown wrapper holds, whatever the attribute is called; else nothing.
+
+    One that holds this one in its turn is a companion (``train.val`` and ``val.train``), and nothing that is wrapped.
+    """
+    found = held_by(dataset)
+    wrapped = len(found) == 1 and all(other is not dataset for other in held_by(found[0]))
+    return found if wrapped else []
+
+
+def held_by(dataset: Any) -> list[Any]:
+    """Return the datasets among the attributes of one, alone or in lists, tuples and mappings, each once."""
     held = [value for value in getattr(dataset, "__dict__", {}).values() if value is not None]
     several = [part for value in held if isinstance(value, list | tuple) for part in value]
     several += [part for value in held if isinstance(value, Mapping) for part in value.values()]
     found = {id(one): one for one in [*held, *several] if isinstance(one, Dataset) and one is not dataset}
-    return list(found.values()) if len(found) == 1 else []
+    return list(found.values())
 
 
 Numbers = npt.NDArray[np.int64]

@@ -339,6 +339,14 @@ def test_a_wrapper_of_any_kind_does_not_hide_a_held_out_split(held):
     assert len(SyntheticAugment(both, SOURCE, adapter=lambda clip, real: real)) == 12, "which one it serves is unknown"
 
 
+def test_two_datasets_that_know_each_other_wrap_nothing():
+    train, val = FakeEcho(), FakeEcho(split="VAL")
+    train.val, val.train = val, train
+    assert len(SyntheticAugment(train, SOURCE)) == 12
+    with pytest.raises(EchoAugmentError, match="SyntheticAugment got the VAL split"):
+        SyntheticAugment(val, SOURCE)
+
+
 @pytest.mark.parametrize("donor", ["HELD", "held.AVI", "Held"])
 def test_a_held_out_donor_is_known_in_any_case(root, donor):
     with pytest.raises(EchoAugmentError, match=r"1 donors .* are VAL or TEST videos of .*: held among them"):
