@@ -50,6 +50,7 @@ class Ahead(Generic[K, V]):
     def expect(self, keys: Iterable[K], *, only: bool = True) -> None:
         """Begin with some keys, in their order; with ``only``, earlier ones that are not among them are dropped."""
         wanted = dict.fromkeys(keys)
+        self._here()
         for key in [key for key in self._begun if only and key not in wanted]:
             self._begun.pop(key).cancel()
         for key in wanted:
@@ -64,11 +65,16 @@ class Ahead(Generic[K, V]):
         return self._begun.pop(key).result()
 
     def _begin(self, key: K) -> None:
-        if self._pool is None or self._owner != os.getpid():  # threads do not come along into a forked process
+        pool = self._here()
+        if key not in self._begun:
+            self._begun[key] = pool.submit(self._find, key)
+
+    def _here(self) -> ThreadPoolExecutor:
+        """Return the threads of this process; those of another one, and what they had begun, do not come along."""
+        if self._pool is None or self._owner != os.getpid():
             self._owner, self._begun = os.getpid(), {}
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="donors")
-        if key not in self._begun:
-            self._begun[key] = self._pool.submit(self._find, key)
+        return self._pool
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None, "_begun": {}}
@@ -106,7 +112,7 @@ def hearts(
         except EchoAugmentError as error:
             return error
 
-    ahead = Ahead(read, readers_for("cuda"))
+    ahead = Ahead(read, usable_cores())
     try:
         for place, row in enumerate(rows):
             ahead.expect(range(place, min(place + AHEAD, len(rows))))
