@@ -20,14 +20,15 @@ from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.generator import SkippedDonor
 from echo_augment.cache.system.extras import needs
 
-from ..data import VideoInfo, read_table, read_video, refuse_leaks
+from ..data import VideoInfo, read_table, refuse_leaks
 from ..data.layouts.finding import DataFolder
 from ..mcdm.displacement import inverted, warped
+from ..mcdm.donors import read_heart
 from ..mcdm.fingerprint import fingerprint
 from ..mcdm.flow import shrink_flow
 from ..mcdm.labels import donor_label
 from ..mcdm.motion import estimated_flows, room, stretch
-from ..mcdm.phase import make_heart, volume_curve
+from ..mcdm.phase import Heart, volume_curve
 from ..mcdm.training_videos import usable
 from ..tempo import TEMPO
 
@@ -251,7 +252,5 @@ class WarpGenerator:
             self._reference[name] = self._heart(name).reference.copy()
         return self._reference[name]
 
-    def _heart(self, name: str) -> Any:
-        row = self._rows[name]
-        frames, fps = read_video(row.path)
-        return make_heart(name, frames, fps if fps > 0 else row.fps, rate=self.fps, size=self.height)
+    def _heart(self, name: str) -> Heart:
+        return read_heart(self._rows[name], rate=self.fps, size=self.height)[0]
