@@ -1,4 +1,4 @@
-"""Affine changes of a heart that keep its EF: what the generator learns from, and the strong classical augmentation.
+"""Affine changes of a video that keep its EF: what the generator learns from, and the strong classical augmentation.
 
 A single-plane EF is ``1 - V_ES / V_ED`` with ``V = pi / 4 * L / 20 * (d_1 ** 2 + .. + d_20 ** 2)``: 20 discs across the
 long axis ``L``. One affine map of all frames changes it so, as ``tests/augmentor/test_affine.py`` computes:

@@ -29,7 +29,7 @@ def _blurring(side: int, like: Tensor) -> Tensor:
 def blur(image: Tensor, gain: float = 1.0) -> Tensor:
     """Convolve ``(B, C, H, W)`` with the binomial 5 x 5 Gaussian, times ``gain``; borders are mirrored.
 
-    As two products of matrices: the gradient of a convolution of one channel takes a CPU ten times as long.
+    As two products of matrices: a CPU is slow at the gradient of a convolution of one channel.
     """
     down, across = (_blurring(side, image) for side in image.shape[-2:])
     return gain * (down @ image @ across.T)
