@@ -17,7 +17,8 @@ with needs("generate"):
     from diffusers.models.modeling_utils import ModelMixin
 
 FOUND_BY = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "token")  # options of the Hub
-READ_AS = ("dtype", "torch_dtype", "use_safetensors", "variant")  # options of a network's weights
+FORMATS = ("dtype", "torch_dtype")
+READ_AS = (*FORMATS, "use_safetensors", "variant")  # options of a network's weights
 HALF = 127.5  # gray level that becomes 0
 
 
@@ -115,15 +116,19 @@ def saved_codec(where: Path | str, *, subfolder: str | None = None, **options: A
     Args:
         where: folder or Hub id.
         subfolder: of the codec.
-        options: of ``from_pretrained``.
+        options: of ``from_pretrained``, the codec's or its pipeline's, of which the codec has its own part.
 
     Raises:
         EchoAugmentError: a weight is missing, extra or of another shape.
     """
+    read = {name: value for name, value in options.items() if name in (*READ_AS, *FOUND_BY)}
+    for name in FORMATS:
+        if isinstance(each := read.get(name), Mapping):  # one for each network
+            read[name] = each.get("vae", each.get("default", torch.float32))
     found = {name: value for name, value in options.items() if name in FOUND_BY}
     named = AutoencoderKL.load_config(str(where), subfolder=subfolder, **found).get("_class_name")
     kind = ReferenceCodec if named == "ReferenceCodec" else AutoencoderKL
-    codec: AutoencoderKL = load_whole(kind, str(where), subfolder=subfolder, **options)
+    codec: AutoencoderKL = load_whole(kind, str(where), subfolder=subfolder, **read)
     return codec
 
 

@@ -3,7 +3,6 @@
 With 0 steps the transport alone moves the reference frame's latents; the denoiser computes from one step on only.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from echo_augment.cache.system.extras import needs
 
 from ..devices import refuse_device_in_worker
 from .calls import ONE_CODE, Asked, check_call, draw_noise
-from .codec import FOUND_BY, READ_AS, decode, encode, saved_codec
+from .codec import decode, encode, saved_codec
 from .denoiser import MotionDenoiser
 from .displacement import carry_detail, carry_masks, fine_detail
 from .flow import carry_details
@@ -171,11 +170,7 @@ class MCDMPipeline(DiffusionPipeline):
         where = str(BUNDLED) if named == "bundled" else named
         with told_in_one_error(where):
             if "vae" not in kwargs:
-                options = {name: kwargs[name] for name in (*READ_AS, *FOUND_BY) if name in kwargs}
-                for name in ("dtype", "torch_dtype"):
-                    if isinstance(options.get(name), Mapping):  # one for each network
-                        options[name] = options[name].get("vae", options[name].get("default", torch.float32))
-                kwargs["vae"] = saved_codec(where, subfolder="vae", **options)
+                kwargs["vae"] = saved_codec(where, subfolder="vae", **kwargs)
             return super().from_pretrained(where, **kwargs)
 
     @classmethod
