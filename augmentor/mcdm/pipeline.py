@@ -181,10 +181,10 @@ class MCDMPipeline(DiffusionPipeline):
         Raises:
             EchoAugmentError: as `from_pretrained`.
         """
-        options: dict[str, Any] = {"use_safetensors": True} | kwargs
-        if "dtype" not in options:
-            options.setdefault("torch_dtype", torch.float32)
-        pipeline: MCDMPipeline = cls.from_pretrained(name, **options)
+        kwargs.setdefault("use_safetensors", True)
+        if "dtype" not in kwargs:
+            kwargs.setdefault("torch_dtype", torch.float32)
+        pipeline: MCDMPipeline = cls.from_pretrained(name, **kwargs)
         return pipeline
 
     def enable_model_cpu_offload(self, *_: Any, **_more: Any) -> None:
