@@ -40,10 +40,10 @@ class GeneratorSettings(JobSettings):
         checkpointing: compute the denoiser's activations again in the backward pass instead of keeping them: slower,
             with the same result and much less memory.
         compile: compile the networks' training (``torch.compile``); for a GPU, and for more than an hour.
-        distil: a finished generator (its folder, a Hub id, or ``bundled``) whose denoiser is distilled to a student;
-            its networks are taken, and only the student is trained.
-        start: a finished generator (its folder, a Hub id, or ``bundled``) from whose weights every stage goes on
-            instead of fresh ones; None: fresh ones.
+        distil: a finished generator (its folder or Hub id) whose denoiser is distilled to a student; its networks are
+            taken, and only the student is trained. ``bundled`` is refused while those weights are of an earlier form.
+        start: a finished generator (as ``distil``) from whose weights every stage goes on instead of fresh ones; None:
+            fresh ones.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken
             from there.
         workers: processes of each rank that decode the videos; None: one a core, at most 16.
