@@ -21,7 +21,7 @@ from ..training.ahead import Finish
 from ..training.batches import endless
 from ..training.fit import LossFn, fit
 from ..training.optimiser import warmup_constant, warmup_cosine
-from ..training.setup import share_of
+from ..training.setup import crew_of, share_of
 from ..training.state import FitResult, Validate
 from .codec import Latents
 from .denoiser import Windows
@@ -76,7 +76,7 @@ class StageContext:
     @property
     def crew(self) -> Crew:
         """This process among those that make a stage's files together."""
-        return Crew(share_of(self.accelerator), self.accelerator.wait_for_everyone)
+        return crew_of(self.accelerator)
 
     @cached_property
     def latents(self) -> Latents:

@@ -23,7 +23,7 @@ from ..common.parts import SOLO, Crew, join
 FRAMES, TABLE, PARTS = "frames.npy", "hearts.json", "parts"
 PART = 16  # videos of a part: what a kill may cost each process
 FEW_PARTS = 4
-MOST_WORKERS = 16  # each holds some 300 MB
+MOST_WORKERS = 16  # each holds some 350 MB of its own (Private_Dirty in its /proc/PID/smaps_rollup)
 FEWEST = 3  # videos
 
 

@@ -20,7 +20,6 @@ from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.progress import say
 
 from ..common.dataset import dataset_files, held_out_videos
-from ..common.parts import Crew
 from ..common.reporting import write_report
 from ..common.settings import register, settings_from
 from ..generator.card import write_card
@@ -32,7 +31,7 @@ from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
 from ..judging.kept_aside import judge_kept_aside
 from ..training.logging import check_trackers
-from ..training.setup import make_accelerator, share_of
+from ..training.setup import crew_of, make_accelerator
 
 
 def run(cfg: DictConfig) -> None:
@@ -130,7 +129,7 @@ def begin(
         out / VIDEOS,
         rate=settings.preset.rate,
         size=settings.preset.size,
-        crew=Crew(share_of(accelerator), accelerator.wait_for_everyone),
+        crew=crew_of(accelerator),
         workers=settings.workers,
     )
     return ledger, data

@@ -16,6 +16,7 @@ from echo_augment.cache.arguments import check_choice
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
+from ..common.parts import Crew
 from ..common.ranks import Share, best_device
 from .settings import PRECISIONS
 
@@ -87,6 +88,11 @@ def _without(names: Sequence[str]) -> Iterator[None]:
 def share_of(accelerator: Accelerator) -> Share:
     """Return which items of a batch this process takes."""
     return Share(accelerator.process_index, accelerator.num_processes)
+
+
+def crew_of(accelerator: Accelerator) -> Crew:
+    """Return this process among those that make files together."""
+    return Crew(share_of(accelerator), accelerator.wait_for_everyone)
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:

@@ -139,6 +139,19 @@ def test_an_array_that_was_cut_short_when_it_was_made_is_made_again(tmp_path):
     assert np.load(tmp_path / "a.npy").tolist() == [[0] * 3] * 2 + [[1] * 3] * 2
 
 
+def test_each_part_goes_as_soon_as_its_rows_are_safe(tmp_path, monkeypatch):
+    files = [tmp_path / "a.parts" / f"{k}.npy" for k in range(3)]
+    files[0].parent.mkdir()
+    for k, file in enumerate(files):
+        np.save(file, np.full((2, 3), k))
+    real, left = parts.os.fsync, []
+    monkeypatch.setattr(
+        parts.os, "fsync", lambda handle: left.append(sum(map(parts.Path.exists, files))) or real(handle)
+    )
+    join(files, [2, 2, 2], tmp_path / "a.npy")
+    assert left == [3, 3, 2, 1, 0], "the new array's name, the rows of each part, the whole's name"
+
+
 def test_a_lost_or_damaged_part_is_named(tmp_path):
     def some():
         for k in range(3):

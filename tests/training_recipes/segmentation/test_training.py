@@ -1,5 +1,6 @@
 """The segmentation recipe: models, figures, the teacher, and one small training from end to end."""
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -12,12 +13,14 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from echo_augment.augmentor.data import EchoNetDynamic, read_table
+from echo_augment.augmentor.data.layouts.finding import find_files
 from echo_augment.augmentor.data.phantom import load_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.common.settings import object_from
 from echo_augment.training_recipes.segmentation.measures import pooled_dice, scales
 from echo_augment.training_recipes.segmentation.training import (
     TARGETS,
+    measure_traced,
     segmentation_loss,
     traced_masks,
     traced_videos,
@@ -64,6 +67,27 @@ def test_hearts_and_masks_are_the_reader_s(root):
     np.testing.assert_array_equal(masks[name], data[2][1][2] > 0)
     millimetres = scales(root)
     assert millimetres[name] == load_phantoms(root)[name].appearance.mm_per_px
+
+
+def test_masks_are_measured_on_the_traced_frames_of_test(root, tmp_path):
+    data = EchoNetDynamic(root, "test", TARGETS, length=1, period=1)
+    items = iter([data[place][1] for place in range(len(data.rows))])
+
+    def knows(frames):
+        large, small, *masks = next(items)
+        assert frames.shape == (2, 112, 112) and np.abs(frames - np.stack([large[0], small[0]])).max() <= 0.5
+        return np.stack(masks) > 0
+
+    found = measure_traced(knows, find_files(root))
+    assert list(found) == [row.name for row in data.rows] and {one["dice"] for one in found.values()} == {1.0}
+    blind = measure_traced(lambda frames: np.zeros(frames.shape, bool), find_files(root))
+    assert {one["dice"] for one in blind.values()} == {0.0}
+    shutil.copytree(root, tmp_path / "bare")
+    table = tmp_path / "bare" / "VolumeTracings.csv"
+    lines = [line for line in table.read_text().splitlines() if not line.startswith(tuple(found))]
+    table.write_text("\n".join(lines))
+    with pytest.raises(EchoAugmentError, match="bare"):
+        measure_traced(knows, find_files(tmp_path / "bare"))
 
 
 def test_a_training_tests_every_test_heart_and_selects_on_val(trained, root):

@@ -74,6 +74,16 @@ def test_it_learns_to_tell_noise_from_flat_images():
     assert seen[-1] < 0.5 * seen[0]
 
 
+def test_a_state_holds_how_far_it_is(contested, tmp_path):
+    contested.seen = 7
+    torch.save(contested.state_dict(), tmp_path / "state")
+    other = Contested(nn.Conv2d(1, 1, 3, padding=1), 1)
+    other.adversary = PatchDiscriminator(1, width=4, layers=2)
+    assert other.seen == 0
+    other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    assert other.seen == 7 and torch.equal(other.codec.weight, contested.codec.weight)
+
+
 def test_the_ratio_is_bounded():
     layer = torch.ones(3, requires_grad=True)
     assert float(gradient_ratio((1e9 * layer).sum(), (0 * layer).sum(), layer)) == 1e4
