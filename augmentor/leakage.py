@@ -1,6 +1,5 @@
 """Keep VAL and TEST videos out of training: by split or fold, by the donors' names, by their videos' content."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,21 +15,11 @@ from .data.layouts.rows import patient_reader, read_list
 from .data.records import VideoInfo
 from .data.same_videos import find_leaks
 from .data.selection import openable
-from .data.splits import SplitChoice, parse_split, split_filter
+from .data.splits import SplitChoice, is_unseen, parse_split, split_filter
 from .wrapping import leaves, reached
 
-EVALUATED = re.compile("TEST|TST|VAL|HOLD|HELD")
 IsHeldOut = Callable[[str, int | None], bool]
 Scope = Literal["subset", "table"]
-
-
-def is_unseen(split: str) -> bool:
-    """Return whether a split is kept for evaluation by its name: VAL, TEST, and words like ``INTERNAL_TEST``, ``EVAL``.
-
-    >>> [word for word in ("TRAIN", "POOL", "TRAIN_VAL", "TEST2", "HOLD-OUT") if is_unseen(word)]
-    ['TEST2', 'HOLD-OUT']
-    """
-    return "TRAIN" not in split and EVALUATED.search(split) is not None
 
 
 def held_out_filter(choice: SplitChoice | None) -> IsHeldOut:

@@ -15,7 +15,7 @@ from .layouts.finding import DataFolder, find_files
 from .probe import RATE_TOLERANCE, VideoFacts, probe_video
 from .records import Problem, VideoInfo
 from .same_videos import find_leaks
-from .splits import HELD_OUT, TRAIN
+from .splits import HELD_OUT, TRAIN, is_unseen
 from .table import EchoTable, read_table
 from .tracing import tracing_volume
 from .video import read_frames, read_video
@@ -293,7 +293,7 @@ def leak_problems(rows: Iterable[VideoInfo]) -> list[Problem]:
     """Return TRAIN videos that are VAL or TEST videos under another name."""
     rows = list(rows)
     train = [row for row in rows if row.split == TRAIN]
-    held_out = [row for row in rows if row.split in HELD_OUT]
+    held_out = [row for row in rows if is_unseen(row.split)]
     try:
         leaks = find_leaks(train, held_out)
     except EchoAugmentError as error:

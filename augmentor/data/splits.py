@@ -1,5 +1,6 @@
 """Splits as real copies write them: any case, long forms, or fold numbers."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from echo_augment.cache.errors import EchoAugmentError
@@ -8,6 +9,7 @@ SplitChoice = str | int | Sequence[str | int]
 
 TRAIN, VAL, TEST = "TRAIN", "VAL", "TEST"
 HELD_OUT = (VAL, TEST)
+EVALUATED = re.compile("TEST|TST|VAL|HOLD|HELD")  # in the words that others use
 SYNONYMS = {
     "TRAINING": TRAIN,
     "VALID": VAL,
@@ -40,6 +42,15 @@ def parse_split(text: str) -> tuple[str, int | None]:
         fold = int(number)
         return FOLD_SPLITS.get(fold, f"FOLD{fold}"), fold
     return SYNONYMS.get(word, word), None
+
+
+def is_unseen(split: str) -> bool:
+    """Return whether a split is kept for evaluation by its name: VAL, TEST, and words like ``INTERNAL_TEST``, ``EVAL``.
+
+    >>> [word for word in ("TRAIN", "POOL", "TRAIN_VAL", "TEST2", "HOLD-OUT") if is_unseen(word)]
+    ['TEST2', 'HOLD-OUT']
+    """
+    return "TRAIN" not in split and EVALUATED.search(split) is not None
 
 
 def split_filter(choice: SplitChoice) -> Callable[[str, int | None], bool]:

@@ -16,6 +16,7 @@ from echo_augment.cache.generator import SkippedDonor
 from ..data import VideoInfo, probe_video, read_table, refuse_leaks
 from ..data.layouts.finding import DataFolder
 from ..data.probe import as_filed
+from ..data.splits import is_unseen
 from ..devices import fast_dtype
 from ..tempo import TEMPO
 from .calls import ONE_CODE
@@ -291,7 +292,7 @@ def load_generator(
     pipeline.set_progress_bar_config(disable=True)
     table = read_table(root)
     rows, contents, skipped = usable(table.split("TRAIN"), on_error)
-    held_out = [row for row in table.rows if row.split in ("VAL", "TEST") and row.path.is_file()]
+    held_out = [row for row in table.rows if is_unseen(row.split) and row.path.is_file()]
     held_out, _, _unreadable = usable(held_out, "skip", warn=False)
     refuse_leaks(rows, held_out)
     folder = BUNDLED if generator == "bundled" else Path(generator)

@@ -17,7 +17,7 @@ from echo_augment.cache.generator import DonorGenerator, SkippedDonor
 from ..data import VideoInfo, read_table, refuse_leaks
 from ..data.layouts.finding import DataFiles
 from ..data.selection import openable
-from ..data.splits import HELD_OUT
+from ..data.splits import is_unseen
 from ..devices import best_device
 from ..wrapping import children, leaves, locate
 
@@ -79,7 +79,7 @@ class GeneratorRecipe:
             )
         rows, skipped = openable(self.rows.values())
         held_out = openable(
-            row for root in self.tables for row in read_table(root).rows if row.split in HELD_OUT and row.path.is_file()
+            row for root in self.tables for row in read_table(root).rows if is_unseen(row.split) and row.path.is_file()
         ).rows
         refuse_leaks(rows, held_out)
         pipeline = MCDMPipeline.load(self.pipeline) if named else self.pipeline

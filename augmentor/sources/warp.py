@@ -22,6 +22,7 @@ from echo_augment.cache.system.extras import needs
 
 from ..data import VideoInfo, read_table, refuse_leaks
 from ..data.layouts.finding import DataFolder
+from ..data.splits import is_unseen
 from ..mcdm.displacement import inverted, warped
 from ..mcdm.donors import read_heart
 from ..mcdm.fingerprint import fingerprint
@@ -188,7 +189,7 @@ class WarpGenerator:
         """
         table = read_table(root)
         rows, contents, skipped = usable(table.split("TRAIN"), on_error)
-        held_out = [row for row in table.rows if row.split in ("VAL", "TEST") and row.path.is_file()]
+        held_out = [row for row in table.rows if is_unseen(row.split) and row.path.is_file()]
         refuse_leaks(rows, usable(held_out, "skip", warn=False)[0])
         named = {row.name: row for row in rows}
         return cls(named, motion_donors=motion_donors, contents=contents, skipped=skipped, **form)

@@ -15,6 +15,7 @@ from echo_augment.augmentor.data import EchoNetDynamic, EchoTable, VideoInfo, op
 from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder, find_files
 from echo_augment.augmentor.data.phantom.sets import RECORDINGS, check_format
+from echo_augment.augmentor.data.splits import is_unseen
 from echo_augment.augmentor.mcdm.phase import resample_indices
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.augmentor.video_format import VideoFormat
@@ -161,10 +162,10 @@ def _say_if_others(root: Path, data: DataSettings) -> None:
 
 
 def held_out_videos(table: EchoTable) -> list[VideoInfo]:
-    """The VAL and TEST videos of a data set that open: a file that does not open cannot have trained anything."""
+    """The held-out videos of a data set that open: a file that does not open cannot have trained anything."""
     found = []
     for row in table.rows:
-        if row.split not in ("VAL", "TEST"):
+        if not is_unseen(row.split):
             continue
         with suppress(EchoAugmentError):
             probe_video(row.path)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset
 from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.records import VideoInfo
-from echo_augment.augmentor.data.splits import HELD_OUT
+from echo_augment.augmentor.data.splits import is_unseen
 from echo_augment.augmentor.data.table import read_table
 from echo_augment.cache.arguments import HUB_ID, check_choice
 from echo_augment.cache.errors import EchoAugmentError
@@ -117,7 +117,7 @@ def cache(folder: str, data: FolderSettings) -> tuple[dict[str, JsonValue], list
         for index in sorted({0, len(clips) // 2, len(clips) - 1}):
             clips[index]
         rows = [] if data.root is None else read_table(data.root, ef_unit="percent").rows  # whatever it is
-        leaked = sorted({row.name for row in rows if row.split in HELD_OUT} & clips.donors)
+        leaked = sorted({row.name for row in rows if is_unseen(row.split)} & clips.donors)
     except EchoAugmentError as error:
         return facts, [Finding(ERROR, "cache", "broken", error.message, error.remedy)]
     if leaked:

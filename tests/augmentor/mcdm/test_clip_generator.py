@@ -11,6 +11,7 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.clip_generator import ClipGenerator, load_generator
 from echo_augment.augmentor.mcdm.denoiser import MotionDenoiser
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.sources.warp import WarpGenerator
 from echo_augment.cache import EchoAugmentError, PlanLine, fill, make_plan
 from echo_augment.training_recipes.filling.labels import masked
 
@@ -122,15 +123,20 @@ def test_other_videos_under_the_same_names_have_another_fingerprint(folder, root
         fill(again, changed, tmp_path / "cache", progress=False)
 
 
-def test_a_test_heart_under_another_name_is_refused(folder, root, tmp_path):
+@pytest.mark.parametrize("word", ["TEST", "INTERNAL_TEST"])
+def test_a_test_heart_under_another_name_is_refused(folder, root, tmp_path, word):
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)
     rows = read_table(copy).rows
+    table = copy / "FileList.csv"
+    table.write_text(table.read_text().replace("TEST", word))
     test = next(row for row in rows if row.split == "TEST")
     train = next(row for row in rows if row.split == "TRAIN")
     shutil.copy(test.path, train.path)
     with pytest.raises(EchoAugmentError, match=f"{train.name}.*{test.name}"):
         load_generator(str(folder), copy)
+    with pytest.raises(EchoAugmentError, match=f"{train.name}.*{test.name}"):
+        WarpGenerator.of(copy)
 
 
 def test_a_truncated_train_video_is_skipped_and_counted(folder, root, tmp_path):
