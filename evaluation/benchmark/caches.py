@@ -58,15 +58,16 @@ class Caches:
 
         Args:
             place: in the list of label counts.
-            teachers: folder of the arm ``real``'s training, if the task needs it for synthetic clips.
+            teachers: folder of the arm ``real``'s training, if the task needs it for clips that are not exact.
 
         Returns:
             Folders by kind for each subset.
         """
         found = {subset: dict(self.design.settings.caches) for subset in self.design.at(place)}
+        taught = self.design.taught()
         for kind in self.design.kinds():
             for subset, folders in found.items():
-                teacher = teachers.get(subset) if kind in MAKINGS or kind == WARP else None
+                teacher = teachers.get(subset) if kind in taught else None
                 folders[kind] = str(self._fill_one(kind, subset, teacher))
         return found
 

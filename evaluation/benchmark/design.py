@@ -9,7 +9,7 @@ from echo_augment.augmentor.data.layouts.finding import DataFiles
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.arms.peer_clips import peer_notes, told_notes
-from echo_augment.training_recipes.arms.specification import MAKINGS, TOLD, clips_of, teacher_of
+from echo_augment.training_recipes.arms.specification import MAKINGS, TOLD, WARP, clips_of, teacher_of
 from echo_augment.training_recipes.training.run import TrainingRun
 from echo_augment.training_recipes.training.settings import recipe_of
 from echo_augment.training_recipes.training.subsets import choose_labelled, count_labels
@@ -137,6 +137,10 @@ class Design:
     def made(self) -> set[str]:
         """Return the kinds of clips that are made here by ``generator.weights``."""
         return set(self.kinds()) & set(MAKINGS)
+
+    def taught(self) -> set[str]:
+        """Return the kinds of clips that are made here and whose labels or masks a net of this run has a say in."""
+        return set(self.kinds()) & {*MAKINGS, WARP}
 
     def kinds(self) -> list[str]:
         """Return the kinds of clips that arms need and that no ready cache gives."""

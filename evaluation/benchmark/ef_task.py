@@ -49,7 +49,7 @@ class EFTask:
 
     def needs_teachers(self, design: Design) -> bool:
         """Return whether the label gate has to ask a net: clips bring their EF along."""
-        return design.settings.label_gate is not None and bool(design.made())
+        return design.settings.label_gate is not None and bool(design.taught())
 
     def oracle(self, root: Path) -> DonorGenerator:
         """Return what renders exact counterfactuals."""

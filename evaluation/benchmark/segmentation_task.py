@@ -15,7 +15,7 @@ from echo_augment.cache.gates import IMAGE_ONLY, KNOWS, Gate, PerClip, image_gat
 from echo_augment.cache.generator import DonorGenerator
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
 from echo_augment.training_recipes.arms.peer_clips import PEER
-from echo_augment.training_recipes.arms.specification import WARP, clips_of
+from echo_augment.training_recipes.arms.specification import TOLD, clips_of
 from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.ef.teacher import known_videos
 from echo_augment.training_recipes.filling.agreement import agree
@@ -59,10 +59,9 @@ class SegmentationTask:
                 "masks_at_least is null", "Give the confidence of a clip's masks: masks_at_least=0.5"
             )
         for name, spec in design.arms.items():
-            if clips_of(spec) == PEER:
-                raise EchoAugmentError(
-                    f"the arm {name} has clips of an imported set, which brings no masks", "Leave it out"
-                )
+            if clips_of(spec) in (PEER, TOLD):
+                whose = "an imported set" if clips_of(spec) == PEER else "a generator that is told an EF"
+                raise EchoAugmentError(f"the arm {name} has clips of {whose}, which brings no masks", "Leave it out")
             if spec.get("model") is not None:
                 raise EchoAugmentError(f"the arm {name} has a network of its own, for EF", "Leave it out")
             if spec.get("teacher") is not None or spec.get("_target_") in EF_ARMS:
@@ -73,7 +72,7 @@ class SegmentationTask:
 
     def needs_teachers(self, design: Design) -> bool:
         """Return whether a segmenter has to draw the masks of synthetic clips."""
-        return bool(design.made()) or WARP in design.kinds()
+        return bool(design.taught())
 
     def oracle(self, root: Path) -> DonorGenerator:
         """Return what renders exact counterfactuals with their masks."""

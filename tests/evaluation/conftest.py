@@ -20,3 +20,11 @@ def root(tmp_path_factory) -> Path:
     return write_phantoms(
         tmp_path_factory.mktemp("phantoms"), 18, num_frames=36, workers=1, splits=(0.4, 0.1, 0.5), format=2
     )
+
+
+@pytest.fixture(scope="session")
+def long_root(tmp_path_factory) -> Path:
+    """Videos that are as long as a whole clip of 16 frames at 12.5 a second: only such give motion without a net."""
+    return write_phantoms(
+        tmp_path_factory.mktemp("long"), 12, num_frames=66, workers=1, splits=(0.5, 0.1, 0.4), format=2
+    )

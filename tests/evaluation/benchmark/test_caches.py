@@ -117,9 +117,10 @@ def test_a_ready_cache_is_taken_as_it_is(root, names, tmp_path):
     assert not (tmp_path / "caches").exists()
 
 
-def test_kinds_of_clips_differ_in_steps_pairs_and_balance_and_warp_learns_nothing(root, names, tmp_path):
+def test_kinds_of_clips_differ_in_steps_pairs_and_balance_and_warp_learns_nothing(long_root, tmp_path):
+    root, names = long_root, [row.name for row in read_table(long_root).split("train")]
     given = [f"out={tmp_path}", f"data.root={root}", "labels=[3]", "seeds=[0]", "generator.steps=4"]
-    settings = settings_of(*given, "arm=[real,synthetic,transport,self,balanced+classical_strong]")
+    settings = settings_of(*given, "arm=[real,synthetic,transport,self,warp,balanced+classical_strong]")
     design, steps = Design.of(settings, find_files(root), names), []
 
     def watched(*given, **more):
@@ -128,10 +129,12 @@ def test_kinds_of_clips_differ_in_steps_pairs_and_balance_and_warp_learns_nothin
 
     stock = Caches(design, EFTask(), tmp_path / "caches", watched)
     [folders] = stock.fill(0, {}).values()
-    assert list(folders) == ["balanced", "self", "synthetic", "transport"]
+    assert list(folders) == ["balanced", "self", "synthetic", "transport", "warp"]
     assert steps == [4, 4, 4, 0], "no denoising step in the arm transport, whatever generator.steps says"
+    assert [one.generator for one in stock.made] == [*["bundled"] * 4, "nothing learned"]
     made = {kind: [clip.provenance for clip in ClipStore(folder)] for kind, folder in folders.items()}
     assert all(one.motion_donor == one.appearance_donor for one in made["self"])
     assert all(one.motion_donor != one.appearance_donor for one in made["synthetic"])
+    assert {one.sampler for one in made["warp"]} == {"warp"}
     assert load_weights(settings, find_files(root), names[:2], watched, "ef_conditioned", "x") is not None
     assert steps[-1] is None, "the opponent samples as it was published"

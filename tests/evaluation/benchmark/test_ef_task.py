@@ -10,7 +10,9 @@ from fakes.benchmark import configure, load
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark import ef_task
+from echo_augment.evaluation.benchmark.caches import Caches
 from echo_augment.evaluation.benchmark.job import run_benchmark
+from echo_augment.evaluation.benchmark.level import open_design, run_level
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,14 @@ def test_a_cache_is_not_gone_on_with_under_other_gates(gated):
     settings, _, _, _ = gated
     with pytest.raises(EchoAugmentError, match="is being filled with the gates"):
         run_benchmark(replace(settings, label_gate=None), "benchmark", load)
+
+
+def test_clips_of_nothing_learned_pass_the_same_gate_though_no_other_kind_is_made(gated, long_root, tmp_path, monkeypatch):
+    settings, _, _, _ = gated
+    monkeypatch.setattr(ef_task, "set_tolerance", lambda *_, **__: {"tolerance": 1000.0})
+    spec = settings.arm["synthetic"] | {"clips": "warp"}
+    data = replace(settings.data, root=str(long_root))
+    task, design = open_design(replace(settings, out=str(tmp_path), data=data, arm={"warp": spec}, clips=2), (0, 1))
+    caches, _ = run_level(task, design, Caches(design, task, tmp_path / "caches", None), 0, ())
+    gates = json.loads((Path(caches[0, 0]["warp"]) / "gates.json").read_text())["gates"]
+    assert gates["label"]["by"] == "teacher"

@@ -12,7 +12,9 @@ from hydra import compose, initialize_config_module
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import load_phantoms
 from echo_augment.cache import ClipStore, EchoAugmentError
+from echo_augment.evaluation.benchmark.caches import Caches
 from echo_augment.evaluation.benchmark.job import run_benchmark
+from echo_augment.evaluation.benchmark.level import open_design, run_level
 from echo_augment.evaluation.benchmark.settings import BenchmarkSettings
 from echo_augment.evaluation.report.content import BenchmarkReport
 from echo_augment.training_recipes.arms.oracle import OracleGenerator
@@ -119,13 +121,24 @@ def test_caches_of_other_mask_gates_are_not_gone_on_with(done, tmp_path):
         run_benchmark(settings, "benchmark", load)
 
 
+def test_clips_of_nothing_learned_get_masks_where_they_are_the_only_ones_made(long_root, tmp_path):
+    settings = configure(f"out={tmp_path}", f"data.root={long_root}", "arm=[warp]", "seeds=[0]")
+    task, design = open_design(settings, (0, 1))
+    stock = Caches(design, task, tmp_path / "caches", None)
+    [folders], results = (list(found.values()) for found in run_level(task, design, stock, 0, ()))
+    assert len(results) == 1, "the net of real drew the masks, and is no arm here"
+    clips = list(ClipStore(folders["warp"]))
+    assert len(clips) == 4 and all(clip.masks.shape == clip.frames.shape for clip in clips)
+
+
 REFUSED = dict.fromkeys(("pseudo_label", "mean_teacher", "mixup"), "learns EF") | {"pretrained_probe": "has a network"}
+REFUSED |= {"ef_conditioned": "has clips of a generator that is told an EF"}
 
 
 @pytest.mark.parametrize("arm", REFUSED)
 def test_an_arm_for_ef_alone_is_refused(root, tmp_path, arm):
     with pytest.raises(EchoAugmentError, match=f"{arm} {REFUSED[arm]}"):
-        run_benchmark(configure(f"out={tmp_path}", f"data.root={root}", f"arm=[real,{arm}]"), "benchmark", load)
+        run_benchmark(configure(f"out={tmp_path}", f"data.root={root}", f"arm=[real,{arm}]", f"generator.ef_conditioned={root}"), "benchmark", load)
 
 
 @pytest.mark.parametrize(
