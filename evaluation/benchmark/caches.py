@@ -27,7 +27,7 @@ UNTOLD = Making()  # how clips are planned that the generator of the arm ``synth
 
 
 class Caches:
-    """Fills caches; each generator is loaded once, when it is needed first.
+    """Fills caches; each generator is loaded once, when it is needed first, whatever kinds of clips it makes.
 
     Args:
         design: of the benchmark.
@@ -46,6 +46,7 @@ class Caches:
         self.fills: list[CacheFigures] = []
         self.made: list[ClipsMade] = []
         self._generators: dict[tuple[str, int], DonorGenerator] = {}
+        self._loaded: dict[tuple[str, int | None], DonorGenerator] = {}  # by weights and steps: kinds share them
 
     @property
     def fingerprint(self) -> str:
@@ -106,9 +107,14 @@ class Caches:
                 found = WarpGenerator.of(design.data, motion_donors=design.motion_donors)
             else:
                 weights = weights_of(design, kind, number)
-                found = load_weights(design.settings, design.data, design.motion_donors, self._load, kind, weights)
+                which = weights, steps_of(design.settings, kind)
+                if which not in self._loaded:
+                    self._loaded[which] = load_weights(
+                        design.settings, design.data, design.motion_donors, self._load, kind, weights
+                    )
+                found = self._loaded[which]
             self._generators[kind, number] = found
-            self.made.append(tell(found, kind, weights, design))
+            self.made.append(tell(found, kind, weights, design, number))
         return self._generators[kind, number]
 
 
@@ -129,6 +135,14 @@ def weights_of(design: Design, kind: str, number: int) -> str:
     return str(own_generator(design.settings, design.root, design.out, seed))
 
 
+def steps_of(settings: DesignSettings, kind: str) -> int | None:
+    """Return the steps that a kind of clips takes; None for the number that its generator was published with."""
+    if kind not in MAKINGS:
+        return None
+    own = MAKINGS[kind].steps
+    return settings.generator.steps if own is None else own
+
+
 def load_weights(
     settings: DesignSettings, data: DataFiles, motion_donors: list[str], load: Load | None, kind: str, weights: str
 ) -> DonorGenerator:
@@ -139,14 +153,11 @@ def load_weights(
     """
     from echo_augment.augmentor.mcdm.clip_generator import load_generator
 
-    steps = MAKINGS[kind].steps if kind in MAKINGS else None  # the opponent samples as it was published
-    if steps is None and kind in MAKINGS:
-        steps = settings.generator.steps
     return (load or load_generator)(
         weights,
         data,
         device=best_device(settings.device),
-        steps=steps,
+        steps=steps_of(settings, kind),
         seed=settings.seed,
         motion_donors=motion_donors,
         on_error="skip",

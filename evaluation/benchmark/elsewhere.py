@@ -4,17 +4,18 @@ import csv
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from echo_augment.augmentor.data import read_table, refuse_leaks
+from echo_augment.augmentor.data import EchoTable, VideoInfo, read_table, refuse_leaks
 from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED
 from echo_augment.augmentor.mcdm.training_videos import refuse_trained_on
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
+from echo_augment.training_recipes.arms.specification import TOLD
 from echo_augment.training_recipes.common.reporting import plain
 
 from ..report.content import FurtherColumn
@@ -33,23 +34,38 @@ def check_columns(design: Design) -> dict[str, DataFiles]:
     """Return the further data sets by name.
 
     Raises:
-        EchoAugmentError: one of their TEST videos is among the TRAIN videos here, or trained the generator.
+        EchoAugmentError: one of their TEST videos is among the TRAIN or VAL videos here, or trained a generator.
     """
     found = {name: find_files(folder) for name, folder in design.settings.tests.items()}
-    train = read_table(design.data).split("train")
-    given = design.settings.generator
+    table, given, kinds = read_table(design.data), design.settings.generator, design.kinds()
+    seen = [*table.split("train"), *table.split("val")]
+    weights = [given.weights if design.made() else None, given.ef_conditioned if TOLD in kinds else None]
     for name, data in found.items():
         if name == NOISY:
             raise EchoAugmentError(f"test.{NOISY} is the name of a column of our own", "Take another name")
-        held_out = [row for row in read_table(data).split("test") if row.path.is_file()]
+        held_out = there(read_table(data))
         if not held_out:
             raise EchoAugmentError(f"test.{name}={data.root}: has no TEST video", "Give a folder whose table has some")
-        refuse_leaks(train, held_out)
+        refuse_seen(seen, held_out)
         for further in given.also or ():
-            refuse_leaks(read_table(further).split("train"), held_out)
-        if given.weights is not None and design.made():
-            refuse_trained_on(BUNDLED if given.weights == "bundled" else Path(given.weights), held_out)
+            refuse_seen(read_table(further).split("train"), held_out)
+        for one in filter(None, weights):
+            refuse_trained_on(BUNDLED if one == "bundled" else Path(one), held_out)
     return found
+
+
+def there(table: EchoTable) -> list[VideoInfo]:
+    """Return the TEST videos of a table whose files are there."""
+    return [row for row in table.split("test") if row.path.is_file()]
+
+
+def refuse_seen(seen: Sequence[VideoInfo], held_out: Sequence[VideoInfo]) -> None:
+    """Raise if a held-out video is among those that are trained, tuned or selected on, in whichever split.
+
+    Raises:
+        EchoAugmentError: naming it.
+    """
+    refuse_leaks([replace(row, split="TRAIN") for row in seen if row.path.is_file()], held_out)
 
 
 def predict_elsewhere(task: Task, results: Results, name: str, data: DataFiles, device: str) -> Results:
@@ -154,4 +170,4 @@ def trained_elsewhere(design: Design, columns: Mapping[str, DataFiles]) -> None:
     for seed in given.seeds or (None,):
         for folder in folder_of(design.settings, design.out, seed).glob("generator*"):
             for data in columns.values():
-                refuse_trained_on(folder, [row for row in read_table(data).split("test") if row.path.is_file()])
+                refuse_trained_on(folder, there(read_table(data)))

@@ -23,7 +23,7 @@ TRANSPORT = {
 }
 
 
-def tell(generator: DonorGenerator, kind: str, weights: str, design: Design) -> ClipsMade:
+def tell(generator: DonorGenerator, kind: str, weights: str, design: Design, number: int = 0) -> ClipsMade:
     """Return what made a kind of clips.
 
     Args:
@@ -31,6 +31,7 @@ def tell(generator: DonorGenerator, kind: str, weights: str, design: Design) -> 
         kind: of the clips.
         weights: ``bundled``, or the folder or Hub id of its weights.
         design: of the benchmark.
+        number: of the generator, where several are trained.
     """
     if kind == "oracle":
         return ClipsMade(kind=kind, generator="the phantoms' own renderer", sampler=generator.sampler)
@@ -38,11 +39,10 @@ def tell(generator: DonorGenerator, kind: str, weights: str, design: Design) -> 
     if kind == WARP:
         return ClipsMade(kind=kind, generator="nothing learned", sampler=generator.sampler)
     own = given.weights is None and kind in MAKINGS
-    seed = int(Path(weights).parent.name.rpartition("seed")[2]) if own and given.seeds is not None else None
     return ClipsMade(
         kind=kind,
         generator="own" if own else weights,
-        seed=seed,
+        seed=given.seeds[number] if own and given.seeds is not None else None,
         sampler=generator.sampler,
         features=features_of(getattr(generator, "pipeline", None)) if kind in MAKINGS else "",
         videos=videos_of(BUNDLED if weights == "bundled" else Path(weights)),

@@ -7,19 +7,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from echo_augment.augmentor.data import VideoInfo, read_table, refuse_leaks
+from echo_augment.augmentor.data import read_table
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.locks import FolderLock
 from echo_augment.cache.system.progress import say
 from echo_augment.training_recipes.arms.specification import MAKINGS, clips_of, teacher_of
-from echo_augment.training_recipes.common.dataset import DataSettings, dataset_files
+from echo_augment.training_recipes.common.dataset import DataSettings, dataset_files, dataset_root
 from echo_augment.training_recipes.common.reporting import plain
 from echo_augment.training_recipes.common.settings import object_from
 
 from ..report.content import TunedValue, Tuning
 from .caches import Caches, Load
 from .design import Arms
+from .elsewhere import refuse_seen, there
 from .level import open_design, run_level
 from .own_generator import PATIENCE, own_generator
 from .settings import BenchmarkSettings, DesignSettings
@@ -42,8 +43,8 @@ def tune(settings: DesignSettings, load: Load | None = None) -> tuple[DesignSett
         load: makes the generator.
 
     Raises:
-        EchoAugmentError: a grid of an arm that is not trained, or a video of the tuning set is in VAL or TEST of the
-            benchmark; or as a benchmark.
+        EchoAugmentError: a grid of an arm that is not trained, or a video of the tuning set is among those that
+            `refuse_reported` names; or as a benchmark.
     """
     if not isinstance(settings, BenchmarkSettings) or settings.tune is None:
         return settings, ()
@@ -55,9 +56,7 @@ def tune(settings: DesignSettings, load: Load | None = None) -> tuple[DesignSett
     for folder in asked.of or ():
         taken = [one for one in choices_of(Path(folder)) if one.arm not in asked.grid]
         for one in taken:
-            settings = choose(
-                settings, one.arm, GridSettings(key=one.key, values=[0, 1], also=[*one.also]), one.setting
-            )
+            settings = choose(settings, one.arm, one.key, one.also, one.setting)
         found += taken
     if not asked.grid:
         return settings, keep(out, found)
@@ -68,7 +67,7 @@ def tune(settings: DesignSettings, load: Load | None = None) -> tuple[DesignSett
             own = replace(base, arm={name: base.arm[name] for name in with_teachers(arm, base.arm)})
             tuned, chosen = try_values(own, arm, grid, out, load)
             found.append(tuned)
-            base, settings = choose(base, arm, grid, chosen), choose(settings, arm, grid, chosen)
+            base, settings = (choose(each, arm, grid.key, grid.also, chosen) for each in (base, settings))
     return settings, keep(out, found)
 
 
@@ -104,7 +103,7 @@ def tuning_settings(settings: BenchmarkSettings, asked: TuneSettings, out: Path)
     needed = {clips_of(settings.arm[name]) for arm in asked.grid for name in with_teachers(arm, settings.arm)}
     if generator.weights is None and needed & set(MAKINGS):  # the run's own, the first of several: its videos are
         seed = None if generator.seeds is None else generator.seeds[0]  # TRAIN's, and none of them is judged here
-        weights = own_generator(settings, Path(str(settings.data.root)), Path(settings.out), seed)
+        weights = own_generator(settings, dataset_root(settings.data), Path(settings.out), seed)
         generator = replace(generator, weights=str(weights), seeds=None, also=None, folder=None)
     elif generator.weights is None:
         generator = replace(generator, weights="bundled", seeds=None, also=None, folder=None)
@@ -125,19 +124,14 @@ def tuning_settings(settings: BenchmarkSettings, asked: TuneSettings, out: Path)
 
 
 def refuse_reported(settings: BenchmarkSettings, base: BenchmarkSettings) -> None:
-    """Raise if a video of the tuning set is in VAL or TEST of the benchmark.
+    """Raise if a video of the tuning set is in VAL or TEST of the benchmark, or a TEST video of a further data set.
 
     Raises:
         EchoAugmentError: naming it.
     """
-    table = read_table(dataset_files(settings.data))
-    held_out = [*table.split("val"), *table.split("test")]
+    table, further = read_table(dataset_files(settings.data)), [read_table(one) for one in settings.tests.values()]
     rows = read_table(dataset_files(base.data)).rows
-    refuse_leaks([_as_donor(row) for row in rows if row.path.is_file()], held_out)
-
-
-def _as_donor(row: VideoInfo) -> VideoInfo:
-    return replace(row, split="TRAIN")  # whatever its split in its own table: a reported video must not be there at all
+    refuse_seen(rows, [*table.split("val"), *table.split("test"), *(row for one in further for row in there(one))])
 
 
 def with_teachers(arm: str, arms: Arms) -> list[str]:
@@ -169,7 +163,7 @@ def try_values(
     folders: list[Path] = sorted(path for path in out.glob("*/*") if (path / "runs").is_dir())  # of arms before
     for value in grid.values:
         name = word(value)
-        own = replace(choose(base, arm, grid, value), out=str(out / arm / name))
+        own = replace(choose(base, arm, grid.key, grid.also, value), out=str(out / arm / name))
         task, design = open_design(own, (0, 1))
         say(f"tuning of {arm}: {grid.key} = {name}")
         stock = Caches(design, task, out / "caches" / cache_digest(own), load)
@@ -198,9 +192,9 @@ def try_values(
     return tuned, grid.values[best]
 
 
-def choose(settings: BenchmarkSettings, arm: str, grid: GridSettings, value: Any) -> BenchmarkSettings:
-    """Return the settings with a value of a grid, in the arm and in those that take it over."""
-    for path in (f"{arm}.{grid.key}", *grid.also):
+def choose(settings: BenchmarkSettings, arm: str, key: str, also: Sequence[str], value: Any) -> BenchmarkSettings:
+    """Return the settings with a value of a tuned setting, in the arm and in those that take it over."""
+    for path in (f"{arm}.{key}", *also):
         name = path.split(".", 1)[0]
         if name in settings.arm:
             settings = with_value(settings, f"arm.{path}", value)

@@ -29,7 +29,10 @@ ARMS_CAPTION = (
     "is known better than each arm alone, because both are tested on the same videos: see the next table."
 )
 LABELS_CAPTION = "Mean over seeds with intervals; points are moved apart sideways so that they can be told apart."
-COLUMN = "Every net was tested here once, after it was chosen; nothing was trained, tuned or selected on {}."
+COLUMN = (
+    "Every net was tested here once, after it was chosen; nothing was trained, tuned or selected on the TEST videos of "
+    "{}."
+)
 SCATTER_CAPTION = "One point for each TEST video, the mean over seeds."
 AGREEMENT_CAPTION = (
     "One point for each TEST video, the mean over seeds. Line: bias; dashed: limits of agreement, bias ± 1.96 standard "
@@ -69,9 +72,10 @@ def arms_sections(report: BenchmarkReport, arms: Table, judged: Judged, labels: 
         labels: title of the section on the numbers of labels.
     """
     several = len(report.fractions) > 1
-    declared = [Section("The questions that were declared before", [primary_table(report, judged)])]
     picture = Picture("arms", plot_arms(report.arms, judged), ARMS_CAPTION)
-    sections = declared if report.primary else []
+    sections: list[Section] = []
+    if report.primary:
+        sections.append(Section("The questions that were declared before", [primary_table(report, judged)]))
     sections.append(Section("Every arm", [picture, arms]))
     sections.append(Section("The differences", [contrast_table(report, report.level, judged, several=several)]))
     if report.fractions:

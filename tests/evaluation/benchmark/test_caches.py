@@ -130,7 +130,7 @@ def test_kinds_of_clips_differ_in_steps_pairs_and_balance_and_warp_learns_nothin
     stock = Caches(design, EFTask(), tmp_path / "caches", watched)
     [folders] = stock.fill(0, {}).values()
     assert list(folders) == ["balanced", "self", "synthetic", "transport", "warp"]
-    assert steps == [4, 4, 4, 0], "no denoising step in the arm transport, whatever generator.steps says"
+    assert steps == [4, 0], "three kinds share a generator; the arm transport takes no step, whatever the settings say"
     assert [one.generator for one in stock.made] == [*["bundled"] * 4, "nothing learned"]
     made = {kind: [clip.provenance for clip in ClipStore(folder)] for kind, folder in folders.items()}
     assert all(one.motion_donor == one.appearance_donor for one in made["self"])

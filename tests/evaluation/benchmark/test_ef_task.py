@@ -61,7 +61,7 @@ def test_a_cache_is_not_gone_on_with_under_other_gates(gated):
         run_benchmark(replace(settings, label_gate=None), "benchmark", load)
 
 
-def test_clips_of_nothing_learned_pass_the_same_gate_though_no_other_kind_is_made(gated, long_root, tmp_path, monkeypatch):
+def test_clips_of_nothing_learned_pass_the_same_gate_where_no_others_are_made(gated, long_root, tmp_path, monkeypatch):
     settings, _, _, _ = gated
     monkeypatch.setattr(ef_task, "set_tolerance", lambda *_, **__: {"tolerance": 1000.0})
     spec = settings.arm["synthetic"] | {"clips": "warp"}

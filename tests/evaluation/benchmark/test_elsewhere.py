@@ -10,6 +10,7 @@ from fakes.benchmark import configure, load
 
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark.ef_task import EFTask
 from echo_augment.evaluation.benchmark.elsewhere import NOISY, check_columns
@@ -89,6 +90,7 @@ def test_declared_questions_are_corrected_among_themselves_and_the_page_calls_th
     assert "## The questions that were declared before" in page
     assert "is exploratory" in page
     assert "## The same nets, B" in page and f"## The same nets, {NOISY}" in page
+    assert page.count("selected on the TEST videos of ") == 2, "TRAIN of the own set was trained on"
 
 
 def test_a_set_of_another_size_and_frame_rate_is_read_as_the_net_was_trained(done, noisy_root):
@@ -102,13 +104,21 @@ def test_a_set_of_another_size_and_frame_rate_is_read_as_the_net_was_trained(don
     assert np.abs(drawn[:, 0] - drawn[:, 1]).max() < 3
 
 
-def test_test_videos_that_trained_something_here_are_refused(done, noisy_root, tmp_path):
-    settings, _, _ = done
+@pytest.mark.parametrize("split", ["TRAIN", "VAL"])
+def test_test_videos_that_were_trained_or_selected_on_here_are_refused(noisy_root, tmp_path, split):
     copy = tmp_path / "copy"
     shutil.copytree(noisy_root, copy)
     table = copy / "FileList.csv"
-    table.write_text(table.read_text().replace(",TRAIN", ",TEST"))
+    table.write_text(table.read_text().replace(",TEST", ",OTHER").replace(f",{split}", ",TEST"))
     given = [f"out={tmp_path / 'o'}", f"data.root={noisy_root}", "labels=[3]", "arm=[real]", f"+test.again={copy}"]
     with pytest.raises(EchoAugmentError, match="held-out"):
         check_columns(open_design(configure(*given), (0, 1))[1])
-    assert settings.test is not None
+
+
+def test_test_videos_that_trained_the_generator_that_is_told_an_ef_are_refused(noisy_root, other, tmp_path):
+    TrainingVideos.of([row.path for row in read_table(other).split("test")]).write(tmp_path)
+    given = [f"out={tmp_path / 'o'}", f"data.root={noisy_root}", "labels=[3]", f"+test.B={other}"]
+    asked = [*given, f"generator.ef_conditioned={tmp_path}"]
+    assert list(check_columns(open_design(configure(*asked, "arm=[real]"), (0, 1))[1])) == ["B"], "nobody uses it"
+    with pytest.raises(EchoAugmentError, match=f"a TEST video trained the generator {tmp_path}"):
+        check_columns(open_design(configure(*asked, "arm=[real,ef_conditioned]"), (0, 1))[1])

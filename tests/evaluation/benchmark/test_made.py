@@ -1,5 +1,6 @@
 """What made the clips, as a report tells it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from fakes.benchmark import configure
@@ -25,3 +26,11 @@ def test_what_is_not_known_is_left_open(tmp_path):
     assert features_of(None) == ""
     assert features_of(SimpleNamespace(config={"code": "ef"})) == ""
     assert videos_of(tmp_path) is None
+
+
+def test_a_generator_of_this_run_is_told_by_the_seed_of_its_training(root, tmp_path):
+    settings = configure(f"out={tmp_path}", f"data.root={root}", "labels=[3]")
+    trained = replace(settings.generator, weights=None, seeds=[7, 9])
+    design = open_design(replace(settings, generator=trained), (0, 1))[1]
+    made = tell(SimpleNamespace(sampler="ddim-4"), "synthetic", str(tmp_path / "anywhere"), design, 1)
+    assert (made.generator, made.seed, made.trained_on) == ("own", 9, "the TRAIN videos of this run")

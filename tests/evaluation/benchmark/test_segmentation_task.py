@@ -138,7 +138,11 @@ REFUSED |= {"ef_conditioned": "has clips of a generator that is told an EF"}
 @pytest.mark.parametrize("arm", REFUSED)
 def test_an_arm_for_ef_alone_is_refused(root, tmp_path, arm):
     with pytest.raises(EchoAugmentError, match=f"{arm} {REFUSED[arm]}"):
-        run_benchmark(configure(f"out={tmp_path}", f"data.root={root}", f"arm=[real,{arm}]", f"generator.ef_conditioned={root}"), "benchmark", load)
+        run_benchmark(
+            configure(f"out={tmp_path}", f"data.root={root}", f"arm=[real,{arm}]", f"generator.ef_conditioned={root}"),
+            "benchmark",
+            load,
+        )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from fakes.benchmark import configure, load
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import EchoAugmentError
 from echo_augment.evaluation.benchmark import trainings, tuning
 from echo_augment.evaluation.benchmark.job import run_benchmark, run_share
@@ -114,6 +115,27 @@ def test_a_tuning_set_with_a_video_of_the_report_is_refused(root, tmp_path):
         run_benchmark(settings, "benchmark", load)
 
 
+def test_a_tuning_set_with_a_test_video_of_a_further_set_is_refused(root, tmp_path):
+    own = write_phantoms(tmp_path / "own", 8, seed=5, num_frames=36, workers=1, splits=(0.5, 0.1, 0.4), format=2)
+    settings = settings_in(tmp_path / "o", root, f"+tune.data.root={own}", f"+test.B={own}")
+    with pytest.raises(EchoAugmentError, match="held-out"):
+        tune(settings, load)
+
+
+def test_phantoms_are_written_before_the_generator_that_is_trained_on_them(tmp_path, monkeypatch):
+    data = ["data.root=" + str(tmp_path / "later"), "data.n=8", "+data.frames=36", "+data.splits=[0.5,0.1,0.4]"]
+    settings = settings_in(tmp_path / "o", tmp_path / "later", *data)
+    settings = replace(settings, generator=replace(settings.generator, weights=None))
+
+    def train(settings, root, out, seed):
+        assert len(read_table(root).rows) == 8
+        return out / "weights"
+
+    monkeypatch.setattr(tuning, "own_generator", train)
+    found = tuning.tuning_settings(settings, settings.tune, tmp_path / "o" / FOLDER)
+    assert found.generator.weights == str(tmp_path / "o" / "weights")
+
+
 def test_a_grid_of_an_arm_that_is_not_trained_is_refused(root, tmp_path):
     settings = settings_in(tmp_path, root, "+tune.grid.oracle={key:p,values:[0.1,0.2]}")
     with pytest.raises(EchoAugmentError, match="there is no arm oracle"):
@@ -125,4 +147,3 @@ def test_an_arm_brings_those_that_it_learns_from_and_values_have_names():
     assert with_teachers("grandchild", arms) == ["real", "student", "grandchild"]
     assert with_teachers("other", arms) == ["other"]
     assert [word(value) for value in (None, 0.5, [0.5, 1])] == ["null", "0.5", "_0.5_1_"]
-    assert tuning.FOLDER == "tuning"
