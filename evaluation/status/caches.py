@@ -12,7 +12,7 @@ from echo_augment.cache.fill import PLAN
 from echo_augment.cache.manifest import SHARDS, Manifest, build, list_shards, load
 from echo_augment.cache.plan import Plan
 from echo_augment.cache.rejections import count_reasons, read_reasons
-from echo_augment.cache.system.locks import Holder, holder_of
+from echo_augment.cache.system.locks import Holder, holder_of, lock_path
 from echo_augment.cache.system.progress import plural
 
 from .state import State, age, who
@@ -66,8 +66,8 @@ def sealed(folder: Path) -> Manifest:
 
 
 def world_of(folder: Path) -> int:
-    """Return how many processes share the fill: as the newest lock says, or else the files of rejections."""
-    locks = sorted((path for path in folder.glob("fill-*-of-*.lock")), key=lambda path: path.stat().st_mtime)
+    """Return how many processes share the fill, as the newest of their locks says, which stay; 1 without any."""
+    locks = sorted(folder.glob("fill-*-of-*.lock"), key=lambda path: path.stat().st_mtime)
     found = [match for path in locks if (match := LOCK.fullmatch(path.name))]
     return int(found[-1][2]) if found else 1
 
@@ -96,7 +96,7 @@ def cache_state(folder: Path, job: str = "fill-cache") -> State:
     for rank in range(world):
         share = plan.share(rank, world)
         own = sum(line.clip_id in ids for line in share.lines + share.reserve)
-        parts.append(Part(rank, len(share.lines), own, holder_of(folder / f"fill-{rank}-of-{world}.lock")))
+        parts.append(Part(rank, len(share.lines), own, holder_of(lock_path(folder, rank, world))))
     wanted, there = len(plan.lines), sum(part.sealed for part in parts)
     refused = ", ".join(f"{count:,} {kind}" for kind, count in count_reasons(reasons).items())
     done = [f"{there:,} of {plural(wanted, 'clip')} are sealed" + (f"; refused: {refused}" if refused else "")]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.progress import duration, plural
 from echo_augment.training_recipes.common.run_folder import running
@@ -22,14 +23,17 @@ def stage_names(preset: JsonValue, last: str) -> Sequence[str]:
     """Return the stages of a run in their order.
 
     Args:
-        preset: settings of the run's preset.
+        preset: settings of the run's preset, as ``stages.json`` has them.
         last: its last stage.
+
+    Raises:
+        EchoAugmentError: the settings are not those of a preset.
     """
-    from echo_augment.training_recipes.common.settings import object_from
-    from echo_augment.training_recipes.generator.preset import PresetSettings
+    from echo_augment.training_recipes.generator.preset import PresetSettings  # seconds: it brings PyTorch
     from echo_augment.training_recipes.generator.stages import stages_of
 
-    return [stage.name for stage in stages_of(last, object_from(preset, PresetSettings))]
+    given = preset if isinstance(preset, Mapping) else {}
+    return [stage.name for stage in stages_of(last, PresetSettings.from_plain(given))]
 
 
 def last_stage(settings: JsonValue) -> str:
@@ -55,12 +59,17 @@ def generator_state(folder: Path, job: str = "train-generator") -> State:
     """Return how far the training of a generator is.
 
     Raises:
-        EchoAugmentError: ``stages.json`` is of a run whose settings are not known any more.
+        EchoAugmentError: ``stages.json`` is damaged, or of a run whose settings are not known any more.
     """
     found = read_json(folder / STAGES_FILE)
     preset, figures = at(found, "settings", "preset"), at(found, "done")
     figures = figures if isinstance(figures, Mapping) else {}
-    names = stage_names(preset, last_stage(settings_of(folder)))
+    try:
+        names = stage_names(preset, last_stage(settings_of(folder)))
+    except EchoAugmentError as error:
+        raise EchoAugmentError(
+            f"{folder / STAGES_FILE}: is damaged, or of another version ({error})", "The version that wrote it reads it"
+        ) from None
     done = ["the videos are decoded"] if (folder / TABLE).is_file() else []
     done += [f"{name}{spent(at(figures, name, 'seconds'))}" for name in names if name in figures]
     left = [name for name in names if name not in figures]

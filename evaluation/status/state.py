@@ -14,7 +14,7 @@ from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.locks import Holder
 from echo_augment.cache.system.progress import duration
 
-REPORT = "report.json"
+REPORT = "report.json"  # as the jobs name it, whose module brings PyTorch; a test holds both together
 SWEPT = "multirun.yaml"
 DONE, RUNNING, STOPPED = "done", "running", "stopped"
 

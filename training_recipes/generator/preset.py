@@ -1,8 +1,9 @@
 """Settings of a preset (``conf/preset/``): sizes of the generator's networks, and how each stage trains."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from omegaconf import MISSING
 
@@ -15,10 +16,12 @@ from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.lpips import hash_lpips
+from ..common.settings import object_from
 from .stage_settings import CodecSettings, DenoiserSettings, FitSettings
 
 LOSSES: dict[str, tuple[str, ...]] = {"interp": (), "reid": ("reid",), "flow": ("flow",), "both": ("reid", "flow")}
 STUDENTS = ("consistency", "reflow")
+OF_CLIPS = ("sampler_steps", "sampler", "detail")  # how clips are made, which decides no weights
 
 
 @dataclass(kw_only=True)
@@ -227,7 +230,7 @@ class PresetSettings:
     def plain(self) -> dict[str, Any]:
         """Return what decides the weights, as JSON: not how clips are sampled, and without what is not given."""
         found = asdict(self)
-        for name in ("sampler_steps", "sampler", "detail"):
+        for name in OF_CLIPS:
             del found[name]
         if self.mafe.start is not None:  # the weights, wherever they lie
             found["mafe"]["start"] = hash_weights(Path(self.mafe.start))
@@ -240,3 +243,12 @@ class PresetSettings:
             name: {key: value for key, value in section.items() if value is not None}
             for name, section in sections.items()
         }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Return a preset whose `plain` this is; how clips are sampled is not in it, nor are folders, but their hashes.
+
+        Raises:
+            EchoAugmentError: a setting is missing, unknown or out of its range.
+        """
+        return object_from({**plain, "sampler_steps": 1}, cls)

@@ -3,15 +3,20 @@
 from pathlib import Path
 
 from echo_augment.cache.system.locks import Holder
+from echo_augment.evaluation.benchmark import sweep
+from echo_augment.evaluation.status import generators, job, state, trainings
 from echo_augment.evaluation.status.state import State, age, job_of, settings_of, who
+from echo_augment.training_recipes.common import reporting
+from echo_augment.training_recipes.generator import ledger
+from echo_augment.training_recipes.training import run as training
 
 
 def test_a_state_is_told_in_lines():
     inner = State(folder=Path("runs/a/b"), job="clips", left=["3 clips"])
-    state = State(
+    told = State(
         folder=Path("runs/a"), job="benchmark", done=["1 of 4"], running=["x"], left=["y"], seconds=600, parts=[inner]
     )
-    assert state.text().splitlines() == [
+    assert told.text().splitlines() == [
         "runs/a: benchmark, running",
         "  done    1 of 4",
         "  running x",
@@ -45,3 +50,9 @@ def test_the_age_of_what_is_not_there_is_none(tmp_path):
     assert age(tmp_path / "none") is None
     (tmp_path / "file").touch()
     assert 0 <= age(tmp_path / "file") < 60
+
+
+def test_files_have_the_names_that_the_jobs_give_them():
+    assert reporting.REPORT == state.REPORT and sweep.FOLDER == job.VALUES
+    assert (training.RESULT, training.SETTINGS) == (trainings.RESULT, trainings.SETTINGS)
+    assert ledger.VIDEO_TABLE == generators.TABLE

@@ -79,6 +79,7 @@ def test_what_decides_the_weights_leaves_out_the_sampler_and_what_is_not_given()
     }
     assert preset("preset.codec.weight_decay=0.5").plain()["codec"]["weight_decay"] == 0.5
     assert object_from({**plain, "sampler_steps": 4}, PresetSettings) == preset()
+    assert PresetSettings.from_plain(plain).plain() == plain
 
 
 def test_lpips_decides_the_weights_by_what_its_files_hold(tmp_path):
