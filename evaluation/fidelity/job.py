@@ -129,7 +129,7 @@ def look_first(settings: FidelitySettings) -> Subject:
         if files is not None:
             read_table(files)
     segmenter = None if settings.segmenter is None else load_segmenter(settings.segmenter)
-    pipeline = MCDMPipeline.load(settings.generator).to("cpu" if settings.device == "auto" else settings.device)
+    pipeline = MCDMPipeline.load(settings.generator).to(settings.where)
     pipeline.set_progress_bar_config(disable=True)
     steps = int(pipeline.config["steps"]) if settings.steps is None else settings.steps
     curve = settings.curve or []

@@ -21,7 +21,7 @@ from echo_augment.training_recipes.ef.teacher import Teacher
 from echo_augment.training_recipes.judging.frechet import Extractor, frechet, load_extractor, reader_features
 from echo_augment.training_recipes.judging.reader import BUNDLED, NAME, EFReader, load_reader
 
-from ..published.compare import compare, real_clip
+from ..published.compare import compare, load_networks, real_clip
 from .beats import frame_errors, phase_errors
 from .coverage import remembering
 from .distances import FrechetDistances
@@ -60,8 +60,7 @@ class Judges:
         reader = load_reader(folder / NAME)
         teacher = None
         if settings.reader.teacher is not None:
-            device = "cpu" if settings.device == "auto" else settings.device
-            teacher = Teacher.load(settings.reader.teacher, device=device, held_out=held_out_videos(table))
+            teacher = Teacher.load(settings.reader.teacher, device=settings.where, held_out=held_out_videos(table))
         own = settings.extractor == "reader"
         training = reader.quality.training
         return cls(
@@ -108,7 +107,9 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
     table = read_table(settings.data.files() or root)
     table.split(settings.data.split)  # names the splits if it is none of them
     judges = Judges.of(settings, table)
-    pipeline = None if settings.training is None else MCDMPipeline.load(settings.generator).to("cpu")
+    networks = load_networks(settings.metrics, settings.where)
+    needed = settings.training is not None or networks is not None
+    pipeline = MCDMPipeline.load(settings.generator).to("cpu") if needed else None
     clips = judged(cached_clips(source, settings.data.limit), judges, what=f"clips of {settings.clips}")
     real = judged(
         real_clips(table, settings.data.split, settings.data.limit),
@@ -124,9 +125,9 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
         "clips": frechet(judges.features(clips.frames[chosen]), base),
     }
     memory = None
-    if pipeline is not None:
+    if pipeline is not None and settings.training is not None:
         found = remembering(
-            pipeline, list(clips.frames), list(real.frames), str(settings.training), settings.training_hearts
+            pipeline, list(clips.frames), list(real.frames), settings.training, settings.training_hearts
         )
         memory = Memory(
             hearts=found.hearts,
@@ -136,11 +137,9 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
             recall_real=found.recall_real,
         )
     published = None
-    if settings.metrics.weights is not None:
-        device = "cpu" if settings.device == "auto" else settings.device
-        codec = MCDMPipeline.load(settings.generator).vae
-        rows = table.split(settings.data.split)
-        published = compare(source, rows, codec, settings.metrics, seed=settings.seed, device=device)
+    if pipeline is not None and networks is not None:
+        codec, rows = pipeline.vae.to(settings.where), table.split(settings.data.split)
+        published = compare(source, rows, codec, networks, settings.metrics, seed=settings.seed)
     training = judges.reader.quality.training
     report = PeerFidelity(
         origin=origin_of(source),

@@ -118,6 +118,11 @@ class FidelitySettings(JobSettings):
     training: str | None = None
     training_hearts: int = 200
 
+    @property
+    def where(self) -> str:
+        """The device, the CPU for ``auto``."""
+        return "cpu" if self.device == "auto" else self.device
+
     def check_inputs(self) -> None:
         """Look for the generator, the clips, the data sets, the teacher and the segmenter."""
         check_caches("clips", [self.clips])

@@ -35,14 +35,25 @@ def real_clip(row: VideoInfo) -> EchoClip | None:
     return EchoClip(row.name, frames, fps if fps > 0 else row.fps, ef=row.ef)
 
 
+def load_networks(settings: MetricSettings, device: str = "cpu") -> Networks | None:
+    """Return the networks of the metrics that are asked for, on a device; None without a folder of them.
+
+    Raises:
+        EchoAugmentError: a file is missing or wrong; it is named, with what to do.
+    """
+    if settings.weights is None:
+        return None
+    return Networks.load(Path(settings.weights), settings.wanted, lpips=settings.lpips, device=device)
+
+
 def compare(
     clips: ClipSource,
     rows: Sequence[VideoInfo],
     codec: AutoencoderKL,
+    networks: Networks,
     settings: MetricSettings,
     *,
     seed: int,
-    device: str = "cpu",
 ) -> PublishedMetrics:
     """Return published metrics of clips against one half of the real videos; the other half is the floor.
 
@@ -52,18 +63,18 @@ def compare(
         clips: that are measured.
         rows: the real videos.
         codec: whose round trip of the other half is measured, too, if it can take frames of this size.
+        networks: of `load_networks`.
         settings: which metrics, and by which files.
         seed: of halves and windows.
-        device: that computes.
 
     Raises:
-        EchoAugmentError: a file is missing or wrong, or there are too few videos.
+        EchoAugmentError: there are too few videos.
     """
-    networks = Networks.load(Path(str(settings.weights)), settings.wanted, lpips=settings.lpips, device=device)
     n = min(len(rows) // 2, len(clips), settings.clips)
     if n < LEAST:
         raise EchoAugmentError(
-            f"published metrics need {LEAST} clips and {2 * LEAST} real videos, there are {len(clips)} and {len(rows)}"
+            f"published metrics need {LEAST} clips and {2 * LEAST} real videos, there are {len(clips)} and {len(rows)}",
+            "Leave metrics.weights out, or give more",
         )
     first, order = clips[0], np.random.default_rng([seed, 2]).permutation(len(rows))
     form = Form(
@@ -86,7 +97,6 @@ def compare(
     base = take(real(order[:n]), "real videos")
     found = {"real": take(real(order[n : 2 * n]), "other real videos")}
     if form.size % SHRINKS == 0:
-        codec = codec.to(device)
         one, two = tee((round_trip(codec, frames), frames) for frames in real(order[n : 2 * n]))
         own = (frames for _, frames in two) if "lpips" in settings.wanted else None
         found["codec"] = take((decoded for decoded, _ in one), "through the codec", own)

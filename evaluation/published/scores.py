@@ -61,7 +61,10 @@ def inception_score(probabilities: Features, splits: int = SPLITS) -> InceptionS
     """
     count = len(probabilities)
     if count < splits:
-        raise EchoAugmentError(f"an Inception score of {splits} parts needs as many images, got {count}")
+        raise EchoAugmentError(
+            f"an Inception score of {splits} parts needs as many images, got {count}",
+            "Leave is out of metrics.names, or give more videos",
+        )
     scores = []
     for part in range(splits):
         p = probabilities[part * count // splits : (part + 1) * count // splits].clip(1e-30)

@@ -47,7 +47,7 @@ class MetricSettings:
         check_folders(
             "metrics.weights",
             [self.weights],
-            "Give the folder of I3D's, Inception's and LPIPS's files: see docs/how-to",
+            "Give the folder of I3D's, Inception's and LPIPS's files: see docs/how-to/published-metrics.md",
         )
 
     @property

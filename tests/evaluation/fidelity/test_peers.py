@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from fakes.metric_networks import write_networks
 from hydra import compose, initialize_config_module
 
 from echo_augment.augmentor.data.phantom import write_phantoms
@@ -79,6 +80,22 @@ def test_a_teacher_reads_in_place_of_the_reader(cache, root, tmp_path, monkeypat
     label = found["label"]["clips"]
     assert label["n"] == 9 and label["bias"] == pytest.approx(2) and label["mae"] == pytest.approx(2)
     assert asked == [16] and found["reader"] == "the teacher t" and found["memory"] is None
+
+
+def test_published_metrics_stand_in_the_report(cache, root, tmp_path):
+    weights = write_networks(tmp_path / "weights")
+    asked = [f"metrics.weights={weights}", "metrics.names=[fvd16,fid,lpips]", "metrics.images=10"]
+    found = run(cache, root, tmp_path / "out", *asked)["published"]
+    assert list(found["rows"]) == ["real", "codec", "clips"] and found["real"] == 4
+    assert all(row["fvd16"] >= 0 and row["fid"] >= 0 for row in found["rows"].values())
+    assert found["rows"]["codec"]["lpips"] > 0 and "i3d_torchscript.pt" in found["weights"]
+    assert "## Published metrics, against 4 real videos" in (tmp_path / "out" / "fidelity.md").read_text()
+
+
+def test_a_missing_network_is_named_before_anything_is_computed(cache, root, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "judged", lambda *_, **__: pytest.fail("it was looked for too late"))
+    with pytest.raises(EchoAugmentError, match=r"i3d_torchscript\.pt: there is no such file"):
+        run(cache, root, tmp_path / "out", f"metrics.weights={tmp_path}")
 
 
 @pytest.mark.parametrize(

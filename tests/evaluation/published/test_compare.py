@@ -9,7 +9,7 @@ from fakes.peers import write_set
 from echo_augment.augmentor.data import read_table
 from echo_augment.augmentor.mcdm.codec import build_codec
 from echo_augment.cache import EchoAugmentError, EchoClip
-from echo_augment.evaluation.published.compare import compare, real_clip
+from echo_augment.evaluation.published.compare import compare, load_networks, real_clip
 from echo_augment.evaluation.published.settings import MetricSettings
 
 
@@ -49,8 +49,12 @@ def settings(weights, **changes):
     return MetricSettings(weights=str(weights), images=10, **changes)
 
 
+def measured(clips, rows, codec, asked):
+    return compare(clips, rows, codec, load_networks(asked), asked, seed=0)
+
+
 def test_all_rows_are_measured_and_the_floor_is_below_what_differs(codec, rows, weights):
-    found = compare(Clips(), rows, codec, settings(weights), seed=0)
+    found = measured(Clips(), rows, codec, settings(weights))
     assert list(found.rows) == ["real", "codec", "clips"] and found.real == 5
     real, made = found.rows["real"], found.rows["clips"]
     assert made.fvd16 > 2 * real.fvd16 and made.fid > 2 * real.fid and found.rows["codec"].fid > 2 * real.fid
@@ -63,12 +67,12 @@ def test_all_rows_are_measured_and_the_floor_is_below_what_differs(codec, rows, 
         "alex.pth",
     }
     assert (found.fps, found.size, found.images) == (50.0, 64, 2)
-    again = compare(Clips(), rows, codec, settings(weights), seed=0)
+    again = measured(Clips(), rows, codec, settings(weights))
     assert again == found
 
 
 def test_what_was_not_asked_for_is_not_there(codec, rows, weights):
-    found = compare(Clips(), rows, codec, settings(weights, names=["fid"]), seed=0)
+    found = measured(Clips(), rows, codec, settings(weights, names=["fid"]))
     row = found.rows["codec"]
     assert row.fid is not None and row.fvd16 is None and row.inception is None and row.lpips is None
     assert set(found.files) == {"inception-2015-12-05.pt"}
@@ -76,11 +80,11 @@ def test_what_was_not_asked_for_is_not_there(codec, rows, weights):
 
 def test_too_few_and_broken_videos(codec, rows, weights, tmp_path):
     with pytest.raises(EchoAugmentError, match="published metrics need 2 clips and 4 real videos, there are 6 and 3"):
-        compare(Clips(), rows[:3], codec, settings(weights), seed=0)
+        measured(Clips(), rows[:3], codec, settings(weights))
     root = write_set(tmp_path, [(f"v{k}", 50, "VAL") for k in range(4)], frames=24, side=64)
     broken = read_table(root).split("VAL")
     for row in broken[1:]:
         row.path.write_bytes(b"nothing")
     assert real_clip(broken[1]) is None and real_clip(broken[0]).fps == 50
     with pytest.raises(EchoAugmentError, match="videos can be read and have 16 frames"):
-        compare(Clips(), broken, codec, settings(weights), seed=0)
+        measured(Clips(), broken, codec, settings(weights))
