@@ -37,6 +37,14 @@ def best_device(name: str, local: int | None = None) -> str:
     return choose_device(name, local, torch.cuda.device_count(), torch.backends.mps.is_available())
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done all that it was asked for: without, a clock tells how long the asking took."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def process_rank() -> int:
     """Return the rank of this process in a distributed run, 0 outside of one."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():

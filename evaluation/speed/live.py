@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 
 from echo_augment.augmentor import LiveClips, SyntheticAugment
+from echo_augment.augmentor.devices import wait_for
 from echo_augment.cache import EchoAugmentError, EchoClip
 from echo_augment.cache.system.progress import duration, follow
 from echo_augment.training_recipes.ef.models import make_model
@@ -116,8 +117,7 @@ class Training:
         nn.functional.mse_loss(read.float(), ef.to(self.device).float()).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        wait_for(self.device)
         return time.perf_counter() - began
 
 

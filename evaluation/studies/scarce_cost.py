@@ -18,9 +18,9 @@ from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from torch import nn
 
+from echo_augment.augmentor.devices import best_device, wait_for
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import write_json
-from echo_augment.training_recipes.common.ranks import best_device
 from echo_augment.training_recipes.common.settings import settings_from
 from echo_augment.training_recipes.ef.models import make_model
 from echo_augment.training_recipes.training.recipe import Pace
@@ -33,8 +33,8 @@ from ..report.tables import Table
 from ..speed.timing import Spread, interleave
 from ..statistics.records import Record
 from .documents import document_command, write_document
+from .true_size_data import SPLITS
 
-TRAIN, VAL, TEST = 7465, 1288, 1277  # videos of EchoNet-Dynamic
 FRAMES = 176  # of a mean video
 EXPERIMENTS = (
     "echonet_label_scarce",
@@ -54,7 +54,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EFSteps:
+class EFSteps(Record):
     """Seconds of echonet's EF net on a device.
 
     Attributes:
@@ -117,11 +117,11 @@ def work_of(settings: BenchmarkSettings) -> Work:
     """Return what an experiment asks of the EF net, on as many videos as EchoNet-Dynamic has."""
     recipe, steps, reads = settings.trainer, 0, 0
     windows = max(1, FRAMES - (int(recipe.length or 1) - 1) * int(recipe.period or 1))
-    tested = TEST * (windows if recipe.test_clips is None else recipe.test_clips)
+    tested = SPLITS["TEST"] * (windows if recipe.test_clips is None else recipe.test_clips)
     for labels in settings.labels:
-        count = count_labels(labels, TRAIN)
+        count = count_labels(labels, SPLITS["TRAIN"])
         pace = Pace.of(recipe, count)
-        judged = min(VAL, max(settings.val_at_least, round(count / TRAIN * VAL)))
+        judged = min(SPLITS["VAL"], max(settings.val_at_least, round(count / SPLITS["TRAIN"] * SPLITS["VAL"])))
         validations = pace.steps // (recipe.validate_every or pace.per_epoch)
         steps += pace.steps
         reads += -(-validations * judged * (recipe.val_clips or windows) // FORWARD) + -(-tested // FORWARD)
@@ -150,22 +150,17 @@ def time_steps(settings: BenchmarkSettings, device: str, rounds: int = ROUNDS) -
         optimizer.zero_grad()
         nn.functional.mse_loss(net(clips[: recipe.batch_size]), clips.new_full((recipe.batch_size,), 55.0)).backward()
         optimizer.step()
-        _wait(where)
+        wait_for(where)
 
     def read(_: int) -> None:
         net.eval()
         with torch.no_grad():
             net(clips[:FORWARD])
-        _wait(where)
+        wait_for(where)
 
     found = interleave({"step": step, "read": read}, rounds, what="steps of the EF net")
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else where.type
     return EFSteps(device=name, step=Spread.of(found["step"]).median, forward=Spread.of(found["read"]).median)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def document(training: Forecast, timed: EFSteps, work: Mapping[str, Work]) -> list[Section]:
@@ -226,12 +221,12 @@ def write(folder: Path, docs: Path) -> Path:
     settings = {name: settings_of(name) for name in EXPERIMENTS}
     kept = folder / STEPS
     if not kept.is_file():
-        write_json(kept, asdict(time_steps(settings[EXPERIMENTS[0]], "auto")))
-    timed = EFSteps(**json.loads(kept.read_text(encoding="utf-8")))
+        write_json(kept, time_steps(settings[EXPERIMENTS[0]], "auto").to_json())
+    timed = EFSteps.from_json(json.loads(kept.read_text(encoding="utf-8")))
     work = {name: work_of(one) for name, one in settings.items()}
     page = write_document(docs, NAME, document(Forecast.from_json(training), timed, work))
     told = {name: {**asdict(one), "hours": one.hours(timed)} for name, one in work.items()}
-    write_json(docs / f"{NAME}.json", {"training": training, "ef": asdict(timed), "experiments": told})
+    write_json(docs / f"{NAME}.json", {"training": training, "ef": timed.to_json(), "experiments": told})
     return page
 
 

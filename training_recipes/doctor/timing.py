@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.optim import AdamW
 
+from echo_augment.augmentor.devices import wait_for
 from echo_augment.augmentor.mcdm.codec import encode
 from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, vector_code
 from echo_augment.augmentor.mcdm.phase import Heart
@@ -44,10 +45,7 @@ def timed(work: Callable[[], Any], device: torch.device) -> float:
     def once() -> float:
         began = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        elif device.type == "mps":
-            torch.mps.synchronize()
+        wait_for(device)
         return time.perf_counter() - began
 
     first = once()
