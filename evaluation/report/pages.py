@@ -50,6 +50,15 @@ class Section:
 def write_pages(out: Path, sections: Sequence[Section]) -> tuple[Path, Path]:
     """Write ``report.html`` and ``report.md`` with its pictures in ``figures/``; return both paths."""
     page, text = out / "report.html", out / "report.md"
+    write_figures(out, sections)
+    for path, content in ((text, markdown(sections)), (page, html(sections))):
+        with atomic_path(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return page, text
+
+
+def write_figures(out: Path, sections: Sequence[Section]) -> None:
+    """Write the pictures of a page into ``<out>/figures``, where `markdown` links them."""
     for section in sections:
         for part in section.parts:
             if isinstance(part, Picture):
@@ -57,10 +66,6 @@ def write_pages(out: Path, sections: Sequence[Section]) -> tuple[Path, Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_path(path) as temporary:
                     temporary.write_bytes(part.data)
-    for path, content in ((text, markdown(sections)), (page, html(sections))):
-        with atomic_path(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    return page, text
 
 
 def html(sections: Sequence[Section]) -> str:

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from echo_augment.cache.system.files import atomic_path, write_json
+from echo_augment.cache.system.files import write_json
 
 from ..report import ef_report, segmentation_report
 from ..report.content import BenchmarkReport
 from ..report.first_lines import made_by
-from ..report.pages import Picture, Section, Words
+from ..report.pages import Picture, Section, Words, write_figures
 from ..report.plots import plot_arms
 from ..report.sections import command
 from ..report.study_tables import column_table, crossing_table, range_table, tuning_table
@@ -25,7 +25,6 @@ from .protocol import MISSING as NOT_MEASURED
 from .protocol import OPEN, QUESTIONS, YES, Answer, answers, read_parts, verdict, why
 
 NAME = "phantom"
-FIGURES = "figures"
 ARM_TABLES = {"ef": ef_report.arm_table, "segmentation": segmentation_report.arm_table}
 AIM = (
     "The questions, opponents, controls and hearts were fixed before anything was run. Each difference is paired by "
@@ -176,13 +175,7 @@ def write(folder: Path, docs: Path) -> Path:
     """
     found = read_parts(folder)
     sections = document(found)
-    for section in sections:
-        for part in section.parts:
-            if isinstance(part, Picture):
-                path = docs / FIGURES / f"{part.name}.{part.suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_path(path) as temporary:
-                    temporary.write_bytes(part.data)
+    write_figures(docs, sections)
     page = write_document(docs, NAME, sections)
     told = answers(found)
     counts = {word: sum(one.answer == word for one in told) for word in (YES, "no", OPEN, NOT_MEASURED)}

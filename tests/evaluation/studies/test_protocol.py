@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fakes.benchmark import configure, load
@@ -63,6 +64,12 @@ def test_parts_are_read_from_their_folders(tmp_path, parts):
     (tmp_path / "ef-16" / "report.json").write_text(json.dumps(parts["ef-16"].to_json()))
     assert read_parts(tmp_path)["ef-16"].primary == parts["ef-16"].primary
     assert len(set(PARTS.values())) == len(PARTS)
+
+
+def test_the_page_reads_what_make_protocol_runs():
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
+    (line,) = [line for line in makefile.splitlines() if line.startswith("PARTS := ")]
+    assert dict(part.split(":") for part in line.removeprefix("PARTS := ").split()) == PARTS
 
 
 SMALL_RUN = ["data.n=18", "data.splits=[0.4,0.1,0.5]", "data.recording=fixed", "+data.frames=40", "labels=[3]"]
