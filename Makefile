@@ -94,7 +94,7 @@ FEW := pairs=100 curve=[1,4]
 # A form without a transport gets its time as steps of the denoiser.
 other = $(train_form) preset.code=$(1) $(2) preset.denoiser.steps=430 reuse=$(FORMS)/transport out=$(FORMS)/$(1)
 
-transport-form: $(VENV)/.installed
+transport-form: $(VENV)/.recipes
 	$(train_form) preset.transport.steps=2000 preset.denoiser.steps=100 out=$(FORMS)/transport
 
 motion-forms: transport-form
@@ -117,7 +117,6 @@ mafe-losses: transport-form
 	$(call fidelity,$(LOSSES)/3,pairs=60)
 	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs/evidence
 
-# Two processes of one thread each: the suite of one process takes twice as long on two cores.
 # The forms of re-identification and flow loss, each changed alone.
 form = $(train_form) $(2) preset.transport.flow=mafe preset.transport.steps=1000 preset.denoiser.steps=1 \
 	reuse=$(FORMS)/transport out=$(MAFE_FORMS)/$(1)
@@ -136,13 +135,14 @@ mafe-forms: transport-form
 	$(BIN)/python -m echo_augment.evaluation.studies.mafe_forms $(MAFE_FORMS) docs/evidence
 
 # Killed, the same command goes on, inside a step too.
-true-size: $(VENV)/.installed
+true-size: $(VENV)/.recipes
 	$(BIN)/python -m echo_augment.evaluation.studies.true_size $(TRUE_SIZE) docs/evidence
 
 # Skips what no variable names a clone for; prints the largest difference of each row.
 parity: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -s tests/parity
 
+# Two processes of one thread each: the suite of one process takes twice as long on two cores.
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n $(TEST_PROCESSES) --dist loadfile --durations=10
 
