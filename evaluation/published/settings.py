@@ -19,7 +19,7 @@ class MetricSettings:
         weights: folder of the networks' files (`echo_augment.evaluation.published.networks`); None for no such metrics.
         names: of the metrics, some of ``fvd16``, ``fvd128``, ``fid``, ``is`` and ``lpips``.
         clips: videos a set, at most, at least 2.
-        images: frames a set for FID, IS and LPIPS, at most; 10 or more for IS.
+        images: frames a set for FID, IS and LPIPS, about: each video gives as many; 10 or more for IS.
         lpips: LPIPS's network, ``alex`` or ``vgg``.
     """
 

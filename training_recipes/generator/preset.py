@@ -14,6 +14,7 @@ from echo_augment.augmentor.mcdm.sampling import SAMPLERS
 from echo_augment.augmentor.mcdm.transport import FLOWS
 from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.cache.system.files import JsonValue
 
 from ..common.lpips import hash_lpips
 from ..common.settings import object_from
@@ -245,7 +246,7 @@ class PresetSettings:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+    def from_plain(cls, plain: Mapping[str, JsonValue]) -> Self:
         """Return a preset whose `plain` this is; how clips are sampled is not in it, nor are folders, but their hashes.
 
         Raises:
