@@ -78,6 +78,12 @@ class Judged:
         """Return the answer, see `decide`."""
         return decide(contrast, level, smaller_is_better=self.smaller_is_better)
 
+    def difference(self, contrast: Contrast) -> str:
+        """Return a difference with its unit and, if it has one, its interval: ``-1.90 EF points (-2.70 to -1.10)``."""
+        form = "+" + self.form
+        text = f"{contrast.diff:{form}} {self.unit}"
+        return text if contrast.ci is None else f"{text} ({contrast.ci[0]:{form}} to {contrast.ci[1]:{form}})"
+
     def answer(self, contrast: Contrast, level: float) -> str:
         """Return the answer for a table; "no difference" with the difference that would have been found."""
         found = self.decide(contrast, level)
@@ -216,8 +222,6 @@ def fraction_words(report: BenchmarkReport, arm: str = "synthetic", judged: Judg
         cell = level.contrast(f"{arm}-real", judged.metric)
         if cell is None:
             continue
-        form = "+" + judged.form
-        ends = "" if cell.ci is None else f" ({cell.ci[0]:{form}} to {cell.ci[1]:{form}})"
         words = judged.answer(cell, report.level)
-        lines.append(f"{level.labelled} labelled videos: {cell.diff:{form}} {judged.unit}{ends}: {words}")
+        lines.append(f"{level.labelled} labelled videos: {judged.difference(cell)}: {words}")
     return lines

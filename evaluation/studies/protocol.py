@@ -120,14 +120,13 @@ def why(one: Answer, found: Mapping[str, BenchmarkReport]) -> list[str]:
     lines = []
     for part, pair, words in CONTROLS[one.number]:
         report = found.get(part)
-        judged = None if report is None else JUDGED[report.task]
-        cell = None if report is None or judged is None else report.contrast(pair, judged.metric)
-        if report is None or judged is None or cell is None:
+        if report is None:
             continue
-        signed = "+" + judged.form
-        ends = "" if cell.ci is None else f" ({cell.ci[0]:{signed}} to {cell.ci[1]:{signed}})"
-        answer = judged.answer(cell, report.level)
-        lines.append(f"{one.number}: {words}: {cell.diff:{signed}} {judged.unit}{ends}, {answer}")
+        judged = JUDGED[report.task]
+        cell = report.contrast(pair, judged.metric)
+        if cell is not None:
+            answer = judged.answer(cell, report.level)
+            lines.append(f"{one.number}: {words}: {judged.difference(cell)}, {answer}")
     return lines
 
 

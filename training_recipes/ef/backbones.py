@@ -6,6 +6,7 @@ The networks are torchvision's, or written here after what the papers and the fi
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,9 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise EchoAugmentError(
             f"{path}: cannot be read as weights ({error})", "Save its state_dict alone, as .safetensors"
         ) from error
-    for name in OUTER:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-            break
+    if not isinstance(found, Mapping):
+        raise EchoAugmentError(f"{path}: holds a {type(found).__name__} and no weights by name", "Give a state_dict")
+    found = next((found[name] for name in OUTER if isinstance(found.get(name), Mapping)), found)
     state = {str(key).removeprefix("module."): value for key, value in found.items() if isinstance(value, Tensor)}
     if not state:
         raise EchoAugmentError(f"{path}: holds no weights", "Give a state_dict")
@@ -286,11 +286,15 @@ def load_backbone(layout: str, weights: str) -> Backbone:
     Raises:
         EchoAugmentError: no such layout or file, or weights of another one.
     """
-    state = None if weights == "random" else read_state(weights)
-    if layout.startswith("torchvision:"):
-        return torchvision_video(layout.removeprefix("torchvision:"), state)
-    if layout not in LAYOUTS:
+    if layout not in LAYOUTS and not layout.startswith("torchvision:"):
         raise EchoAugmentError(
             f"there is no layout of pretrained weights {layout!r}", f"Take {', '.join(LAYOUTS)} or torchvision:NAME"
         )
-    return LAYOUTS[layout](state)
+    make = LAYOUTS.get(layout) or partial(torchvision_video, layout.removeprefix("torchvision:"))
+    if weights == "random":
+        return make(None)
+    state = read_state(weights)
+    try:
+        return make(state)
+    except EchoAugmentError as error:  # which knows the weights, and not whence they come
+        raise EchoAugmentError(f"{weights}: {error.message}", error.remedy) from error

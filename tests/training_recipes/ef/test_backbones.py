@@ -132,11 +132,14 @@ def test_what_does_not_fit_is_named(tmp_path):
         ("r2plus1d_18", "do not have the layout torchvision:r2plus1d_18"),
         ("discovr", "layout discovr"),
     ):
-        with pytest.raises(EchoAugmentError, match=said):
+        with pytest.raises(EchoAugmentError, match=rf"few.safetensors: .*{said}"):
             load_backbone(layout, str(tmp_path / "few.safetensors"))
     torch.save({"code": print}, tmp_path / "code.pt")
     with pytest.raises(EchoAugmentError, match="cannot be read as weights"):
         read_state(tmp_path / "code.pt")
+    torch.save(torch.zeros(3), tmp_path / "bare.pt")
+    with pytest.raises(EchoAugmentError, match=r"bare.pt: holds a Tensor and no weights"):
+        read_state(tmp_path / "bare.pt")
     torch.save({"epoch": 1}, tmp_path / "none.pt")
     with pytest.raises(EchoAugmentError, match="holds no weights"):
         read_state(tmp_path / "none.pt")
