@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
+from echo_augment.augmentor.data.phantom import Phantom, render, sample_phantom, volume_curve
 from echo_augment.cache.system.processes import end_with_parent
 from echo_augment.cache.system.progress import follow
 from echo_augment.training_recipes.ef.models import EF_MEAN, EF_SCALE, TinyEF
@@ -98,12 +98,11 @@ def render_one(
         seed=seed,
         image_size=image_size,
     )
-    return clip.frames, whole_beat_ef(seed), (clip.volumes / clip.volumes.max()).astype(np.float32)
+    return clip.frames, whole_beat_ef(phantom), (clip.volumes / clip.volumes.max()).astype(np.float32)
 
 
-def whole_beat_ef(seed: int) -> float:
+def whole_beat_ef(phantom: Phantom) -> float:
     """Return the EF of the labelled beat of a phantom's two-second recording, in percent."""
-    phantom = sample_phantom(seed, format=FORMAT)
     return float(volume_curve(phantom.motion, phantom.appearance).ef)
 
 
