@@ -18,6 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.progress import Talk, leave, on_terminal, talking
 
 from .common.refusals import FULL_ERROR, CheckSettings, check_missing, errors_in_a_line
@@ -46,7 +47,7 @@ SUMMARIES = {
     "phantom": "write a phantom data set in EchoNet-Dynamic's layout, or compare phantoms with real clips",
     "train-generator": "train MCDM from a dataset folder, in resumable stages",
     "fill-cache": "fill a cache of synthetic clips offline, resumable",
-    "cache": "action=info, verify, repair, merge, export, preview or pack",
+    "cache": "action=info, verify, repair, merge, export, preview, gallery, import or pack",
     "train-ef": "train an EF regressor, with or without augmentation",
     "train-segmentation": "train an LV segmenter, with or without augmentation; it can draw masks for fill-cache",
     "benchmark": "arms x label fractions x seeds, with statistics and a report",
@@ -74,8 +75,25 @@ OWN = {
 """Modules of the jobs, below ``echo_augment``; each has a function ``run``."""
 
 
-SPELLED_OUT = ("doctor", "import", "import-weights", "phantom", "fidelity", "speed", "status")
-"""Jobs whose YAML files name every setting, the optional ones of each group, too."""
+_FOLDER = ["n", "seed", "splits", "frames", "fps", "format", "population", "recording", "label_noise", "ef_unit"]
+_DATA: dict[str, JsonValue] = {"data": {**dict.fromkeys(_FOLDER), "follow_links": True}}
+_TRAINER: dict[str, JsonValue] = {
+    "trainer": {
+        "optimizer": dict.fromkeys(["momentum", "weight_decay"]),
+        "schedule": dict.fromkeys(["warmup", "every_epochs", "factor"]),
+        **dict.fromkeys(["length", "period", "pad", "val_clips", "test_clips"]),
+    }
+}
+_STAGES = ["codec", "reid", "mafe", "transport", "denoiser", "student"]
+_PRESET: dict[str, JsonValue] = {
+    "preset": {stage: dict.fromkeys(["horizon", "weight_decay", "ema"]) for stage in _STAGES}
+}
+UNSAID: dict[str, dict[str, JsonValue]] = {
+    "train-generator": _DATA | _PRESET,
+    **dict.fromkeys(("fill-cache", "cache"), _DATA),
+    **dict.fromkeys(("demo", "benchmark", "train-ef", "train-segmentation"), _DATA | _TRAINER),
+}
+"""Optional settings by job that its YAML files do not name, as they are then: help shows them, too."""
 
 SPOKEN = {name: {"from": "source", "data": "files"} for name in ("import", "import-weights")}
 """Settings by the words that a user types for them: ``from`` is no name in Python, and ``data`` is a group of settings
@@ -186,11 +204,11 @@ def is_closed(stream: TextIO) -> bool:
 def register_settings(name: str, arguments: Sequence[str]) -> None:
     """Register the settings of a job, which its YAML file names first.
 
-    For the help of a job in `SPELLED_OUT` an empty group stands in for them: its modules would bring PyTorch.
+    For the help of our jobs those in `UNSAID` stand in for them: the modules that declare them would bring PyTorch.
     """
     entry = find_jobs()[name]
-    if set(arguments) & set(HELP) and name in SPELLED_OUT and entry.value.startswith("echo_augment."):
-        ConfigStore.instance().store(name=SCHEMA.format(job=name), node={}, provider="echo_augment")
+    if set(arguments) & set(HELP) and name in OWN:
+        ConfigStore.instance().store(name=SCHEMA.format(job=name), node=UNSAID.get(name, {}), provider="echo_augment")
     else:
         entry.load()
 

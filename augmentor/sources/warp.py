@@ -29,7 +29,7 @@ from ..mcdm.fingerprint import fingerprint
 from ..mcdm.flow import shrink_flow
 from ..mcdm.labels import donor_label
 from ..mcdm.motion import estimated_flows, room, stretch
-from ..mcdm.phase import Heart, volume_curve
+from ..mcdm.phase import Heart, correlation, volume_curve
 from ..mcdm.training_videos import usable
 from ..tempo import TEMPO
 
@@ -61,7 +61,7 @@ def find_similarity(donor: Frame, other: Frame) -> tuple[Array, Array]:
     def unlike(scaled: Array) -> float:
         linear, shift = similarity(np.clip(scaled, -1, 1) * LARGEST)
         beyond = float(np.square(np.maximum(np.abs(scaled) - 1, 0)).sum())
-        return beyond - correlation(moved(first, linear, shift), second)
+        return beyond - correlation(moved(first, linear, shift).ravel(), second.ravel())
 
     found = []
     for start in STARTS:
@@ -91,13 +91,6 @@ def moved(frame: npt.NDArray[np.float32], linear: Array, shift: Array) -> npt.ND
     centre = np.full(2, (side - 1) / 2)
     matrix = np.column_stack([linear, centre + shift * side / 2 - linear @ centre])
     return np.asarray(cv2.warpAffine(frame, matrix, (side, side)), np.float32)
-
-
-def correlation(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
-    """Return Pearson's correlation of two pictures; 0 where one is flat."""
-    one, other = one - one.mean(), other - other.mean()
-    scale = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
-    return float((one * other).sum()) / scale if scale > 0 else 0.0
 
 
 def carried(flows: torch.Tensor, linear: Array, shift: Array) -> torch.Tensor:

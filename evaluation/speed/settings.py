@@ -4,40 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from echo_augment.augmentor.data.ef_units import FACTORS
-from echo_augment.augmentor.data.layouts.finding import DataFiles, find_files
-from echo_augment.cache.arguments import check_choice, check_number, check_whole
+from echo_augment.cache.arguments import check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.common.dataset import FolderSettings
 from echo_augment.training_recipes.common.inputs import check_dataset_folder, check_generator
 from echo_augment.training_recipes.common.settings import JobSettings
 
 TABLES = ("store", "loader", "live", "fill", "generator", "training")
 VARIANTS = ("channels_last", "compile", "cuda_graphs")
-
-
-@dataclass(kw_only=True)
-class DataSettings:
-    """What is measured on.
-
-    Attributes:
-        root: folder in EchoNet-Dynamic's layout; None for phantoms, written to ``out``.
-        ef_unit: unit of the table's EF, as in the other jobs.
-        follow_links: whether a video may be a symbolic link that leads out of the folder.
-    """
-
-    root: str | None = None
-    ef_unit: str | None = None
-    follow_links: bool = True
-
-    def __post_init__(self) -> None:
-        if self.ef_unit is not None:
-            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
-
-    def files(self) -> DataFiles | None:
-        """Return the tables and how they are read; None for none."""
-        if self.root is None:
-            return None
-        return find_files(self.root, ef_unit=self.ef_unit, follow_links=self.follow_links)
 
 
 @dataclass(kw_only=True)
@@ -139,7 +113,7 @@ class SpeedSettings(JobSettings):
     Attributes:
         tables: ``all``, one of `TABLES`, or some: as a list, or as text with commas.
         quick: a few repetitions, to see that it runs.
-        data: see `DataSettings`.
+        data: what is measured on; without a folder, phantoms that are written to ``out``.
         hearts: TRAIN videos to measure on, at most.
         generator: folder of a trained generator, Hub id, or ``bundled``.
         steps: of the sampler; None for the generator's own number.
@@ -156,7 +130,7 @@ class SpeedSettings(JobSettings):
 
     tables: Any = "all"
     quick: bool = False
-    data: DataSettings = field(default_factory=DataSettings)
+    data: FolderSettings = field(default_factory=FolderSettings)
     hearts: int = 16
     generator: str = "bundled"
     steps: int | None = None

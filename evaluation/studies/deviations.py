@@ -7,6 +7,7 @@ HReynaud/EchoNet-Synthetic at f21198d.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -266,5 +267,18 @@ def page() -> str:
     )
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Do ``python -m echo_augment.evaluation.studies.deviations PAGE``; return the exit code."""
+    if len(arguments) != 1:
+        print("usage: python -m echo_augment.evaluation.studies.deviations PAGE", file=sys.stderr)
+        return 2
+    try:
+        Path(arguments[0]).write_text(page(), encoding="utf-8")
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    sys.exit(main(sys.argv[1:]))

@@ -106,6 +106,20 @@ def of_report(report: BenchmarkReport) -> Results:
     )
 
 
+def read_results(path: Path) -> Results:
+    """Return what the README tells of ``report.json`` of a benchmark.
+
+    Raises:
+        EchoAugmentError: with the file: it is no report, or not one of EF on phantoms.
+    """
+    try:
+        return of_report(BenchmarkReport.from_json(json.loads(path.read_text(encoding="utf-8"))))
+    except EchoAugmentError as error:
+        raise EchoAugmentError(f"{path}: {error.message}", error.remedy or "Run make protocol") from None
+    except ValueError as error:
+        raise EchoAugmentError(f"{path}: no JSON ({error})", "Run make protocol") from None
+
+
 def results(found: Results) -> str:
     """Return the README's table, with the design above it."""
     design = (
@@ -194,8 +208,7 @@ def write(root: Path, report: Path | None, pipeline: MCDMPipeline) -> None:
         pipeline: the bundled one.
     """
     if report is not None:
-        found = BenchmarkReport.from_json(json.loads(report.read_text(encoding="utf-8")))
-        write_json(root / FIGURES, of_report(found).to_json())
+        write_json(root / FIGURES, read_results(report).to_json())
     figures = Results.from_json(json.loads((root / FIGURES).read_text(encoding="utf-8")))
     (root / PICTURE).parent.mkdir(parents=True, exist_ok=True)
     write_picture(root / PICTURE, picture(pipeline))

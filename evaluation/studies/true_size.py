@@ -279,7 +279,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) == 2 and arguments[0] == "design":
         write_design(Path(arguments[1]))
         return 0
-    if len(arguments) < 2:
+    if len(arguments) < 2 or not all(one.isdecimal() for one in arguments[2:3]):
         print(
             "usage: python -m echo_augment.evaluation.studies.true_size FOLDER DOCS [VIDEOS] [STEP ..]", file=sys.stderr
         )

@@ -26,6 +26,7 @@ from echo_augment.augmentor.data.phantom.patients import draw_recording
 from echo_augment.augmentor.data.phantom.writing import IMAGE_SIZE, label_phantom, mapper
 from echo_augment.augmentor.data.video import write_video
 from echo_augment.cache.arguments import check_whole
+from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
 from echo_augment.cache.system.progress import follow
 
@@ -206,5 +207,18 @@ def write_set(root: Path, count: int) -> None:
             temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Do ``python -m echo_augment.evaluation.studies.true_size_data FOLDER VIDEOS``; return the exit code."""
+    if len(arguments) != 2 or not arguments[1].isdecimal():
+        print("usage: python -m echo_augment.evaluation.studies.true_size_data FOLDER VIDEOS", file=sys.stderr)
+        return 2
+    try:
+        write_set(Path(arguments[0]), int(arguments[1]))
+    except (EchoAugmentError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    write_set(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.exit(main(sys.argv[1:]))

@@ -27,7 +27,7 @@ def blocks(guide, language):
 
 
 def run(command):
-    program, job, *overrides = shlex.split(command)
+    program, job, *overrides = shlex.split(command.replace("\\\n", " "))
     assert program == "echo-augment"
     found = find_jobs()[job].load()  # registers the job's settings
     with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):

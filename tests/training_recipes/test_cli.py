@@ -14,7 +14,8 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from echo_augment.training_recipes import cli
-from echo_augment.training_recipes.cli import EXIT_PIPE, KEPT, SPELLED_OUT
+from echo_augment.training_recipes.cli import EXIT_PIPE, KEPT, OWN, SUMMARIES, usage
+from echo_augment.training_recipes.jobs.cache import ACTIONS
 
 FAULTS = """
 import resource, sys
@@ -60,9 +61,9 @@ def test_the_users_own_settings_stay():
 
 HELP_OF_ALL = """
 import os, sys
-from echo_augment.training_recipes.cli import SPELLED_OUT, main
+from echo_augment.training_recipes.cli import OWN, main
 
-for job in SPELLED_OUT:
+for job in OWN:
     print(f"@@{job}", flush=True)
     if not os.fork():
         sys.argv = ["echo-augment", job, "--help"]
@@ -82,10 +83,10 @@ def names(found, before="") -> set[str]:
     return {before} | {name for key, value in found.items() for name in names(value, f"{before}.{key}")}
 
 
-def test_help_has_all_settings_and_does_without_torch_where_yaml_names_them():
+def test_help_has_all_settings_and_does_without_torch():
     done = subprocess.run([sys.executable, "-c", HELP_OF_ALL], capture_output=True, text=True, check=True)
     told = dict(part.split("\n", 1) for part in done.stdout.split("@@")[1:])
-    assert tuple(told) == SPELLED_OUT and done.stderr == ""
+    assert list(told) == list(OWN) and done.stderr == ""
     for job, text in told.items():
         settings, _, torch = text.partition("@torch ")
         assert torch.strip() == "False", job
@@ -93,6 +94,14 @@ def test_help_has_all_settings_and_does_without_torch_where_yaml_names_them():
         with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
             whole = OmegaConf.to_container(compose(job))
         assert names(shown) == names(whole), job
+
+
+def test_the_help_of_the_command_does_without_torch_and_names_every_action_of_cache():
+    code = "import sys; from echo_augment.training_recipes.cli import usage; usage(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert set(ACTIONS) == set(re.split(r", | or ", SUMMARIES["cache"].removeprefix("action=")))
+    assert SUMMARIES["cache"] in usage()
 
 
 def test_bars_of_other_packages_are_off_in_a_log_file():

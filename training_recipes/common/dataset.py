@@ -104,6 +104,35 @@ class DataSettings:
         return Path(self.root)
 
 
+@dataclass(kw_only=True)
+class FolderSettings:
+    """A data set that a job can do without.
+
+    Attributes:
+        root: folder in EchoNet-Dynamic's layout; None for none.
+        ef_unit: as in `DataSettings`.
+        follow_links: as in `DataSettings`.
+    """
+
+    root: str | None = None
+    ef_unit: str | None = None
+    follow_links: bool = True
+
+    def __post_init__(self) -> None:
+        if self.ef_unit is not None:
+            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
+
+    def files(self) -> DataFiles | None:
+        """Return the tables and how they are read; None for none.
+
+        Raises:
+            EchoAugmentError: the folder holds no data set.
+        """
+        if self.root is None:
+            return None
+        return find_files(self.root, ef_unit=self.ef_unit, follow_links=self.follow_links)
+
+
 def check_splits(name: str, splits: Sequence[float]) -> None:
     """Raise if ``splits`` is anything but three shares that sum to 1.
 

@@ -5,48 +5,28 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from echo_augment.augmentor.data.checkup import WARNINGS, check_dataset
-from echo_augment.augmentor.data.ef_units import FACTORS
 from echo_augment.augmentor.data.records import VideoInfo
 from echo_augment.augmentor.data.splits import is_unseen
 from echo_augment.augmentor.data.table import read_table
-from echo_augment.cache.arguments import HUB_ID, check_choice
+from echo_augment.cache.arguments import HUB_ID
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.cache.system.processes import usable_cores
 from echo_augment.cache.system.progress import follow
 
+from ..common.dataset import FolderSettings
 from ..common.reporting import versions
 from .findings import ERROR, WARNING, Finding
 
 GIGABYTE = 1e9
 LITTLE_DISK, LITTLE_SHARED = 10 * GIGABYTE, 1 * GIGABYTE
 PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
-
-
-@dataclass(kw_only=True)
-class FolderSettings:
-    """A data set to look at.
-
-    Attributes:
-        root: folder in EchoNet-Dynamic's layout; None for none.
-        ef_unit: unit of the table's EF, as in the other jobs.
-        follow_links: whether a video may be a symbolic link that leads out of the folder, as in the other jobs.
-    """
-
-    root: str | None = None
-    ef_unit: str | None = None
-    follow_links: bool = True
-
-    def __post_init__(self) -> None:
-        if self.ef_unit is not None:
-            check_choice("data.ef_unit", self.ef_unit, tuple(FACTORS))
 
 
 def machine(out: Path) -> tuple[dict[str, JsonValue], list[Finding]]:

@@ -17,9 +17,10 @@ from echo_augment.cache.arguments import check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import JsonValue
 
+from ..common.dataset import FolderSettings
 from ..common.reporting import REPORT, write_report
 from ..common.settings import JobSettings, register, settings_from
-from ..doctor.areas import FolderSettings, cache, dataset, generator, machine
+from ..doctor.areas import cache, dataset, generator, machine
 from ..doctor.findings import ERROR, Finding, text
 from ..doctor.steps import named_preset
 from ..doctor.training import TRAIN_VIDEOS, StageForecast, forecast, table

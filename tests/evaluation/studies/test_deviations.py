@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from echo_augment.evaluation.studies.deviations import REFERENCE, WHY, differences, page, paper
+from echo_augment.evaluation.studies.deviations import REFERENCE, WHY, differences, main, page, paper
 
 PAGE = Path(__file__).parents[3] / "docs" / "concepts" / "deviations.md"
 
@@ -27,3 +27,9 @@ def test_what_was_asked_for_is_the_references():
     )  # fmt: skip
     assert set(asked) <= set(REFERENCE) and not set(asked) & set(differences())
     assert REFERENCE["codec.kl"] == 2.0833e-8 and abs(1e-6 * (4 * 14 * 14) / (3 * 112 * 112) - 2.0833e-8) < 1e-11
+
+
+def test_the_command_writes_the_page_or_says_what_is_wrong(tmp_path, capsys):
+    assert main([]) == main(["a", "b"]) == 2
+    assert main([str(tmp_path)]) == 1 and str(tmp_path) in capsys.readouterr().err
+    assert main([str(tmp_path / "page.md")]) == 0 and (tmp_path / "page.md").read_text(encoding="utf-8") == page()

@@ -71,6 +71,21 @@ def test_only_its_places_change(tmp_path, report, monkeypatch):
         replaced(PAGE, "nothing", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"task": "ef"}', "a report lacks"),
+        ("[1", "no JSON"),
+        (json.dumps(masks_report(0.02).to_json()), "a report of segmentation on phantom data"),
+    ],
+)
+def test_an_error_names_the_report(tmp_path, text, said):
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(EchoAugmentError, match=said) as found:
+        front_page.read_results(tmp_path / "report.json")
+    assert str(found.value).startswith(f"{tmp_path / 'report.json'}: ")
+
+
 def test_the_picture_has_both_donors_the_clip_and_the_truth(monkeypatch):
     monkeypatch.setattr(front_page, "PAIRS", 1)
     with Image.open(io.BytesIO(front_page.picture(MCDMPipeline.load("bundled")))) as film:

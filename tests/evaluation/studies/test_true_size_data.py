@@ -108,3 +108,12 @@ def test_a_killed_set_goes_on_to_the_same_files(root, tmp_path, monkeypatch):
         for folder in (tmp_path, root)
     )
     assert found == wanted
+
+
+def test_the_command_says_what_is_wrong(tmp_path, capsys):
+    for arguments in ([], [str(tmp_path)], [str(tmp_path), "many"], [str(tmp_path), "12", "more"]):
+        assert module.main(arguments) == 2
+    assert capsys.readouterr().err.count("FOLDER VIDEOS") == 4
+    (tmp_path / "file").touch()
+    assert module.main([str(tmp_path), "3"]) == module.main([str(tmp_path / "file"), "12"]) == 1
+    assert "videos must be" in capsys.readouterr().err

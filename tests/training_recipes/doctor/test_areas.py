@@ -1,6 +1,7 @@
 """The areas, one by one; all that they find is tried through the job, in ``jobs/test_doctor.py``."""
 
-from echo_augment.training_recipes.doctor.areas import FolderSettings, dataset, generator, generator_folder, machine
+from echo_augment.training_recipes.common.dataset import FolderSettings
+from echo_augment.training_recipes.doctor.areas import dataset, generator, generator_folder, machine
 
 
 def test_a_machine_is_described(tmp_path):
