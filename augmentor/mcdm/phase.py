@@ -221,8 +221,8 @@ def find_phase(frames: Frames, fps: float) -> Phase:
     return Phase(volume, ed, es, tuple(beat[2] for beat in found), tuple(beat[3] for beat in found))
 
 
-def correlation(one: Curve, two: Curve) -> float:
-    """Return Pearson's correlation of two curves ``(T,)``; 0 where one of them is flat."""
+def correlation(one: npt.NDArray[np.floating], two: npt.NDArray[np.floating]) -> float:
+    """Return Pearson's correlation of two curves, or pictures row by row, ``(T,)``; 0 where one of them is flat."""
     one, two = one - one.mean(), two - two.mean()
     scale = np.sqrt((one @ one) * (two @ two))
     return float(one @ two / scale) if scale > 1e-12 else 0.0

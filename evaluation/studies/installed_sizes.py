@@ -61,7 +61,7 @@ def sizes(extras: Sequence[str]) -> dict[str, int | None]:
         extras: names of extras, in the order of the table.
     """
     torch, core = needed(TORCH), needed(PACKAGE)
-    whole = {extra: found for extra in extras if (found := _whole(extra)) is not None}
+    whole = {extra: names for extra in extras if (names := _whole(extra)) is not None}
     found: dict[str, int | None] = {TORCH: size(torch), "the rest of the core": size(core - torch - {PACKAGE})}
     for extra in extras:
         smaller = [one for one in whole.values() if extra in whole and one < whole[extra]]
