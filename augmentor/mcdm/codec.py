@@ -81,15 +81,20 @@ def _channels(codec: AutoencoderKL) -> int:
     return int(codec.config["in_channels"])
 
 
-def encode(codec: AutoencoderKL, frames: Tensor, *, batch: int = 64) -> Tensor:
+def encode(codec: AutoencoderKL, frames: Tensor) -> Tensor:
     """Return the latents ``(N, C, h, w)`` of uint8 frames ``(N, H, W)``: the means of the posterior, scaled."""
     device, dtype = codec.device, codec.dtype
     parts = []
     with torch.no_grad():
-        for chunk in frames.split(batch):
+        for chunk in frames.split(together(codec)):
             images = to_unit(chunk.to(device), half_range(codec)).to(dtype).expand(-1, _channels(codec), -1, -1)
             parts.append(codec.encode(images).latent_dist.mode() * codec.config["scaling_factor"])
     return torch.cat(parts)
+
+
+def together(codec: AutoencoderKL) -> int:
+    """Return how many frames a codec takes at once: few on a CPU, for more do not stay in its caches."""
+    return 16 if codec.device.type == "cpu" else 64
 
 
 def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int | None = None) -> Tensor:
@@ -98,13 +103,12 @@ def decode(codec: AutoencoderKL, latents: Tensor, *, batch: int | None = None) -
     Args:
         codec: decodes them on its device.
         latents: scaled.
-        batch: frames decoded together; None for 64, and 16 on a CPU: more do not stay in its caches and take longer.
-            There channels come last, as its convolutions want them.
+        batch: frames decoded together; None for `together`. On a CPU channels come last, as its convolutions want them.
     """
     scale, on_cpu = codec.config["scaling_factor"], codec.device.type == "cpu"
     order = torch.channels_last if on_cpu else torch.preserve_format
     with torch.no_grad():
-        chunks = latents.split(batch or (16 if on_cpu else 64))
+        chunks = latents.split(batch or together(codec))
         images = (codec.decode((chunk.to(codec.dtype) / scale).to(memory_format=order)).sample for chunk in chunks)
         parts = [to_gray(image, half_range(codec)) for image in images]
     return torch.cat(parts)

@@ -21,7 +21,7 @@ from ..generator.denoiser import denoising_loss, scheduler_of
 from ..generator.diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
 from ..generator.distil.student import consistency_loss
 from ..generator.mafe import mafe_loss, with_head
-from ..generator.motions import DISK
+from ..generator.motions import DISK, SHOWN, Copies
 from ..generator.networks import Networks
 from ..generator.preset import PresetSettings
 from ..generator.reid import reid_step
@@ -122,12 +122,12 @@ def training_steps(preset: PresetSettings, nets: Networks, place: Place, *, cont
             Step(
                 stage="transport",
                 network=nets.transport,
-                loss=transport_loss(1.0, nets.mafe),
+                loss=transport_loss(1.0, nets.mafe, nets.codec),
                 batch=lambda count: copied_frames(preset, device, count),
                 items=preset.transport.batch,
                 size="batch",
                 settings=preset.transport,
-                held=(nets.mafe,),
+                held=(nets.mafe, nets.codec),
             )
         )
     steps += diffusion_steps(preset, nets, place)
@@ -195,20 +195,21 @@ def pairs(preset: PresetSettings, device: torch.device, count: int) -> Batch:
 
 def copied_frames(preset: PresetSettings, device: torch.device, count: int) -> Batch:
     """Return frames with their affine copies, as `echo_augment.training_recipes.generator.motions.Motions` draws."""
-    side, latent = preset.size // SHRINK, preset.size // 8
+    side = preset.size // SHRINK
     batch = {
         "pair": grey(device, count, 2, preset.size, preset.size),
         "teacher": torch.randn(count, 2, side, side, device=device),
-        "reference": torch.randn(count, 4, latent, latent, device=device),
-        "relative": torch.randn(count, 4, latent, latent, device=device),
-        "linear": torch.eye(2, device=device).repeat(count, 1, 1),
-        "shift": torch.zeros(count, 2, device=device),
-        "gain": torch.ones(count, device=device),
-        "gamma": torch.ones(count, device=device),
     }
     if preset.transport.flow == "teacher":
         batch["flow"] = torch.randn(count, 2, side, side, device=device).half()
-    return batch | {key: torch.full((count, 1, 1), sum(ends) / 2, device=device) for key, ends in DISK.items()}
+    copies = Copies(
+        linear=torch.eye(2, device=device).repeat(count, 1, 1),
+        shift=torch.zeros(count, 2, device=device),
+        gain=torch.ones(count, device=device),
+        gamma=torch.ones(count, device=device),
+        disks={key: torch.full((count, 1, 1), sum(ends) / 2, device=device) for key, ends in DISK.items()},
+    )
+    return batch | copies.plain() | copies.plain(SHOWN)
 
 
 def windows(preset: PresetSettings, nets: Networks, device: torch.device, count: int, *, reflow: bool = False) -> Batch:

@@ -25,6 +25,7 @@ from .pseudo import PseudoLabels, video_flow
 if TYPE_CHECKING:
     from .context import StageContext
 
+SHOWN = "shown_"  # before the names of the copies that the predictor sees
 DISK = {"x": (0.4, 0.6), "y": (0.35, 0.6), "radius": (0.3, 0.5), "longer": (0.8, 1.25)}  # shares of a side; a ratio
 
 
@@ -47,16 +48,16 @@ class Copies:
     gamma: Tensor
     disks: dict[str, Tensor]
 
-    def plain(self) -> dict[str, Tensor]:
-        """Return all of it by name, as a batch holds it."""
+    def plain(self, whose: str = "") -> dict[str, Tensor]:
+        """Return all of it by name, as a batch holds it, after ``whose`` prefix."""
         numbers = {"linear": self.linear, "shift": self.shift, "gain": self.gain, "gamma": self.gamma}
-        return {key: value.contiguous() for key, value in (numbers | self.disks).items()}
+        return {whose + key: value.contiguous() for key, value in (numbers | self.disks).items()}
 
     @classmethod
-    def of(cls, batch: Mapping[str, Tensor]) -> "Copies":
-        """Return the copies that a batch holds."""
-        disks = {key: batch[key] for key in DISK}
-        return cls(batch["linear"], batch["shift"], batch["gain"], batch["gamma"], disks)
+    def of(cls, batch: Mapping[str, Tensor], whose: str = "") -> "Copies":
+        """Return the copies that a batch holds, by the names of `plain`."""
+        disks = {key: batch[whose + key] for key in DISK}
+        return cls(*(batch[whose + key] for key in ("linear", "shift", "gain", "gamma")), disks)
 
     def part(self, share: Share) -> "Copies":
         """Return a process's share of them."""
@@ -121,7 +122,8 @@ def write_flows(data: Prepared, labels: PseudoLabels, path: Path, *, crew: Crew 
 
 
 class Motions:
-    """Single frames of videos, with what the transport's encoder reads of an affine copy, and what it learns from.
+    """Single frames of videos, each to be made into two affine copies: one that the transport's encoder reads, and one
+    that its predictor sees and is to move.
 
     Args:
         data: the videos.
@@ -148,24 +150,23 @@ class Motions:
     def draw(
         self, rng: np.random.Generator, count: int, share: Share = ALONE, *, watched: bool = False
     ) -> dict[str, Tensor]:
-        """Draw ``count`` frames, each with an affine copy that is still to be made, or a process's share of them.
+        """Draw ``count`` frames, each with two affine copies that are still to be made, or a process's share of them.
 
-        ``watched``: of the watched videos, without a teacher.
+        ``watched``: of the watched videos, whose predictor sees the video itself: its latents, and no teacher.
         """
         border = self.first[len(self.data.training)]
         rows = rng.integers(border, len(self.video_of), count) if watched else rng.integers(0, border, count)
         copies = draw_copies(rng, count).part(share)
+        shown = None if watched else draw_copies(rng, count).part(share)
         rows = share.of(rows)
         places = [(int(v), int(row - self.first[v])) for v, row in zip(self.video_of[rows], rows, strict=True)]
-        reference, relative = (
-            torch.from_numpy(np.stack(part))
-            for part in zip(*[self.latents.frame(*place) for place in places], strict=True)
-        )
-        pairs = self.pairs(rows)
-        found = {"reference": reference, "relative": relative, "pair": pairs}
-        if not watched:
-            found["teacher"] = torch.from_numpy(np.stack([self.labels.flow(*place) for place in places]))
-        return found | self._copies(rows, copies)
+        found = {"pair": self.pairs(rows)} | self._copies(rows, copies)
+        if shown is None:
+            latents = zip(*[self.latents.frame(*place) for place in places], strict=True)
+            found["reference"], found["relative"] = (torch.from_numpy(np.stack(part)) for part in latents)
+            return found
+        found["teacher"] = torch.from_numpy(np.stack([self.labels.flow(*place) for place in places]))
+        return found | shown.plain(SHOWN)
 
     def window(self, rng: np.random.Generator, video: int, grid: npt.NDArray[np.int64]) -> dict[str, Tensor]:
         """Return what the encoder reads of one affine copy of a video at some grid positions."""

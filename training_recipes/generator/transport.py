@@ -1,25 +1,28 @@
 """Stage ``transport``: frames of a video from the motion of its affine copies, and where their tissue comes from."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from echo_augment.augmentor.mcdm.codec import encode
 from echo_augment.augmentor.mcdm.displacement import inverted, warped
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import pair_motion
 from echo_augment.augmentor.mcdm.transport import MotionTransport, soft_disk
 
-from .motions import Copies, Motions, copied, copied_frames
+from .motions import SHOWN, Copies, Motions, copied, copied_frames
 
 if TYPE_CHECKING:
     from .context import StageContext
 
 STREAM = 4  # of random numbers
+CHOSEN_BY = "left"  # weights are kept by the watched videos' motion: the share that is left unexplained
 CODE_WEIGHT = 1e-3  # of the codes' mean square in the loss: keeps their size near 1
 # Of the displacement: distance from the flow estimator's in pixels, what warping leaves of the change between two
 # frames, and its second differences in pixels. A latent error of 1 is the whole motion; these come to about half of it.
@@ -45,21 +48,54 @@ def seen_of(batch: dict[str, Tensor], mafe: MAFE) -> tuple[Tensor, Tensor, Tenso
     return motion.flow, F.avg_pool2d(pair, SHRINK), disks, motion.features
 
 
-def transport_loss(scale: float, mafe: MAFE) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
+class Shown(NamedTuple):
+    """What the predictor sees and is to make: a further copy of each pair of frames.
+
+    Attributes:
+        pair: the ED frame and the moved one, ``(B, 2, H, W)`` in [0, 1].
+        teacher: the flow estimator's flow between them, ``(B, 2, h, w)``.
+        reference: latent of the ED frame.
+        relative: latent of the moved frame relative to it.
+    """
+
+    pair: Tensor
+    teacher: Tensor
+    reference: Tensor
+    relative: Tensor
+
+
+def shown_of(batch: dict[str, Tensor], codec: AutoencoderKL) -> Shown:
+    """Make the copies that the predictor sees. Of the videos as they are it would learn how each one of them moves.
+
+    Args:
+        batch: as `Motions` draws it.
+        codec: encodes them; it is not trained.
+    """
+    teacher, pair = copied(batch["teacher"].float(), batch["pair"].float() / 255, Copies.of(batch, SHOWN))
+    grey = (255 * pair).round().to(torch.uint8)
+    reference, moved = encode(codec, grey.flatten(0, 1)).float().unflatten(0, (-1, 2)).unbind(1)
+    return Shown(pair, teacher, reference, moved - reference)
+
+
+def transport_loss(
+    scale: float, mafe: MAFE, codec: AutoencoderKL
+) -> Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]:
     """Return a loss: the squared error of the predicted latents as a share of their own, and that of the displacement.
 
     Args:
         scale: standard deviation of the latents relative to the ED frame's.
         mafe: reads the motion of the copies.
+        codec: encodes those that the predictor sees.
     """
 
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         flow, frames, disks, features = seen_of(batch, mafe)
-        codes, moved, moves = model(flow, frames, disks, batch["reference"], features)
-        error = (moved.float() - batch["relative"]).pow(2).mean() / scale**2
+        shown = shown_of(batch, codec)
+        codes, moved, moves = model(flow, frames, disks, shown.reference, features)
+        error = (moved.float() - shown.relative).pow(2).mean() / scale**2
         found = {"loss": error + CODE_WEIGHT * codes.float().pow(2).mean(), "error": error}
         if moves is not None:
-            parts = displacement_losses(moves.float(), batch["pair"], batch["teacher"])
+            parts = displacement_losses(moves.float(), shown.pair, shown.teacher)
             found |= parts
             found["loss"] = found["loss"] + (
                 TEACHER_WEIGHT * parts["teacher"] + LIGHT_WEIGHT * parts["light"] + SMOOTH_WEIGHT * parts["smooth"]
@@ -77,16 +113,15 @@ def displacement_losses(moves: Tensor, pair: Tensor, teacher: Tensor) -> dict[st
 
     Args:
         moves: ``(B, 2, h, w)``, in pixels of a frame.
-        pair: the ED frame and the moved one, ``(B, 2, H, W)`` uint8.
+        pair: the ED frame and the moved one, ``(B, 2, H, W)`` in [0, 1].
         teacher: the flow estimator's flow between them, ``(B, 2, h, w)``.
     """
     side = pair.shape[-1]
     target, there = inverted(teacher, side=side)
-    frames = pair.float() / 255
-    bright = 0.1 + F.avg_pool2d(frames[:, 1:], side // moves.shape[-1])
+    bright = 0.1 + F.avg_pool2d(pair[:, 1:], side // moves.shape[-1])
     weights = bright * there
     distance = F.smooth_l1_loss(moves, target, reduction="none").sum(1, keepdim=True)
-    halves = F.avg_pool2d(frames, HALF)
+    halves = F.avg_pool2d(pair, HALF)
     ed, moved = halves[:, :1], halves[:, 1:]
     left = (warped(ed, moves, side=side) - moved).abs().mean()
     across, down = moves.diff(n=2, dim=3), moves.diff(n=2, dim=2)
@@ -123,6 +158,17 @@ def explained(transport: MotionTransport, motions: Motions, mafe: MAFE, count: i
     return found
 
 
+def watching(motions: Motions, mafe: MAFE) -> Callable[[nn.Module], Mapping[str, float | Tensor]]:
+    """Return what judges a transport while it trains: the share that it explains of the watched videos' motion."""
+
+    def validate(model: nn.Module) -> Mapping[str, float | Tensor]:
+        assert isinstance(model, MotionTransport)
+        found = explained(model, motions, mafe)
+        return {**found, CHOSEN_BY: 1 - found["explained"]}
+
+    return validate
+
+
 def fit_features(transport: MotionTransport, motions: Motions, mafe: MAFE) -> None:
     """Measure the spread of MAFE's motion features over some copies, as the encoder's unit."""
     batch = {key: value.to(transport.device) for key, value in motions.draw(np.random.default_rng(0), 64).items()}
@@ -130,10 +176,11 @@ def fit_features(transport: MotionTransport, motions: Motions, mafe: MAFE) -> No
 
 
 def train(context: "StageContext") -> dict[str, float]:
-    """Train the motion transport, and save it."""
+    """Train the motion transport, and save it as it explained watched videos best."""
     settings, transport, mafe = context.preset.transport, context.networks.transport, context.networks.mafe
     assert transport is not None, "the table runs this stage only with code=transport"
     motions, scale = context.motions, context.latents.scale
+    codec = context.networks.codec.to(context.device).to(memory_format=torch.channels_last)  # faster on a CPU
     transport.to(context.device)
     if context.start is None:  # given weights have their units
         transport.register_to_config(scale=scale)
@@ -141,13 +188,17 @@ def train(context: "StageContext") -> dict[str, float]:
     result = context.train(
         transport,
         lambda rng, share: motions.draw(rng, settings.batch, share),
-        transport_loss(scale, mafe),
+        transport_loss(scale, mafe, codec),
         settings,
         name="transport",
         stream=STREAM,
+        validate=watching(motions, mafe),
+        validate_every=settings.validate_every,
+        select=CHOSEN_BY,
     )
     context.save(transport, "transport")
-    return {"steps": result.steps, "seconds": result.seconds, **explained(transport, motions, mafe)}
+    quality = explained(transport, motions, mafe)
+    return {"steps": result.steps, "seconds": result.seconds, "chosen_step": result.best_step, **quality}
 
 
 def load(context: "StageContext") -> None:

@@ -11,13 +11,15 @@ from echo_augment.training_recipes.common.ranks import Share
 from echo_augment.training_recipes.generator.copies import COPIES, write_copies
 from echo_augment.training_recipes.generator.denoiser import Windows, measure_spread
 from echo_augment.training_recipes.generator.diffusion import ResidualDiffusion
-from echo_augment.training_recipes.generator.motions import DISK, Copies
+from echo_augment.training_recipes.generator.motions import DISK, SHOWN, Copies
 from echo_augment.training_recipes.generator.transport import (
     displacement_losses,
     explained,
     fit_features,
     seen_of,
+    shown_of,
     transport_loss,
+    watching,
 )
 
 HEARTS, LENGTH = 6, 8  # of the fixture's videos
@@ -35,14 +37,15 @@ def test_a_frame_has_its_own_hearts_flow_look_and_latents(motions, monkeypatch, 
     batch = motions.draw(np.random.default_rng(0), 64, watched=watched)
     flow, frames, disks, features = seen_of(batch, None)
     ed, moved = (frames[:, i, 14, 14] * 255 for i in range(2))
-    heart, t = (ed / 20 - 1).round(), batch["relative"][:, 0, 0, 0]
-    torch.testing.assert_close(moved - ed, t, atol=1e-2, rtol=0)
+    heart, t = (ed / 20 - 1).round(), (moved - ed).round()
     assert disks.shape == (64, 1, 28, 28) and (disks > 0.99).any() and (disks < 0.01).any() and features == []
-    torch.testing.assert_close(batch["reference"][:, 0, 0, 0], heart)
     torch.testing.assert_close(flow[:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
     assert torch.equal(batch["pair"][:, 1, 0, 0].int() - batch["pair"][:, 0, 0, 0].int(), t.int())
-    assert ("teacher" in batch) != watched
-    if not watched:
+    assert ("teacher" in batch) != watched == ("reference" in batch)
+    if watched:
+        torch.testing.assert_close(batch["reference"][:, 0, 0, 0], heart)
+        torch.testing.assert_close(batch["relative"][:, 0, 0, 0], t)
+    else:
         torch.testing.assert_close(batch["teacher"][:, 0, 14, 14], heart + t / 16, atol=1e-2, rtol=0)
     assert set(heart.int().tolist()) == ({4, 5} if watched else {0, 1, 2, 3}) and set(t.int().tolist()) == {0, 2, 4, 6}
 
@@ -78,6 +81,29 @@ def test_mafe_reads_the_copies_themselves(with_mafe, monkeypatch):
     with torch.no_grad():
         own = pair_motion(mafe, pair[:, :1], pair[:, 1:])
     torch.testing.assert_close(seen_of(plain, mafe)[0], own.flow, atol=1e-3, rtol=1e-3)
+
+
+def told(codec, frames):
+    """What the fixture's latents are of its frames."""
+    grey = torch.nn.functional.avg_pool2d(frames[:, None].float(), 8)
+    heart = (grey / 20).floor() - 1
+    return (heart + grey - 20 * (heart + 1)).expand(-1, 4, -1, -1)
+
+
+def test_the_predictor_sees_a_copy_of_its_own(motions, monkeypatch):
+    monkeypatch.setattr("echo_augment.training_recipes.generator.transport.encode", told)
+    batch = motions.draw(np.random.default_rng(0), 5)
+    assert not torch.equal(batch["linear"], batch[SHOWN + "linear"])
+    same = shown_of(batch | still(None, 5).plain(SHOWN), None)
+    ed, moved = (255 * same.pair[:, i, 50, 50] for i in range(2))
+    torch.testing.assert_close(same.reference[:, 0, 7, 7], (ed / 20 - 1).round())
+    torch.testing.assert_close(same.relative[:, 0, 7, 7], (moved - ed).round())
+    torch.testing.assert_close(same.teacher, batch["teacher"].float(), atol=1e-3, rtol=1e-3)
+    wider = still(None, 5)
+    wider = Copies(wider.linear * 2, wider.shift, wider.gain * 0.5, wider.gamma, wider.disks)
+    other = shown_of(batch | wider.plain(SHOWN), None)
+    torch.testing.assert_close(other.teacher, 2 * same.teacher, atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(other.pair[..., 50, 50], 0.5 * same.pair[..., 50, 50], atol=1e-3, rtol=1e-3)
 
 
 def transport_for(motions, mafe=None):
@@ -131,7 +157,7 @@ def blobs(count=4):
     """Pairs of frames: a bright blob, and the same 4 pixels to the right."""
     ys, xs = torch.meshgrid(torch.arange(112.0), torch.arange(112.0), indexing="ij")
     frames = [200 * torch.exp(-((xs - at) ** 2 + (ys - 50) ** 2) / 200) for at in (50, 54)]
-    return torch.stack(frames).to(torch.uint8).expand(count, -1, -1, -1)
+    return torch.stack(frames).expand(count, -1, -1, -1) / 255
 
 
 def test_the_displacement_is_taught_by_the_flow_and_by_what_it_makes_of_the_frame():
@@ -145,12 +171,13 @@ def test_the_displacement_is_taught_by_the_flow_and_by_what_it_makes_of_the_fram
     assert losses["wrong"]["teacher"] > losses["still"]["teacher"] > 1 and losses["wrong"]["light"] > 1.5
     rough = right + torch.randn(right.shape, generator=torch.Generator().manual_seed(0))
     assert losses["right"]["smooth"] < 1e-6 and displacement_losses(rough, pair, teacher)["smooth"] > 1
-    after = warped(pair[:, :1].float(), right, side=112)
-    assert (after - pair[:, 1:].float()).abs().max() < 12
+    after = warped(pair[:, :1], right, side=112)
+    assert (after - pair[:, 1:]).abs().max() < 12 / 255
 
 
 @pytest.mark.parametrize("read", ["flow", "mafe"])
-def test_training_explains_what_moves(motions, with_mafe, read):
+def test_training_explains_what_moves(motions, with_mafe, monkeypatch, read):
+    monkeypatch.setattr("echo_augment.training_recipes.generator.transport.encode", told)
     mafe = None
     if read == "mafe":
         motions, mafe = with_mafe
@@ -161,14 +188,17 @@ def test_training_explains_what_moves(motions, with_mafe, read):
             fit_features(transport, motions, mafe)
         optimizer = torch.optim.AdamW(transport.parameters(), lr=5e-3)
         before = explained(transport.eval(), motions, mafe, 64)["explained"]
-        loss_fn, rng = transport_loss(motions.latents.scale, mafe), np.random.default_rng(1)
+        loss_fn, rng = transport_loss(motions.latents.scale, mafe, None), np.random.default_rng(1)
         for _ in range(60):
-            losses = loss_fn(transport.train(), motions.draw(rng, 32))
+            losses = loss_fn(transport.train(), motions.draw(rng, 32) | still(None, 32).plain(SHOWN))
             optimizer.zero_grad()
             losses["loss"].backward()
             optimizer.step()
     after = explained(transport.eval(), motions, mafe, 64)["explained"]
     assert before < 0.3 and after > 0.5
+    assert watching(motions, mafe)(transport)["left"] == pytest.approx(
+        1 - explained(transport, motions, mafe)["explained"]
+    )
     assert losses["error"] < 0.5
     for name, weight in transport.named_parameters():
         assert weight.grad is not None and (weight.grad.abs().sum() > 0 or "bias" in name), name
