@@ -56,8 +56,8 @@ class Copies:
     @classmethod
     def of(cls, batch: Mapping[str, Tensor], whose: str = "") -> "Copies":
         """Return the copies that a batch holds, by the names of `plain`."""
-        disks = {key: batch[whose + key] for key in DISK}
-        return cls(*(batch[whose + key] for key in ("linear", "shift", "gain", "gamma")), disks)
+        linear, shift, gain, gamma = (batch[whose + key] for key in ("linear", "shift", "gain", "gamma"))
+        return cls(linear, shift, gain, gamma, {key: batch[whose + key] for key in DISK})
 
     def part(self, share: Share) -> "Copies":
         """Return a process's share of them."""
