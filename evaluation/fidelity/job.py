@@ -82,7 +82,7 @@ class Evidence:
 def run(cfg: DictConfig) -> None:
     """Measure a generator on held-out phantom pairs: ``report.json``, ``fidelity.md``, plots, a sheet and a GIF.
 
-    With ``clips=CACHE`` measure ready-made clips against real videos; with ``data=echonet`` re-enact its videos.
+    With ``clips=FOLDER`` measure ready-made clips against real videos; with ``data=echonet`` re-enact its videos.
     """
     settings = settings_from(cfg, FidelitySettings)
     out = Path(settings.out)

@@ -1,4 +1,4 @@
-"""What ``echo-augment fidelity clips=CACHE`` finds: figures of ready-made clips, and those that only donors allow."""
+"""What ``echo-augment fidelity clips=FOLDER`` finds: figures of ready-made clips, and those that only donors allow."""
 
 from dataclasses import asdict, dataclass
 
@@ -9,6 +9,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from echo_augment.cache.system.files import JsonValue
 from echo_augment.training_recipes.common.text import markdown_table
 
+from ..published.ready_made import Forms
 from ..published.report import PublishedMetrics
 from .adherence import Quarter, by_quarter
 from .beats import PhaseErrors
@@ -110,6 +111,7 @@ class PeerFidelity:
         phase: errors of ED and ES frames found without labels, where they are stated.
         memory: see `Memory`.
         published: FVD, FID, IS and LPIPS.
+        forms: of a folder's videos, as they lie there.
         fingerprint: of the clips.
         seed: of the draw.
     """
@@ -127,6 +129,7 @@ class PeerFidelity:
     phase: PhaseErrors | None
     memory: Memory | None
     published: PublishedMetrics | None
+    forms: Forms | None
     fingerprint: str
     seed: int
 
@@ -146,6 +149,7 @@ class PeerFidelity:
             "frechet": {**self.frechet.distances, "extractor": self.frechet.extractor, "n": self.frechet_n},
             "phase": None if phase is None else {name: value for name, value in phase.items() if value is not None},
             "memory": None if self.memory is None else asdict(self.memory),
+            **({} if self.forms is None else {"videos": self.forms.to_json()}),
             **({} if self.published is None else {"published": self.published.to_json()}),
             "left_out": {**LEFT_OUT},
             "fingerprint": self.fingerprint,
@@ -155,8 +159,9 @@ class PeerFidelity:
     def text(self) -> str:
         """Return the figures as Markdown that can be read in a terminal, too."""
         short = f", {self.too_short} more are too short to be compared" if self.too_short else ""
+        form = "" if self.forms is None else f" ({self.forms})"
         parts = [
-            f"{self.clips} clips of {self.origin}{short}; {self.real} real {self.split} videos. "
+            f"{self.clips} clips of {self.origin}{form}{short}; {self.real} real {self.split} videos. "
             f"EF is read by {self.reader}.",
             self._label_text(),
             f"## Fréchet distance to real videos (features: {self.frechet.extractor}, {self.frechet_n} a set)\n"

@@ -1,4 +1,4 @@
-"""Measure ready-made clips of a cache, whose donors nobody knows, against real videos."""
+"""Measure ready-made clips, of a cache or a folder of videos, whose donors nobody knows, against real videos."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from echo_augment.augmentor import CachedClips
 from echo_augment.augmentor.data import EchoTable, read_table
 from echo_augment.augmentor.mcdm.phase import make_heart, resample_indices
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.sources.cached import CachedClips
+from echo_augment.augmentor.sources.source import ClipSource
 from echo_augment.augmentor.video_format import VideoFormat
 from echo_augment.cache import EchoClip
 from echo_augment.cache.errors import EchoAugmentError
@@ -22,6 +23,7 @@ from echo_augment.training_recipes.judging.frechet import Extractor, frechet, lo
 from echo_augment.training_recipes.judging.reader import BUNDLED, NAME, EFReader, load_reader
 
 from ..published.compare import compare, load_networks, real_clip
+from ..published.ready_made import VideoClips, ready_made
 from .beats import frame_errors, phase_errors
 from .coverage import remembering
 from .distances import FrechetDistances
@@ -97,20 +99,21 @@ class Sample:
 
 
 def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
-    """Measure a cache of ready-made clips; return the figures and a contact sheet as a PNG.
+    """Measure ready-made clips; return the figures and a contact sheet as a PNG.
 
     Raises:
-        EchoAugmentError: no cache, or one of real clips; no data set; a judge that cannot be used; or fewer than four
-            clips or real videos that are long enough.
+        EchoAugmentError: no clips, or real ones; a video that cannot be read; no data set; a judge that cannot be used;
+            or fewer than four clips or real videos that are long enough.
     """
-    source, root = CachedClips(str(settings.clips)), str(settings.data.root)
+    root = str(settings.data.root)
     table = read_table(settings.data.files() or root)
+    source = ready_made(str(settings.clips), table)
     table.split(settings.data.split)  # names the splits if it is none of them
     judges = Judges.of(settings, table)
     networks = load_networks(settings.metrics, settings.where)
     needed = settings.training is not None or networks is not None
     pipeline = MCDMPipeline.load(settings.generator).to("cpu") if needed else None
-    clips = judged(cached_clips(source, settings.data.limit), judges, what=f"clips of {settings.clips}")
+    clips = judged(spread_clips(source, settings.data.limit), judges, what=f"clips of {settings.clips}")
     real = judged(
         real_clips(table, settings.data.split, settings.data.limit),
         judges,
@@ -157,14 +160,15 @@ def measure_peers(settings: FidelitySettings) -> tuple[PeerFidelity, bytes]:
         phase=phase_errors(clips.phase) if clips.phase else None,
         memory=memory,
         published=published,
+        forms=source.forms if isinstance(source, VideoClips) else None,
         fingerprint=source.fingerprint,
         seed=settings.seed,
     )
     return report, sheet(clips, real, settings.shown)
 
 
-def cached_clips(source: CachedClips, limit: int) -> Iterator[EchoClip]:
-    """Yield up to ``limit`` clips, spread evenly over the cache."""
+def spread_clips(source: ClipSource, limit: int) -> Iterator[EchoClip]:
+    """Yield up to ``limit`` clips, spread evenly over the source."""
     for place in spread(len(source), limit):
         yield source[int(place)]
 
@@ -207,8 +211,10 @@ def judged(clips: Iterator[EchoClip], judges: Judges, *, what: str) -> Sample:
     return Sample(frames=np.stack(frames), read=np.array(read), label=np.array(label), phase=phase, too_short=short)
 
 
-def origin_of(source: CachedClips) -> str:
-    """Return who made the clips, by the first one's provenance."""
+def origin_of(source: CachedClips | VideoClips) -> str:
+    """Return who made the clips, by the first one's provenance; a folder's path, of which nothing else is known."""
+    if isinstance(source, VideoClips):
+        return str(source.folder)
     source_of_first = source[0].provenance
     named = None if source_of_first is None else source_of_first.extra.get("origin") or source_of_first.preset
     return str(named or source.fingerprint)
@@ -223,8 +229,17 @@ def sheet(clips: Sample, real: Sample, count: int) -> bytes:
         tiles = [(clips, int(ours), "clip"), (real, int(theirs), "real")]
         rows.append(
             [
-                Tile(f"{name}: label {one.label[at]:.0f} %, read {one.read[at]:.0f} %", strip(one.frames[at]))
+                Tile(f"{name}: {label_of(one.label[at])}, read {one.read[at]:.0f} %", strip(one.frames[at]))
                 for one, at, name in tiles
             ]
         )
     return png(draw_sheet(rows))
+
+
+def label_of(ef: float) -> str:
+    """Return the words for a clip's label.
+
+    >>> label_of(55.2), label_of(float("nan"))
+    ('label 55 %', 'no label')
+    """
+    return "no label" if np.isnan(ef) else f"label {ef:.0f} %"

@@ -8,8 +8,8 @@ from echo_augment.cache.arguments import check_choice, check_number, check_whole
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.training_recipes.common.dataset import DataSettings
 from echo_augment.training_recipes.common.inputs import (
-    check_caches,
     check_dataset_folder,
+    check_folders,
     check_generator,
     check_trainings,
 )
@@ -30,7 +30,7 @@ class ReaderSettings:
         folder: where a reader is kept; None takes the bundled one, or trains one in ``out`` if that does not serve.
         clips: phantoms it learned from, at least.
         steps: optimiser steps it learned for, at least.
-        teacher: with ``clips=CACHE`` or ``data=echonet``: folder of a finished ``train-ef``, which reads in its place;
+        teacher: with ``clips=FOLDER`` or ``data=echonet``: folder of a finished ``train-ef``, which reads in its place;
             None for the reader.
     """
 
@@ -48,14 +48,14 @@ class ReaderSettings:
 class TracedSettings(DataSettings):
     """Videos with tracings, which say how far off the ED and ES frames found without labels are.
 
-    With ``data=echonet`` or ``data=phantom`` the videos that the generator re-enacts; with ``clips=CACHE`` the real
+    With ``data=echonet`` or ``data=phantom`` the videos that the generator re-enacts; with ``clips=FOLDER`` the real
     videos that clips are held against.
 
     Attributes:
-        name: ``echonet`` or ``phantom`` for re-enactment; empty for phantom pairs or ``clips=CACHE``.
+        name: ``echonet`` or ``phantom`` for re-enactment; empty for phantom pairs or ``clips=FOLDER``.
         root: folder in EchoNet-Dynamic's layout; None for none.
-        limit: videos at most, and clips of a cache.
-        split: of them, with ``clips=CACHE`` and for re-enactment; ``all`` for the whole table.
+        limit: videos at most, and ready-made clips.
+        split: of them, with ``clips=FOLDER`` and for re-enactment; ``all`` for the whole table.
     """
 
     name: str = ""
@@ -79,8 +79,8 @@ class FidelitySettings(JobSettings):
     """Everything that ``echo-augment fidelity`` is told (``conf/fidelity.yaml``).
 
     Attributes:
-        clips: folder of a cache of ready-made clips, which are measured in a generator's place; None to measure the
-            generator.
+        clips: folder of ready-made clips, a cache or videos, which are measured in a generator's place; None to measure
+            the generator.
         generator: folder of a trained generator, Hub id, or ``bundled``; with ``clips`` its re-ID model is used.
         pairs: pairs of phantoms, at least 2; at least 8 with ``amplitude`` or ``guidance``.
         steps: sampling steps; None for the generator's own number.
@@ -125,7 +125,7 @@ class FidelitySettings(JobSettings):
 
     def check_inputs(self) -> None:
         """Look for the generator, the clips, the data sets, the teacher and the segmenter."""
-        check_caches("clips", [self.clips])
+        check_folders("clips", [self.clips], "Give a cache, as fill-cache writes it, or a folder of videos")
         check_trainings("reader.teacher", [self.reader.teacher])
         check_generator("generator", self.generator)
         self.data.check_inputs()
@@ -160,8 +160,8 @@ class FidelitySettings(JobSettings):
                     raise EchoAugmentError(f"{name} needs a generator, and clips={self.clips} has none", "Leave it out")
         elif self.metrics.weights is not None:
             raise EchoAugmentError(
-                "metrics.weights is for clips that are there, and clips=CACHE is not given",
-                "Fill a cache with the generator's clips, or import a folder's: echo-augment cache action=import",
+                "metrics.weights is for clips that are there, and clips=FOLDER is not given",
+                "Give a folder of videos, or a cache of the generator's clips: echo-augment fill-cache",
             )
         elif self.data.name:
             for name in ("amplitude", "guidance", "training"):
@@ -170,7 +170,7 @@ class FidelitySettings(JobSettings):
         elif self.reader.teacher is not None:
             raise EchoAugmentError(
                 "reader.teacher reads ready-made clips and re-enacted videos, and there are neither",
-                "Give clips=CACHE, or data=echonet data.root=FOLDER; phantoms are read by a reader of phantoms",
+                "Give clips=FOLDER, or data=echonet data.root=FOLDER; phantoms are read by a reader of phantoms",
             )
         if self.spread:
             check_whole("spread", self.spread, 2)

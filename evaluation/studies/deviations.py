@@ -207,7 +207,7 @@ WORDS = (
     (
         "FVD, FID and IS",
         "StyleGAN-V's scripts, on JPEG frames",
-        "`fidelity clips=CACHE metrics.weights=FOLDER`, on a cache's frames",
+        "`fidelity clips=FOLDER metrics.weights=FOLDER`, on the frames of a cache or of videos",
         "the same networks and formulas, in one command, with a floor",
     ),
     (

@@ -7,7 +7,9 @@ import pytest
 from fakes.metric_networks import write_networks
 from hydra import compose, initialize_config_module
 
+from echo_augment.augmentor.data import write_video
 from echo_augment.augmentor.data.phantom import write_phantoms
+from echo_augment.augmentor.sources.cached import CachedClips
 from echo_augment.cache import ClipStore, EchoAugmentError, EchoClip, Provenance, StoreWriter
 from echo_augment.evaluation.fidelity import job as fidelity
 from echo_augment.evaluation.fidelity import peers as module
@@ -34,6 +36,15 @@ def cache(tmp_path_factory):
         made = Provenance("", "", 0, fingerprint=store.fingerprint)
         writer.add(EchoClip("brief", store[0].frames[:20], 50.0, ef=50.0, provenance=made))
     return folder / "cache"
+
+
+@pytest.fixture(scope="module")
+def videos(cache, tmp_path_factory):
+    """The cache's clips as somebody's folder of videos."""
+    folder = tmp_path_factory.mktemp("samples")
+    for number, clip in enumerate(CachedClips(cache)):
+        write_video(folder / f"{number}.avi", np.asarray(clip.frames), clip.fps)
+    return folder
 
 
 def run(cache, root, out, *overrides):
@@ -82,14 +93,25 @@ def test_a_teacher_reads_in_place_of_the_reader(cache, root, tmp_path, monkeypat
     assert asked == [16] and found["reader"] == "the teacher t" and found["memory"] is None
 
 
-def test_published_metrics_stand_in_the_report(cache, root, tmp_path):
+def test_published_metrics_stand_in_the_report(videos, root, tmp_path):
     weights = write_networks(tmp_path / "weights")
     asked = [f"metrics.weights={weights}", "metrics.names=[fvd16,fid,lpips]", "metrics.images=10"]
-    found = run(cache, root, tmp_path / "out", *asked)["published"]
+    found = run(videos, root, tmp_path / "out", *asked)["published"]
     assert list(found["rows"]) == ["real", "codec", "clips"] and found["real"] == 4
     assert all(row["fvd16"] >= 0 and row["fid"] >= 0 for row in found["rows"].values())
     assert found["rows"]["codec"]["lpips"] > 0 and "i3d_torchscript.pt" in found["weights"]
     assert "## Published metrics, against 4 real videos" in (tmp_path / "out" / "fidelity.md").read_text()
+
+
+def test_a_folder_of_videos_is_measured_as_a_cache_is(cache, videos, root, tmp_path):
+    found, stored = run(videos, root, tmp_path / "out", "shown=2"), run(cache, root, tmp_path / "stored", "shown=2")
+    assert (found["clips"], found["too_short"], found["origin"]) == (10, 1, str(videos))
+    assert found["videos"] == {"fps": [50.0], "sizes": [[112, 112]]} and "videos" not in stored
+    assert found["label"]["clips"] is None and found["label"]["real"] == stored["label"]["real"]
+    assert found["frechet"]["real"] == stored["frechet"]["real"] and found["frechet"]["clips"] > 0
+    assert found["fingerprint"].startswith("videos-")
+    text = (tmp_path / "out" / "fidelity.md").read_text()
+    assert f"10 clips of {videos} (112 x 112 pixels, 50 frames a second), 1 more" in text and "nan" not in text
 
 
 def test_a_missing_network_is_named_before_anything_is_computed(cache, root, tmp_path, monkeypatch):
@@ -107,7 +129,7 @@ def test_a_missing_network_is_named_before_anything_is_computed(cache, root, tmp
         (["data.split=EXTRA"], "no usable video in split 'EXTRA'"),
         (["data.limit=3"], "2 are long enough to be compared"),
         (["clips=null", "reader.teacher=t"], "reader.teacher reads ready-made clips"),
-        (["clips=nowhere"], "there is no cache at nowhere"),
+        (["clips=nowhere"], "there is no folder nowhere"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(cache, root, tmp_path, overrides, message):
