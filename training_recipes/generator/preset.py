@@ -116,19 +116,15 @@ class TransportSettings(FitSettings):
         code_size: numbers a frame.
         width: channels of the predictor.
         batch: frames.
-        validate_every: steps between two measurements of what is explained of the watched videos' motion, which decides
-            the weights that are kept.
     """
 
     flow: str = MISSING
     code_size: int = MISSING
     width: int = MISSING
     batch: int = MISSING
-    validate_every: int = 1000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_whole("preset.transport.validate_every", self.validate_every, 1)
         check_choice("preset.transport.flow", self.flow, FLOWS)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .context import StageContext
 
 STREAM = 4  # of random numbers
+VALIDATE_EVERY = 500  # steps
 CHOSEN_BY = "left"  # weights are kept by the watched videos' motion: the share that is left unexplained
 CODE_WEIGHT = 1e-3  # of the codes' mean square in the loss: keeps their size near 1
 # Of the displacement: distance from the flow estimator's in pixels, what warping leaves of the change between two
@@ -193,7 +194,7 @@ def train(context: "StageContext") -> dict[str, float]:
         name="transport",
         stream=STREAM,
         validate=watching(motions, mafe),
-        validate_every=settings.validate_every,
+        validate_every=VALIDATE_EVERY,
         select=CHOSEN_BY,
     )
     context.save(transport, "transport")
