@@ -18,7 +18,7 @@ help:
 	@echo "make protocol  the evidence on phantoms, for many hours: hearts, generators, tuning, seven benchmarks, then docs/evidence/phantom.md (PROTOCOL=$(PROTOCOL))"
 	@echo "make motion-forms  generators whose motion has other forms, at about equal training cost, then docs/evidence/motion-forms.md (FORMS=$(FORMS))"
 	@echo "make mafe-losses  generators by MAFE's losses, then docs/evidence/mafe-losses.md (FORMS=$(FORMS), LOSSES=$(LOSSES))"
-	@echo "make mafe-forms   six short trainings by the form of MAFE's losses, 2 to 3 hours of a CPU core by estimate, then docs/evidence/mafe-forms.md (FORMS=$(FORMS), MAFE_FORMS=$(MAFE_FORMS))"
+	@echo "make mafe-forms   six short trainings by the form of MAFE's losses, 3 to 4 hours of a CPU core by estimate, then docs/evidence/mafe-forms.md (FORMS=$(FORMS), MAFE_FORMS=$(MAFE_FORMS))"
 	@echo "make true-size    every job once on 10,030 videos, hours and 22 GB of disk, then docs/evidence/true-size.md (TRUE_SIZE=$(TRUE_SIZE))"
 	@echo "make parity  the suite against the reference's code, of clones that ECHO_AUGMENT_EMAVFI, _MCDM and _ECHOSYN name"
 	@echo "make test    install, then the test suite and the examples of the docstrings"
@@ -118,7 +118,7 @@ mafe-losses: transport-form
 	$(BIN)/python -m echo_augment.evaluation.studies.mafe_losses $(LOSSES) docs/evidence
 
 # The forms of re-identification and flow loss, each changed alone.
-# Never run whole. Estimated: 4,200 steps of MAFE and 7,000 of the transport at 0.6 s, then data and fidelity.
+# Never run whole. Estimated: 4,200 steps of MAFE at 0.6 s and 7,000 of the transport at 1.3 s, then data and fidelity.
 # The steps are these recipes' own, far fewer than the preset's, so that rows compare with each other alone.
 form = $(train_form) $(2) preset.transport.flow=mafe preset.transport.steps=1000 preset.denoiser.steps=1 \
 	reuse=$(FORMS)/transport out=$(MAFE_FORMS)/$(1)

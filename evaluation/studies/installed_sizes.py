@@ -35,7 +35,9 @@ def needed(name: str, extras: Iterable[str] = ()) -> set[str]:
         try:
             lines = distribution(one).requires or []
         except PackageNotFoundError:
-            raise EchoAugmentError(f"{one} is not installed", f'pip install ".[{",".join(extras)}]"') from None
+            raise EchoAugmentError(
+                f"{one} is not installed", f'pip install ".[{",".join(extras) or "recipes"}]"'
+            ) from None
         found.add(one)
         for line in lines:
             need = Requirement(line)
@@ -79,6 +81,11 @@ def _whole(extra: str) -> set[str] | None:
 
 def main() -> int:
     """Print the table of the extras that the installed package declares; return the exit code."""
+    try:
+        needed(PACKAGE)
+    except EchoAugmentError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     extras = distribution(PACKAGE).metadata.get_all("Provides-Extra") or []
     rows = [[part, "" if one is None else f"{one / MEGABYTE:.0f}"] for part, one in sizes(extras).items()]
     print(markdown_table(["part", "MB"], rows))

@@ -205,7 +205,8 @@ def train(context: "StageContext") -> dict[str, float]:
 
 def load(context: "StageContext") -> None:
     """Load the trained codec."""
-    context.networks.codec = saved_codec(context.out / "codec").to(context.device).eval()
+    codec = saved_codec(context.out / "codec").to(context.device).eval()
+    context.networks.codec = codec.to(memory_format=torch.channels_last)  # faster on a CPU
 
 
 def make_latents(context: "StageContext") -> dict[str, float]:

@@ -49,13 +49,13 @@ class Copies:
     disks: dict[str, Tensor]
 
     def plain(self, whose: str = "") -> dict[str, Tensor]:
-        """Return all of it by name, as a batch holds it, after ``whose`` prefix."""
+        """Return all of it by name, each with the prefix ``whose``, as a batch holds it."""
         numbers = {"linear": self.linear, "shift": self.shift, "gain": self.gain, "gamma": self.gamma}
         return {whose + key: value.contiguous() for key, value in (numbers | self.disks).items()}
 
     @classmethod
     def of(cls, batch: Mapping[str, Tensor], whose: str = "") -> "Copies":
-        """Return the copies that a batch holds, by the names of `plain`."""
+        """Return the copies that a batch holds under the names that `plain` gave them."""
         linear, shift, gain, gamma = (batch[whose + key] for key in ("linear", "shift", "gain", "gamma"))
         return cls(linear, shift, gain, gamma, {key: batch[whose + key] for key in DISK})
 

@@ -55,8 +55,8 @@ class Shown(NamedTuple):
     Attributes:
         pair: the ED frame and the moved one, ``(B, 2, H, W)`` in [0, 1].
         teacher: the flow estimator's flow between them, ``(B, 2, h, w)``.
-        reference: latent of the ED frame.
-        relative: latent of the moved frame relative to it.
+        reference: latents of the ED frames, ``(B, C, h / 2, w / 2)``.
+        relative: those of the moved frames relative to them.
     """
 
     pair: Tensor
@@ -181,7 +181,6 @@ def train(context: "StageContext") -> dict[str, float]:
     settings, transport, mafe = context.preset.transport, context.networks.transport, context.networks.mafe
     assert transport is not None, "the table runs this stage only with code=transport"
     motions, scale = context.motions, context.latents.scale
-    codec = context.networks.codec.to(context.device).to(memory_format=torch.channels_last)  # faster on a CPU
     transport.to(context.device)
     if context.start is None:  # given weights have their units
         transport.register_to_config(scale=scale)
@@ -189,7 +188,7 @@ def train(context: "StageContext") -> dict[str, float]:
     result = context.train(
         transport,
         lambda rng, share: motions.draw(rng, settings.batch, share),
-        transport_loss(scale, mafe, codec),
+        transport_loss(scale, mafe, context.networks.codec),
         settings,
         name="transport",
         stream=STREAM,

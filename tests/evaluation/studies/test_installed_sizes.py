@@ -64,4 +64,11 @@ def test_every_part_is_what_it_adds():
 def test_the_table(capsys):
     assert installed_sizes.main() == 0
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
-    assert ["torch-x", "8"] in rows and ["the rest of the core", "2"] in rows
+    assert rows[:1] + rows[2:4] == [["part", "MB"], ["torch-x", "8"], ["the rest of the core", "2"]]
+
+
+def test_a_package_that_is_missing_is_one_error(capsys, monkeypatch):
+    monkeypatch.setattr(installed_sizes, "PACKAGE", "gone-x")
+    assert installed_sizes.main() == 1
+    told = capsys.readouterr()
+    assert told.out == "" and "gone-x is not installed" in told.err and 'pip install ".[recipes]"' in told.err
