@@ -140,5 +140,5 @@ def _refuse(words: str | None) -> None:
     if words:
         raise EchoAugmentError(
             f"a synthetic sample does not look like the dataset's own: {words}",
-            "Give SyntheticAugment an adapter= that makes the dataset's samples",
+            "Give SyntheticAugment an adapter= that makes the dataset's samples, or leave these clips out",
         )

@@ -4,7 +4,7 @@ import re
 import tomllib
 
 import pytest
-from fakes.pages import PAGES, ROOT, calls, name_of, titled
+from fakes.pages import PAGES, ROOT, calls, name_of, write_titled
 from hydra import compose, initialize_config_module
 from hydra.errors import ConfigCompositionException
 
@@ -58,9 +58,7 @@ def check_call(folder, program, *arguments):
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
 def test_commands_are_known(page, tmp_path):
-    for name, text in titled(page).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write_titled(page, tmp_path)
     found = list(calls(page, tmp_path))
     assert found
     for call in found:

@@ -1,15 +1,13 @@
 """Commands of the pages run as they stand, one after another, at the smallest sizes; what is left out says why."""
 
 import re
-import sys
 
 import pytest
-from fakes.pages import ROOT, calls
+from fakes.pages import LONG, ROOT, calls, run_command, write_titled
 from golden.commands import COMMON, EF, FAST
 
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.cache import ClipStore
-from echo_augment.training_recipes.cli import main
 
 DOCS = ROOT / "docs"
 PAGES = [
@@ -28,20 +26,10 @@ SMALLEST = {
     "cache": [],
 }
 ELSEWHERE = {
-    "train-generator": "tests/training_recipes/jobs/test_train_generator.py, tests/golden",
-    "benchmark": "tests/evaluation/benchmark, tests/golden",
-    "demo": "tests/evaluation/benchmark/test_demo.py",
+    **dict.fromkeys(LONG, "test_long_commands_run.py"),
     "import": "tests/training_recipes/jobs/test_import_data.py",
 }
 LAUNCHED = ("-m", "--help")  # by a launcher: tests/cluster
-
-
-def run(arguments, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["echo-augment", *arguments])
-    try:
-        main()
-    except SystemExit as end:
-        assert not end.code, f"{' '.join(arguments)} ended with {end.code}"
 
 
 @pytest.mark.slow
@@ -50,17 +38,14 @@ def test_commands_run(tmp_path, monkeypatch, capsys):
     write_phantoms("data/EchoNet-Dynamic", 16, num_frames=72, workers=1, splits=(0.5, 0.25, 0.25), format=2)
     done = set()
     for page in PAGES:
-        text = page.read_text("utf-8")
-        for name, block in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', text, re.DOTALL | re.MULTILINE):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(block)
+        write_titled(page, tmp_path)
         monkeypatch.syspath_prepend(tmp_path)
         for program, *arguments in calls(page, tmp_path / "shell"):
             if program != "echo-augment" or set(arguments) & set(LAUNCHED) or arguments[0] in ELSEWHERE:
                 continue
             job, settings = arguments[0], [one for one in arguments[1:] if not re.match(r"(n|generator)=", one)]
             if tuple(arguments) not in done:
-                run([job, *settings, *SMALLEST[job]], monkeypatch)
+                run_command([job, *settings, *SMALLEST[job]], monkeypatch)
                 done.add(tuple(arguments))
     assert {arguments[0] for arguments in done} == set(SMALLEST)
     assert len(ClipStore("cache/dynamic")) == len(ClipStore("cache/gated")) == 4

@@ -5,17 +5,21 @@ import os
 import re
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from echo_augment.augmentor.data import write_video
 from echo_augment.cache import EchoClip, Provenance, StoreWriter
+from echo_augment.training_recipes.cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 STUBS = ("echo-augment", "accelerate", "sbatch", "make", "pip", "git", "python", "pytest")
+LONG = ("train-generator", "benchmark", "demo", "fidelity", "speed")  # jobs that take minutes, or days
 STUB = """#!/usr/bin/env python3
 import json, os, sys
 with open(os.environ["RECORD"], "a") as file:
@@ -62,8 +66,33 @@ def recorded(script: str, folder: Path) -> list[list[str]]:
 def calls(page: Path, folder: Path) -> Iterator[list[str]]:
     """Every call of every shell block of a page; what a call hands to a shell or to a launcher, too."""
     for block in blocks(page, "bash", "console"):
-        for call in recorded(block, folder):
-            yield from within(call, folder)
+        yield from calls_of(block, folder)
+
+
+def calls_of(block: str, folder: Path) -> Iterator[list[str]]:
+    """Every call of one shell block."""
+    for call in recorded(block, folder):
+        yield from within(call, folder)
+
+
+def run_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``echo-augment`` with these arguments, in this process.
+
+    Raises:
+        AssertionError: it ends with an error.
+    """
+    monkeypatch.setattr(sys, "argv", ["echo-augment", *arguments])
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, f"{' '.join(arguments)} ended with {end.code}"
+
+
+def write_titled(page: Path, folder: Path) -> None:
+    """Write the code blocks of a page that say which file they are, below a folder."""
+    for name, text in titled(page).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def within(call: list[str], folder: Path) -> Iterator[list[str]]:

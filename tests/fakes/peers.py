@@ -9,12 +9,13 @@ from echo_augment.augmentor.data.video import write_video
 ROWS = [("a", 55.5, "TRAIN"), ("b", 30, "TRAIN"), ("c", "", "TRAIN"), ("v", 60, "VAL"), ("t", 61, "TEST")]
 
 
-def write_set(root, rows, *, frames=40, fps=50.0, side=32, traced=()):
-    """A set in EchoNet-Dynamic's layout; ``rows`` are name, EF and split; frame k of a video is moving noise."""
+def write_set(root, rows, *, frames=40, fps=50.0, side=32, light=(20, 200), traced=()):
+    """A set in EchoNet-Dynamic's layout; ``rows`` are name, EF and split; frame k of a video is moving
+    noise, of grey levels in ``light``."""
     (root / "Videos").mkdir(parents=True)
     for number, (name, _, _) in enumerate(rows):
         rng = np.random.default_rng(number + 100)
-        picture = rng.integers(20, 200, (side, side + frames)).astype(np.uint8)
+        picture = rng.integers(*light, (side, side + frames)).astype(np.uint8)
         write_video(root / "Videos" / f"{name}.avi", np.stack([picture[:, k : k + side] for k in range(frames)]), fps)
     with (root / "FileList.csv").open("w", newline="") as file:
         writer = csv.writer(file)

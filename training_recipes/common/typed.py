@@ -19,6 +19,8 @@ NUMBER_LIKE, IN_A_MAPPING = (
     re.compile(rf"(?P<quoted>{QUOTED})|(?<![^{before}])(?P<number>\s*(?:{NUMBER})\s*)(?=[,\])}}]|$)", re.IGNORECASE)
     for before in (r",\[(", r",\[({:")
 )
+PART = rf"(?:{QUOTED}|\[[^\[\]]*\]|\{{[^{{}}]*\}}|[^,\[\]{{}}'\"])+"
+LIST = re.compile(rf"\[{PART}(?:,{PART})*\]")
 FUNCTION = re.compile(r"\w+\(")
 HOME = re.compile(r"(?<![^,\[])~(?=/|$)")
 OPENING = ("[", "{", "'", '"')
@@ -31,8 +33,8 @@ def as_typed(job: str, arguments: Sequence[str]) -> list[str]:
 
     ``out=2024_11`` would write to ``202411``, ``out=1e3`` to ``1000.0``: to YAML they are numbers. So are the parts of
     a list (``data=[2024_11,2024_12]``), of a mapping and of a sweep (``data.root=1e3,2e3``). Signs that Hydra reads
-    only in quotes (``out=Märkisch``, ``out=run (2)``, ``out=a&b``) are quoted, and ``~/`` is the home folder: no shell
-    replaces it in ``data.root=~/echo``.
+    only in quotes (``out=Märkisch``, ``out=run (2)``, ``generator.train=[preset=base]``) are quoted, and ``~/`` is the
+    home folder: no shell replaces it in ``data.root=~/echo``.
 
     Args:
         job: whose settings they are.
@@ -44,7 +46,10 @@ def as_typed(job: str, arguments: Sequence[str]) -> list[str]:
         if equals and _takes_text(KINDS.get(job), key.lstrip("+").split(".")):
             function = FUNCTION.match(value)
             value = HOME.sub(lambda _: str(Path.home()), value)
-            if not _is_readable(f"{key}={value}") and not value.startswith(OPENING) and "," not in value:
+            readable = _is_readable(f"{key}={value}")
+            if not readable and LIST.fullmatch(value):
+                value = f"[{','.join(_as_text(part) for part in re.findall(PART, value[1:-1]))}]"
+            elif not readable and not value.startswith(OPENING) and "," not in value:
                 value = "'" + value.strip().replace("'", "\\'") + "'"
             elif function is None or function.group() == "choice(":
                 value = (IN_A_MAPPING if value.startswith("{") else NUMBER_LIKE).sub(_quoted, value)
@@ -75,6 +80,12 @@ def refuse_swept_out(arguments: Sequence[str]) -> None:
 
 def _quoted(found: re.Match[str]) -> str:
     return found["quoted"] or f"'{found['number'].strip()}'"
+
+
+def _as_text(part: str) -> str:
+    """Return a part of a list in quotes."""
+    part = part.strip()
+    return part if re.fullmatch(QUOTED, part) else "'" + part.replace("'", "\\'") + "'"
 
 
 def _is_readable(argument: str) -> bool:

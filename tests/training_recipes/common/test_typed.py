@@ -71,7 +71,10 @@ def test_lists_mappings_and_sweeps_of_texts():
         *("+caches={synthetic:'2024_11'}", "seed=1,2", "labels=8,16")
     ]
     assert as_typed("benchmark", ["generator.train=[n=1_0,2]", "labels=[8,16]"]) == [
-        *("generator.train=[n=1_0,'2']", "labels=[8,16]")
+        *("generator.train=['n=1_0','2']", "labels=[8,16]")
+    ]
+    assert as_typed("benchmark", ["generator.train=[preset=base, 'a=b',data.n=[1,2]]", "generator.train=[a,[b=]"]) == [
+        *("generator.train=['preset=base','a=b','data.n=[1,2]']", "generator.train=[a,[b=]")
     ]
     same = ["out=range(1,3)", "files='a,1e3'", "out=a1,2b", "out=v1.2/3", "out=1 2", "device=cuda:7"]
     assert as_typed("import", same) == same
