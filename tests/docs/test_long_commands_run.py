@@ -37,7 +37,12 @@ TRAINER = [*COMMON, "trainer.epochs=null", "trainer.steps=2", "trainer.validate_
 EF = [*TRAINER, "trainer.length=8", "trainer.val_clips=1", "trainer.test_clips=1"]
 ARMS = ["clips=2", "resamples=199", "workers=1", "generator.steps=1"]
 GENERATOR = [*SHORT, "reenactment.videos=1", "reenactment.curve=[1]", "workers=1"]
-LARGE = ["trainer.length=2", "trainer.batch_size=2", "label_gate=null"]  # nets of a few steps read no EF
+LARGE = [
+    "model.settings.weights=random",  # Kinetics' would be downloaded
+    "trainer.length=2",
+    "trainer.batch_size=2",
+    "label_gate=null",  # nets of a few steps read no EF
+]
 NETS = [
     "preset.codec.channels=[16,16,16,16]",
     "preset.codec.layers=1",
@@ -75,7 +80,7 @@ def smallest(job, arguments):
             more.append("sweep.values=[0.25,0.5]")  # two at least
         if "echonet_label_scarce" in given:
             more.append("labels=[1/4]")  # of three: 13 arms each
-        if "experiment=echonet_label_scarce" in arguments:
+        if {"experiment=echonet_label_scarce", "model=r2plus1d_18"} & set(arguments):
             more += LARGE
         if "generator.weights=null" in arguments or "experiment=echonet_label_scarce" in arguments:
             more.append(f"generator.train=[{','.join(one for one in GENERATOR if not one.startswith('device'))}]")
