@@ -41,6 +41,7 @@ LARGE = [
     "model.settings.weights=random",  # Kinetics' would be downloaded
     "trainer.length=2",
     "trainer.batch_size=2",
+    "trainer.workers=0",
     "label_gate=null",  # nets of a few steps read no EF
 ]
 NETS = [
