@@ -124,7 +124,11 @@ def lv_volumes(motion: Motion, appearance: Appearance, times: Array) -> Array:
 
     Of a heart that deforms it is that of its tracing; of one that only contracts, that of its half-widths.
     """
-    pose = pose_at(motion, appearance, np.asarray(times, np.float64))
+    return posed_volumes(motion, appearance, pose_at(motion, appearance, np.asarray(times, np.float64)))
+
+
+def posed_volumes(motion: Motion, appearance: Appearance, pose: Pose) -> Array:
+    """Return what `lv_volumes` returns at the times of ``pose``, which does not depend on the short strain."""
     if pose.deformation is not None:
         traced = traces(motion, appearance, pose)
         lengths = np.hypot(traced[..., 2] - traced[..., 0], traced[..., 3] - traced[..., 1])

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from .appearance import Appearance
-from .geometry import lv_volumes
+from .geometry import lv_volumes, pose_at, posed_volumes
 from .motion import Motion
-from .rendering import volume_curve
+from .rendering import frame_times, labelled
 from .views import sample_appearance
 
 EF_RANGE = (10.0, 85.0)
@@ -109,20 +109,21 @@ def sample_free_motion(rng: np.random.Generator, ef: float, appearance: Appearan
 
 def settle(motion: Motion, ef: float, appearance: Appearance) -> Motion:
     """Set the short strain of ``motion`` so that the labelled beat of two seconds of ``appearance`` has that EF."""
+    times = frame_times(50, 25, 0)
+    pose = pose_at(motion, appearance, times)
+
+    def missed(strain: float) -> float:
+        volumes = posed_volumes(replace(motion, short_strain=strain), appearance, pose)
+        return labelled(motion, times, volumes).ef - (ef - MISSED)
+
     low, high = 0.0, 0.79
-    ef -= MISSED
-    below, above = (shown_ef(motion, appearance, strain) - ef for strain in (low, high))
+    below, above = missed(low), missed(high)
     for _ in range(SETTLING):
         # The Illinois form of false position: it never leaves the bracket, and needs few steps.
         strain = float(np.clip((low * above - high * below) / (above - below + 1e-12), 0.0, 0.79))
-        error = shown_ef(motion, appearance, strain) - ef
+        error = missed(strain)
         if error * above > 0:
             high, above, below = strain, error, below / 2
         else:
             low, below, above = strain, error, above / 2
     return replace(motion, short_strain=strain)
-
-
-def shown_ef(motion: Motion, appearance: Appearance, strain: float) -> float:
-    """Return the EF of the labelled beat with that short strain, in percent."""
-    return volume_curve(replace(motion, short_strain=strain), appearance, num_frames=50, fps=25).ef

@@ -85,7 +85,11 @@ def volume_curve(
         EchoAugmentError: an argument is out of range.
     """
     times = frame_times(num_frames, fps, start)
-    volumes = lv_volumes(motion, appearance, times)
+    return labelled(motion, times, lv_volumes(motion, appearance, times))
+
+
+def labelled(motion: Motion, times: Array, volumes: Array) -> VolumeCurve:
+    """Return the labels of a clip whose LV has those volumes ``(T,)`` in mL at ``times`` ``(T,)`` in seconds."""
     ed, es = labelled_frames(motion, times, volumes)
     edv, esv = float(volumes[ed]), float(volumes[es])
     return VolumeCurve(times, volumes, max(0.0, 100 * (edv - esv) / edv), edv, esv, ed, es)
