@@ -86,7 +86,7 @@ class KeptAside:
         """Return the figures as Markdown, with what they mean."""
         how = (
             f"chosen: the fewest steps whose Fréchet distance is at most {100 * self.rule.distance:g} % above the "
-            f"best, among those that cost at most {self.rule.motion:g} of explained motion and of cycle error"
+            f"best, among those that cost at most {self.rule.motion:g} of cycle error"
             if self.chosen
             else f"the preset's own; {LEAST_VIDEOS} videos or more are needed to choose"
         )
