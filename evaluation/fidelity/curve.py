@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.training_recipes.common.likeness import Likeness, likeness
+from echo_augment.training_recipes.judging.frechet import Extractor, frechet
 from echo_augment.training_recipes.judging.reader import EFReader
 from echo_augment.training_recipes.judging.sampling import Generated, Sampling, generate
 
@@ -22,17 +23,20 @@ class CurvePoint:
         steps: of the sampler.
         adherence: of EF.
         likeness: to the exact counterfactuals.
+        frechet: distance to the appearance donors' own clips.
         seconds: for a clip.
     """
 
     steps: int
     adherence: Adherence
     likeness: Likeness
+    frechet: float
     seconds: float
 
     def to_json(self) -> dict[str, float]:
         """Return the fields under their published keys, flat."""
-        return {"steps": self.steps, **asdict(self.adherence), **asdict(self.likeness), "seconds": self.seconds}
+        figures = {**asdict(self.adherence), **asdict(self.likeness)}
+        return {"steps": self.steps, **figures, "frechet": self.frechet, "seconds": self.seconds}
 
 
 def step_curve(
@@ -42,6 +46,7 @@ def step_curve(
     steps: Sequence[int],
     sampling: Sampling,
     done: Mapping[int, Generated],
+    extract: Extractor,
 ) -> list[CurvePoint]:
     """Measure the generator at each number of steps, with the same noise throughout.
 
@@ -52,13 +57,16 @@ def step_curve(
         steps: numbers of steps.
         sampling: all but the steps.
         done: by number of steps, what need not be generated again.
+        extract: gives the features of the Fréchet distance.
     """
-    found = []
+    found, real = [], extract(pairs.clips["own"])
     for count in steps:
         made = done.get(count) or generate(pipeline, pairs.references, pairs.codes, replace(sampling, steps=count))
         kept = adherence(reader.read(made.clips), pairs.ef_motion, pairs.ef_appearance)
         alike = likeness(made.clips, pairs.clips["counterfactual"])
-        found.append(CurvePoint(steps=count, adherence=kept, likeness=alike, seconds=made.seconds))
+        distance = frechet(extract(made.clips), real)
+        point = CurvePoint(steps=count, adherence=kept, likeness=alike, frechet=distance, seconds=made.seconds)
+        found.append(point)
     return found
 
 

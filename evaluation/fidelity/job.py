@@ -179,6 +179,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
     if root is not None:
         size = subject.image_size
         phase["traced"] = traced_phase_errors(root, fps=fps, image_size=size, limit=settings.data.limit)
+    extract = subject.extractor or reader_features(reader.net)
     masks = found_coverage = curve = strength = None
     if (segmenter := subject.segmenter) is not None:
         masks = {row: mask_overlap(clips[row], pairs.masks, segmenter) for row in (*DETAILED, "still")}
@@ -186,7 +187,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
         limit = settings.training_hearts
         found_coverage = coverage(pipeline, pairs, made.clips, settings.training, limit=limit, sampling=sampling)
     if settings.curve:
-        curve = step_curve(pipeline, reader, pairs, settings.curve, sampling, {sampling.steps: made})
+        curve = step_curve(pipeline, reader, pairs, settings.curve, sampling, {sampling.steps: made}, extract)
     if settings.amplitude or settings.guidance:
         factors = settings.amplitude or [], settings.guidance or []
         strength = strengths(pipeline, reader, pairs, *factors, sampling)
@@ -204,7 +205,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
         label=label_figures(read, pairs),
         heart_rate=heart_rates(clips, pairs, fps),
         phase=phase,
-        frechet=frechet_distances(distant, subject.extractor or reader_features(reader.net), settings.extractor),
+        frechet=frechet_distances(distant, extract, settings.extractor),
         fingerprint=hash_weights(source) if source.is_dir() else settings.generator,
         seed=settings.seed,
         masks=masks,

@@ -142,11 +142,12 @@ def curve_text(curve: Sequence[CurvePoint]) -> str:
             f"{point.adherence.mae:.2f}",
             f"{point.likeness.psnr:.2f}",
             f"{point.likeness.ssim:.3f}",
+            f"{point.frechet:.3f}",
             f"{point.seconds:.3f}",
         ]
         for point in curve
     ]
-    table = markdown_table(["steps", "R2", "MAE", "PSNR", "SSIM", "s a clip"], rows)
+    table = markdown_table(["steps", "R2", "MAE", "PSNR", "SSIM", "Fréchet distance", "s a clip"], rows)
     return f"## Steps\n{table}\n\nFewest steps within {ENOUGH} R2 of the best: **{fewest_steps(curve)}**."
 
 

@@ -13,7 +13,9 @@ def adherence_of(r2: float) -> Adherence:
 def point(steps: int, r2: float) -> CurvePoint:
     """A point of a curve over steps."""
     alike = Likeness(psnr=21.0, ssim=0.6)
-    return CurvePoint(steps=steps, adherence=adherence_of(r2), likeness=alike, seconds=steps / 20)
+    return CurvePoint(
+        steps=steps, adherence=adherence_of(r2), likeness=alike, frechet=1 / (steps or 1), seconds=steps / 20
+    )
 
 
 CURVE = [point(*pair) for pair in ((1, 0.4), (2, 0.71), (4, 0.795), (8, 0.80), (16, 0.79))]

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from fakes.fidelity import CURVE
 
 from echo_augment.evaluation.fidelity import curve
@@ -14,7 +15,11 @@ def test_a_curve_takes_what_was_generated_before(monkeypatch):
     truth = np.random.default_rng(0).integers(0, 255, (6, 2, 16, 16)).astype(np.uint8)
     ef, asked = np.linspace(30, 70, 6), []
     pairs = SimpleNamespace(
-        clips={"counterfactual": truth}, references=None, codes=None, ef_motion=ef, ef_appearance=ef % 7
+        clips={"counterfactual": truth, "own": truth ^ 1},
+        references=None,
+        codes=None,
+        ef_motion=ef,
+        ef_appearance=ef % 7,
     )
 
     def generate(pipeline, references, codes, sampling):
@@ -24,9 +29,11 @@ def test_a_curve_takes_what_was_generated_before(monkeypatch):
     monkeypatch.setattr(curve, "generate", generate)
     reader = SimpleNamespace(read=lambda clips: ef + float(clips[0, 0, 0, 0] == truth[0, 0, 0, 0]))
     done = {0: Generated(clips=truth ^ 1, plain=truth, seconds=1.0), 9: Generated(clips=truth, plain=truth, seconds=9)}
-    none, one = step_curve(None, reader, pairs, [0, 1], Sampling(steps=0, sampler="ddim", seed=0), done)
+    sampling = Sampling(steps=0, sampler="ddim", seed=0)
+    none, one = step_curve(None, reader, pairs, [0, 1], sampling, done, lambda clips: clips.mean((2, 3)))
     assert asked == [1] and (none.seconds, one.seconds) == (1.0, 2.0)
     assert none.likeness.psnr > one.likeness.psnr
+    assert none.frechet == pytest.approx(0, abs=1e-6) and one.frechet > 1e-3
 
 
 def test_the_default_is_the_fewest_steps_that_are_nearly_the_best():

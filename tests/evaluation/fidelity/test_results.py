@@ -59,7 +59,8 @@ def test_what_was_asked_for_is_there_flat(told):
     found = FidelityReport(**told, masks=overlap, curve=CURVE).to_json()
     assert found["masks"]["still"]["dice_es"] == 0.4 and found["fewest_steps"] == 4
     assert found["curve"][0] == {"steps": 1, "r2": 0.4, "mae": 5.0, "r": 0.9, "bias": 0.0, "motion_weight": 1.0,
-                                 "appearance_weight": 0.0, "psnr": 21.0, "ssim": 0.6, "seconds": 0.05}  # fmt: skip
+                                 "appearance_weight": 0.0, "psnr": 21.0, "ssim": 0.6, "frechet": 1.0,
+                                 "seconds": 0.05}  # fmt: skip
     assert found["phase"]["traced"]["videos"] == [{"name": "X", "ed": 1.0, "es": 2.0}]
 
 

@@ -10,7 +10,7 @@ from echo_augment.evaluation.fidelity.text import curve_text, phase_text, streng
 def test_the_curve_names_the_steps_that_are_enough():
     text = curve_text(CURVE)
     assert "**4**" in text and text.count("\n| ") == 7
-    assert "| 4 | 0.795 | 5.00 | 21.00 | 0.600 | 0.200 |" in text
+    assert "| 4 | 0.795 | 5.00 | 21.00 | 0.600 | 0.250 | 0.200 |" in text
 
 
 def test_phases_are_told_with_quartiles():
