@@ -28,12 +28,14 @@ class Asked:
         length: frames of a clip.
         steps: denoising steps.
         guidance: scale of classifier-free guidance; 1 for none.
+        detail: whether clips are to get the reference frames' detail; None: as the pipeline's own setting says.
     """
 
     sampler: str
     length: int
     steps: int
     guidance: float
+    detail: bool | None
 
 
 def check_call(
@@ -67,9 +69,14 @@ def check_call(
     if isinstance(pipeline.denoiser, ResidualDenoiser) and (sampler == "ddpm" or guidance != 1):
         given = "sampler=ddpm" if sampler == "ddpm" else f"guidance_scale={guidance}"
         raise EchoAugmentError(f"{given} is not for a residual denoiser", "Take sampler=ddim or dpm, no guidance")
-    if masks is not None and (pipeline.transport is None or not pipeline.transport.config["displacement"]):
+    if asked.detail and pipeline.transport is None:
         raise EchoAugmentError(
-            "masks need a transport that predicts a displacement, and this generator has none",
+            "detail=True needs a transport, on whose displacement detail rides, and this generator has none",
+            "Leave detail out",
+        )
+    if masks is not None and pipeline.transport is None:
+        raise EchoAugmentError(
+            "masks need a transport, on whose displacement they ride, and this generator has none",
             "Let a segmenter draw them",
         )
     if masks is not None and masks.shape != reference_frames.shape:

@@ -108,10 +108,10 @@ class ClipGenerator:
     def carry_tracings(self, tracings: Mapping[str, Masks]) -> bool:
         """Let LV masks at ED ``(h, w)`` of appearance donors, by name, ride to every frame of their clips.
 
-        Return whether it can: the transport must predict a displacement. Clips of other donors get no masks.
+        Return whether it can: the generator must have a transport. Clips of other donors get no masks.
         """
         transport = self.pipeline.transport
-        if transport is None or not transport.config["displacement"]:
+        if transport is None:
             return False
         self._tracings |= {name: resized(mask, self.height, self.width) for name, mask in tracings.items()}
         return True

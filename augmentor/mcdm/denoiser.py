@@ -21,12 +21,6 @@ TIMESTEPS = 1000
 MOTIONS = ("frame", "vector")
 
 
-def noise_level(timestep: Tensor) -> Tensor:
-    """Return sigma, the noise's share at each timestep ``(B,)`` of the diffusion: ``(B,)`` in [0, 1]."""
-    betas = torch.linspace(*BETAS, TIMESTEPS, device=timestep.device)
-    return (1 - (1 - betas).cumprod(0)).sqrt()[timestep.long()]
-
-
 class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
     """Predicts v for the latents of a clip, given the reference frame's latent and motion codes.
 
@@ -45,8 +39,6 @@ class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
         code_size: length of a motion code.
         cross_attention_dim: length of the token; a linear map makes it if it differs from ``code_size``.
         motion_scale: how much the latents of a clip differ from its reference frame's (their standard deviation).
-        hint: whether the denoiser is told where `echo_augment.augmentor.mcdm.transport.MotionTransport`
-            expects the latents; it then refines that.
         absolute: whether the latents are as they are, as MCDM's own, and not relative to the reference frame's.
 
     Raises:
@@ -68,13 +60,12 @@ class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
         code_size: int = 3072,
         cross_attention_dim: int = 3072,
         motion_scale: float = 1.0,
-        hint: bool = False,
         absolute: bool = False,
     ) -> None:
         super().__init__()
         check_choice("motion", motion, MOTIONS)
         self.unet = UNetSpatioTemporalConditionModel(
-            in_channels=(3 if hint else 2) * latent_channels,
+            in_channels=2 * latent_channels,
             out_channels=latent_channels,
             down_block_types=tuple(
                 "CrossAttnDownBlockSpatioTemporal" if here else "DownBlockSpatioTemporal" for here in attention
@@ -116,7 +107,6 @@ class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
         reference: Tensor,
         motion: Tensor,
         drop: Tensor | None = None,
-        hint: Tensor | None = None,
     ) -> Tensor:
         """Predict v.
 
@@ -126,21 +116,15 @@ class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
             timestep: ``(B,)``.
             reference: latent of the reference frame, ``(B, C, h, w)``.
             motion: codes ``(B, F, D)``, or ``(B, 1, D)`` with ``motion="vector"``.
-            drop: ``(B,)`` bool, where the motion is withheld (classifier-free guidance), the hint with it.
-            hint: where the latents are expected, in the same form; for a denoiser made with ``hint``.
+            drop: ``(B,)`` bool, where the motion is withheld (classifier-free guidance).
 
         Returns:
             ``(B, F, C, h, w)``.
         """
         batch, frames, _, height, width = latents.shape
-        given = [latents, reference[:, None].expand(-1, frames, -1, -1, -1)]
-        if hint is not None:
-            if drop is not None:
-                hint = hint * ~drop[:, None, None, None, None]
-            given.append(hint)
         if drop is not None:
             motion = torch.where(drop[:, None, None], self.null.to(motion.dtype), motion)
-        x = torch.cat(given, dim=2)
+        x = torch.cat([latents, reference[:, None].expand(-1, frames, -1, -1, -1)], dim=2)
         # The UNet halves the sides at every level but the last: 14 x 14 is padded to 16 x 16.
         step = 2 ** (len(self.config["channels"]) - 1)
         right, below = -width % step, -height % step
@@ -157,11 +141,7 @@ class MotionDenoiser(StrictModel, ModelMixin, ConfigMixin):
         finally:
             if self.frame_embedding is not None:
                 self._per_frame = None  # else copies and other processes would get it, its device and its gradient
-        v = v[..., above : above + height, left : left + width]
-        if hint is None:
-            return v
-        # v = alpha * noise - sigma * clean: an exact hint leaves nothing but the noise to be found.
-        return v - noise_level(timestep).to(hint)[:, None, None, None, None] * hint
+        return v[..., above : above + height, left : left + width]
 
 
 Predict = Callable[[Tensor, slice], Tensor]

@@ -19,7 +19,6 @@ from .calls import ONE_CODE, Asked, check_call, draw_noise
 from .codec import decode, encode, saved_codec
 from .denoiser import MotionDenoiser
 from .displacement import carry_detail, carry_masks, fine_detail
-from .flow import carry_details
 from .mafe import MAFE
 from .motion import Codes, flow_codes, mafe_codes, transport_codes, vector_code
 from .phase import REFERENCES, Heart
@@ -77,8 +76,8 @@ class MCDMPipeline(DiffusionPipeline):
         code_std: divides every code.
         preset: name of the configuration it was trained by.
         detail: whether clips get the reference frame's fine detail, which a small codec cannot hold: carried by the
-            transport's displacement (`echo_augment.augmentor.mcdm.displacement.carry_detail`), or where it predicts
-            none by an estimated flow (`echo_augment.augmentor.mcdm.flow.carry_detail`).
+            transport's displacement (`echo_augment.augmentor.mcdm.displacement.carry_detail`). Without a transport
+            there is none.
         steps: sampler steps if a call names none: as few as carry the motion donor's EF as well as the best number
             does (``echo-augment fidelity curve=[1,2,4,8,16]`` finds it for given weights; from 0 with a transport).
             With 0 the transport alone moves the reference, without any diffusion.
@@ -125,13 +124,11 @@ class MCDMPipeline(DiffusionPipeline):
         check_choice("sampler", sampler, SAMPLERS)
         check_choice("reference", reference, REFERENCES)
         residual = isinstance(denoiser, ResidualDenoiser)
-        refines = residual or bool(denoiser.config["hint"])
-        if len({code == "transport", transport is not None, refines}) > 1:
-            kind = "a residual denoiser" if residual else f"a denoiser of hint={refines}"
+        if len({code == "transport", transport is not None, residual}) > 1:
             raise EchoAugmentError(
-                f"code={code!r} with{'' if transport is not None else 'out'} a transport and {kind} "
+                f"code={code!r} with{'' if transport is not None else 'out'} a transport and {type(denoiser).__name__} "
                 "do not belong together",
-                "All three for a motion transport, or none",
+                "A motion transport takes code='transport' and a ResidualDenoiser; without one there is neither",
             )
         if residual != isinstance(scheduler, EDMEulerScheduler):
             raise EchoAugmentError(
@@ -149,7 +146,7 @@ class MCDMPipeline(DiffusionPipeline):
             code_mean=list(code_mean),
             code_std=list(code_std),
             preset=preset,
-            detail=detail,
+            detail=detail and transport is not None,
             steps=steps,
             sampler=sampler,
             reference=reference,
@@ -233,12 +230,12 @@ class MCDMPipeline(DiffusionPipeline):
     def displacements(self, reference_frames: Tensor, motion: Tensor) -> Tensor | None:
         """Return where the transport moves reference frames ``(B, H, W)`` by codes ``(B, L, D)``: ``(B, L, 2, h, w)``.
 
-        In pixels, x before y, from a place of a clip's frame to where the reference shows it; None if it predicts none.
+        In pixels, x before y, from a place of a clip's frame to where the reference shows it; None without a transport.
         """
         if self.transport is None:
             return None
         reference = encode(self.vae, reference_frames).to(self.transport.dtype)
-        moves: Tensor | None = self.transport.predict_both(reference, motion.to(reference))[1]
+        moves: Tensor = self.transport.predict_both(reference, motion.to(reference))[1]
         return moves
 
     @torch.no_grad()
@@ -269,7 +266,7 @@ class MCDMPipeline(DiffusionPipeline):
                 (DPM-Solver++) or ``"ddpm"`` (not for a residual denoiser); by default the pipeline's own.
             guidance_scale: of classifier-free guidance on the motion; 1 is none, more exaggerates it and costs double.
                 A residual denoiser has none: its motion is the transport's.
-            detail: overrides the pipeline's own setting.
+            detail: overrides the pipeline's own setting; for a transport, whose displacement carries it.
             frames: L; by default the number of codes, and F for a vector.
             masks: LV masks of the reference frames, ``(B, H, W)`` bool, to move with the tissue; for a transport that
                 predicts a displacement.
@@ -279,7 +276,7 @@ class MCDMPipeline(DiffusionPipeline):
 
         Raises:
             EchoAugmentError: shapes that do not fit, fewer than F frames, too few steps, guidance without a step, a
-                sampler there is not, or masks that nothing moves.
+                sampler there is not, or detail or masks that nothing moves.
         """
         refuse_device_in_worker(self._execution_device, "MCDMPipeline")
         batch, window = len(reference_frames), int(self.config["frames"])
@@ -288,7 +285,7 @@ class MCDMPipeline(DiffusionPipeline):
         length = frames if frames is not None else window if vector or motion.ndim != 3 else motion.shape[1]
         device = self._execution_device
         steps = int(self.config["steps"]) if num_inference_steps is None else num_inference_steps
-        asked = Asked(sampler=sampler, length=length, steps=steps, guidance=guidance_scale)
+        asked = Asked(sampler=sampler, length=length, steps=steps, guidance=guidance_scale, detail=detail)
         check_call(self, reference_frames, motion, masks, asked)
         reference = encode(self.vae, reference_frames)
         motion = motion.to(device, self.denoiser.dtype)
@@ -306,23 +303,20 @@ class MCDMPipeline(DiffusionPipeline):
             relative = denoise(self.denoiser, self.scheduler, noise, guide, sampler, steps, generator=noises, bar=bar)
         latents = reference[:, None] + relative if self.is_relative else relative
         clips = decode(self.vae, latents.flatten(0, 1)).unflatten(0, (batch, length))
-        if self.config["detail"] if detail is None else detail:
+        if moves is not None and (self.config["detail"] if detail is None else detail):
             clips = self.add_detail(clips, reference_frames, moves)
         moved = None if masks is None or moves is None else carry_masks(masks.to(device), moves).cpu()
         clips = clips.cpu()
         self.maybe_free_model_hooks()
         return MCDMOutput(clips=clips, masks=moved) if return_dict else (clips,)
 
-    def add_detail(self, clips: Tensor, reference_frames: Tensor, moves: Tensor | None) -> Tensor:
+    def add_detail(self, clips: Tensor, reference_frames: Tensor, moves: Tensor) -> Tensor:
         """Return clips ``(B, L, H, W)`` uint8 with the fine detail of their reference frames ``(B, H, W)`` uint8.
 
         Args:
             clips: from the codec.
             reference_frames: of the appearance donors.
-            moves: the displacement fields, ``(B, L, 2, h, w)``; None: they are estimated from the clips.
+            moves: the displacement fields, ``(B, L, 2, h, w)``.
         """
         blurred = decode(self.vae, encode(self.vae, reference_frames))
-        if moves is None:
-            detailed = carry_details(clips.cpu().numpy(), reference_frames.cpu().numpy(), blurred.cpu().numpy())
-            return torch.from_numpy(detailed)
         return carry_detail(clips, fine_detail(reference_frames.to(clips.device), blurred), moves)

@@ -108,15 +108,13 @@ def latent_step(denoiser: MotionDenoiser, guide: Guide, step: Tensor) -> Callabl
     """Return what predicts v for one window of frames at one timestep, guided away from what no motion would give."""
     timestep = step.expand(len(guide.reference))
     drop = torch.ones(len(timestep), dtype=torch.bool, device=timestep.device)
-    hint = None if guide.expected is None else guide.expected / denoiser.config["motion_scale"]
 
     def predict(noisy: Tensor, where: slice) -> Tensor:
         codes = guide.motion if guide.vector else guide.motion[:, where]
-        there = None if hint is None else hint[:, where]
-        v: Tensor = denoiser(noisy, timestep, guide.reference, codes, hint=there)
+        v: Tensor = denoiser(noisy, timestep, guide.reference, codes)
         if guide.scale == 1:
             return v
-        free: Tensor = denoiser(noisy, timestep, guide.reference, codes, drop, there)
+        free: Tensor = denoiser(noisy, timestep, guide.reference, codes, drop)
         return free + guide.scale * (v - free)
 
     return predict

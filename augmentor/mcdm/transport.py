@@ -35,7 +35,7 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
     elsewhere and of another size for every copy: the sector's outline would tell it the copy's scale. No labels. How
     far that goes, ``echo-augment fidelity`` measures.
 
-    With ``displacement`` the prediction has two parts: where the heart's tissue moves, a smooth and bounded field, by
+    The prediction has two parts: where the heart's tissue moves, a smooth and bounded field, by
     which its latent is warped and on which detail and masks of the reference frame ride
     (`echo_augment.augmentor.mcdm.displacement`); and what the latent becomes beyond that.
 
@@ -51,7 +51,6 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
             (`echo_augment.augmentor.mcdm.flow.FlowEstimator`).
         features: channels of MAFE's motion features at half and at a quarter of ``side``, which the encoder reads
             beside the flow; none for codes of flow and frames alone.
-        displacement: whether it predicts a displacement field, too.
 
     Raises:
         EchoAugmentError: ``flow`` is neither of the two.
@@ -76,12 +75,11 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
         scale: float = 1.0,
         flow: str = "mafe",
         features: tuple[int, ...] = (),
-        displacement: bool = False,
     ) -> None:
         super().__init__()
         check_choice("transport.flow", flow, FLOWS)
         self.encoder = Encoder(code_size, width, side, tuple(features))
-        self.predictor = Predictor(code_size, width, latent_channels, displacement=displacement)
+        self.predictor = Predictor(code_size, width, latent_channels)
 
     @apply_forward_hook
     def encode(
@@ -108,8 +106,8 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
         return relative
 
     @apply_forward_hook
-    def predict_both(self, reference: Tensor, codes: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return latents relative to the reference's, and the displacement fields; None without ``displacement``.
+    def predict_both(self, reference: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return latents relative to the reference's, and the displacement fields.
 
         Args:
             reference: latents of the reference frames, ``(B, C, h, w)``.
@@ -123,20 +121,18 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
         references = reference[:, None].expand(-1, frames, -1, -1, -1).flatten(0, 1)
         become, moves = self.predictor(references, codes.flatten(0, 1))
         become = become * float(self.config["scale"])
-        if moves is None:
-            return become.unflatten(0, (-1, frames)), None
         side = SHRINK * int(self.config["side"])
         become = become + warped(references, moves.to(references.dtype), side=side) - references
         return become.unflatten(0, (-1, frames)), moves.unflatten(0, (-1, frames))
 
     def forward(
         self, flow: Tensor, frames: Tensor, disks: Tensor, reference: Tensor, features: Sequence[Tensor] = ()
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the codes ``(B, D)`` of what `encode` takes, how they move latents ``(B, C, h, w)``, and fields."""
         codes = self.encode(flow, frames, disks, features)
         noisy = codes + NOISE * torch.randn_like(codes) if self.training else codes
         become, moves = self.predict_both(reference, noisy[:, None])
-        return codes, become[:, 0], None if moves is None else moves[:, 0]
+        return codes, become[:, 0], moves[:, 0]
 
 
 class Encoder(nn.Sequential):
@@ -208,7 +204,7 @@ class Projection(nn.Module):
 class Predictor(nn.Module):
     """A small UNet of two levels; a code scales and shifts the features of every block (FiLM, arXiv 1709.07871)."""
 
-    def __init__(self, code_size: int, width: int, latent_channels: int, *, displacement: bool = False) -> None:
+    def __init__(self, code_size: int, width: int, latent_channels: int) -> None:
         super().__init__()
         inner = 2 * width
         self.embed = nn.Sequential(nn.Linear(code_size, inner), nn.SiLU(), nn.Linear(inner, inner), nn.SiLU())
@@ -219,14 +215,12 @@ class Predictor(nn.Module):
         self.up = nn.Conv2d(inner, width, 3, padding=1)
         self.last = nn.ModuleList([Block(inner, width, inner), Block(width, width, inner)])
         self.leave = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, latent_channels, 3, padding=1))
-        self.move: nn.Module | None = None
-        if displacement:
-            last = nn.Conv2d(width, 2 * 4, 3, padding=1)
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(cast(Tensor, last.bias))
-            self.move = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), last, nn.PixelShuffle(2))
+        last = nn.Conv2d(width, 2 * 4, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(cast(Tensor, last.bias))
+        self.move = nn.Sequential(nn.GroupNorm(8, width), nn.SiLU(), last, nn.PixelShuffle(2))
 
-    def forward(self, reference: Tensor, code: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, reference: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         """Map latents ``(B, C, h, w)`` and codes ``(B, D)`` to latents of that shape, and fields ``(B, 2, 2 h, 2 w)``.
 
         The fields are smooth and at most `REACH` pixels long in either direction.
@@ -240,8 +234,6 @@ class Predictor(nn.Module):
         for block in self.last:
             x = block(x, embedded)
         moved: Tensor = self.leave(x)
-        if self.move is None:
-            return moved, None
         raw = F.avg_pool2d(F.pad(self.move(x).float(), (1, 1, 1, 1), mode="replicate"), 3, 1)
         return moved, REACH * torch.tanh(raw / REACH)
 

@@ -18,7 +18,6 @@ from typing import cast
 import torch
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMOutput, MCDMPipeline
-from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.cache.errors import EchoAugmentError
 from echo_augment.cache.system.files import atomic_path, write_json
 from echo_augment.training_recipes.common.contact_sheet import Tile, draw_film, gif, write_picture
@@ -146,12 +145,11 @@ def clips_sentence(pipeline: MCDMPipeline) -> str:
             source = "MAFE's motion features" if net["features"] else "MAFE's optical flow"
         else:
             source = "an optical flow estimator (OpenCV's DIS); **MAFE's features play no part**"
-        residual = isinstance(pipeline.denoiser, ResidualDenoiser)
         made = "a learned warp of the appearance donor's frame (motion transport)"
         how = (
             f"{made}, **without any diffusion step**"
             if not steps
-            else f"{made}, then {count} of diffusion {'on what the warp leaves open' if residual else 'on its latents'}"
+            else f"{made}, then {count} of diffusion on what the warp leaves open"
         )
     else:
         features = {"mafe": "MAFE's flow", "flow": "an optical flow estimator", "vector": "MAFE's motion features"}

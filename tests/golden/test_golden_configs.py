@@ -7,11 +7,6 @@ import frozen
 import pytest
 import yaml
 
-ON_FORMAT_2 = [
-    f"benchmark.{name}" for name in commands.EXPERIMENTS if name.startswith(("evidence", *commands.RENAMED_EXPERIMENTS))
-]
-"""Experiments on the hearts that the bundled generator learned from."""
-
 DECLARED_SINCE: dict[str, object] = {
     "speed:training.preset": "base",
     "speed:training.rounds": 40,
@@ -39,7 +34,6 @@ DECLARED_SINCE: dict[str, object] = {
     "quiet": False,
     "verbose": False,
     **{"benchmark:test": {}, "demo:test": {}},
-    **{f"{name}:data.format": 2 for name in ("demo", *ON_FORMAT_2)},
 }
 """Settings that came after the goldens: path, for every job or as ``job:path`` or ``configuration:path``, and default.
 Null needs no entry."""

@@ -87,7 +87,6 @@ def build_transport(preset: PresetSettings, mafe: MAFE) -> MotionTransport | Non
         side=preset.size // SHRINK,
         flow=settings.flow,
         features=feature_channels(mafe) if settings.flow == "mafe" else (),
-        displacement=True,
     )
 
 

@@ -41,7 +41,7 @@ class GeneratorSettings(JobSettings):
             with the same result and much less memory.
         compile: compile the networks' training (``torch.compile``); for a GPU, and for more than an hour.
         distil: a finished generator (its folder or Hub id) whose denoiser is distilled to a student; its networks are
-            taken, and only the student is trained. ``bundled`` is refused while those weights are of an earlier form.
+            taken, and only the student is trained.
         start: a finished generator (as ``distil``) from whose weights every stage goes on instead of fresh ones; None:
             fresh ones.
         reuse: folder of another run; what that has made with the settings of this one, in whatever precision, is taken

@@ -94,14 +94,9 @@ def transport_loss(
         shown = shown_of(batch, codec)
         codes, moved, moves = model(flow, frames, disks, shown.reference, features)
         error = (moved.float() - shown.relative).pow(2).mean() / scale**2
-        found = {"loss": error + CODE_WEIGHT * codes.float().pow(2).mean(), "error": error}
-        if moves is not None:
-            parts = displacement_losses(moves.float(), shown.pair, shown.teacher)
-            found |= parts
-            found["loss"] = found["loss"] + (
-                TEACHER_WEIGHT * parts["teacher"] + LIGHT_WEIGHT * parts["light"] + SMOOTH_WEIGHT * parts["smooth"]
-            )
-        return found
+        parts = displacement_losses(moves.float(), shown.pair, shown.teacher)
+        of_moves = TEACHER_WEIGHT * parts["teacher"] + LIGHT_WEIGHT * parts["light"] + SMOOTH_WEIGHT * parts["smooth"]
+        return {"loss": error + CODE_WEIGHT * codes.float().pow(2).mean() + of_moves, "error": error, **parts}
 
     return loss
 
@@ -148,15 +143,14 @@ def explained(transport: MotionTransport, motions: Motions, mafe: MAFE, count: i
             flow, frames, disks, features = seen_of(part, mafe)
             _, moved, moves = transport(flow, frames, disks, part["reference"], features)
             errors.append((moved - part["relative"]).cpu())
-            if moves is not None:
-                ed, other = F.avg_pool2d(part["pair"].float(), HALF).split(1, dim=1)
-                after = warped(ed, moves, side=part["pair"].shape[-1])
-                changes.append(torch.stack([(after - other).abs().mean(), (ed - other).abs().mean()]).cpu())
-    found = {"explained": float(1 - torch.cat(errors).pow(2).mean() / batch["relative"].pow(2).mean())}
-    if changes:
-        left, before = torch.stack(changes).mean(0)
-        found["warped"] = float(1 - left / before)
-    return found
+            ed, other = F.avg_pool2d(part["pair"].float(), HALF).split(1, dim=1)
+            after = warped(ed, moves, side=part["pair"].shape[-1])
+            changes.append(torch.stack([(after - other).abs().mean(), (ed - other).abs().mean()]).cpu())
+    left, before = torch.stack(changes).mean(0)
+    return {
+        "explained": float(1 - torch.cat(errors).pow(2).mean() / batch["relative"].pow(2).mean()),
+        "warped": float(1 - left / before),
+    }
 
 
 def watching(motions: Motions, mafe: MAFE) -> Callable[[nn.Module], Mapping[str, float | Tensor]]:

@@ -58,7 +58,7 @@ def read_ef(net: EFReaderNet, clips: Tensor) -> npt.NDArray[np.float64]:
         return np.concatenate([net(part)[0].double().numpy() for part in clips.split(READ_BATCH)])
 
 
-FORMAT = 2  # of the phantoms that the bundled generator and the bundled reader learned from
+FORMAT = 3  # of the phantoms that the bundled generator and the bundled reader learned from
 SEEDS = 900_000_000  # phantoms of the reader alone: no dataset may have them (phantom.writing.RESERVED)
 
 

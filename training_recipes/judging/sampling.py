@@ -77,8 +77,8 @@ def generate(pipeline: MCDMPipeline, references: Clips, codes: list[Tensor], sam
             )
         clips = output[0].numpy()
         plain += list(clips)
-        if pipeline.config["detail"]:
-            moves = pipeline.displacements(shown, torch.stack(codes[part]))
+        moves = pipeline.displacements(shown, torch.stack(codes[part])) if pipeline.config["detail"] else None
+        if moves is not None:
             clips = pipeline.add_detail(output[0], shown, moves).cpu().numpy()
         made += list(clips)
     seconds = (time.perf_counter() - started) / len(codes)

@@ -69,7 +69,7 @@ def displacing(untrained, residual_denoiser):
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         features = feature_channels(untrained.mafe)
-        transport = MotionTransport(6, 16, scale=0.5, features=features, displacement=True)
+        transport = MotionTransport(6, 16, scale=0.5, features=features)
     parts = {name: getattr(untrained, name) for name in ("vae", "mafe", "reid")}
     made = MCDMPipeline(
         denoiser=residual_denoiser,

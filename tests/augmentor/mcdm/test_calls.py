@@ -10,7 +10,7 @@ STILL = torch.zeros(2, 112, 112, dtype=torch.uint8)
 
 
 def asked(**changes):
-    return Asked(**({"sampler": "ddim", "length": 16, "steps": 2, "guidance": 1.0} | changes))
+    return Asked(**({"sampler": "ddim", "length": 16, "steps": 2, "guidance": 1.0, "detail": None} | changes))
 
 
 def test_a_call_that_fits_passes(untrained, displacing):
@@ -23,6 +23,7 @@ def test_a_call_that_fits_passes(untrained, displacing):
     [
         (8, {"length": 8}, "motion must be"),
         (16, {"steps": 0}, "num_inference_steps must be at least 1, got 0"),
+        (16, {"detail": True}, "detail=True needs a transport"),
         (16, {"sampler": "euler"}, "sampler must be one of ddim, ddpm, dpm, got 'euler'"),
     ],
 )

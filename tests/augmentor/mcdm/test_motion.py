@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echo_augment.augmentor.mcdm.flow import FlowEstimator, grid_weights, pool_flow
 from echo_augment.augmentor.mcdm.labels import donor_label
 from echo_augment.augmentor.mcdm.motion import flow_codes, mafe_codes, pad_to, room, stretch, vector_code
 from echo_augment.augmentor.mcdm.phase import Heart, make_heart, resample_indices
@@ -45,22 +44,6 @@ def test_bad_rate_and_short_video_are_named():
         make_heart("x", frames, 0, rate=12.5, size=112)
     with pytest.raises(EchoAugmentError, match="'x': 3 frames at 50 fps are too few"):
         make_heart("x", frames, 50, rate=12.5, size=112)
-
-
-def test_flow_teacher_sees_a_shift():
-    rng = np.random.default_rng(0)
-    image = np.kron(rng.integers(0, 255, (28, 28)), np.ones((4, 4))).astype(np.uint8)
-    flow = FlowEstimator()(image, np.roll(image, 2, axis=1))
-    assert np.median(flow[0]) == pytest.approx(2, abs=0.3) and np.median(flow[1]) == pytest.approx(0, abs=0.3)
-
-
-def test_pooling_is_a_weighted_mean():
-    weights = grid_weights(np.full((112, 112), 50, np.uint8))
-    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-4)
-    flow = np.stack([np.full((112, 112), 2.0), np.full((112, 112), -1.0)]).astype(np.float32)
-    pooled = pool_flow(flow[None], weights)
-    assert pooled.shape == (1, 50)
-    np.testing.assert_allclose(pooled[0], [2] * 25 + [-1] * 25, rtol=1e-4)
 
 
 def test_codes_are_zero_at_ed_and_large_at_es(hearts):

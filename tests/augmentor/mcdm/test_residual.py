@@ -183,10 +183,10 @@ def test_what_a_residual_denoiser_does_not_know_is_refused(pipeline, untrained, 
     with pytest.raises(EchoAugmentError, match=r"masks must have the reference frames' shape, got \(3, 8, 8\)"):
         pipeline(looks, codes, masks=torch.zeros(3, 8, 8, dtype=torch.bool))
     still = torch.zeros(1, 112, 112, dtype=torch.uint8)
-    with pytest.raises(EchoAugmentError, match="masks need a transport that predicts a displacement"):
+    with pytest.raises(EchoAugmentError, match="masks need a transport, on whose displacement they ride"):
         untrained(still, torch.zeros(1, 16, 50), masks=still.bool())
     parts = {name: getattr(pipeline, name) for name in ("vae", "denoiser", "mafe", "reid", "transport")}
     with pytest.raises(EchoAugmentError, match="ResidualDenoiser and DDIMScheduler do not belong together"):
         MCDMPipeline(**parts, scheduler=untrained.scheduler, code="transport")
-    with pytest.raises(EchoAugmentError, match="a residual denoiser do not belong together"):
+    with pytest.raises(EchoAugmentError, match="ResidualDenoiser do not belong together"):
         MCDMPipeline(**(parts | {"transport": None}), scheduler=edm_scheduler(), code="transport")

@@ -16,7 +16,7 @@ class Knows:
     def __init__(self, absolute):
         self.config = {"motion_scale": 0.5, "absolute": absolute}
 
-    def __call__(self, noisy, timestep, reference, motion, drop=None, hint=None):
+    def __call__(self, noisy, timestep, reference, motion, drop=None):
         kept = noise_scheduler().alphas_cumprod[timestep.long()][:, None, None, None, None]
         return (kept.sqrt() * noisy - CLEAN) / (1 - kept).sqrt()
 

@@ -1,17 +1,15 @@
-"""Motion transport: codes and predictions have their shapes and units, and a hint is what the denoiser makes of it."""
+"""Motion transport: codes and predictions have their shapes and units, and a pipeline keeps what belongs together."""
 
 import numpy as np
 import pytest
 import torch
 
 from echo_augment.augmentor.mcdm.codec import decode, encode
-from echo_augment.augmentor.mcdm.denoiser import TIMESTEPS, MotionDenoiser, noise_level
-from echo_augment.augmentor.mcdm.flow import shrink_flow
 from echo_augment.augmentor.mcdm.motion import transport_codes
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.residual import edm_scheduler
 from echo_augment.augmentor.mcdm.transport import CENTRE, RADIUS, MotionTransport, places, small, soft_disk
 from echo_augment.cache import EchoAugmentError
-from echo_augment.training_recipes.generator.diffusion import noise_scheduler
 
 
 def seed(value):
@@ -28,14 +26,11 @@ def transport():
 
 
 @pytest.fixture(scope="module")
-def carried(untrained, transport):
-    with torch.random.fork_rng([]):
-        torch.manual_seed(1)
-        denoiser = MotionDenoiser(
-            (32, 32), (False, True), (2, 2), 1, motion="frame", code_size=6, cross_attention_dim=32, hint=True
-        )
-    parts = {name: getattr(untrained, name) for name in ("vae", "mafe", "reid", "scheduler")}
-    pipeline = MCDMPipeline(denoiser=denoiser, transport=transport, code="transport", **parts)
+def carried(untrained, transport, residual_denoiser):
+    parts = {name: getattr(untrained, name) for name in ("vae", "mafe", "reid")}
+    pipeline = MCDMPipeline(
+        denoiser=residual_denoiser, transport=transport, code="transport", scheduler=edm_scheduler(), **parts
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -100,44 +95,16 @@ def test_a_disk_is_where_it_is_asked_to_be():
     assert several.shape == (2, 40, 40)
 
 
-def test_small_frames_and_flows_are_means():
+def test_small_frames_are_means():
     rng = np.random.default_rng(0)
-    frame, flow = rng.integers(0, 256, (1, 16, 24), dtype=np.uint8), rng.normal(size=(2, 16, 24)).astype(np.float32)
+    frame = rng.integers(0, 256, (1, 16, 24), dtype=np.uint8)
     assert small(torch.from_numpy(frame))[0, 0, 1, 2].item() == pytest.approx(frame[0, 4:8, 8:12].mean() / 255)
-    assert shrink_flow(flow)[1, 1, 2] == pytest.approx(flow[1, 4:8, 8:12].mean(), abs=1e-6)
 
 
 def test_places_name_x_before_y():
     x, y = places(torch.zeros(3, 4, 5, 7))[2]
     assert x[0].tolist() == pytest.approx(torch.linspace(-1, 1, 7).tolist()) and (x[0] == x[4]).all()
     assert y[:, 0].tolist() == pytest.approx(torch.linspace(-1, 1, 5).tolist())
-
-
-def test_noise_level_is_the_schedulers():
-    steps = torch.tensor([0, 1, 500, TIMESTEPS - 1])
-    torch.testing.assert_close(noise_level(steps), (1 - noise_scheduler().alphas_cumprod[steps]).sqrt())
-
-
-def test_an_exact_hint_leaves_the_noise(carried):
-    """A UNet that finds the noise's part alone needs no more: v = alpha * noise - sigma * clean."""
-    denoiser, scheduler = carried.denoiser, noise_scheduler()
-    clean, noise = torch.randn(2, 16, 4, 14, 14), torch.randn(2, 16, 4, 14, 14)
-    steps = torch.tensor([200, 900])
-    share = scheduler.alphas_cumprod[steps].sqrt()[:, None, None, None, None] * noise
-
-    def found(x, *_args, **_kwargs):
-        return (torch.nn.functional.pad(share.flatten(0, 1), (0, x.shape[-1] - 14) * 2).unflatten(0, (2, 16)),)
-
-    forward, denoiser.unet.forward = denoiser.unet.forward, found
-    try:
-        noisy = scheduler.add_noise(clean, noise, steps)
-        v = denoiser(noisy, steps, torch.randn(2, 4, 14, 14), torch.zeros(2, 16, 6), hint=clean)
-        dropped = torch.ones(2, dtype=torch.bool)
-        blind = denoiser(noisy, steps, torch.randn(2, 4, 14, 14), torch.zeros(2, 16, 6), dropped, clean)
-    finally:
-        denoiser.unet.forward = forward
-    torch.testing.assert_close(v, scheduler.get_velocity(clean, noise, steps), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(blind, share, atol=1e-6, rtol=1e-6)
 
 
 def test_the_pipeline_keeps_its_transport(carried, tmp_path, hearts):
@@ -172,16 +139,6 @@ def test_without_steps_a_clip_is_where_the_transport_moves_the_look(carried, tra
         carried(look, codes, num_inference_steps=-1)
     with pytest.raises(EchoAugmentError, match="guidance_scale=2 guides denoising, and there is no denoising step"):
         carried(look, codes, num_inference_steps=0, guidance_scale=2)
-
-
-def test_guidance_withholds_the_hint_too(carried, hearts):
-    look, codes = torch.from_numpy(hearts[1].reference.copy())[None], carried.encode_motion(hearts[0])[None, :16]
-    run = {"num_inference_steps": 1, "detail": False}
-    still = carried(look, codes, guidance_scale=0.0, generator=seed(3), **run)[0]
-    other = carried(look, codes + 5, guidance_scale=0.0, generator=seed(3), **run)[0]
-    assert torch.equal(still, other), "without motion, the codes have no say"
-    with_motion = [carried(look, codes + add, generator=seed(3), **run)[0] for add in (0, 5)]
-    assert not torch.equal(*with_motion)
 
 
 def test_parts_that_do_not_belong_together_are_refused(carried, untrained, transport):

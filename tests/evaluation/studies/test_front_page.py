@@ -22,7 +22,7 @@ PAGE = (
 
 def pipeline(flow="teacher", features=(), **config):
     transport = SimpleNamespace(config={"flow": flow, "features": features})
-    return SimpleNamespace(config={**TINY, **config}, transport=transport, denoiser=object())
+    return SimpleNamespace(config={**TINY, **config}, transport=transport)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def report():
     ("made", "said"),
     [
         (pipeline(), ["**without any diffusion step**", "**MAFE's features play no part**", "phantoms only"]),
-        (pipeline(steps=1), ["then 1 denoising step of diffusion on its latents"]),
+        (pipeline(steps=1), ["then 1 denoising step of diffusion on what the warp leaves open"]),
         (pipeline("mafe", (8, 16), steps=4), ["4 denoising steps", "comes from MAFE's motion features."]),
         (pipeline("mafe"), ["MAFE's optical flow"]),
         (pipeline(code="vector", steps=128), ["diffusion, 128 denoising steps", "MAFE's motion features"]),

@@ -10,7 +10,7 @@ from echo_augment.training_recipes.generator.copies import COPIES, video_codes, 
 
 
 def transport_for(motions):
-    return MotionTransport(6, 16, scale=motions.latents.scale, displacement=True)
+    return MotionTransport(6, 16, scale=motions.latents.scale)
 
 
 def test_a_videos_codes_are_its_number_and_the_seed(motions):

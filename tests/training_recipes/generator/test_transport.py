@@ -108,7 +108,7 @@ def test_the_predictor_sees_a_copy_of_its_own(motions, monkeypatch):
 
 def transport_for(motions, mafe=None):
     features = () if mafe is None else feature_channels(mafe)
-    return MotionTransport(6, 16, scale=motions.latents.scale, features=features, displacement=True)
+    return MotionTransport(6, 16, scale=motions.latents.scale, features=features)
 
 
 def test_features_are_read_in_units_of_their_own_spread(with_mafe):

@@ -41,7 +41,7 @@ class Exact(nn.Module):
         super().__init__()
         self.still, self.calls = nn.Parameter(torch.zeros(1)), []
 
-    def forward(self, noisy, steps, reference, motion, drop=None, hint=None):
+    def forward(self, noisy, steps, reference, motion, drop=None):
         self.calls.append(len(noisy))
         kept = noise_scheduler().alphas_cumprod[steps][:, None, None, None, None]
         clean = torch.tanh(kept.sqrt() * noisy / (1 - kept))
@@ -55,7 +55,7 @@ class Learner(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(2, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 1))
 
-    def forward(self, noisy, steps, reference, motion, drop=None, hint=None):
+    def forward(self, noisy, steps, reference, motion, drop=None):
         kept = noise_scheduler().alphas_cumprod[steps][:, None, None, None, None]
         return self.layers(torch.cat([noisy.flatten(1), (1 - kept).sqrt().flatten(1)], 1)).view_as(noisy)
 
