@@ -17,6 +17,7 @@ from echo_augment.augmentor.mcdm.donors import read_heart
 from echo_augment.augmentor.mcdm.motion import stretch
 from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 
 from .host import host_rows
 from .material import SAMPLE, Material
@@ -27,13 +28,14 @@ from .variants import make_variants, variant_rows
 
 T = TypeVar("T")
 STEPS = (1, 2, 4, 8)
-REFERENCE = ("ddpm", 128)  # arXiv 2512.09418
+REFERENCE_STEPS = 128  # of DDPM, arXiv 2512.09418
 TIMES = {"cpu": 20.0, "cuda": 49.0}
 CLIPS_A_SECOND, LONG_ENOUGH = 2.0, 1.28
 PEAK_SHARE = 40.0  # percent, on a GPU
 HOW = (
     "Generator {name} on {where}, clips of {seconds:.2f} s, batches of {batch}, end to end: reference frame encoded, "
-    "sampled, decoded, frames on the host. Peer: the same weights and clips by the reference's sampler, {sampler}."
+    "sampled, decoded, frames on the host. Peer: the same weights and clips in as many steps as the reference takes, "
+    "{sampler}."
 )
 
 
@@ -96,7 +98,8 @@ def generator_table(material: Material, settings: SpeedSettings, device: torch.d
     def varied(other: MCDMPipeline, turn: int) -> Tensor:
         return call(other, inputs, "ddim", seen, turn)
 
-    sample(REFERENCE[0], 1)(0)
+    peer = reference_sampler(pipeline)
+    sample(peer, 1)(0)
     others = {}
     if settings.variants:
         plain = varied(pipeline, 0)
@@ -106,14 +109,14 @@ def generator_table(material: Material, settings: SpeedSettings, device: torch.d
     contenders["donor"] = lambda turn: motion_of(pipeline, read_donor(pipeline, donors[turn % len(donors)]))
     contenders |= {name: other.contender for name, other in others.items() if other.contender is not None}
     if settings.reference:
-        contenders["reference"] = sample(*REFERENCE)
+        contenders["reference"] = sample(peer, REFERENCE_STEPS)
     times = interleave(contenders, settings.rounds, what="generator", warmup=0 if settings.reference else 1)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
-    sampler = f"{REFERENCE[0].upper()} with {REFERENCE[1]} steps"
+    sampler = f"{peer.upper()} with {REFERENCE_STEPS} steps"
     work = flops(contenders[ddim(steps)]) / batch
     rows = [
         *sampling_rows(times, batch, steps, device),
-        reference_row(times, steps, device),
+        reference_row(times, steps, peer, device),
         *variant_rows(others, times, times[ddim(seen)], seen),
         *work_rows(times[ddim(steps)] / batch, work, device),
         *host_rows(pipeline, donors, material.work, steps=steps, batch=batch, rounds=settings.rounds, work=work),
@@ -175,9 +178,14 @@ def sampling_rows(times: Mapping[str, Seconds], batch: int, steps: int, device: 
     ]
 
 
-def reference_row(times: Mapping[str, Seconds], steps: int, device: torch.device) -> Row:
-    """Return how many times faster this sampler is than the reference's."""
-    what = f"{steps} DDIM steps, times faster than the reference's {REFERENCE[1]} {REFERENCE[0].upper()} steps"
+def reference_sampler(pipeline: MCDMPipeline) -> str:
+    """Return the reference's sampler, ``ddpm``; where the denoiser samples a residual, which it cannot, ``ddim``."""
+    return "ddim" if isinstance(pipeline.denoiser, ResidualDenoiser) else "ddpm"
+
+
+def reference_row(times: Mapping[str, Seconds], steps: int, peer: str, device: torch.device) -> Row:
+    """Return how many times faster this sampler is than one of as many steps as the reference takes."""
+    what = f"{steps} DDIM steps, times faster than {REFERENCE_STEPS} {peer.upper()} steps, as many as the reference's"
     target = TIMES.get(device.type, TIMES["cpu"])
     if "reference" not in times:
         return missing(what, "takes minutes; reference=true measures it, unless quick=true", target=target)

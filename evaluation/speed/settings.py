@@ -120,7 +120,7 @@ class SpeedSettings(JobSettings):
         batch: clips generated at a time.
         rounds: repetitions of the table ``generator``.
         variants: other ways to run the generator (`VARIANTS`), as ``tables``; None for none.
-        reference: time the reference's sampler of 128 steps as well.
+        reference: time as many steps as the reference takes, 128, as well.
         store: see `StoreSettings`.
         loader: see `LoaderSettings`.
         live: see `LiveSettings`.

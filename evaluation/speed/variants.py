@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
+from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.cache.system.progress import duration
 
 from .rows import Row, against, missing
@@ -47,7 +48,9 @@ CHANGES: Mapping[str, tuple[str, Callable[[MCDMPipeline], None]]] = {
 
 def _networks(pipeline: MCDMPipeline) -> Iterable[nn.Module]:
     """Yield the networks whose ``forward`` a sample calls."""
-    yield from (pipeline.vae.encoder, pipeline.vae.decoder, pipeline.denoiser.unet)
+    denoiser = pipeline.denoiser
+    whole = denoiser if isinstance(denoiser, ResidualDenoiser) else denoiser.unet
+    yield from (pipeline.vae.encoder, pipeline.vae.decoder, whole)
     if pipeline.transport is not None:
         yield from pipeline.transport.children()
 

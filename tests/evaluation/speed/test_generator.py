@@ -18,11 +18,11 @@ def test_figures_of_the_generator():
     assert (one.found.median, eight.found.median) == (0.25, 1.0) and eight.what == "a clip in 8 DDIM steps"
     assert rate.found.median == 1.0 and rate.verdict == SHORT and share.found.median == 25.0
     assert donor.found.median == 0.5
-    faster = reference_row(seconds, 8, CPU)
+    faster = reference_row(seconds, 8, "ddim", CPU)
     assert faster.found.median == 25 and faster.verdict == PASS
-    assert reference_row(seconds, 8, torch.device("cuda")).verdict == SHORT
+    assert reference_row(seconds, 8, "ddpm", torch.device("cuda")).verdict == SHORT
     del seconds["reference"]
-    assert reference_row(seconds, 8, CPU).verdict == MISSING
+    assert reference_row(seconds, 8, "ddim", CPU).verdict == MISSING
 
 
 def test_work_is_counted_and_held_against_the_peak(monkeypatch):

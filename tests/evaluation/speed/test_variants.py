@@ -21,9 +21,7 @@ def test_variants_of_the_generator_are_held_against_it_as_it_is():
     variants["channels_last"].contender(5)
     changed = calls[0][0]
     assert calls == [(changed, turn) for turn in (0, 1, 2, 5)] and variants["channels_last"].apart == 2
-    layouts = [
-        net.denoiser.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last) for net in (plain, changed)
-    ]
+    layouts = [net.denoiser.enter.weight.is_contiguous(memory_format=torch.channels_last) for net in (plain, changed)]
     assert layouts == [False, True]
     row = variant_rows(variants, {"channels_last": np.array([2.0, 4.0])}, np.array([3.0, 6.0]), 4)[0]
     assert row.found.median == 1.5 and row.verdict == "" and "4 DDIM steps with the channels last" in row.what
@@ -44,7 +42,7 @@ def test_what_is_compiled_is_what_a_sample_calls(monkeypatch):
     CHANGES["compile"][1](pipeline)
     codes = torch.zeros(1, 16, pipeline.transport.config["code_size"])
     pipeline(torch.zeros(1, 112, 112, dtype=torch.uint8), codes, num_inference_steps=1)
-    assert called == {"Encoder", "Decoder", "UNetSpatioTemporalConditionModel", "Predictor"}
+    assert called == {"Encoder", "Decoder", "ResidualDenoiser", "Predictor"}
 
 
 def test_every_variant_that_can_be_asked_for_is_known():
