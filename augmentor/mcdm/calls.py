@@ -38,6 +38,23 @@ class Asked:
     detail: bool | None
 
 
+def check_sampler(pipeline: "MCDMPipeline", sampler: str, guidance: float = 1) -> None:
+    """Check that the pipeline's denoiser can be sampled so.
+
+    Args:
+        pipeline: the generator.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``.
+        guidance: scale of classifier-free guidance; 1 for none.
+
+    Raises:
+        EchoAugmentError: there is no such sampler, or DDPM or guidance is asked of a residual denoiser.
+    """
+    check_choice("sampler", sampler, SAMPLERS)
+    if isinstance(pipeline.denoiser, ResidualDenoiser) and (sampler == "ddpm" or guidance != 1):
+        given = "sampler=ddpm" if sampler == "ddpm" else f"guidance_scale={guidance}"
+        raise EchoAugmentError(f"{given} is not for a residual denoiser", "Take sampler=ddim or dpm, no guidance")
+
+
 def check_call(
     pipeline: "MCDMPipeline", reference_frames: Tensor, motion: Tensor, masks: Tensor | None, asked: Asked
 ) -> None:
@@ -65,10 +82,7 @@ def check_call(
             f"guidance_scale={guidance} guides denoising, and there is no denoising step",
             "Take num_inference_steps=1 or more",
         )
-    check_choice("sampler", sampler, SAMPLERS)
-    if isinstance(pipeline.denoiser, ResidualDenoiser) and (sampler == "ddpm" or guidance != 1):
-        given = "sampler=ddpm" if sampler == "ddpm" else f"guidance_scale={guidance}"
-        raise EchoAugmentError(f"{given} is not for a residual denoiser", "Take sampler=ddim or dpm, no guidance")
+    check_sampler(pipeline, sampler, guidance)
     if asked.detail and pipeline.transport is None:
         raise EchoAugmentError(
             "detail=True needs a transport, on whose displacement detail rides, and this generator has none",

@@ -268,8 +268,8 @@ class MCDMPipeline(DiffusionPipeline):
                 A residual denoiser has none: its motion is the transport's.
             detail: overrides the pipeline's own setting; for a transport, whose displacement carries it.
             frames: L; by default the number of codes, and F for a vector.
-            masks: LV masks of the reference frames, ``(B, H, W)`` bool, to move with the tissue; for a transport that
-                predicts a displacement.
+            masks: LV masks of the reference frames, ``(B, H, W)`` bool, to move with the tissue; for a generator with
+                a transport.
             generator: of the noise; one for the batch or one per clip. With one per clip, a clip does not depend on
                 its batch.
             return_dict: an :class:`MCDMOutput`, or a plain tuple.

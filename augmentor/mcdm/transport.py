@@ -35,9 +35,9 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
     elsewhere and of another size for every copy: the sector's outline would tell it the copy's scale. No labels. How
     far that goes, ``echo-augment fidelity`` measures.
 
-    The prediction has two parts: where the heart's tissue moves, a smooth and bounded field, by
-    which its latent is warped and on which detail and masks of the reference frame ride
-    (`echo_augment.augmentor.mcdm.displacement`); and what the latent becomes beyond that.
+    The prediction has two parts: where the heart's tissue moves, a smooth and bounded field, by which its latent is
+    warped and on which detail and masks of the reference frame ride (`echo_augment.augmentor.mcdm.displacement`); and
+    what the latent becomes beyond that.
 
     This project's own; the reference (MCDM, arXiv 2512.09418) has one vector a clip and nothing of the kind.
 

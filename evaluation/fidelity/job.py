@@ -9,6 +9,7 @@ import numpy.typing as npt
 from omegaconf import DictConfig
 
 from echo_augment.augmentor.data import read_table
+from echo_augment.augmentor.mcdm.calls import check_sampler
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.augmentor.predictors import Segmenter
@@ -122,7 +123,7 @@ def look_first(settings: FidelitySettings) -> Subject:
 
     Raises:
         EchoAugmentError: a folder, the generator, the segmenter or the extractor cannot be used, or the generator
-            cannot be told these steps or amplitudes.
+            cannot be told these steps, this sampler, this guidance or these amplitudes.
     """
     own = dataset_files(settings.data) if settings.data.name else settings.data.files()
     for files in (None if settings.training is None else unlabelled(settings.training), own):
@@ -138,6 +139,8 @@ def look_first(settings: FidelitySettings) -> Subject:
             f"steps={steps} curve={curve}: generator {settings.generator} takes {pipeline.least_steps} or more",
             "0 is for generators with a motion transport",
         )
+    for scale in (1.0, *(settings.guidance or [])):
+        check_sampler(pipeline, settings.sampler, scale)
     check_amplitude(pipeline, settings.amplitude or [])
     return Subject(
         pipeline=pipeline,

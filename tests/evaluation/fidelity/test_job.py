@@ -17,6 +17,15 @@ def test_a_folder_that_is_needed_late_is_looked_at_first(tmp_path, monkeypatch, 
         fidelity.run(cfg)
 
 
+@pytest.mark.parametrize("setting", ["sampler=ddpm", "guidance=[1,2]"])
+def test_what_a_residual_denoiser_cannot_do_is_refused_before_anything_is_measured(tmp_path, monkeypatch, setting):
+    monkeypatch.setattr(fidelity, "get_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
+    with initialize_config_module("echo_augment.training_recipes.conf", version_base="1.3"):
+        cfg = compose("fidelity", overrides=[f"out={tmp_path / 'out'}", "pairs=8", setting])
+    with pytest.raises(EchoAugmentError, match="not for a residual denoiser"):
+        fidelity.run(cfg)
+
+
 @pytest.mark.parametrize("setting", ["steps=0", "curve=[1,0]"])
 def test_too_few_steps_for_the_generator_are_refused_before_anything_is_measured(tmp_path, monkeypatch, setting):
     monkeypatch.setattr(fidelity, "get_reader", lambda *_, **__: pytest.fail("minutes of work begun"))
