@@ -170,7 +170,8 @@ def gather(settings: FidelitySettings, subject: Subject, reader: EFReader) -> Ev
     """Draw the pairs, generate their clips and read the EF of all rows."""
     pairs = draw_pairs(subject.pipeline, settings.pairs, settings.seed)
     made = generate(subject.pipeline, pairs.references, pairs.codes, subject.sampling)
-    clips = {**pairs.clips, "generated": made.clips, "plain": made.plain}
+    told = generate(subject.pipeline, pairs.references, pairs.told, subject.sampling)
+    clips = {**pairs.clips, "told": told.clips, "generated": made.clips, "plain": made.plain}
     return Evidence(pairs=pairs, made=made, clips=clips, read={row: reader.read(clips[row]) for row in ROWS})
 
 
@@ -203,6 +204,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
         pairs=settings.pairs,
         rows=row_figures(clips, read, pairs),
         reid_nearest=recognised(pipeline, made.clips, pairs.references),
+        travel=pairs.travel,
         seconds_per_clip=made.seconds,
         sampler=f"{sampling.sampler}-{sampling.steps}",
         label=label_figures(read, pairs),

@@ -16,6 +16,7 @@ from echo_augment.augmentor.mcdm.phase import Heart, make_heart
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.progress import follow
+from echo_augment.training_recipes.judging.excerpts import cycle_error, read_back
 from echo_augment.training_recipes.judging.reader_net import FORMAT, whole_beat_ef
 
 from .beats import phantom_phase_error
@@ -34,6 +35,7 @@ class Pairs:
         motions: the motion donors.
         appearances: the appearance donors.
         codes: normalised motion codes, one ``(F, D)`` tensor a pair.
+        told: the codes that are read from the exact counterfactuals instead, relative to the same ED frames.
         rests: code of each motion donor's ED frame, ``(D,)`` each; of a vector, itself.
         references: ED frames of the appearance donors, ``(N, H, W)`` uint8.
         starts: seconds into the donor's motion at which each clip begins, ``(N,)``.
@@ -49,6 +51,7 @@ class Pairs:
     motions: list[Phantom]
     appearances: list[Phantom]
     codes: list[Tensor]
+    told: list[Tensor]
     rests: list[Tensor]
     references: Clips
     starts: Values
@@ -59,6 +62,14 @@ class Pairs:
     masks: npt.NDArray[np.bool_]
     phase_errors: list[tuple[float, float]]
     clips: dict[str, Clips]
+
+    @property
+    def travel(self) -> float:
+        """How far ``told`` is from ``codes``: the mean of `cycle_error`, where a vector stands still at zero."""
+        given = zip(self.told, self.codes, self.rests, strict=True)
+        return float(
+            np.mean([cycle_error(told, code, rest if len(code) > 1 else 0 * rest) for told, code, rest in given])
+        )
 
     def volume_of(self, pair: int) -> Callable[[Values], Values]:
         """Return the counterfactual's LV volume in mL as a function of the seconds after its first frame."""
@@ -101,7 +112,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
     phantoms = [sample_phantom(SEEDS + seed * SEEDS_PER_RUN + i, format=FORMAT) for i in range(2 * count)]
     motions, appearances = phantoms[:count], phantoms[count:]
     clips: dict[str, list[Clips]] = {name: [] for name in ("counterfactual", "codec", "still", "own", "donor")}
-    codes, rests, references, starts, masks, phases = [], [], [], [], [], []
+    codes, told, rests, references, starts, masks, phases = [], [], [], [], [], [], []
     for motion, appearance in zip(motions, follow(appearances, "pairs", unit="pair"), strict=True):
         donor, other = heart_of(motion, fps, image_size), heart_of(appearance, fps, image_size)
         phases += [phantom_phase_error(motion, donor, fps), phantom_phase_error(appearance, other, fps)]
@@ -121,6 +132,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
             seed=appearance.seed,
             image_size=image_size,
         )
+        told.append(read_back(pipeline, truth.frames, references[-1]))
         masks.append(truth.masks)
         clips["counterfactual"].append(truth.frames)
         clips["donor"].append(donor.frames[picked])
@@ -138,6 +150,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
         motions=motions,
         appearances=appearances,
         codes=codes,
+        told=told,
         rests=rests,
         references=np.stack(references),
         starts=np.array(starts),

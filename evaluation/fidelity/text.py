@@ -31,6 +31,7 @@ def report_text(report: FidelityReport) -> str:
         f"{report.pairs} pairs, {report.sampler}, {report.seconds_per_clip:.2f} s a clip with decode.",
         rows_text(report.rows),
         f"Re-ID calls the appearance donor the nearest in {100 * report.reid_nearest:.0f} % of pairs.",
+        f"Codes read from the counterfactuals are {report.travel:.2f} off the donors' (0 equal, 1 standing still).",
         label_text(report.label),
         rate_text(report.heart_rate),
         phase_text(report.phase),
@@ -56,7 +57,7 @@ def rows_text(rows: Mapping[str, RowFigures]) -> str:
         f, alike = rows[row].adherence, rows[row].likeness
         figures = [f"{value:.2f}" for value in (f.r2, f.mae, f.r, f.motion_weight, f.appearance_weight)]
         figures += ["", ""] if alike is None else [f"{alike.psnr:.2f}", f"{alike.ssim:.3f}"]
-        lines.append([f"{title:<46}", *figures])
+        lines.append([f"{title:<59}", *figures])
     return markdown_table(["clips (phantoms)", "R2", "MAE", "r", "motion", "appearance", "PSNR", "SSIM"], lines)
 
 

@@ -33,6 +33,7 @@ def told(pairs):
         "pairs": 8,
         "rows": {row: RowFigures(adherence=adherence_of(0.5), likeness=None) for row in ROWS},
         "reid_nearest": 1.0,
+        "travel": 0.25,
         "seconds_per_clip": 0.5,
         "sampler": "ddim-0",
         "label": label_figures(dict.fromkeys(DETAILED, pairs.ef_motion + 2), pairs),
