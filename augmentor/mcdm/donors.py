@@ -19,7 +19,7 @@ from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.processes import usable_cores
 
 from ..data import VideoInfo, open_video
-from .phase import Heart, make_heart, reference_frame, resample_indices, volume_curve
+from .phase import Heart, heart_volume, make_heart, reference_frame, resample_indices
 from .pipeline import MCDMPipeline
 
 K = TypeVar("K", bound=Hashable)
@@ -198,5 +198,5 @@ class Donors:
         heart, _ = read_heart(self._rows[name], rate=rate, size=int(config["size"]))
         self._reference[name] = reference_frame(heart, str(config["reference"])).copy()
         if wanted.motion:
-            volume = volume_curve(heart.frames, 2 * rate)[heart.grid]
+            volume = heart_volume(heart, 2 * rate)
             self._motion[name] = MotionDonor(self._pipeline.encode_motion(heart), volume, self._ef[name])

@@ -111,6 +111,8 @@ DRIFT = 2.0  # seconds: slower waves than this, below 30 a minute, are breathing
 SYSTOLE = 0.42  # share of a beat: ED and ES lie at most so far from the fastest contraction between them
 CELLS = 5
 VENTRICLES = (slice(0, 4), slice(1, 4))  # rows and columns of the grid of cells
+BASE = slice(2, 4)  # rows of these
+ASCENT = -0.15  # `descent` below which a curve is upside down
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,17 @@ class Phase:
     es_frames: tuple[int, ...]
 
 
+def heart_volume(heart: Heart, fps: float) -> Curve:
+    """Return `volume_curve` of a heart's frames on its grid, ``(G,)``, turned so that ED is fuller than ES.
+
+    Args:
+        heart: the video.
+        fps: of its frames.
+    """
+    curve = volume_curve(heart.frames, fps)
+    return (curve if curve[heart.ed] >= curve[heart.es] else -curve)[heart.grid]
+
+
 def volume_curve(frames: Frames, fps: float) -> Curve:
     """Return a curve ``(T,)`` that follows the LV's size, from ``(T, H, W)`` uint8 frames.
 
@@ -147,21 +160,37 @@ def volume_curve(frames: Frames, fps: float) -> Curve:
     return curve if curve @ darkness >= 0 else -curve
 
 
-def wall_curve(frames: Frames, fps: float, volume: Curve) -> Curve:
-    """Return a curve ``(T,)`` of how far the walls are from their place at the largest ``volume``, highest there.
-
-    The first principal component of the optical flow from that frame, pooled on a grid over the ventricles. Unlike
-    the image itself it does not see leaflets that open and speckle that changes; it is the more exact the smaller the
-    motion, so around ED.
-    """
+def wall_flow(frames: Frames, fps: float, first: int) -> Curve:
+    """Return the optical flow from frame ``first``, pooled on a grid over the ventricles: ``(T, 2, rows, columns)``."""
     # The fast preset's coarse flow: finer flow took twice as long, follows speckle, and found real beats less well.
     dense: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    reference = np.ascontiguousarray(frames[int(volume.argmax())])
+    reference = np.ascontiguousarray(frames[first])
     fields = [dense.calc(reference, np.ascontiguousarray(frame), None)[::2, ::2] for frame in frames]
     flow = pool_flow(np.stack(fields).transpose(0, 3, 1, 2), grid_weights(reference[::2, ::2], CELLS))
-    cells = flow.reshape(len(flow), 2, CELLS, CELLS)[:, :, *VENTRICLES].reshape(len(flow), -1)
-    curve = first_component(without_drift(gaussian_filter1d(cells.astype(np.float64), 0.02 * fps, axis=0), fps))
+    cells = flow.reshape(len(flow), 2, CELLS, CELLS)[:, :, *VENTRICLES]
+    smooth = gaussian_filter1d(cells.reshape(len(flow), -1).astype(np.float64), 0.02 * fps, axis=0)
+    return without_drift(smooth, fps).reshape(cells.shape)
+
+
+def wall_curve(flow: Curve, volume: Curve) -> Curve:
+    """Return a curve ``(T,)`` of how far the walls are from their place at the largest ``volume``, highest there.
+
+    The first principal component of `wall_flow` from that frame. Unlike the image itself it does not see leaflets that
+    open and speckle that changes; it is the more exact the smaller the motion, so around ED.
+    """
+    curve = first_component(flow.reshape(len(flow), -1))
     return curve if curve @ volume >= 0 else -curve
+
+
+def descent(flow: Curve, volume: Curve) -> float:
+    """Return how much the ventricles' base moves away from the apex, which is up, as ``volume`` rises: in [-1, 1].
+
+    Its vertical motion per unit of ``volume``, as a share of all motion with it. The base of a heart goes down in
+    diastole and comes up in systole: 0.2 to 0.4 on phantoms, and as much negative where dark and full were taken for
+    each other, as in one phantom of a hundred.
+    """
+    motion = np.tensordot(volume - volume.mean(), flow, 1)
+    return float(motion[1, BASE].mean() / max(1e-9, np.sqrt((motion**2).sum())))
 
 
 def without_drift(signals: Curve, fps: float) -> Curve:
@@ -201,11 +230,17 @@ def contractions(curve: Curve, fps: float, period: float) -> list[int]:
 def find_phase(frames: Frames, fps: float) -> Phase:
     """Find the ED and ES frames of a clip ``(T, H, W)`` uint8 at ``fps`` frames per second.
 
-    Each beat has one fastest contraction. ED is where the walls stand farthest out shortly before it, so the end of
-    diastasis or of the atrial kick and not any frame of a plateau; ES where the volume is least shortly after it.
+    What is full and what is empty, the darkness in the middle says (`volume_curve`), unless the heart's base says
+    clearly otherwise (`descent`). Each beat has one fastest contraction. ED is where the walls stand farthest out
+    shortly before it, so the end of diastasis or of the atrial kick and not any frame of a plateau; ES where the volume
+    is least shortly after it.
     """
     volume = volume_curve(frames, fps)
-    walls = wall_curve(frames, fps, volume)
+    flow = wall_flow(frames, fps, int(volume.argmax()))
+    if descent(flow, volume) < ASCENT:
+        volume = -volume
+        flow = wall_flow(frames, fps, int(volume.argmax()))
+    walls = wall_curve(flow, volume)
     period = beat_period(volume, fps)
     reach, last = max(1, round(SYSTOLE * period * fps)), len(frames) - 1
     found = []

@@ -29,7 +29,7 @@ from ..mcdm.fingerprint import fingerprint
 from ..mcdm.flow import shrink_flow
 from ..mcdm.labels import donor_label
 from ..mcdm.motion import estimated_flows, room, stretch
-from ..mcdm.phase import Heart, correlation, volume_curve
+from ..mcdm.phase import Heart, correlation, heart_volume
 from ..mcdm.training_videos import usable
 from ..tempo import TEMPO
 
@@ -235,7 +235,7 @@ class WarpGenerator:
         if name not in self._motion:
             heart = self._heart(name)
             flows = torch.from_numpy(shrink_flow(estimated_flows(heart)))
-            volume = volume_curve(heart.frames, 2 * self.fps)[heart.grid]
+            volume = heart_volume(heart, 2 * self.fps)
             self._motion[name] = DonorMotion(flows, volume, heart.reference.copy())
         return self._motion[name]
 

@@ -17,12 +17,11 @@ from echo_augment.cache.errors import EchoAugmentError
 
 from ..common.settings import object_from
 from ..generator.codec import codec_loss
-from ..generator.copying import Copies
 from ..generator.denoiser import denoising_loss, scheduler_of
 from ..generator.diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
 from ..generator.distil.student import consistency_loss
 from ..generator.mafe import mafe_loss, with_head
-from ..generator.motions import SHOWN
+from ..generator.motions import SHOWN, Copies
 from ..generator.networks import Networks
 from ..generator.preset import PresetSettings
 from ..generator.reid import reid_step

@@ -16,8 +16,7 @@ from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import pair_motion
 from echo_augment.augmentor.mcdm.transport import MotionTransport, soft_disk
 
-from .copying import Copies, copied_flow, copied_frames
-from .motions import SHOWN, Motions
+from .motions import SHOWN, Copies, Motions, copied_flow, copied_frames
 
 if TYPE_CHECKING:
     from .context import StageContext

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from echo_augment.augmentor.mcdm.motion import stretch
-from echo_augment.augmentor.mcdm.phase import Heart, volume_curve
+from echo_augment.augmentor.mcdm.phase import Heart, heart_volume, volume_curve
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache.errors import EchoAugmentError
 
@@ -61,7 +61,7 @@ def take_excerpt(pipeline: MCDMPipeline, heart: Heart) -> Excerpt:
         reference=np.array(heart.reference),
         codes=codes if one else stretch(codes, length, start=float(start)),
         rest=torch.zeros_like(codes[0]) if one else codes[min(heart.ed // 2, len(codes) - 1)],
-        volume=volume_curve(heart.frames, 2 * fps)[grid],
+        volume=heart_volume(heart, 2 * fps),
         start=start,
     )
 

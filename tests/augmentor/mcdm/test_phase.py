@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
-from echo_augment.augmentor.mcdm.phase import beat_period, find_phase, without_drift
+from echo_augment.augmentor.mcdm.phase import (
+    beat_period,
+    descent,
+    find_phase,
+    heart_volume,
+    make_heart,
+    wall_flow,
+    without_drift,
+)
+from echo_augment.augmentor.mcdm.phase import volume_curve as find_by_darkness
 
 FPS = 25
 
@@ -43,6 +52,22 @@ def test_ed_and_es_are_found_without_labels():
         ed_level.append(level[phase.ed_frame])
         es_level.append(level[phase.es_frame])
     assert np.median(ed_level) > 0.9 and np.median(es_level) < 0.1
+
+
+@pytest.mark.parametrize("seed", [800_900_022, 800_900_039])
+def test_a_heart_that_is_brighter_when_full_is_told_by_its_base(seed):
+    phantom = sample_phantom(seed, format=3)
+    clip = render(phantom.motion, phantom.appearance, seed=seed)
+    dark = find_by_darkness(clip.frames[::2], FPS)
+    true = np.asarray(clip.volumes)[::2]
+    assert np.corrcoef(dark, true)[0, 1] < -0.5, "darkness alone takes ES for ED"
+    flow = wall_flow(clip.frames[::2], FPS, int(dark.argmax()))
+    assert descent(flow, dark) < -0.3 and descent(flow, -dark) == pytest.approx(-descent(flow, dark))
+    heart = make_heart(phantom.name, clip.frames, clip.fps, rate=FPS / 2, size=112)
+    level = (true - true.min()) / np.ptp(true)
+    assert level[heart.ed] > 0.8 and level[heart.es] < 0.2
+    curve = heart_volume(heart, FPS)
+    assert len(curve) == len(heart.grid) and np.corrcoef(curve, true[heart.grid])[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.3])

@@ -11,10 +11,9 @@ from echo_augment.augmentor.mcdm.motion import feature_channels, pair_motion
 from echo_augment.augmentor.mcdm.transport import MotionTransport
 from echo_augment.training_recipes.common.ranks import Share
 from echo_augment.training_recipes.generator.copies import COPIES, write_copies
-from echo_augment.training_recipes.generator.copying import Copies
 from echo_augment.training_recipes.generator.denoiser import Windows, measure_spread
 from echo_augment.training_recipes.generator.diffusion import ResidualDiffusion
-from echo_augment.training_recipes.generator.motions import SHOWN
+from echo_augment.training_recipes.generator.motions import SHOWN, Copies
 from echo_augment.training_recipes.generator.transport import (
     displacement_losses,
     explained,

@@ -16,11 +16,10 @@ from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.generator.codec import Latents
-from echo_augment.training_recipes.generator.copying import Copies
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
 from echo_augment.training_recipes.generator.distil import student
 from echo_augment.training_recipes.generator.distil.student import consistency_loss
-from echo_augment.training_recipes.generator.motions import Motions
+from echo_augment.training_recipes.generator.motions import Copies, Motions
 from echo_augment.training_recipes.generator.prepare import prepare
 from echo_augment.training_recipes.generator.pseudo import PseudoLabels
 from echo_augment.training_recipes.generator.transport import seen_of, transport_loss

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from echo_augment.augmentor.mcdm.flow import SHRINK
-from echo_augment.training_recipes.generator.copying import (
+from echo_augment.training_recipes.generator.motions import (
     DISK,
     MIDDLE,
     PLACES,
