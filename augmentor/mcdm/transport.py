@@ -28,13 +28,12 @@ class MotionTransport(StrictModel, ModelMixin, ConfigMixin):
     """Reads motion codes off flow fields, and moves the appearance donor's latent by a code.
 
     EF is relative: a displacement in pixels is another contraction in a larger heart, so codes in pixels do not travel.
-    Here the code is learned behind a bottleneck: an encoder sees a *copy* of a heart (its flow, ED frame and moved
-    frame), a predictor sees that code and the latent of another copy, and both are trained so that the prediction is
-    that copy's own moving frame. So a code gains nothing from what the copies change and keeps what they leave alone:
-    an affine map (size, place, tilt, proportions) keeps the EF, light does, and smooth bulges, which change a
-    heart's size in its sector, nearly do. The encoder looks through a soft disk, elsewhere and of another size for
-    every copy: the sector's outline would tell it the copy's scale. No labels. How far that goes, ``echo-augment
-    fidelity`` measures.
+    Here the code is learned behind a bottleneck: an encoder sees an *affine copy* of a heart (its flow, ED frame and
+    moved frame), a predictor sees that code and the latent of the heart itself, and both are trained so that the
+    prediction is the heart's own moving frame. So a code gains nothing from what the copy changed (size, place, tilt,
+    proportions, light) and keeps what an affine map leaves alone, as EF is. The encoder looks through a soft disk,
+    elsewhere and of another size for every copy: the sector's outline would tell it the copy's scale. No labels. How
+    far that goes, ``echo-augment fidelity`` measures.
 
     The prediction has two parts: where the heart's tissue moves, a smooth and bounded field, by which its latent is
     warped and on which detail and masks of the reference frame ride (`echo_augment.augmentor.mcdm.displacement`); and

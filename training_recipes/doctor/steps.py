@@ -21,7 +21,7 @@ from ..generator.denoiser import denoising_loss, scheduler_of
 from ..generator.diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
 from ..generator.distil.student import consistency_loss
 from ..generator.mafe import mafe_loss, with_head
-from ..generator.motions import SHOWN, Copies
+from ..generator.motions import DISK, SHOWN, Copies
 from ..generator.networks import Networks
 from ..generator.preset import PresetSettings
 from ..generator.reid import reid_step
@@ -194,7 +194,7 @@ def pairs(preset: PresetSettings, device: torch.device, count: int) -> Batch:
 
 
 def copied_frames(preset: PresetSettings, device: torch.device, count: int) -> Batch:
-    """Return frames with their copies, as `echo_augment.training_recipes.generator.motions.Motions` draws."""
+    """Return frames with their affine copies, as `echo_augment.training_recipes.generator.motions.Motions` draws."""
     side = preset.size // SHRINK
     batch = {
         "pair": grey(device, count, 2, preset.size, preset.size),
@@ -202,7 +202,13 @@ def copied_frames(preset: PresetSettings, device: torch.device, count: int) -> B
     }
     if preset.transport.flow == "teacher":
         batch["flow"] = torch.randn(count, 2, side, side, device=device).half()
-    copies = Copies.unchanged(count, device)
+    copies = Copies(
+        linear=torch.eye(2, device=device).repeat(count, 1, 1),
+        shift=torch.zeros(count, 2, device=device),
+        gain=torch.ones(count, device=device),
+        gamma=torch.ones(count, device=device),
+        disks={key: torch.full((count, 1, 1), sum(ends) / 2, device=device) for key, ends in DISK.items()},
+    )
     return batch | copies.plain() | copies.plain(SHOWN)
 
 

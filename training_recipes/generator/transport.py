@@ -1,4 +1,4 @@
-"""Stage ``transport``: frames of a video from the motion of its copies, and where their tissue comes from."""
+"""Stage ``transport``: frames of a video from the motion of its affine copies, and where their tissue comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ from echo_augment.augmentor.mcdm.mafe import MAFE
 from echo_augment.augmentor.mcdm.motion import pair_motion
 from echo_augment.augmentor.mcdm.transport import MotionTransport, soft_disk
 
-from .motions import SHOWN, Copies, Motions, copied_flow, copied_frames
+from .motions import SHOWN, Copies, Motions, copied, copied_frames
 
 if TYPE_CHECKING:
     from .context import StageContext
@@ -42,7 +42,7 @@ def seen_of(batch: dict[str, Tensor], mafe: MAFE) -> tuple[Tensor, Tensor, Tenso
     copies, pair = Copies.of(batch), batch["pair"].float() / 255
     disks = soft_disk(pair.shape[-1] // SHRINK, **copies.disks)[:, None]
     if "flow" in batch:
-        return copied_flow(batch["flow"].float(), copies), copied_frames(F.avg_pool2d(pair, SHRINK), copies), disks, []
+        return *copied(batch["flow"].float(), F.avg_pool2d(pair, SHRINK), copies), disks, []
     pair = copied_frames(pair, copies)
     with torch.no_grad():
         motion = pair_motion(mafe, pair[:, :1], pair[:, 1:])
@@ -72,8 +72,7 @@ def shown_of(batch: dict[str, Tensor], codec: AutoencoderKL) -> Shown:
         batch: as `Motions` draws it.
         codec: encodes them; it is not trained.
     """
-    copies = Copies.of(batch, SHOWN)
-    teacher, pair = copied_flow(batch["teacher"].float(), copies), copied_frames(batch["pair"].float() / 255, copies)
+    teacher, pair = copied(batch["teacher"].float(), batch["pair"].float() / 255, Copies.of(batch, SHOWN))
     grey = (255 * pair).round().to(torch.uint8)
     reference, moved = encode(codec, grey.flatten(0, 1)).float().unflatten(0, (-1, 2)).unbind(1)
     return Shown(pair, teacher, reference, moved - reference)

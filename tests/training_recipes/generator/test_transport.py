@@ -1,7 +1,5 @@
 """The transport's batches: a frame's flow, look and latents are one heart's; watched hearts never train; it learns."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from echo_augment.training_recipes.common.ranks import Share
 from echo_augment.training_recipes.generator.copies import COPIES, write_copies
 from echo_augment.training_recipes.generator.denoiser import Windows, measure_spread
 from echo_augment.training_recipes.generator.diffusion import ResidualDiffusion
-from echo_augment.training_recipes.generator.motions import SHOWN, Copies
+from echo_augment.training_recipes.generator.motions import DISK, SHOWN, Copies
 from echo_augment.training_recipes.generator.transport import (
     displacement_losses,
     explained,
@@ -28,7 +26,9 @@ HEARTS, LENGTH = 6, 8  # of the fixture's videos
 
 
 def still(_rng, count):
-    return Copies.unchanged(count)
+    one = torch.ones(count)
+    disks = {key: torch.full((count, 1, 1), 0.5) for key in DISK}
+    return Copies(torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one, disks)
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -99,8 +99,8 @@ def test_the_predictor_sees_a_copy_of_its_own(motions, monkeypatch):
     torch.testing.assert_close(same.reference[:, 0, 7, 7], (ed / 20 - 1).round())
     torch.testing.assert_close(same.relative[:, 0, 7, 7], (moved - ed).round())
     torch.testing.assert_close(same.teacher, batch["teacher"].float(), atol=1e-3, rtol=1e-3)
-    plain = still(None, 5)
-    wider = replace(plain, linear=2 * plain.linear, gain=0.5 * plain.gain)
+    wider = still(None, 5)
+    wider = Copies(wider.linear * 2, wider.shift, wider.gain * 0.5, wider.gamma, wider.disks)
     other = shown_of(batch | wider.plain(SHOWN), None)
     torch.testing.assert_close(other.teacher, 2 * same.teacher, atol=1e-2, rtol=1e-2)
     torch.testing.assert_close(other.pair[..., 50, 50], 0.5 * same.pair[..., 50, 50], atol=1e-3, rtol=1e-3)

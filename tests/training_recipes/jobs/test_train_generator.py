@@ -19,7 +19,7 @@ from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
 from echo_augment.training_recipes.generator.distil import student
 from echo_augment.training_recipes.generator.distil.student import consistency_loss
-from echo_augment.training_recipes.generator.motions import Copies, Motions
+from echo_augment.training_recipes.generator.motions import DISK, Copies, Motions
 from echo_augment.training_recipes.generator.prepare import prepare
 from echo_augment.training_recipes.generator.pseudo import PseudoLabels
 from echo_augment.training_recipes.generator.transport import seen_of, transport_loss
@@ -134,7 +134,10 @@ def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
 
 
 def still(_rng, count):
-    return Copies.unchanged(count)
+    one = torch.ones(count)
+    return Copies(
+        torch.eye(2).expand(count, 2, 2), torch.zeros(count, 2), one, one, dict.fromkeys(DISK, one[:, None, None])
+    )
 
 
 @pytest.mark.parametrize("flow", ["mafe", "teacher"])
