@@ -17,6 +17,7 @@ FORMS = {
     "flow-pair": "the flow from the first frame to the second instead of those from the middle frame to both",
     "flow-pixels": "differences of flow in pixels, whatever the size of the motion",
 }
+ONE_EACH = "One training of each: the order shows no form to be better than another."
 LIMITS = (
     "Phantoms only, preset `tiny`, one training of each row, with one seed; all have the preset's weights "
     "(re-identification 0.3, flow 2), though another form is another unit.\n"
@@ -38,7 +39,7 @@ def document(found: Mapping[str, StudiedGenerator]) -> list[Section]:
     what = "\n".join(f"`{form}`: {FORMS[form]}" for form in found)
     header = ["form of MAFE's losses", *HEADER[1:]]
     return [
-        Section("Which forms of MAFE's losses? Phantoms", [Words(verdict(found), "verdict"), Words(asked(one))]),
+        Section("Which forms of MAFE's losses? Phantoms", [Words(f"{verdict(found)} {ONE_EACH}", "verdict"), Words(asked(one))]),
         Section("Interpolation, then the swap test", [Table(header, table(found)), Words(what, "list")]),
         Section("Run it again", [Words("make mafe-forms", "code")]),
         Section("Limits", [Words(LIMITS.format(**steps, videos=one.train.videos), "list")]),

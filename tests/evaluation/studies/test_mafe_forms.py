@@ -28,6 +28,7 @@ def test_forms_stand_in_their_order_and_missing_ones_are_left_out(tmp_path):
     assert (
         "best first: ours 24.6 dB, flow-pair 23.3 dB. EF carried, best first: ours R2 0.72, flow-pair R2 0.61." in text
     )
+    assert "One training of each: the order shows no form to be better" in text
     assert text.index("| ours | 300 | 24.6 |") < text.index("| flow-pair | 300 | 23.3 |")
     assert "MAFE had 700 steps, the transport that reads its flow 900, on 855 phantoms" in text
     assert "other" not in json.loads((tmp_path / "docs" / "mafe-forms.json").read_text())
