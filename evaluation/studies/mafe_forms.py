@@ -39,7 +39,10 @@ def document(found: Mapping[str, StudiedGenerator]) -> list[Section]:
     what = "\n".join(f"`{form}`: {FORMS[form]}" for form in found)
     header = ["form of MAFE's losses", *HEADER[1:]]
     return [
-        Section("Which forms of MAFE's losses? Phantoms", [Words(f"{verdict(found)} {ONE_EACH}", "verdict"), Words(asked(one))]),
+        Section(
+            "Which forms of MAFE's losses? Phantoms",
+            [Words(f"{verdict(found)} {ONE_EACH}", "verdict"), Words(asked(one))],
+        ),
         Section("Interpolation, then the swap test", [Table(header, table(found)), Words(what, "list")]),
         Section("Run it again", [Words("make mafe-forms", "code")]),
         Section("Limits", [Words(LIMITS.format(**steps, videos=one.train.videos), "list")]),
