@@ -154,7 +154,7 @@ WORDS = (
         "re-ID and flow loss of MAFE",
         "in no commit",
         "our reading, with alternatives as settings",
-        "never published",
+        "never published; [measured beside the others](../evidence/mafe-forms.md)",
     ),
     (
         "re-ID model",

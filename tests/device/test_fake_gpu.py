@@ -46,14 +46,20 @@ LARGE = {("base", "no"), ("base-unet", "bf16"), ("paper", "no"), ("tiny-unet", "
 CASES = sorted(QUICK | LARGE | {("paper", "bf16")})
 
 
+def steps_sampled(form):
+    """The numbers of steps that a form can take: none, where there is a transport."""
+    return (0, 1, 4) if form in ("tiny", "base", "tiny-teacher") else (1, 4)
+
+
 def marked(cases, slow):
     marks = [[pytest.mark.slow] if slow(one) else [] for one in cases]
-    return [pytest.param(*one, marks=mark, id="-".join(map(str, one))) for one, mark in zip(cases, marks, strict=True)]
+    names = ["-".join("+".join(map(str, part)) if isinstance(part, tuple) else part for part in one) for one in cases]
+    return [pytest.param(*one, marks=mark, id=name) for one, mark, name in zip(cases, marks, names, strict=True)]
 
 
-TRAINED = [(*case, stage) for case in CASES for stage in OWN.get(case[0], STAGES)]
 SAMPLED = [
-    (*case, steps) for case in CASES for steps in (0, 1, 4) if steps or case[0] in ("tiny", "base", "tiny-teacher")
+    *[(*case, steps_sampled(case[0])) for case in CASES if case[0] != "paper"],
+    *[(*case, (steps,)) for case in CASES if case[0] == "paper" for steps in (1, 4)],
 ]
 
 
@@ -67,10 +73,19 @@ def steps_of(form):
     return built
 
 
-@pytest.mark.parametrize(("form", "precision", "stage"), marked(TRAINED, lambda case: case[:2] in LARGE))
+@pytest.mark.parametrize(("form", "precision"), marked(CASES, lambda case: case in LARGE))
 @forked
-def test_losses(form, precision, stage):
+def test_losses(form, precision):
     built = steps_of(form)
+    for stage in OWN.get(form, STAGES):
+        losses, trips = losses_of(built, form, precision, stage)
+        assert all(value.device == torch.device(GPU) and value.shape == () for value in losses.values()), stage
+        assert losses["loss"].dtype == torch.float32 and losses["loss"].requires_grad, stage
+        assert trips == [], f"{stage}: a step waits for no copy"
+
+
+def losses_of(built, form, precision, stage):
+    """The losses of a step, and the copies that it made."""
     step = built.steps[stage]
     with built.mode:
         batch = step.batch(BATCH)
@@ -79,9 +94,7 @@ def test_losses(form, precision, stage):
             if stage in DIFFUSED:  # what is copied once, is there now; the UNets' many operations are run once
                 trips.made.clear()
                 losses = losses if form in UNETS else step.loss(step.network, batch)
-    assert all(value.device == torch.device(GPU) and value.shape == () for value in losses.values())
-    assert losses["loss"].dtype == torch.float32 and losses["loss"].requires_grad
-    assert trips.made == [], "a step waits for no copy"
+    return losses, trips.made
 
 
 def a_step_of_the_library(self, found, timestep, sample, **_):
@@ -119,20 +132,26 @@ def pipeline_of(built):
 
 @pytest.mark.parametrize(
     ("form", "precision", "steps"),
-    marked(SAMPLED, lambda case: case[:2] in LARGE or (case[0] == "paper" and case[2] > 1)),
+    marked(SAMPLED, lambda case: case[:2] in LARGE or (case[0] == "paper" and case[2] > (1,))),
 )
 @forked
 def test_sampling(form, precision, steps, library):
     built = on_gpu(*FORMS[form])
-    chosen, moved = built.preset, built.nets.transport is not None
     with built.mode, mixed(precision), torch.no_grad():
         pipeline = pipeline_of(built)
         assert pipeline._execution_device == torch.device(GPU)
-        size = int(built.nets.denoiser.config["code_size"])
-        motion = torch.randn(BATCH, 1 if chosen.code == "vector" else chosen.frames, size)  # in the host's memory
-        reference = torch.zeros(BATCH, chosen.size, chosen.size, dtype=torch.uint8)
-        masks = torch.ones(BATCH, chosen.size, chosen.size, dtype=torch.bool) if moved else None
-        made = pipeline(reference, motion, num_inference_steps=steps, detail=moved, masks=masks)
+        for count in steps:
+            sampled(pipeline, built, count)
+
+
+def sampled(pipeline, built, steps):
+    """Sample clips, with masks where there is a transport, and look at what comes."""
+    chosen, moved = built.preset, built.nets.transport is not None
+    size = int(built.nets.denoiser.config["code_size"])
+    motion = torch.randn(BATCH, 1 if chosen.code == "vector" else chosen.frames, size)  # in the host's memory
+    reference = torch.zeros(BATCH, chosen.size, chosen.size, dtype=torch.uint8)
+    masks = torch.ones(BATCH, chosen.size, chosen.size, dtype=torch.bool) if moved else None
+    made = pipeline(reference, motion, num_inference_steps=steps, detail=moved, masks=masks)
     shape = (BATCH, chosen.frames, chosen.size, chosen.size)
     assert made.clips.shape == shape and made.clips.dtype == torch.uint8 and made.clips.device.type == "cpu"
     assert (made.masks is None) == (masks is None)

@@ -190,7 +190,7 @@ def test_training_explains_what_moves(motions, with_mafe, monkeypatch, read):
         before = explained(transport.eval(), motions, mafe, 64)["explained"]
         loss_fn, rng = transport_loss(motions.latents.scale, mafe, None), np.random.default_rng(1)
         for _ in range(60):
-            losses = loss_fn(transport.train(), motions.draw(rng, 32) | still(None, 32).plain(SHOWN))
+            losses = loss_fn(transport.train(), motions.draw(rng, 16) | still(None, 16).plain(SHOWN))
             optimizer.zero_grad()
             losses["loss"].backward()
             optimizer.step()

@@ -123,8 +123,8 @@ def test_a_run_for_mafe_alone_reports_its_interpolation_and_trains_nothing_else(
 
 
 @pytest.mark.parametrize("code", ["mafe", "flow"])
-def test_codes_that_are_not_learned_need_no_transport(tmp_path, root, code):
-    run(short_job(tmp_path, root, f"preset.code={code}"))
+def test_codes_that_are_not_learned_need_no_transport(trained, tmp_path, root, code):
+    run(short_job(tmp_path, root, f"preset.code={code}", f"reuse={trained}"))
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
     assert pipeline.transport is None and len(pipeline.config["code_mean"]) == 50
     heart = prepare([], tmp_path / "hearts", rate=12.5, size=112).videos[0]
@@ -141,8 +141,8 @@ def still(_rng, count):
 
 
 @pytest.mark.parametrize("flow", ["mafe", "teacher"])
-def test_codes_of_training_are_those_of_the_pipeline(tmp_path, root, flow, monkeypatch):
-    run(short_job(tmp_path, root, f"preset.transport.flow={flow}"))
+def test_codes_of_training_are_those_of_the_pipeline(trained, tmp_path, root, flow, monkeypatch):
+    run(short_job(tmp_path, root, f"preset.transport.flow={flow}", f"reuse={trained}"))
     pipeline = MCDMPipeline.load(str(tmp_path / "generator"))
     data = prepare([], tmp_path / "hearts", rate=12.5, size=112)
     path = tmp_path / "flows.npy" if flow == "teacher" else None

@@ -9,7 +9,7 @@ from echo_augment.cache.errors import EchoAugmentError
 
 @pytest.fixture(scope="module")
 def hearts() -> list[Phantom]:
-    return [sample_phantom(seed) for seed in range(500)]
+    return [sample_phantom(seed) for seed in range(300)]
 
 
 @pytest.fixture(scope="module")
