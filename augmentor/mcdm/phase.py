@@ -112,7 +112,7 @@ SYSTOLE = 0.42  # share of a beat: ED and ES lie at most so far from the fastest
 CELLS = 5
 VENTRICLES = (slice(0, 4), slice(1, 4))  # rows and columns of the grid of cells
 BASE = slice(2, 4)  # rows of these
-ASCENT = -0.15  # `descent` below which a curve is upside down
+ASCENT = -0.15  # `descent` below which a curve is upside down; no phantom of tests/augmentor/mcdm/test_phase.py is near
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,11 @@ def volume_curve(frames: Frames, fps: float) -> Curve:
 
 
 def wall_flow(frames: Frames, fps: float, first: int) -> Curve:
-    """Return the optical flow from frame ``first``, pooled on a grid over the ventricles: ``(T, 2, rows, columns)``."""
+    """Return the optical flow from frame ``first``, pooled on a grid over the ventricles, without drift.
+
+    Returns:
+        ``(T, 2, rows, columns)``, x before y, in pixels.
+    """
     # The fast preset's coarse flow: finer flow took twice as long, follows speckle, and found real beats less well.
     dense: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     reference = np.ascontiguousarray(frames[first])
@@ -183,11 +187,15 @@ def wall_curve(flow: Curve, volume: Curve) -> Curve:
 
 
 def descent(flow: Curve, volume: Curve) -> float:
-    """Return how much the ventricles' base moves away from the apex, which is up, as ``volume`` rises: in [-1, 1].
+    """Return how much the ventricles' base moves away from the apex, which is up, as ``volume`` rises.
 
-    Its vertical motion per unit of ``volume``, as a share of all motion with it. The base of a heart goes down in
-    diastole and comes up in systole: 0.2 to 0.4 on phantoms, and as much negative where dark and full were taken for
-    each other, as in one phantom of a hundred.
+    The mean over the base's cells of the vertical motion that goes with the volume, as a share of all motion that does:
+    within 0.41 of 0, which is the inverse root of their number. The base of a heart goes down in diastole and comes up
+    in systole, so it is negative where empty and full were taken for each other.
+
+    Args:
+        flow: as `wall_flow` returns it, in pixels.
+        volume: a curve ``(T,)``, in any unit.
     """
     motion = np.tensordot(volume - volume.mean(), flow, 1)
     return float(motion[1, BASE].mean() / max(1e-9, np.sqrt((motion**2).sum())))

@@ -66,10 +66,8 @@ class Pairs:
     @property
     def travel(self) -> float:
         """How far ``told`` is from ``codes``: the mean of `cycle_error`, where a vector stands still at zero."""
-        given = zip(self.told, self.codes, self.rests, strict=True)
-        return float(
-            np.mean([cycle_error(told, code, rest if len(code) > 1 else 0 * rest) for told, code, rest in given])
-        )
+        rests = [rest if len(code) > 1 else 0 * rest for code, rest in zip(self.codes, self.rests, strict=True)]
+        return float(np.mean([cycle_error(*pair) for pair in zip(self.told, self.codes, rests, strict=True)]))
 
     def volume_of(self, pair: int) -> Callable[[Values], Values]:
         """Return the counterfactual's LV volume in mL as a function of the seconds after its first frame."""

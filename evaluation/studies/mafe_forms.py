@@ -24,7 +24,8 @@ LIMITS = (
     "Which form MCDM has is not known: its code names the losses and gives their weights, but the file that holds them "
     "is in none of its commits.\n"
     "MAFE had {mafe} steps, the transport that reads its flow {transport}, on {videos} phantoms: rows can be compared "
-    "with each other, not with the bundled generator."
+    "with each other, not with the bundled generator.\n"
+    "Times are wall time, one training after the other on a machine in use: they say nothing of the forms."
 )
 
 

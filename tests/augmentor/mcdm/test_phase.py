@@ -6,6 +6,7 @@ import pytest
 
 from echo_augment.augmentor.data.phantom import render, sample_phantom, volume_curve
 from echo_augment.augmentor.mcdm.phase import (
+    ASCENT,
     beat_period,
     descent,
     find_phase,
@@ -42,7 +43,7 @@ def beating(seconds, beat=0.96, systole=0.32):
 
 def test_ed_and_es_are_found_without_labels():
     """At the frame called ED the drawn ventricle is nearly at its largest, at ES nearly at its smallest."""
-    ed_level, es_level = [], []
+    ed_level, es_level, bases = [], [], []
     for seed in range(40, 52):
         phantom = sample_phantom(seed, format=2)
         clip = render(phantom.motion, phantom.appearance, seed=seed)
@@ -51,6 +52,8 @@ def test_ed_and_es_are_found_without_labels():
         level = (volumes - volumes.min()) / np.ptp(volumes)
         ed_level.append(level[phase.ed_frame])
         es_level.append(level[phase.es_frame])
+        bases.append(descent(wall_flow(clip.frames, clip.fps, int(phase.volume.argmax())), phase.volume))
+    assert min(bases) > -ASCENT and max(bases) < 0.41, "the base goes down as each of them fills"
     assert np.median(ed_level) > 0.9 and np.median(es_level) < 0.1
 
 
