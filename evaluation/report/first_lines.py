@@ -30,7 +30,7 @@ def _contrasts(level: LevelFigures, judged: Judged) -> Sequence[tuple[str, str]]
     for pair, cells in level.contrasts.items():
         first, second = pair.split("-", 1)
         if judged.metric in cells and not {name.split("+")[0] for name in (first, second)} & set(REFERENCES):
-            found.append((pair, f"{first} than {second} at {level.labelled} labels"))
+            found.append((pair, f"{first} against {second} at {level.labelled} labels"))
     return found
 
 

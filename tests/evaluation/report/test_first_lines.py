@@ -28,10 +28,10 @@ def report() -> BenchmarkReport:
 
 def test_what_helps_what_harms_and_what_is_not_shown_at_each_number_of_labels(report):
     better, none, worse, *_ = first_lines(report, EF_ERROR)
-    assert better.startswith("Better: synthetic than real at 16 labels (-1.")
-    assert "synthetic than real at 64 labels" in none
+    assert better.startswith("Better: synthetic against real at 16 labels (-1.")
+    assert "synthetic against real at 64 labels" in none
     assert none.startswith("No difference shown: ")
-    assert worse.startswith("Worse: classical than real at 16 labels (+1.")
+    assert worse.startswith("Worse: classical against real at 16 labels (+1.")
     assert "oracle" not in better + none + worse, "a reference is no remedy"
 
 
