@@ -73,4 +73,5 @@ def _trained_on(weights: str, design: Design) -> str:
     if given.weights is not None:
         return "the videos that its record names"
     more = f" and of {len(given.also)} further data sets" if given.also else ""
-    return f"the TRAIN videos of this run{more}"
+    told = f" (train-generator {' '.join(given.train)})" if given.train else ""
+    return f"the TRAIN videos of this run{more}{told}"

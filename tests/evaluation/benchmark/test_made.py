@@ -34,3 +34,7 @@ def test_a_generator_of_this_run_is_told_by_the_seed_of_its_training(root, tmp_p
     design = open_design(replace(settings, generator=trained), (0, 1))[1]
     made = tell(SimpleNamespace(sampler="ddim-4"), "synthetic", str(tmp_path / "anywhere"), design, 1)
     assert (made.generator, made.seed, made.trained_on) == ("own", 9, "the TRAIN videos of this run")
+    short = replace(trained, train=["preset=tiny", "preset.mafe.steps=600"])
+    design = open_design(replace(settings, generator=short), (0, 1))[1]
+    made = tell(SimpleNamespace(sampler="ddim-4"), "synthetic", str(tmp_path / "anywhere"), design, 1)
+    assert made.trained_on.endswith("of this run (train-generator preset=tiny preset.mafe.steps=600)")
