@@ -46,21 +46,9 @@ LARGE = {("base", "no"), ("base-unet", "bf16"), ("paper", "no"), ("tiny-unet", "
 CASES = sorted(QUICK | LARGE | {("paper", "bf16")})
 
 
-def steps_sampled(form):
-    """The numbers of steps that a form can take: none, where there is a transport."""
-    return (0, 1, 4) if form in ("tiny", "base", "tiny-teacher") else (1, 4)
-
-
 def marked(cases, slow):
     marks = [[pytest.mark.slow] if slow(one) else [] for one in cases]
-    names = ["-".join("+".join(map(str, part)) if isinstance(part, tuple) else part for part in one) for one in cases]
-    return [pytest.param(*one, marks=mark, id=name) for one, mark, name in zip(cases, marks, names, strict=True)]
-
-
-SAMPLED = [
-    *[(*case, steps_sampled(case[0])) for case in CASES if case[0] != "paper"],
-    *[(*case, (steps,)) for case in CASES if case[0] == "paper" for steps in (1, 4)],
-]
+    return [pytest.param(*one, marks=mark, id="-".join(one)) for one, mark in zip(cases, marks, strict=True)]
 
 
 def steps_of(form):
@@ -75,7 +63,22 @@ def steps_of(form):
 
 @pytest.mark.parametrize(("form", "precision"), marked(CASES, lambda case: case in LARGE))
 @forked
-def test_losses(form, precision):
+def test_losses_and_sampling(form, precision, library):
+    """And the motion that is read. One process does all three: building a form's networks takes as long as each."""
+    losses_of_all(form, precision)
+    motion_is_read(on_gpu(*FORMS[form]), precision)
+    few = () if form == "paper" else (2,)
+    samples_in(form, precision, (0, 1, *few) if on_gpu(*FORMS[form]).nets.transport is not None else (1, *few))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+@forked
+def test_sampling_of_paper_in_steps(precision, library):
+    samples_in("paper", precision, (4,))
+
+
+def losses_of_all(form, precision):
     built = steps_of(form)
     for stage in OWN.get(form, STAGES):
         losses, trips = losses_of(built, form, precision, stage)
@@ -130,12 +133,7 @@ def pipeline_of(built):
     return pipeline
 
 
-@pytest.mark.parametrize(
-    ("form", "precision", "steps"),
-    marked(SAMPLED, lambda case: case[:2] in LARGE or (case[0] == "paper" and case[2] > (1,))),
-)
-@forked
-def test_sampling(form, precision, steps, library):
+def samples_in(form, precision, steps):
     built = on_gpu(*FORMS[form])
     with built.mode, mixed(precision), torch.no_grad():
         pipeline = pipeline_of(built)
@@ -169,10 +167,7 @@ def test_the_path_that_couplings_follow(form, precision):
     assert ends.shape == given["latents"].shape and ends.device == torch.device(GPU)
 
 
-@pytest.mark.parametrize(("form", "precision"), [("tiny", "no"), ("tiny", "bf16"), ("base", "bf16"), ("paper", "bf16")])
-@forked
-def test_motion_is_read_on_the_gpu(form, precision):
-    built = on_gpu(*FORMS[form])
+def motion_is_read(built, precision):
     nets, size = built.nets, built.preset.size
     with built.mode, mixed(precision), torch.no_grad():
         first, second = torch.rand(2, BATCH, 1, size, size, device=GPU)

@@ -166,7 +166,7 @@ class WithoutNumbers:
 
     def __init__(self, preset: PresetSettings) -> None:
         self.preset, self.mode = preset, FakeTensorMode()
-        with torch.random.fork_rng([]):
+        with torch.device("meta"):  # fresh weights of the largest would take seconds and gigabytes
             self.nets: Networks = build_networks(preset)
         with self.mode:
             for name in self.nets.__slots__:
