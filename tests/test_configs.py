@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 
-from echo_augment.training_recipes.cli import SUMMARIES, find_jobs
+from echo_augment.training_recipes.cli import SUMMARIES, find_jobs, main
 
 JOBS = list(find_jobs())
 CONF = Path(__file__).parents[1] / "training_recipes" / "conf"
@@ -26,8 +26,24 @@ def test_every_job_has_a_file_and_a_summary():
 
 
 def command(*arguments):
-    code = "from echo_augment.training_recipes.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+    """Run the installed command."""
+    program = str(Path(sys.executable).parent / "echo-augment")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """Runs a command that must be refused, in this process, which has PyTorch already; gives what it said."""
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["echo-augment", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr().err
+        assert ended.value.code == 1 and "Traceback" not in said
+        return said
+
+    return run
 
 
 def test_help_lists_the_jobs():
@@ -40,17 +56,10 @@ def test_unknown_job_is_a_usage_error():
     assert result.returncode == 2 and "no job 'fil-cache'" in result.stderr and "fill-cache" in result.stderr
 
 
-def test_missing_value_names_the_argument(tmp_path):
-    result = command("train-ef", f"out={tmp_path / 'o'}")
-    assert result.returncode == 1 and "data.root" in result.stderr and "Traceback" not in result.stderr
+def test_missing_value_names_the_argument(refused, tmp_path):
+    assert "data.root" in refused("train-ef", f"out={tmp_path / 'o'}")
 
 
-def test_missing_folder_is_one_line(tmp_path):
-    result = command(
-        "train-ef", f"out={tmp_path / 'o'}", "data=echonet", f"data.root={tmp_path / 'nowhere'}", "arm=real"
-    )
-    assert (
-        result.returncode == 1
-        and "nowhere: there is no such folder" in result.stderr
-        and "Traceback" not in result.stderr
-    )
+def test_missing_folder_is_one_line(refused, tmp_path):
+    said = refused("train-ef", f"out={tmp_path / 'o'}", "data=echonet", f"data.root={tmp_path / 'nowhere'}", "arm=real")
+    assert "nowhere: there is no such folder" in said and said.count("\n") == 1

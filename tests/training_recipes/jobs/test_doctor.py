@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from echo_augment.augmentor.data import write_video
 from echo_augment.augmentor.mcdm.pipeline import BUNDLED, MCDMPipeline
 from echo_augment.cache import EchoClip, Provenance, StoreWriter
 from echo_augment.cache.errors import EchoAugmentError
+from echo_augment.training_recipes.cli import main
 from echo_augment.training_recipes.common.settings import settings_from
 from echo_augment.training_recipes.doctor.training import StageForecast
 from echo_augment.training_recipes.jobs import doctor
@@ -302,17 +301,15 @@ def test_generators_that_cannot_be_used(pipeline, tmp_path):
     assert kinds() == {"folder"}
 
 
-def test_the_command_exits_with_one_where_there_are_errors(root, tmp_path):
+def test_the_command_exits_with_one_where_there_are_errors(root, tmp_path, monkeypatch, capsys):
     (root / "Videos" / "A.avi").write_bytes(b"")
-    command = [
-        str(Path(sys.executable).parent / "echo-augment"),
-        "doctor",
-        f"data.root={root}",
-        f"out={tmp_path / 'out'}",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert result.returncode == 1 and "A.avi: is empty (0 bytes)" in result.stdout
-    assert result.stderr.strip().splitlines()[-1].startswith("error: 1 error and")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["echo-augment", "doctor", f"data.root={root}", f"out={tmp_path / 'out'}"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr()
+    assert ended.value.code == 1 and "A.avi: is empty (0 bytes)" in said.out
+    assert said.err.strip().splitlines()[-1].startswith("error: 1 error and")
     assert json.loads((tmp_path / "out" / "report.json").read_text())["errors"] == 1
 
 
