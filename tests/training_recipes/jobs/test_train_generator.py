@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from echo_augment.augmentor.data import content_hash, read_table
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
+from echo_augment.training_recipes.generator import transport
 from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import denoising_loss
 from echo_augment.training_recipes.generator.distil import student
@@ -25,6 +27,14 @@ from echo_augment.training_recipes.generator.pseudo import PseudoLabels
 from echo_augment.training_recipes.generator.transport import seen_of, transport_loss
 from echo_augment.training_recipes.jobs import train_generator
 from echo_augment.training_recipes.jobs.train_generator import run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_watched():
+    """A transport is judged by 16 frames instead of 512, which would take longer than its steps here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "explained", partial(transport.explained, count=16))
+        yield
 
 
 @pytest.fixture(scope="module")
