@@ -47,7 +47,7 @@ class PhantomSettings(JobSettings):
         n: ``write``: phantoms.
         frames: frames of a clip.
         fps: frames per second.
-        workers: processes; None for one a core.
+        workers: processes; None for one a core, or one alone if ``n`` is small.
         format: 3 for hearts that move freely, 2 for those that only contract.
         population: ``A``, or ``B`` for another scanner.
         recording: ``fixed``, or ``table`` for frame rates and lengths as in EchoNet-Dynamic.

@@ -29,6 +29,7 @@ from .sets import PhantomSet, claim
 
 IMAGE_SIZE = 112
 TABLES = ("FileList.csv", "VolumeTracings.csv")
+FEW = 24  # phantoms that one process has drawn when others have only just started
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +111,7 @@ def write_phantoms(
         seed: number of the set, 0 or more; sets of different numbers share no heart.
         num_frames: frames a clip, 2 or more.
         fps: frames per second, above 0.
-        workers: processes to use; None for one a core.
+        workers: processes to use; None for one a core, and for this one alone if phantoms are few.
         splits: shares of TRAIN, VAL and TEST, which sum to 1.
         format: 3, or 2 for hearts that contract and do nothing else.
         population: ``"A"``, or ``"B"`` for another scanner.
@@ -169,7 +170,7 @@ class Spread(Protocol):
 def mapper(workers: int | None, items: int) -> Iterator[Spread]:
     """Give a ``map`` over ``workers`` processes (None: one a core), in order; in this process if items are few."""
     count = usable_cores() if workers is None else check_whole("workers", workers, 1)
-    if count == 1 or items <= 4:
+    if count == 1 or items <= (FEW if workers is None else 4):
         yield map
         return
     context = multiprocessing.get_context("spawn")

@@ -14,6 +14,7 @@ import pytest
 
 from echo_augment.augmentor.data.phantom import load_masks, load_phantoms, render, sample_phantom, write_phantoms
 from echo_augment.augmentor.data.phantom.sets import RESERVED, assign_splits, phantom_seeds
+from echo_augment.augmentor.data.phantom.writing import FEW, mapper
 from echo_augment.augmentor.data.tracing import read_tracings, tracing_area
 from echo_augment.augmentor.data.video import read_video
 from echo_augment.cache.errors import EchoAugmentError
@@ -67,6 +68,16 @@ def test_labels_masks_and_pixels_are_those_of_a_render(root: Path):
 
 def test_any_number_of_workers_gives_the_same_bytes(root: Path, tmp_path: Path):
     assert digests(write_phantoms(tmp_path / "set", 6, workers=2, **SMALL)) == digests(root)
+
+
+def test_few_phantoms_start_no_process_that_nobody_asked_for(monkeypatch):
+    monkeypatch.setattr(f"{mapper.__module__}.usable_cores", lambda: 8)
+    monkeypatch.setattr(f"{mapper.__module__}.ProcessPoolExecutor", lambda *_, **__: pytest.fail("a pool"))
+    with mapper(None, FEW) as spread:
+        assert spread is map
+    for workers, items in ((None, FEW + 1), (2, 5)):
+        with pytest.raises(pytest.fail.Exception, match="a pool"), mapper(workers, items):
+            pass
 
 
 def test_what_was_lost_is_made_again(root: Path, tmp_path: Path):
