@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -44,38 +45,43 @@ def folders(tmp_path_factory):
     return root / "data", root / "cache"
 
 
+@pytest.fixture
+def own_modules(monkeypatch):
+    """The examples' folder is searched first, as when one of them is run; and what they import of it is forgotten."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield
+    for name in NEEDS:
+        sys.modules.pop(name, None)
+
+
 @pytest.mark.parametrize("name", NEEDS)
-def test_example(name, folders):
+def test_example(name, folders, own_modules, monkeypatch, capfd):
+    """Run as a script, in this process, which has PyTorch already."""
     if importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed; its example says how to install it")
     options = ["--epochs", "2", "--batch-size", "2", "--workers", "0", "--tiny"]
-    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, folders), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, folders), *options])
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    said = capfd.readouterr().out
     if name == "stateful_resume":
-        assert re.findall(r"epoch (\d): (\d) items before the stop, (\d) after", done.stdout) == [
+        assert re.findall(r"epoch (\d): (\d) items before the stop, (\d) after", said) == [
             ("0", "2", "2"),
             ("1", "2", "2"),
         ]
         return
-    served = re.findall(r"epoch (\d+): .*served \{'epoch': (\d+), 'real': (\d), 'cached': (\d)", done.stdout)
+    served = re.findall(r"epoch (\d+): .*served \{'epoch': (\d+), 'real': (\d), 'cached': (\d)", said)
     assert served == [("0", "0", "2", "2"), ("1", "1", "2", "2")]
 
 
-def test_a_training_goes_on_with_the_items_that_are_left(folders, monkeypatch):
+def test_a_training_goes_on_with_the_items_that_are_left(folders, own_modules):
     pytest.importorskip("torchdata")
-    monkeypatch.syspath_prepend(EXAMPLES)
     import stateful_resume
 
-    try:
-        options = [*map(str, folders), "--epochs", "1", "--batch-size", "1", "--workers", "0"]
-        resumed = stateful_resume.main(options)
-        train, loader = stateful_resume.make_loader(stateful_resume.read_options(options, None))
-        train.set_epoch(0)
-        assert resumed == [ef for _, one in loader for ef in one.tolist()]
-    finally:
-        for name in ("stateful_resume", "plain_loop"):
-            sys.modules.pop(name, None)
+    options = [*map(str, folders), "--epochs", "1", "--batch-size", "1", "--workers", "0"]
+    resumed = stateful_resume.main(options)
+    train, loader = stateful_resume.make_loader(stateful_resume.read_options(options, None))
+    train.set_epoch(0)
+    assert resumed == [ef for _, one in loader for ef in one.tolist()]
 
 
 def test_an_absent_package_is_named_with_the_way_to_install_it():
