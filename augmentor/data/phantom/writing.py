@@ -29,7 +29,7 @@ from .sets import PhantomSet, claim
 
 IMAGE_SIZE = 112
 TABLES = ("FileList.csv", "VolumeTracings.csv")
-FEW = 24  # phantoms that one process has drawn when others have only just started
+FEW = 12  # phantoms that one process has drawn when others have only just started
 
 
 @dataclass(frozen=True, slots=True, eq=False)
