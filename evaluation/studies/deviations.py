@@ -151,6 +151,12 @@ WORDS = (
         "the loss of a batch varies less",
     ),
     (
+        "fresh flow heads of MAFE",
+        "PyTorch's weights; slopes of a quarter",
+        "frames count ten times as much, slopes begin at 1",
+        "a small network learns flow within hundreds of steps, not thousands",
+    ),
+    (
         "re-ID and flow loss of MAFE",
         "in no commit",
         "our reading, with alternatives as settings",

@@ -1,4 +1,4 @@
-"""Warping and merging follow the flow; a head adds to what is estimated so far."""
+"""Warping and merging follow the flow; a head adds to what is estimated so far, and sees the frames."""
 
 import pytest
 import torch
@@ -38,3 +38,21 @@ def test_heads_go_from_features_to_flows_at_the_frames_side(frame):
             weight.zero_()
         assert state.shape == step.shape == (1, 5, 112, 112)
         assert torch.equal(fine(features, first, second, state), state), "a head that says nothing changes nothing"
+
+
+def test_a_fresh_head_sees_what_moves_and_lets_both_directions_pass():
+    """As EMA-VFI begins, a hundredth of that, and one direction counts half."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        head = FlowHead(128, 1, 16, 8, first=True)
+        features, others = torch.randn(2, 8, 128, 6, 6)
+        first, second = torch.rand(2, 8, 1, 48, 48)
+        moved = second + 0.05 * torch.randn_like(second)
+        with torch.no_grad():
+            flow, by_frames, by_features = (
+                head(seen, first, after, None)[:, :4]
+                for seen, after in ((features, second), (features, moved), (others, second))
+            )
+    assert (by_frames - flow).std() > 0.04 * (by_features - flow).std()
+    change = by_features - by_features.mean((0, 2, 3), keepdim=True)
+    assert 0.75 < -change.min() / change.max() < 1.33
