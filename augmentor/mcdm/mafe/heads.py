@@ -63,8 +63,8 @@ class FlowHead(nn.Module):
         self.shuffle = nn.Sequential(nn.PixelShuffle(2), nn.PixelShuffle(2))
         self.net = nn.Sequential(conv(features // 16 + images, hidden), conv(hidden, hidden), conv(hidden, STATE))
         with torch.no_grad():
-            self.net[0][0].weight[:, features // 16 :] *= GAIN
-            self.net[-1][1].weight.fill_(1)
+            self.net.get_parameter("0.0.weight")[:, features // 16 :] *= GAIN
+            self.net.get_parameter("2.1.weight").fill_(1)
 
     def forward(self, features: Tensor, first: Tensor, second: Tensor, state: Tensor | None) -> Tensor:
         """Return the next state ``(B, 5, H, W)``.
