@@ -154,7 +154,7 @@ WORDS = (
         "fresh flow heads of MAFE",
         "PyTorch's weights; slopes of a quarter",
         "frames count ten times as much, slopes begin at 1",
-        "a small network learns flow within hundreds of steps, not thousands",
+        "a small network learns flow sooner",
     ),
     (
         "re-ID and flow loss of MAFE",

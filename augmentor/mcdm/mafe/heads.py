@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from .backbone import conv
 
 STATE = 5  # channels of a state: the flows from the middle frame to the first and to the second, and a logit
-GAIN = 10.0  # of the frames in fresh weights: what moves changes them by hundredths, features by ones
+GAIN = 10.0  # of frames and state in fresh weights: what moves changes a frame by hundredths, features by ones
 
 
 def resize(x: Tensor, factor: float) -> Tensor:
@@ -44,9 +44,9 @@ class FlowHead(nn.Module):
     """Adds to the flows to both frames and to the merging logit, from features at one stride.
 
     The features come to a quarter of their stride by shuffling their channels into places; the frames, and what is
-    estimated so far, are shrunk to meet them there. Fresh weights differ from EMA-VFI's: they look at the frames
-    `GAIN` times as hard, and let flows to either side pass alike. A small network then learns flow within hundreds of
-    steps, where it takes thousands without.
+    estimated so far, are shrunk to meet them there. Fresh weights differ from EMA-VFI's: they look at these
+    `GAIN` times as hard, and let flows to either side pass alike. A small network then learns flow sooner
+    (``docs/evidence/bundled-generator.md`` has the figures and their commands).
 
     Args:
         features: channels of both frames' features together.
