@@ -77,8 +77,9 @@ def run_sweep(settings: BenchmarkSettings, sweep: SweepSettings, load: Load | No
     Raises:
         EchoAugmentError: bad settings, or as `run_benchmark`.
     """
+    values_of(settings, sweep)  # a bad value is refused before phantoms are written
     out, root = Path(settings.out), dataset_root(settings.data)
-    chosen = values_of(settings, sweep, root)
+    chosen = values_of(replace(settings, data=replace(settings.data, root=str(root))), sweep)
     if any(one.generator.weights is None for one in chosen.values()):  # the same generators for all values
         if settings.generator.seeds is None:
             weights = str(own_generator(settings, root, out))

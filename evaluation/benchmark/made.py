@@ -34,7 +34,7 @@ def tell(generator: DonorGenerator, kind: str, weights: str, design: Design, num
         number: of the generator, where several are trained.
     """
     if kind == "oracle":
-        return ClipsMade(kind=kind, generator="the phantoms' own renderer", sampler=generator.sampler)
+        return ClipsMade(kind=kind, generator="the phantoms' own renderer")
     given = design.settings.generator
     if kind == WARP:
         return ClipsMade(kind=kind, generator="nothing learned", sampler=generator.sampler)

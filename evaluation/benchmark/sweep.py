@@ -27,13 +27,12 @@ PLOT_CAPTION = (
 NOTE = "No correction for the number of values: a sweep shows where to look, the benchmark is the test."
 
 
-def values_of(settings: BenchmarkSettings, sweep: SweepSettings, root: Path) -> dict[str, BenchmarkSettings]:
+def values_of(settings: BenchmarkSettings, sweep: SweepSettings) -> dict[str, BenchmarkSettings]:
     """Return the settings of the benchmark of every value of a sweep, by the name of its folder.
 
     Args:
         settings: of the job.
         sweep: the setting, such as ``arm.synthetic.p``, and its values.
-        root: folder of the data set, the same for all.
 
     Raises:
         EchoAugmentError: no key, or fewer than two different values.
@@ -45,7 +44,7 @@ def values_of(settings: BenchmarkSettings, sweep: SweepSettings, root: Path) -> 
             f"a sweep needs a key and at least two different values, got key={key!r} values={values!r}",
             "For instance sweep={key:arm.synthetic.p,values:[0.25,0.5,0.75]}",
         )
-    one = replace(settings, sweep=None, data=replace(settings.data, root=str(root)))
+    one = replace(settings, sweep=None)
     return {name: with_value(one, key, value) for name, value in zip(names, values, strict=True)}
 
 

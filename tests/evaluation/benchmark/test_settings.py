@@ -84,7 +84,7 @@ def test_a_sweep_can_be_typed_and_a_mistyped_one_is_named():
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_sweep_has_settings_for_each_of_its_values(name):
     settings = configure(f"experiment={name}", "out=y")
-    found = values_of(settings, settings.sweep, Path("x"))
+    found = values_of(settings, settings.sweep)
     assert len(found) >= 2
     keys = {cache_digest(one) for one in found.values()}
     assert len(keys) == (1 if settings.sweep.key.startswith("arm.") else len(found))

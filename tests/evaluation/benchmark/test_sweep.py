@@ -104,21 +104,23 @@ def test_an_uninterrupted_sweep_gives_the_same_figures(done, root, tmp_path):
 )
 def test_a_sweep_needs_a_key_and_values(wrong):
     with pytest.raises(EchoAugmentError, match="at least two different values"):
-        values_of(configure("out=y"), wrong, Path("x"))
+        values_of(configure("out=y"), wrong)
 
 
 def test_an_unknown_setting_is_named():
     with pytest.raises(EchoAugmentError, match=r"arms\.p is no setting"):
-        values_of(configure("out=y"), SweepSettings(key="arms.p", values=[1, 2]), Path("x"))
+        values_of(configure("out=y"), SweepSettings(key="arms.p", values=[1, 2]))
 
 
-def test_a_value_out_of_its_range_is_refused_before_any_work():
+def test_a_value_out_of_its_range_is_refused_before_any_work(tmp_path):
+    settings = configure(f"out={tmp_path / 'sweep'}", "data=phantom")
     with pytest.raises(EchoAugmentError, match="label_gate must be"):
-        values_of(configure("out=y"), SweepSettings(key="label_gate", values=[None, 2.0]), Path("x"))
+        run_sweep(settings, SweepSettings(key="label_gate", values=[None, 2.0]))
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_an_arm_may_get_a_key_that_it_does_not_have_yet():
-    found = values_of(configure("out=y"), SweepSettings(key="arm.synthetic.most", values=[2, 4]), Path("x"))
+    found = values_of(configure("out=y"), SweepSettings(key="arm.synthetic.most", values=[2, 4]))
     assert [one.arm["synthetic"]["most"] for one in found.values()] == [2, 4]
 
 
