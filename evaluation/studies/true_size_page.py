@@ -34,8 +34,8 @@ MADE = (
 )
 LIMITS = (
     "One run, on one machine with other work on it: a time is an upper bound of what the job takes alone.\n"
-    "Memory is that of the job's processes (anonymous and shared pages, twice a second; a page that two processes "
-    "share counts twice). Mapped files are the kernel's to drop; the column beside it has them in.\n"
+    "Memory is that of the job's processes (anonymous and shared pages, twice a second; a page that several "
+    "share counts once). Mapped files are the kernel's to drop; the column beside it has them in.\n"
     "Speckle of phantoms compresses in its own way: a store of real videos has another size."
 )
 

@@ -27,7 +27,7 @@ class Watched(Record):
 
     Attributes:
         seconds: while it ran, over all its starts.
-        memory: most bytes at one time that its processes had for themselves or shared among each other.
+        memory: most bytes at one time that its processes had, without mapped files; what they share counts once.
         resident: most bytes at one time with the mapped files that lay in memory, each as often as it was mapped.
         starts: how often it was started.
         done: whether it ended well.
@@ -59,7 +59,7 @@ def run_watched(command: Sequence[str], log: Path, kept: Path) -> Watched:
     before = Watched.read(kept)
     if before.done:
         return before
-    if not (PROC / "self" / "status").exists():
+    if not (PROC / "self" / "smaps_rollup").exists():
         raise EchoAugmentError("memory is read from /proc, and there is none", "Run this on Linux")
     log.parent.mkdir(parents=True, exist_ok=True)
     started = written = time.monotonic()
@@ -101,34 +101,33 @@ def _end_with_parent() -> None:
 def tree_memory(root: int) -> tuple[int, int]:
     """Return the bytes that a process and all below it have: without mapped files, and with them.
 
-    Pages that forked processes share count once for each.
+    Without them, a page that processes share counts in parts that add up to one (Linux's "proportional set size"): a
+    forked worker has its parent's memory, and takes none for it until one of the two writes. With them, once for each.
     """
     children: dict[int, list[int]] = {}
-    sizes: dict[int, tuple[int, int]] = {}
+    sizes: dict[int, int] = {}
     for entry in PROC.iterdir():
-        if entry.name.isdigit() and (fields := _status(entry)):
+        if entry.name.isdigit() and (fields := _numbers(entry / "status", "PPid", "VmRSS")):
             number = int(entry.name)
             children.setdefault(fields["PPid"], []).append(number)
-            own = fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
-            sizes[number] = (own * 1024, fields.get("VmRSS", 0) * 1024)
-    found, todo = [0, 0], [root]
+            sizes[number] = fields.get("VmRSS", 0)
+    own, resident, todo = 0, 0, [root]
     while todo:
         number = todo.pop()
         todo += children.get(number, [])
-        own, resident = sizes.get(number, (0, 0))
-        found = [found[0] + own, found[1] + resident]
-    return found[0], found[1]
+        resident += sizes.get(number, 0)
+        own += sum(_numbers(PROC / str(number) / "smaps_rollup", "Pss_Anon", "Pss_Shmem").values())
+    return own * 1024, resident * 1024
 
 
-def _status(entry: Path) -> dict[str, int]:
-    """Return the numbers in a process's status; nothing if it has gone."""
+def _numbers(path: Path, *names: str) -> dict[str, int]:
+    """Return some of the numbers in a file of a process; nothing if it has gone."""
     try:
-        lines = (entry / "status").read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
-    pairs = [line.split(":", 1) for line in lines]
-    wanted = {"PPid", "RssAnon", "RssShmem", "VmRSS"}
-    return {name: int(value.split()[0]) for name, value in pairs if name in wanted}
+    pairs = [line.split(":", 1) for line in lines if ":" in line]
+    return {name: int(value.split()[0]) for name, value in pairs if name in names}
 
 
 def disk_bytes(*paths: Path) -> int:

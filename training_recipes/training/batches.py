@@ -196,9 +196,12 @@ def channel_scale(root: DataFolder, *, samples: int, length: int, period: int) -
     """
     data = DecodedEcho(root, "train", [], length=length, period=period, require_tracings=False, on_error="skip")
     order = np.random.default_rng(0).permutation(len(data))[:samples]
-    clips = [data[int(index)][0].astype(np.float64) for index in order]
-    mean = np.mean([clip.mean((1, 2, 3)) for clip in clips], 0)
-    square = np.mean([np.square(clip).mean((1, 2, 3)) for clip in clips], 0)
+    means, squares = [], []
+    for index in order:  # one at a time: 128 clips of 32 frames are 1.2 GB
+        clip = data[int(index)][0].astype(np.float64)
+        means.append(clip.mean((1, 2, 3)))
+        squares.append(np.square(clip).mean((1, 2, 3)))
+    mean, square = np.mean(means, 0), np.mean(squares, 0)
     return GreyScale(mean=mean.tolist(), std=np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist())
 
 
