@@ -24,6 +24,7 @@ from echo_augment.training_recipes.judging.sampling import Generated, Sampling, 
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
 from .beats import phase_errors, traced_phase_errors
+from .carried import carried
 from .coverage import coverage, recognised, unlabelled
 from .curve import step_curve
 from .distances import frechet_distances, mask_overlap
@@ -213,6 +214,7 @@ def measure(settings: FidelitySettings, subject: Subject, reader: EFReader, evid
         frechet=frechet_distances(distant, extract, settings.extractor),
         fingerprint=hash_weights(source) if source.is_dir() else settings.generator,
         seed=settings.seed,
+        carried=carried(pipeline, pairs, settings.seed),
         masks=masks,
         coverage=found_coverage,
         curve=curve,

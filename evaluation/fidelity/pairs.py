@@ -11,8 +11,9 @@ from torch import Tensor
 from echo_augment.augmentor.data.phantom import Phantom, render, sample_phantom, volume_curve
 from echo_augment.augmentor.data.phantom.geometry import lv_volumes
 from echo_augment.augmentor.mcdm.codec import decode, encode
+from echo_augment.augmentor.mcdm.masks import Masks
 from echo_augment.augmentor.mcdm.motion import stretch
-from echo_augment.augmentor.mcdm.phase import Heart, make_heart
+from echo_augment.augmentor.mcdm.phase import Heart, make_heart, resample_indices
 from echo_augment.augmentor.mcdm.pipeline import MCDMPipeline
 from echo_augment.cache import EchoAugmentError
 from echo_augment.cache.system.progress import follow
@@ -44,6 +45,7 @@ class Pairs:
         ef_pair: EF of the exact counterfactuals.
         size_ratio: ED volume of the motion donor over that of the appearance donor.
         masks: the counterfactuals' LV masks, ``(N, T, H, W)`` bool.
+        tracings: the appearance donors' LV masks in their reference frames, ``(N, H, W)`` bool.
         phase_errors: how far off the ED and ES frame found in each of the 2 N phantoms are, in frames at 50 fps.
         clips: by row, ``(N, T, H, W)`` uint8: ``counterfactual``, ``codec``, ``still``, ``own`` and ``donor``.
     """
@@ -60,6 +62,7 @@ class Pairs:
     ef_pair: Values
     size_ratio: Values
     masks: npt.NDArray[np.bool_]
+    tracings: npt.NDArray[np.bool_]
     phase_errors: list[tuple[float, float]]
     clips: dict[str, Clips]
 
@@ -77,8 +80,14 @@ class Pairs:
 
 def heart_of(phantom: Phantom, fps: float, image_size: int) -> Heart:
     """Return a phantom's two-second recording as a generator of that frame rate and size sees it."""
+    return traced_heart(phantom, fps, image_size)[0]
+
+
+def traced_heart(phantom: Phantom, fps: float, image_size: int) -> tuple[Heart, Masks]:
+    """Return `heart_of`, and the true LV mask ``(H, W)`` of its reference frame."""
     clip = render(phantom.motion, phantom.appearance, seed=phantom.seed, image_size=image_size)
-    return make_heart(phantom.name, clip.frames, clip.fps, rate=fps, size=image_size)
+    heart = make_heart(phantom.name, clip.frames, clip.fps, rate=fps, size=image_size)
+    return heart, clip.masks[resample_indices(len(clip.frames), clip.fps, 2 * fps)[heart.ed]]
 
 
 def check_pairs(count: int, seed: int) -> None:
@@ -110,9 +119,10 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
     phantoms = [sample_phantom(SEEDS + seed * SEEDS_PER_RUN + i, format=FORMAT) for i in range(2 * count)]
     motions, appearances = phantoms[:count], phantoms[count:]
     clips: dict[str, list[Clips]] = {name: [] for name in ("counterfactual", "codec", "still", "own", "donor")}
-    codes, told, rests, references, starts, masks, phases = [], [], [], [], [], [], []
+    codes, told, rests, references, starts, masks, tracings, phases = [], [], [], [], [], [], [], []
     for motion, appearance in zip(motions, follow(appearances, "pairs", unit="pair"), strict=True):
-        donor, other = heart_of(motion, fps, image_size), heart_of(appearance, fps, image_size)
+        donor, (other, tracing) = heart_of(motion, fps, image_size), traced_heart(appearance, fps, image_size)
+        tracings.append(tracing)
         phases += [phantom_phase_error(motion, donor, fps), phantom_phase_error(appearance, other, fps)]
         at = max(0, (len(donor.grid) - num_frames) // 2)
         code = pipeline.encode_motion(donor)
@@ -157,6 +167,7 @@ def draw_pairs(pipeline: MCDMPipeline, count: int, seed: int) -> Pairs:
         ef_pair=np.array([pair[1].ef for pair in curves]),
         size_ratio=np.array([pair[0].edv for pair in curves]) / own_edv,
         masks=np.stack(masks),
+        tracings=np.stack(tracings),
         phase_errors=phases,
         clips={name: np.stack(rows) for name, rows in clips.items()},
     )

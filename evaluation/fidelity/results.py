@@ -12,6 +12,7 @@ from echo_augment.training_recipes.judging.reader import ReaderQuality
 
 from .adherence import Adherence, Quarter, SizeTrend, adherence, by_quarter, by_size
 from .beats import PhaseErrors, RateError, rate_error, shown_tempo
+from .carried import Carried
 from .coverage import Coverage
 from .curve import CurvePoint, fewest_steps
 from .distances import FrechetDistances, Overlap
@@ -99,6 +100,7 @@ class FidelityReport:
         frechet: distances to real clips.
         fingerprint: hash of the generator's weights, or its Hub id.
         seed: of pairs, noise and reader.
+        carried: Dice of the masks that ride on the clips' displacement; None for a generator without a transport.
         masks: Dice of a segmenter's masks with the counterfactuals' own, by row.
         coverage: coverage and privacy.
         curve: fidelity by steps.
@@ -119,6 +121,7 @@ class FidelityReport:
     frechet: FrechetDistances
     fingerprint: str
     seed: int
+    carried: Carried | None = None
     masks: dict[str, Overlap] | None = None
     coverage: Coverage | None = None
     curve: list[CurvePoint] | None = None
@@ -147,6 +150,8 @@ class FidelityReport:
             "fingerprint": self.fingerprint,
             "seeds": [self.seed],
         }
+        if self.carried is not None:
+            found["carried"] = asdict(self.carried)
         if self.masks is not None:
             found["masks"] = {row: asdict(overlap) for row, overlap in self.masks.items()}
         if self.spread is not None:

@@ -8,6 +8,7 @@ from echo_augment.training_recipes.common.text import markdown_table
 
 from .adherence import Quarter
 from .beats import PhaseError, PhaseErrors, RateError
+from .carried import Carried
 from .coverage import Coverage
 from .curve import ENOUGH, CurvePoint, fewest_steps
 from .distances import FrechetDistances, Overlap
@@ -37,6 +38,8 @@ def report_text(report: FidelityReport) -> str:
         phase_text(report.phase),
         frechet_text(report.frechet),
     ]
+    if report.carried is not None:
+        parts.append(carried_text(report.carried))
     if report.masks is not None:
         parts.append(masks_text(report.masks))
     if report.coverage is not None:
@@ -114,6 +117,14 @@ def frechet_text(found: FrechetDistances) -> str:
     """Return the Fréchet distances, the floor first."""
     cells = [f"{row} {value:.2f}" for row, value in found.distances.items()]
     return f"## Fréchet distance to real clips (features: {found.extractor})\n" + ", ".join(cells) + "."
+
+
+def carried_text(carried: Carried) -> str:
+    """Return how well masks ride on a clip's displacement."""
+    return (
+        "## LV masks carried from the appearance donor's ED frame, Dice with the counterfactual's own\n"
+        f"ED {carried.ed}; ES {carried.es}, {carried.still} if they stood still."
+    )
 
 
 def masks_text(masks: Mapping[str, Overlap]) -> str:
