@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from echo_augment.cache.system.processes import give_back_memory
+
 from ..training.batches import DecodedEcho, Windows
 from .run import Array
 
@@ -61,6 +63,8 @@ def predict(
     """
     model.eval()
     read: list[list[torch.Tensor]] = [[] for _ in items]
+    if workers:
+        give_back_memory()
     loader = DataLoader(
         VideoParts(data, items, most),
         batch_size=None,

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Subset
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
 from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
+from echo_augment.cache.system.processes import give_back_memory
 
 from ..arms.specification import make_arm
 from ..training.batches import DecodedEcho, channel_scale
@@ -74,6 +75,8 @@ def predict_traced(
 ) -> Iterator[tuple[npt.NDArray[np.float32], Masks]]:
     """Yield logits ``(2, H, W)`` and traced masks ``(2, H, W)``, ED then ES, of some videos in their order."""
     model.eval()
+    if workers:
+        give_back_memory()
     loader = DataLoader(Subset(data, list(items)), batch_size=batch, num_workers=workers)
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for _, (large, small, large_mask, small_mask) in loader:

@@ -14,6 +14,7 @@ from echo_augment.augmentor.data.echonet import Sample
 from echo_augment.augmentor.data.layouts.finding import DataFolder
 from echo_augment.augmentor.data.sampling import Choice
 from echo_augment.augmentor.wrapping import pass_epoch
+from echo_augment.cache.system.processes import give_back_memory
 
 from ..common.ranks import ALONE, Share
 from .fit import Batches
@@ -171,6 +172,8 @@ def train_batches(
             pass_epoch(dataset, epoch)
             order = np.random.default_rng([seed, epoch]).permutation(len(dataset))[: per_epoch * batch_size]
             chosen = [share.of(batch) for batch in order.reshape(per_epoch, batch_size)[skip:].tolist()]
+            if workers:
+                give_back_memory()
             loader = DataLoader(dataset, batch_sampler=chosen, num_workers=min(workers, len(chosen)), pin_memory=pin)
             yield from loader
             epoch, skip = epoch + 1, 0

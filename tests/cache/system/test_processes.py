@@ -1,6 +1,7 @@
 """Which processes count as running; workers end with the process that started them, even if it is killed."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from echo_augment.cache.system.processes import alive
+from echo_augment.cache.system.processes import alive, give_back_memory
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -55,3 +56,16 @@ def test_a_killed_process_leaves_no_worker(tmp_path, method):
     while any(map(alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(alive, workers))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep no freed memory, or cannot say")
+def test_freed_memory_is_given_back():
+    def resident():
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    blocks = [b"x" * 60_000 for _ in range(2_000)]  # too small for pages of their own
+    blocks = blocks[-1:]  # the last one keeps the heap from shrinking by itself
+    before = resident()
+    give_back_memory()
+    assert before - resident() > 60e6 and blocks
