@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -61,8 +62,7 @@ def test_a_killed_process_leaves_no_worker(tmp_path, method):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep no freed memory, or cannot say")
 def test_freed_memory_is_given_back():
     def resident():
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     blocks = [b"x" * 60_000 for _ in range(2_000)]  # too small for pages of their own
     blocks = blocks[-1:]  # the last one keeps the heap from shrinking by itself
