@@ -24,10 +24,9 @@ from echo_augment.training_recipes.judging.sampling import Generated, Sampling, 
 from echo_augment.training_recipes.segmentation.teacher import load_segmenter
 
 from .beats import phase_errors, traced_phase_errors
-from .carried import carried
 from .coverage import coverage, recognised, unlabelled
 from .curve import step_curve
-from .distances import frechet_distances, mask_overlap
+from .distances import carried, frechet_distances, mask_overlap
 from .pairs import Pairs, draw_pairs
 from .peers import measure_peers
 from .plots import pair_film, pair_sheet, write_curve_plot, write_label_plot

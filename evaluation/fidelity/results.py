@@ -12,10 +12,9 @@ from echo_augment.training_recipes.judging.reader import ReaderQuality
 
 from .adherence import Adherence, Quarter, SizeTrend, adherence, by_quarter, by_size
 from .beats import PhaseErrors, RateError, rate_error, shown_tempo
-from .carried import Carried
 from .coverage import Coverage
 from .curve import CurvePoint, fewest_steps
-from .distances import FrechetDistances, Overlap
+from .distances import Carried, FrechetDistances, Overlap
 from .pairs import Pairs
 from .spread import SeedSpread
 from .strength import Strength

@@ -8,10 +8,9 @@ from echo_augment.training_recipes.common.text import markdown_table
 
 from .adherence import Quarter
 from .beats import PhaseError, PhaseErrors, RateError
-from .carried import Carried
 from .coverage import Coverage
 from .curve import ENOUGH, CurvePoint, fewest_steps
-from .distances import FrechetDistances, Overlap
+from .distances import Carried, FrechetDistances, Overlap
 from .results import ROWS, FidelityReport, LabelFigures, RowFigures
 from .spread import SeedSpread
 from .strength import Strength
