@@ -3,7 +3,8 @@
 import copy
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from ..mcdm.clip_generator import ClipGenerator
 
 BUNDLED = "bundled"
+
+
+@dataclass(frozen=True, slots=True)
+class _AsBytes:
+    """Pickles to its value, without the open file for each tensor that processes share: a fork server takes 250."""
+
+    value: object
+
+    def __reduce__(self) -> tuple[Callable[[bytes], object], tuple[bytes]]:
+        return pickle.loads, (pickle.dumps(self.value),)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +63,9 @@ class GeneratorRecipe:
     sampler: str | None = None
     batch: int = 4
     motion_donors: Sequence[str] | None = None
+
+    def __getstate__(self) -> object:
+        return {**self.__dict__, "pipeline": _AsBytes(self.pipeline)}
 
     def __call__(self) -> "ClipGenerator":
         """Load the pipeline onto its device, and the table of donors.

@@ -47,10 +47,9 @@ WATCH = 0.5  # seconds between looks at the parent
 
 
 def give_back_memory() -> None:
-    """Return what the C library keeps of freed memory to the system, before processes are forked.
+    """Return to the system what the C library keeps of freed memory.
 
-    A forked worker holds on to every page that its parent writes anew later: gigabytes of a net's activations, which
-    the parent had freed. Does nothing where the C library has no ``malloc_trim`` (glibc has).
+    Does nothing where the C library has no ``malloc_trim`` (glibc has).
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

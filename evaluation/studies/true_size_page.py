@@ -97,6 +97,16 @@ def verdict(steps: Sequence[StepFigures]) -> str:
     return f"{told} The most memory: {most.watched.memory / 1e9:.2f} GB (`{most.name}`), {within} the bound."
 
 
+def limits(steps: Sequence[StepFigures]) -> str:
+    """Return what the figures do not say, a line each."""
+    counted = [f"`{step.name}`" for step in steps if step.watched.starts and not step.watched.shared_once]
+    if not counted:
+        return LIMITS
+    return (
+        f"{LIMITS}\nWatched when a shared page still counted for each process, so at most that: {', '.join(counted)}."
+    )
+
+
 def made_of(videos: int) -> str:
     """Return what the data set is, in words."""
     planned = plan_videos(videos)
@@ -139,7 +149,7 @@ def write_page(docs: Path, steps: Sequence[StepFigures], videos: int, needed: Ma
         Section("What each step took", [Table(header, [step.cells() for step in steps]), Words(machine())]),
         Section("The data set", [Words(made_of(videos)), Words(f"Disk stated before the start, in GB: {disk}.")]),
         Section("Run it again", [Words("make true-size", "code"), Words("Killed, the same command goes on.")]),
-        Section("Limits", [Words(LIMITS, "list")]),
+        Section("Limits", [Words(limits(steps), "list")]),
     ]
     docs.mkdir(parents=True, exist_ok=True)
     write_json(

@@ -29,6 +29,7 @@ class Watched(Record):
         seconds: while it ran, over all its starts.
         memory: most bytes at one time that its processes had, without mapped files; what they share counts once.
         resident: most bytes at one time with the mapped files that lay in memory, each as often as it was mapped.
+        shared_once: whether what they share counts once in ``memory``; in what was kept before that it counts for each.
         starts: how often it was started.
         done: whether it ended well.
     """
@@ -36,6 +37,7 @@ class Watched(Record):
     seconds: float = 0.0
     memory: int = 0
     resident: int = 0
+    shared_once: bool = False
     starts: int = 0
     done: bool = False
 
@@ -63,7 +65,7 @@ def run_watched(command: Sequence[str], log: Path, kept: Path) -> Watched:
         raise EchoAugmentError("memory is read from /proc, and there is none", "Run this on Linux")
     log.parent.mkdir(parents=True, exist_ok=True)
     started = written = time.monotonic()
-    found = replace(before, starts=before.starts + 1)
+    found = replace(before, starts=before.starts + 1, shared_once=before.shared_once or not before.starts)
     with log.open("a", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_end_with_parent)
         try:

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
-from echo_augment.cache.system.processes import give_back_memory
-
-from ..training.batches import DecodedEcho, Windows
+from ..training.batches import DecodedEcho, Windows, loader_of
 from .run import Array
 
 BATCH = 20  # echonet's
@@ -63,14 +61,8 @@ def predict(
     """
     model.eval()
     read: list[list[torch.Tensor]] = [[] for _ in items]
-    if workers:
-        give_back_memory()
-    loader = DataLoader(
-        VideoParts(data, items, most),
-        batch_size=None,
-        num_workers=min(workers, len(items)),
-        pin_memory=device.type == "cuda",
-    )
+    parts = VideoParts(data, items, most)
+    loader = loader_of(parts, min(workers, len(items)), batch_size=None, pin_memory=device.type == "cuda")
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for place, part in loader:
             there = Windows(*(tensor.to(device, non_blocking=True) for tensor in part))

@@ -11,15 +11,14 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.layouts.finding import DataFiles, DataFolder
 from echo_augment.augmentor.mcdm.masks import Masks, largest_piece, mask_ef
-from echo_augment.cache.system.processes import give_back_memory
 
 from ..arms.specification import make_arm
-from ..training.batches import DecodedEcho, channel_scale
+from ..training.batches import DecodedEcho, channel_scale, loader_of
 from ..training.recipe import Pace, choose_videos, fit_by_recipe, train_once, training_figures, training_set
 from ..training.setup import share_of, use_bf16
 from .measures import MaskFigures, measure, scales, summary
@@ -75,9 +74,7 @@ def predict_traced(
 ) -> Iterator[tuple[npt.NDArray[np.float32], Masks]]:
     """Yield logits ``(2, H, W)`` and traced masks ``(2, H, W)``, ED then ES, of some videos in their order."""
     model.eval()
-    if workers:
-        give_back_memory()
-    loader = DataLoader(Subset(data, list(items)), batch_size=batch, num_workers=workers)
+    loader = loader_of(Subset(data, list(items)), workers, batch_size=batch)
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         for _, (large, small, large_mask, small_mask) in loader:
             pair = [model(frames.to(device)).float().cpu() for frames in (large, small)]

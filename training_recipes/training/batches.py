@@ -151,6 +151,21 @@ class DecodedEcho(EchoNetDynamic):
         return {**self.__dict__, "_kept": {}, "_size": 0}
 
 
+def loader_of(dataset: Any, workers: int, **options: Any) -> DataLoader[Any]:
+    """Return a ``DataLoader``; workers that it forks do not keep what this process has freed.
+
+    A worker holds on to every page of its parent at the fork, and those of freed activations are gigabytes.
+
+    Args:
+        dataset: to read.
+        workers: processes that read; 0 for none.
+        options: others of the ``DataLoader``.
+    """
+    if workers:
+        give_back_memory()
+    return DataLoader(dataset, num_workers=workers, **options)
+
+
 def train_batches(
     dataset: Any, batch_size: int, seed: int, workers: int, share: Share = ALONE, *, pin: bool = False
 ) -> Batches:
@@ -172,10 +187,7 @@ def train_batches(
             pass_epoch(dataset, epoch)
             order = np.random.default_rng([seed, epoch]).permutation(len(dataset))[: per_epoch * batch_size]
             chosen = [share.of(batch) for batch in order.reshape(per_epoch, batch_size)[skip:].tolist()]
-            if workers:
-                give_back_memory()
-            loader = DataLoader(dataset, batch_sampler=chosen, num_workers=min(workers, len(chosen)), pin_memory=pin)
-            yield from loader
+            yield from loader_of(dataset, min(workers, len(chosen)), batch_sampler=chosen, pin_memory=pin)
             epoch, skip = epoch + 1, 0
 
     return batches

@@ -4,6 +4,7 @@ import shutil
 import sys
 from dataclasses import replace
 from itertools import islice
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_live_clips_of_the_bundled_generator_and_a_dataset_folder(root, tmp_path
         assert {origin["motion_donor"], origin["appearance_donor"]} <= names(root, "TRAIN")
     assert train.stats() == {"epoch": 0, "real": 0, "cached": 0, "fresh": 2, "fallback": 0}
     assert {origin["clip_id"] for *_, origin in samples} <= {clip.clip_id for clip in CachedClips(tmp_path / "cache")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_a_pipeline_travels_without_an_open_file_for_each_tensor(root, untrained):
+    given = recipe(untrained, root)
+    before = list(Path("/proc/self/fd").iterdir())
+    sent = bytes(ForkingPickler.dumps(given))
+    assert len(list(Path("/proc/self/fd").iterdir())) - len(before) < 5
+    there = ForkingPickler.loads(sent)
+    assert there.rows == given.rows and hash_pipeline(there.pipeline) == hash_pipeline(untrained)
 
 
 @pytest.mark.slow

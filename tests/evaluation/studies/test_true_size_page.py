@@ -50,6 +50,9 @@ def test_the_document_has_a_line_a_step_and_its_json_the_same(tmp_path):
     assert "| `test` | does test |  |  |  |  | not begun |" in page
     assert "EchoNet-Dynamic's size" in page and "videos 6.0, at most 24.0" in page
     assert read_page(tmp_path) == STEPS
+    assert "still counted for each process, so at most that: `pack`, `labels`." in page
+    once = [step("pack", replace(DONE, shared_once=True)), step("test", Watched())]
+    assert "still counted" not in write_page(tmp_path / "once", once, 10_030, {"at most": 24.0}).read_text()
     small = write_page(tmp_path, STEPS, 128, {"at most": 0.3}).read_text()
     assert "# The jobs at 128 videos" in small, "a small run does not claim the size"
 

@@ -1,5 +1,7 @@
 """Batches, decoded videos and the grey-value scale of a training."""
 
+import platform
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,13 @@ from torch.utils.data import Dataset
 from echo_augment.augmentor.data import EchoNetDynamic
 from echo_augment.augmentor.data.phantom import write_phantoms
 from echo_augment.training_recipes.common.ranks import Share
-from echo_augment.training_recipes.training.batches import DecodedEcho, channel_scale, endless, train_batches
+from echo_augment.training_recipes.training.batches import (
+    DecodedEcho,
+    channel_scale,
+    endless,
+    loader_of,
+    train_batches,
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +75,36 @@ def test_channel_scale_normalises_train_clips(root):
     pixels = np.stack([data[index][0] for index in range(8)])
     assert np.abs(pixels.mean((0, 2, 3, 4))).max() < 0.05
     assert np.abs(pixels.std((0, 2, 3, 4)) - 1).max() < 0.05
+
+
+def test_channel_scale_holds_few_clips_at_a_time(root):
+    tracemalloc.start()
+    try:
+        channel_scale(str(root), samples=8, length=12, period=4)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 6 * 12 * 3 * 112 * 112 * 8, "six of the eight, as float64"
+
+
+class Resident(Dataset):
+    """Says how many bytes of its own the process has that reads it."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> int:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep no freed memory, or cannot say")
+def test_workers_do_not_keep_what_was_freed():
+    blocks = [b"x" * 60_000 for _ in range(2_000)]  # too small for pages of their own
+    blocks = blocks[-1:]  # the last one keeps the heap from shrinking by itself
+    before = Resident()[0]
+    (found,) = loader_of(Resident(), 1, batch_size=None)
+    assert before - int(found) > 60e6 and blocks
 
 
 class Numbers(Dataset):
