@@ -18,13 +18,12 @@ from echo_augment.augmentor.mcdm.phase import Heart
 from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
 from echo_augment.augmentor.mcdm.training_videos import TrainingVideos
 from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.doctor.steps import named_preset
 from echo_augment.training_recipes.generator.codec import Latents
 from echo_augment.training_recipes.generator.denoiser import Windows, denoising_loss
 from echo_augment.training_recipes.generator.diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
 from echo_augment.training_recipes.generator.networks import Networks, build_networks
 from echo_augment.training_recipes.generator.prepare import Prepared
-from echo_augment.training_recipes.generator.preset import PresetSettings
+from echo_augment.training_recipes.generator.preset import PresetSettings, named_preset
 from echo_augment.training_recipes.training.ahead import ready
 
 from .rows import Row, Table, number

@@ -1,7 +1,7 @@
 """What the README says in figures: the sentence on the default clips, the table of results, and the moving picture.
 
     python -m echo_augment.evaluation.studies.front_page .   # other weights are bundled; or, after make protocol:
-    python -m echo_augment.evaluation.studies.front_page . runs/protocol/ef-16-more/report.json
+    python -m echo_augment.evaluation.studies.front_page . runs/protocol/ef-16/report.json
 
 writes, in a checkout, ``docs/evidence/results.json`` (of a report of an EF benchmark on phantoms), then
 ``docs/assets/pairs.gif`` and what stands in ``README.md`` between the comments ``[start:clips]`` and ``[end:clips]``,
@@ -31,7 +31,7 @@ from ..statistics.records import Record
 
 PAIRS, SEED = 2, 0  # of the picture: the first ones of the job fidelity's first seed, whatever they look like
 SHADES = 64  # grey levels of the picture, for its size
-AGAINST = ("real", "classical")
+AGAINST = ("real", "classical", "classical_strong")
 FIGURES, PICTURE, PAGE = Path("docs/evidence/results.json"), Path("docs/assets/pairs.gif"), Path("README.md")
 
 

@@ -3,19 +3,14 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from echo_augment.augmentor.mcdm.flow import SHRINK
 from echo_augment.augmentor.mcdm.residual import ResidualDenoiser
-from echo_augment.cache.errors import EchoAugmentError
 
-from ..common.settings import object_from
 from ..generator.codec import codec_loss
 from ..generator.denoiser import denoising_loss, scheduler_of
 from ..generator.diffusion import Diffusion, LatentDiffusion, ResidualDiffusion
@@ -57,19 +52,6 @@ class Step:
     size: str
     settings: FitSettings
     held: tuple[nn.Module, ...] = ()
-
-
-def named_preset(name: str) -> PresetSettings:
-    """Return a preset of ``conf/preset`` by its name.
-
-    Raises:
-        EchoAugmentError: there is no such preset.
-    """
-    path = Path(str(files("echo_augment.training_recipes.conf"))) / "preset" / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.yaml")))
-        raise EchoAugmentError(f"there is no preset {name!r}", f"There are: {known}")
-    return object_from(OmegaConf.load(path), PresetSettings)
 
 
 def training_steps(preset: PresetSettings, nets: Networks, place: Place, *, contested: bool = True) -> dict[str, Step]:

@@ -1,8 +1,10 @@
 """The model card of a trained generator."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from echo_augment.augmentor.mcdm.codec import HUB
 from echo_augment.cache.system.files import atomic_path
@@ -12,7 +14,7 @@ from ..common.text import markdown_table
 from ..judging.kept_aside import KeptAside
 from .ledger import RunSettings
 from .prepare import Prepared
-from .preset import PresetSettings
+from .preset import PresetSettings, named_preset, preset_names
 from .settings import GeneratorSettings
 from .stages import NAMES, Figures
 
@@ -71,6 +73,9 @@ CODES = {
 }
 
 
+FOLDERS = ("codec.lpips_weights", "mafe.start")  # settings that are paths
+
+
 def code_words(preset: PresetSettings) -> str:
     """Return what the motion codes of a preset are, in words."""
     if preset.code != "transport":
@@ -92,6 +97,8 @@ def told(source: str | None, folder: str) -> str:
 def command_line(settings: GeneratorSettings) -> str:
     """Return the command that trains such a generator; a folder's path is left to the reader."""
     words = [f"echo-augment train-generator preset={settings.preset.name} data={settings.data.name}"]
+    if settings.data.name == "phantom":
+        words += [f"data.n={settings.data.n}", f"data.seed={settings.data.seed}"]
     if settings.codec is not None:
         words.append(f"codec={told(settings.codec, 'FOLDER')}")
     if settings.losses is not None:
@@ -102,11 +109,48 @@ def command_line(settings: GeneratorSettings) -> str:
         words.append("only=student")
     if settings.start is not None:
         words.append(f"start={'bundled' if settings.start == 'bundled' else told(settings.start, 'GENERATOR')}")
-    if settings.last == "student" and settings.preset.student.kind != "consistency":
-        words.append(f"preset.student.kind={settings.preset.student.kind}")
     if settings.batches_a_step > 1:
         words.append(f"accumulate={settings.batches_a_step}")
-    return " ".join(words)
+    return " ".join([*words, *preset_words(settings)])
+
+
+def preset_words(settings: GeneratorSettings) -> list[str]:
+    """Return the overrides of what a run trains otherwise than its preset does; folders are left to the reader.
+
+    A preset that is not in ``conf/preset`` is its user's own, and named as it is.
+    """
+    preset = settings.preset
+    if preset.name not in preset_names():
+        return []
+    given, usual = (dict(_leaves(one)) for one in (preset, named_preset(preset.name)))
+    trained = {stage.name for stage in settings.stages}
+    if settings.codec is not None:
+        trained -= {"codec"}
+    if settings.distil is not None:
+        trained &= {"student", "couplings"}
+    words = []
+    for key, value in given.items():
+        section = key.partition(".")[0]
+        unread = section in NAMES and section not in trained
+        if value == usual[key] or unread or key.endswith(".save_every"):  # which changes no weights
+            continue
+        shown = "FOLDER" if key in FOLDERS else yaml_word(value)
+        words.append(f"preset.{key}={shown}")
+    return words
+
+
+def yaml_word(value: object) -> str:
+    """Return a setting's value as Hydra reads it from the command line."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
+
+
+def _leaves(settings: Any, path: str = "") -> Iterator[tuple[str, object]]:
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if is_dataclass(value):
+            yield from _leaves(value, f"{path}{field.name}.")
+        else:
+            yield f"{path}{field.name}", value
 
 
 def taken_words(settings: GeneratorSettings, run: RunSettings) -> str:

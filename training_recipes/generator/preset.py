@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from echo_augment.augmentor.mcdm.fingerprint import hash_weights
 from echo_augment.augmentor.mcdm.mafe.losses import DISTANCES, TARGETS
@@ -253,3 +254,23 @@ class PresetSettings:
             EchoAugmentError: a setting is missing, unknown or out of its range.
         """
         return object_from({**plain, "sampler_steps": 1}, cls)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets in ``conf/preset``."""
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def named_preset(name: str) -> PresetSettings:
+    """Return a preset of ``conf/preset`` by its name.
+
+    Raises:
+        EchoAugmentError: there is no such preset.
+    """
+    if name not in preset_names():
+        raise EchoAugmentError(f"there is no preset {name!r}", f"There are: {', '.join(preset_names())}")
+    return object_from(OmegaConf.load(_folder() / f"{name}.yaml"), PresetSettings)
+
+
+def _folder() -> Path:
+    return Path(str(files("echo_augment.training_recipes.conf"))) / "preset"

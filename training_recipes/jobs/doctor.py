@@ -22,9 +22,8 @@ from ..common.reporting import REPORT, write_report
 from ..common.settings import JobSettings, register, settings_from
 from ..doctor.areas import cache, dataset, generator, machine
 from ..doctor.findings import ERROR, Finding, text
-from ..doctor.steps import named_preset
 from ..doctor.training import TRAIN_VIDEOS, StageForecast, forecast, table
-from ..generator.preset import PresetSettings
+from ..generator.preset import PresetSettings, named_preset
 from .train_generator import choose_precision
 
 

@@ -11,7 +11,7 @@ from echo_augment.evaluation.status import generators
 from echo_augment.evaluation.status.generators import generator_state, last_stage
 from echo_augment.evaluation.status.state import DONE, RUNNING, STOPPED
 from echo_augment.training_recipes.common.run_folder import shown_running
-from echo_augment.training_recipes.doctor.steps import named_preset
+from echo_augment.training_recipes.generator.preset import named_preset
 
 
 @pytest.fixture

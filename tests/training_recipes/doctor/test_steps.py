@@ -4,8 +4,7 @@ import pytest
 import torch
 from fakes.generator import preset
 
-from echo_augment.cache.errors import EchoAugmentError
-from echo_augment.training_recipes.doctor.steps import diffusion_for, named_preset, training_steps
+from echo_augment.training_recipes.doctor.steps import diffusion_for, training_steps
 from echo_augment.training_recipes.generator.diffusion import LatentDiffusion, ResidualDiffusion
 from echo_augment.training_recipes.generator.networks import build_networks
 
@@ -30,12 +29,6 @@ def test_every_step_has_a_gradient(more):
             if stage == "codec" and more:
                 assert float(losses["adversary"]) > 0, "it counts at once"
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_presets_are_found_by_name():
-    assert named_preset("paper").frames == 64
-    with pytest.raises(EchoAugmentError, match=r"there is no preset 'huge'. There are: base, paper, tiny"):
-        named_preset("huge")
 
 
 def test_a_preset_without_transport_has_no_such_step():

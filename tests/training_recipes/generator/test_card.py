@@ -15,7 +15,7 @@ from echo_augment.training_recipes.generator.card import (
 from echo_augment.training_recipes.generator.ledger import RunSettings
 
 ONLY_PHANTOMS = "Trained on procedural phantoms only"
-BASE = "echo-augment train-generator preset=tiny data=phantom"
+BASE = "echo-augment train-generator preset=tiny data=phantom data.n=3200 data.seed=1001"
 
 
 def run(**found):
@@ -78,10 +78,24 @@ def test_where_networks_came_from_is_told_without_paths(tmp_path):
         (["distil=bundled"], " distil=bundled"),
         (["distil=my-generator"], " distil=GENERATOR"),
         (["distil=owner/name"], " distil=owner/name"),
+        (["distil=bundled", "preset.mafe.steps=7", "preset.student.steps=9"], " distil=bundled preset.student.steps=9"),
+        (["preset.mafe.steps=7", "preset.mafe.save_every=3", "preset.student.steps=9"], " preset.mafe.steps=7"),
+        (["codec=my-vae", "preset.codec.kl=1"], " codec=FOLDER"),
+        (["preset.denoiser.channels=[8, 16]"], " preset.denoiser.channels=[8,16]"),
+        (["preset.name=mine", "preset.mafe.steps=7"], ""),
     ],
 )  # fmt: skip
 def test_the_command_names_what_changes_the_weights(overrides, words):
-    assert command_line(settings(*overrides)) == BASE + words
+    name = next((one.partition("=")[2] for one in overrides if one.startswith("preset.name=")), "tiny")
+    assert command_line(settings(*overrides)) == BASE.replace("tiny", name) + words
+
+
+def test_the_command_trains_the_same_again_and_names_no_folder(tmp_path):
+    asked = ["data.n=50", "preset.transport.steps=7", "preset.mafe.losses.reid=0.5", f"preset.mafe.start={tmp_path}"]
+    told = command_line(settings(*asked))
+    assert str(tmp_path) not in told and "preset.mafe.start=FOLDER" in told
+    again = settings(*told.replace("FOLDER", str(tmp_path)).split()[2:])
+    assert (again.preset, again.data) == (settings(*asked).preset, settings(*asked).data)
 
 
 def test_stages_stand_in_their_order():

@@ -7,7 +7,7 @@ from hydra.errors import ConfigCompositionException
 
 from echo_augment.cache import EchoAugmentError
 from echo_augment.training_recipes.common.settings import object_from
-from echo_augment.training_recipes.generator.preset import LossWeights, PresetSettings, ReidSettings
+from echo_augment.training_recipes.generator.preset import LossWeights, PresetSettings, ReidSettings, named_preset
 
 
 @pytest.mark.parametrize("name", ["tiny", "base", "paper"])
@@ -101,3 +101,9 @@ def test_files_of_lpips_are_looked_at_before_any_work(tmp_path):
         asked.check_inputs()
     write_lpips(tmp_path)
     asked.check_inputs()
+
+
+def test_presets_are_found_by_name():
+    assert named_preset("paper").frames == 64
+    with pytest.raises(EchoAugmentError, match=r"there is no preset 'huge'. There are: base, paper, tiny"):
+        named_preset("huge")
