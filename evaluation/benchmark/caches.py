@@ -47,6 +47,7 @@ class Caches:
         self.made: list[ClipsMade] = []
         self._generators: dict[tuple[str, int], DonorGenerator] = {}
         self._loaded: dict[tuple[str, int | None], DonorGenerator] = {}  # by weights and steps: kinds share them
+        self._weights: dict[tuple[bool, int], str] = {}  # own weights are looked after, and judged, once
 
     @property
     def fingerprint(self) -> str:
@@ -106,7 +107,7 @@ class Caches:
             elif kind == WARP:
                 found = WarpGenerator.of(design.data, motion_donors=design.motion_donors)
             else:
-                weights = weights_of(design, kind, number)
+                weights = self._weights_of(kind, number)
                 which = weights, steps_of(design.settings, kind)
                 if which not in self._loaded:
                     self._loaded[which] = load_weights(
@@ -116,6 +117,12 @@ class Caches:
             self._generators[kind, number] = found
             self.made.append(tell(found, kind, weights, design, number))
         return self._generators[kind, number]
+
+    def _weights_of(self, kind: str, number: int) -> str:
+        key = kind == TOLD, number
+        if key not in self._weights:
+            self._weights[key] = weights_of(self.design, kind, number)
+        return self._weights[key]
 
 
 def weights_of(design: Design, kind: str, number: int) -> str:

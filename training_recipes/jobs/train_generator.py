@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -20,7 +21,7 @@ from echo_augment.cache.system.files import write_json
 from echo_augment.cache.system.progress import say
 
 from ..common.dataset import dataset_files, held_out_videos
-from ..common.reporting import write_report
+from ..common.reporting import REPORT, plain, versions, write_report
 from ..common.settings import register, settings_from
 from ..generator.card import write_card
 from ..generator.context import StageContext, run_stages
@@ -177,6 +178,9 @@ def finish(context: StageContext, ledger: Ledger) -> None:
         print(f"stage {settings.last} is done; its figures are in {out / 'report.json'}")
         return
     generator = out / settings.pipeline_folder
+    if is_finished(generator, {"stages": done, "versions": versions(), "config": asdict(settings)}):
+        say(f"generator in {generator}: done before")
+        return
     pipeline = build_pipeline(context)
     pipeline.set_progress_bar_config(disable=True)
     before = context.source or context.start
@@ -199,6 +203,21 @@ def finish(context: StageContext, ledger: Ledger) -> None:
     print(
         f"generator in {generator}; measure it with: echo-augment fidelity generator={generator} out={out / 'fidelity'}"
     )
+
+
+def is_finished(generator: Path, wanted: Mapping[str, Any]) -> bool:
+    """Return whether a run has written its pipeline, judged and whole, from the very same stages and settings.
+
+    Args:
+        generator: folder of the pipeline.
+        wanted: what the run's ``report.json``, beside it, must hold.
+    """
+    path = generator.parent / REPORT
+    if not path.is_file() or not generator.is_dir():
+        return False
+    found = json.loads(path.read_text(encoding="utf-8"))
+    same = all(found.get(key) == value for key, value in plain(wanted).items())
+    return same and found["fingerprint"] == hash_weights(generator)
 
 
 def forget_paths(folder: Path) -> None:

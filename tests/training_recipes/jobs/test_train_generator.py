@@ -182,6 +182,21 @@ def test_settings_of_stages_to_come_may_change(trained, root, tmp_path):
         run(short_job(out, root, "preset.denoiser.steps=3"))
 
 
+def test_a_finished_generator_is_judged_and_written_once(trained, root, tmp_path, capsys, monkeypatch):
+    judged = []
+    monkeypatch.setattr(train_generator, "judge_kept_aside", lambda *given, **also: judged.append(given))
+    asked = short_job(tmp_path, root, f"reuse={trained}")
+    run(asked)
+    made = weights_of(tmp_path / "generator", "denoiser")
+    run(asked)
+    assert len(judged) == 1 and f"generator in {tmp_path / 'generator'}: done before\n" in capsys.readouterr().out
+    (tmp_path / "generator" / "denoiser" / next(iter(made))).write_bytes(b"cut")
+    run(asked)
+    assert len(judged) == 2 and weights_of(tmp_path / "generator", "denoiser") == made
+    run(short_job(tmp_path, root, f"reuse={trained}", "preset.sampler_steps=2"))
+    assert len(judged) == 3, "other settings are not what was written"
+
+
 def test_what_another_run_made_with_equal_settings_is_taken(trained, root, tmp_path, capsys):
     out = tmp_path / "flow"
     run(short_job(out, root, "preset.code=flow", f"reuse={trained}"))
