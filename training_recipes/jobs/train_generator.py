@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -30,6 +29,7 @@ from ..generator.ledger import VIDEO_TABLE, VIDEOS, Ledger, RunSettings
 from ..generator.networks import build_networks, build_pipeline
 from ..generator.prepare import Prepared, prepare
 from ..generator.settings import GeneratorSettings
+from ..generator.stages import Figures
 from ..judging.kept_aside import judge_kept_aside
 from ..training.logging import check_trackers
 from ..training.setup import crew_of, make_accelerator
@@ -178,7 +178,7 @@ def finish(context: StageContext, ledger: Ledger) -> None:
         print(f"stage {settings.last} is done; its figures are in {out / 'report.json'}")
         return
     generator = out / settings.pipeline_folder
-    if is_finished(generator, {"stages": done, "versions": versions(), "config": asdict(settings)}):
+    if is_finished(generator, settings, done):
         say(f"generator in {generator}: done before")
         return
     pipeline = build_pipeline(context)
@@ -205,18 +205,20 @@ def finish(context: StageContext, ledger: Ledger) -> None:
     )
 
 
-def is_finished(generator: Path, wanted: Mapping[str, Any]) -> bool:
-    """Return whether a run has written its pipeline, judged and whole, from the very same stages and settings.
+def is_finished(generator: Path, settings: GeneratorSettings, stages: Mapping[str, Figures]) -> bool:
+    """Return whether a run has written its pipeline, judged and whole, with the very same settings and stages.
 
     Args:
-        generator: folder of the pipeline.
-        wanted: what the run's ``report.json``, beside it, must hold.
+        generator: folder of the pipeline; the run's ``report.json`` is beside it.
+        settings: the job's.
+        stages: figures by stage.
     """
     path = generator.parent / REPORT
     if not path.is_file() or not generator.is_dir():
         return False
     found = json.loads(path.read_text(encoding="utf-8"))
-    same = all(found.get(key) == value for key, value in plain(wanted).items())
+    wanted = plain({"stages": stages, "versions": versions(), "config": asdict(settings)})
+    same = all(found.get(key) == value for key, value in wanted.items())
     return same and found["fingerprint"] == hash_weights(generator)
 
 
