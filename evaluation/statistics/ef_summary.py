@@ -36,6 +36,8 @@ PAIRS = (  # besides every arm against `real`
     ("balanced+classical_strong", "classical_strong"),
     ("balanced+classical_strong", "synthetic+classical_strong"),
     ("synthetic+mean_teacher", "mean_teacher+classical_strong"),
+    ("transport+classical_strong", "classical_strong"),
+    ("synthetic+classical_strong", "transport+classical_strong"),
     ("oracle+classical_strong", "classical_strong"),
     ("oracle+classical_strong", "synthetic+classical_strong"),
     ("pretrained_probe", "classical_strong"),

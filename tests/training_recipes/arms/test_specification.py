@@ -69,7 +69,7 @@ def test_the_list_of_arms_holds_what_a_sceptic_asks_for():
     asked += (
         " self shuffled transport synthetic synthetic_only synthetic+classical_strong synthetic+mean_teacher oracle"
     )
-    asked += " oracle+classical_strong balanced+classical_strong"
+    asked += " oracle+classical_strong transport+classical_strong balanced+classical_strong"
     assert set(asked.split()) <= set(ARMS)
 
 
