@@ -96,9 +96,9 @@ class ImageFields:
         """Return a copy of ``sample`` with new images and masks, in its own form and normalisation."""
         video = _get(sample, self.video)
         *lead, channels, length, height, width = video.shape
-        images = np.broadcast_to(images, (*images.shape[:-1], channels)) * np.float32(WHITE)
-        images -= np.asarray(self.mean, np.float32)
-        images /= np.asarray(self.std, np.float32)
+        images = (images * np.float32(WHITE) - _alike(self.mean)) / _alike(self.std)
+        if images.shape[-1] != channels:
+            images = np.broadcast_to(images, (*images.shape[:-1], channels))
         count = int(np.prod([*lead, length]))
         stack = images[:count].reshape(*lead, length, height, width, channels)
         sample = _put(sample, self.video, _like(video, np.moveaxis(stack, -1, -4)))
@@ -114,6 +114,12 @@ class ImageFields:
             sample = _put(sample, place, _like(old, masks[start : start + size].reshape(old.shape)))
             start += size
         return sample
+
+
+def _alike(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return the one value of all channels if they have the same, so that grey images stay one channel of work."""
+    found = np.asarray(values, np.float32).reshape(-1)
+    return found[:1] if (found == found[0]).all() else found
 
 
 def _keys(place: Path) -> tuple[Key, ...]:

@@ -42,6 +42,17 @@ def test_what_is_packed_again_unchanged_is_the_sample(grey):
     assert np.array_equal(again[1][2], sample[1][2])
 
 
+@pytest.mark.parametrize("mean", [31.0, MEAN])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_packed_sample_is_its_owners_to_change(grey, mean, channels):
+    fields = ImageFields(frames=((1, 1),), mean=mean if channels == 3 else 31.0, std=50)
+    video = np.repeat((grey[None] - 31) / 50, channels, 0)
+    images, masks = fields.unpack((video, (np.float32(50), video[:, 2])))
+    again = fields.pack((video, (np.float32(50), video[:, 2])), images, masks)
+    for array in (again[0], again[1][1]):
+        assert array.flags.writeable and array.flags.c_contiguous and not np.shares_memory(array, images)
+
+
 def test_nested_places_and_tensors(grey):
     fields = ImageFields(video=("nested", 0), masks=["mask"], std=255)
     sample = {"nested": (torch.from_numpy(grey[None] / 255), 3), "mask": torch.from_numpy(grey > 99)}

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from omegaconf import OmegaConf
 
 from echo_augment.augmentor.mcdm.codec import HUB
 from echo_augment.cache.system.files import atomic_path
 
+from ..common.dataset import DataSettings
 from ..common.lpips import hash_lpips
 from ..common.text import markdown_table
 from ..judging.kept_aside import KeptAside
@@ -73,6 +77,16 @@ CODES = {
 }
 
 
+CONF = "echo_augment.training_recipes.conf"
+PHANTOMS = (
+    "splits",
+    "frames",
+    "fps",
+    "format",
+    "population",
+    "recording",
+    "label_noise",
+)  # settings of what is written
 FOLDERS = ("codec.lpips_weights", "mafe.start")  # settings that are paths
 
 
@@ -98,7 +112,7 @@ def command_line(settings: GeneratorSettings) -> str:
     """Return the command that trains such a generator; a folder's path is left to the reader."""
     words = [f"echo-augment train-generator preset={settings.preset.name} data={settings.data.name}"]
     if settings.data.name == "phantom":
-        words += [f"data.n={settings.data.n}", f"data.seed={settings.data.seed}"]
+        words += phantom_words(settings.data)
     if settings.codec is not None:
         words.append(f"codec={told(settings.codec, 'FOLDER')}")
     if settings.losses is not None:
@@ -112,6 +126,14 @@ def command_line(settings: GeneratorSettings) -> str:
     if settings.batches_a_step > 1:
         words.append(f"accumulate={settings.batches_a_step}")
     return " ".join([*words, *preset_words(settings)])
+
+
+def phantom_words(data: DataSettings) -> list[str]:
+    """Return the overrides that write the same phantoms: how many, of which seed, and what is not as usual."""
+    usual = OmegaConf.load(Path(str(files(CONF))) / "data" / "phantom.yaml")
+    given = {name: getattr(data, name) for name in PHANTOMS}
+    told = {name: value for name, value in given.items() if value != OmegaConf.select(usual, name)}
+    return [f"data.{name}={yaml_word(value)}" for name, value in {"n": data.n, "seed": data.seed, **told}.items()]
 
 
 def preset_words(settings: GeneratorSettings) -> list[str]:

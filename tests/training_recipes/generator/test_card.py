@@ -82,6 +82,7 @@ def test_where_networks_came_from_is_told_without_paths(tmp_path):
         (["preset.mafe.steps=7", "preset.mafe.save_every=3", "preset.student.steps=9"], " preset.mafe.steps=7"),
         (["codec=my-vae", "preset.codec.kl=1"], " codec=FOLDER"),
         (["preset.denoiser.channels=[8, 16]"], " preset.denoiser.channels=[8,16]"),
+        (["data.population=B", "data.splits=[0.5,0.25,0.25]"], " data.splits=[0.5,0.25,0.25] data.population=B"),
         (["preset.name=mine", "preset.mafe.steps=7"], ""),
     ],
 )  # fmt: skip
@@ -91,7 +92,13 @@ def test_the_command_names_what_changes_the_weights(overrides, words):
 
 
 def test_the_command_trains_the_same_again_and_names_no_folder(tmp_path):
-    asked = ["data.n=50", "preset.transport.steps=7", "preset.mafe.losses.reid=0.5", f"preset.mafe.start={tmp_path}"]
+    asked = [
+        "data.n=50",
+        "data.label_noise=4",
+        "preset.transport.steps=7",
+        "preset.mafe.losses.reid=0.5",
+        f"preset.mafe.start={tmp_path}",
+    ]
     told = command_line(settings(*asked))
     assert str(tmp_path) not in told and "preset.mafe.start=FOLDER" in told
     again = settings(*told.replace("FOLDER", str(tmp_path)).split()[2:])
